@@ -1,0 +1,209 @@
+// What engines may ask of a Kafka cluster. The real adapter is src/kafka; a simulated one stands behind the same types.
+// Rules for every implementation:
+// - A failure of one partition or topic is a value (`code`, a Kafka error code; 0 is success), never an exception.
+// - No connection, a connection lost or no answer in time throws KdrError('unreachable'); for a write the outcome of
+//   everything in that request is then unknown. Wrong credentials throw KdrError('not-allowed').
+// - Nothing is retried inside an adapter except finding a coordinator or a controller that moved.
+// - Offsets are numbers (exact below 2^53). Topic ids are UUID strings with dashes; NO_TOPIC_ID if a broker has none.
+
+export type TopicPartition = { readonly topic: string; readonly partition: number }
+
+export const NO_TOPIC_ID = '00000000-0000-0000-0000-000000000000'
+
+export type BrokerView = { readonly id: number; readonly host: string; readonly port: number; readonly rack: string | undefined }
+
+export type PartitionView = {
+  readonly partition: number
+  /** -1 when there is none. */
+  readonly leader: number
+  readonly leaderEpoch: number
+  readonly replicas: readonly number[]
+  readonly isr: readonly number[]
+}
+
+export type TopicView = {
+  readonly name: string
+  readonly id: string
+  readonly isInternal: boolean
+  /** Ordered by partition; index i is partition i. */
+  readonly partitions: readonly PartitionView[]
+}
+
+export type ClusterView = {
+  readonly clusterId: string
+  readonly brokers: readonly BrokerView[]
+  readonly topics: ReadonlyMap<string, TopicView>
+}
+
+export type Failure = { readonly code: number; readonly message?: string }
+export type Outcome = { readonly code: number; readonly message?: string }
+
+/** One config entry of a topic. `isOverride`: set on the topic itself (not a broker's or Kafka's default). */
+export type ConfigEntry = {
+  readonly value: string | null
+  readonly isOverride: boolean
+  readonly isReadOnly: boolean
+  readonly isSensitive: boolean
+}
+export type TopicConfigs = { readonly code: number; readonly message?: string; readonly entries: ReadonlyMap<string, ConfigEntry> }
+
+export type NewTopic = {
+  readonly name: string
+  readonly partitions: number
+  /** -1 for the broker's default. */
+  readonly replicationFactor: number
+  readonly configs: Readonly<Record<string, string>>
+}
+
+export type CodeAndOffset = { readonly code: number; readonly message?: string; readonly offset: number }
+
+/** Topics and their configs. */
+export interface TopicAdmin {
+  /** Fresh metadata of the whole cluster; also what the other calls route by until the next one. */
+  describe(): Promise<ClusterView>
+  topicConfigs(topics: readonly string[]): Promise<Map<string, TopicConfigs>>
+  /** Values of broker configs by name (from any one broker); a name that it does not know is missing. */
+  brokerConfigs(names: readonly string[]): Promise<Map<string, string>>
+  /** `id`: the new topic's id (NO_TOPIC_ID when the creation failed). Returns when the controller has accepted it. */
+  createTopic(topic: NewTopic): Promise<Outcome & { readonly id: string }>
+  addPartitions(topic: string, totalCount: number): Promise<Outcome>
+  /** Incremental; `null` removes an override. */
+  alterTopicConfigs(topic: string, changes: Readonly<Record<string, string | null>>): Promise<Outcome>
+  /** Moves log starts up to `before`; the answer's offset is the new log start. In the order of `targets`. */
+  deleteRecords(targets: readonly (TopicPartition & { readonly before: number })[]): Promise<CodeAndOffset[]>
+  deleteTopic(topic: string): Promise<Outcome>
+}
+
+/**
+ * Which end of a log: `logStart`; `logEnd` is the leader's true end, uncommitted appends included (ListOffsets with
+ * replica_id -2); `highWatermark` what a consumer may read; `lastStable` what a read-committed one may.
+ */
+export type LogPoint = 'logStart' | 'logEnd' | 'highWatermark' | 'lastStable'
+
+export type FetchPartition = TopicPartition & {
+  readonly topicId: string
+  readonly offset: number
+  /** As far as known, else -1: a stale one is answered FENCED_LEADER_EPOCH. */
+  readonly leaderEpoch: number
+  /** The epoch of the batch before `offset`, or -1: lets the broker notice a truncated log (KIP-320). */
+  readonly lastFetchedEpoch: number
+  readonly maxBytes: number
+}
+
+export type FetchRequest = {
+  readonly isolation: 'committed' | 'uncommitted'
+  readonly maxWaitMs: number
+  readonly maxBytes: number
+  readonly partitions: readonly FetchPartition[]
+}
+
+export type FetchedPartition = TopicPartition & {
+  readonly code: number
+  readonly highWatermark: number
+  readonly lastStable: number
+  readonly logStart: number
+  /** Present when the log was truncated below `offset`: the largest epoch both know, and where it ends. */
+  readonly diverging?: { readonly epoch: number; readonly endOffset: number }
+  /** Aborted transactions that overlap the answer (only with isolation `committed`). */
+  readonly aborted: readonly { readonly producerId: bigint; readonly firstOffset: number }[]
+  /** Raw batches as the broker sent them; the last may be cut. Owned by the caller, who may write into it. */
+  readonly records: Buffer
+}
+
+/** A connection of one's own to one broker, for fetches: a broker answers them one after the other. */
+export interface FetchLane {
+  readonly broker: number
+  /** Only partitions that the broker has something to say about may be in the answer. */
+  fetch(request: FetchRequest): Promise<FetchedPartition[]>
+  close(): Promise<void>
+}
+
+export type ProducerState = {
+  readonly producerId: bigint
+  readonly producerEpoch: number
+  /** -1: the broker knows no data batch of it, so the next must carry sequence 0. */
+  readonly lastSequence: number
+  readonly lastTimestamp: number
+  readonly coordinatorEpoch: number
+  readonly transactionStart: number
+}
+
+/** Reading logs. Calls that name partitions answer in the order of their argument, NOT_LEADER included. */
+export interface LogReader {
+  openFetchLane(broker: number): Promise<FetchLane>
+  offsets(partitions: readonly TopicPartition[], point: LogPoint): Promise<(CodeAndOffset & { readonly leaderEpoch: number })[]>
+  /** The first offset whose record has this timestamp (ms) or a later one; -1 if there is none. */
+  offsetsForTime(partitions: readonly (TopicPartition & { readonly timestamp: number })[]): Promise<CodeAndOffset[]>
+  /** OffsetForLeaderEpoch: the end of the largest epoch not above `epoch`; offset -1 if it knows none. */
+  epochEnds(
+    partitions: readonly (TopicPartition & { readonly epoch: number })[],
+  ): Promise<(CodeAndOffset & { readonly epoch: number })[]>
+  /** DescribeProducers, at the leader: its state in memory, uncommitted appends included. */
+  producers(
+    partitions: readonly TopicPartition[],
+  ): Promise<{ readonly code: number; readonly message?: string; readonly producers: readonly ProducerState[] }[]>
+}
+
+export type AppendEntry = TopicPartition & { readonly topicId: string; readonly batch: Buffer }
+export type AppendAnswer = TopicPartition & {
+  readonly code: number
+  readonly message?: string
+  /** Where the batch stands; -1 if it was refused. */
+  readonly baseOffset: number
+}
+
+/** A produce connection of one's own to one broker. Requests are processed in the order they were sent. */
+export interface AppendLane {
+  readonly broker: number
+  /** acks=all. One batch a partition. `timeoutMs`: how long the broker waits for its followers. */
+  append(entries: readonly AppendEntry[], timeoutMs: number): Promise<AppendAnswer[]>
+  /** True once the connection is gone; every later append throws. */
+  readonly isClosed: boolean
+  close(): Promise<void>
+}
+
+export type MarkerFill = TopicPartition & { readonly count: number }
+
+/** Writing logs. */
+export interface LogWriter {
+  openAppendLane(broker: number): Promise<AppendLane>
+  /** Whether WriteTxnMarkers is allowed here (asked with an empty request: authorization is checked first). */
+  mayWriteMarkers(): Promise<boolean>
+  /**
+   * `count` COMMIT markers into each partition, all led by `broker`, in one WriteTxnMarkers v1. One code a partition,
+   * whatever the number: only the log end tells how many landed.
+   */
+  writeMarkers(
+    broker: number,
+    producer: { readonly producerId: bigint; readonly producerEpoch: number; readonly coordinatorEpoch: number },
+    fills: readonly MarkerFill[],
+  ): Promise<(TopicPartition & Outcome)[]>
+  /** InitProducerId for a transactional id: raises its epoch, which fences older holders. */
+  initProducer(transactionalId: string): Promise<Outcome & { readonly producerId: bigint; readonly producerEpoch: number }>
+  /**
+   * One transaction without data over `partitions` (AddPartitionsToTxn v3, EndTxn v3): leaves at least one marker in
+   * each. Returns when the coordinator has accepted the end; the markers may land later. Not retried inside, except
+   * CONCURRENT_TRANSACTIONS while the one before is being completed.
+   */
+  emptyTransaction(
+    producer: { readonly transactionalId: string; readonly producerId: bigint; readonly producerEpoch: number },
+    partitions: readonly TopicPartition[],
+  ): Promise<Outcome>
+}
+
+export type GroupOffset = TopicPartition & { readonly offset: number; readonly metadata: string | null }
+
+/** Consumer groups. */
+export interface GroupAdmin {
+  listGroups(): Promise<{ readonly group: string; readonly type: string; readonly state: string }[]>
+  /** Committed offsets, pending transactional commits awaited (require_stable). */
+  groupOffsets(group: string): Promise<{ readonly code: number; readonly message?: string; readonly offsets: readonly GroupOffset[] }>
+  /** Commits as an admin, leader epoch -1. Fails with UNKNOWN_MEMBER_ID when the group has members. */
+  commitGroupOffsets(group: string, offsets: readonly GroupOffset[]): Promise<Outcome>
+}
+
+export interface Cluster extends TopicAdmin, LogReader, LogWriter, GroupAdmin {
+  /** The name it has in the config. */
+  readonly name: string
+  close(): Promise<void>
+}

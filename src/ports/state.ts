@@ -1,0 +1,13 @@
+// The durable memory of a link: versioned records by key, kept by the cluster itself in `_kdr.state`.
+
+export type StateRecord = { readonly v: 1; readonly kind: string } & Readonly<Record<string, unknown>>
+
+export interface StateStore {
+  /** Reads to the end of the topic; afterwards `get` and `entries` show everything written before the call. */
+  refresh(): Promise<void>
+  get(key: string): StateRecord | undefined
+  /** Keys that begin with `prefix`, with their records. */
+  entries(prefix: string): readonly (readonly [string, StateRecord])[]
+  /** Durable when it resolves (acks=all). `undefined` deletes. Calls made meanwhile travel together. */
+  put(key: string, record: StateRecord | undefined): Promise<void>
+}
