@@ -1,0 +1,191 @@
+// Topics and their configs. Changes go to the controller (KRaft brokers forward them; with ZooKeeper, up to Kafka 3.9,
+// only the controller takes them); one that has moved is looked up once more, and that is the only retry.
+import {
+  type API,
+  createPartitionsV3,
+  createTopicsV7,
+  deleteTopicsV6,
+  describeConfigsV4,
+  incrementalAlterConfigsV1,
+} from '@platformatic/kafka'
+import { KdrError } from '../model/errors.ts'
+import { codeName, isAuthorization, KafkaCode } from '../model/kafka-codes.ts'
+import {
+  type ConfigEntry,
+  type NewTopic,
+  NO_TOPIC_ID,
+  type Outcome,
+  type TopicConfigs,
+} from '../ports/cluster.ts'
+import { allDone, type ClusterContext, outcome } from './context.ts'
+import type { ApiName } from './versions.ts'
+
+const TOPIC = 2
+const BROKER = 4
+/** DescribeConfigsResponse.ConfigSource: set on the topic itself. */
+const SOURCE_TOPIC = 1
+const SET = 0
+const DELETE = 1
+/** About 40 entries of 60 bytes each per topic: answers stay near a megabyte. */
+const TOPICS_PER_REQUEST = 500
+
+async function askController<Request extends unknown[], Answer>(
+  context: ClusterContext,
+  name: ApiName,
+  api: API<Request, Answer>,
+  codesOf: (answer: Answer) => readonly number[],
+  ...request: Request
+): Promise<Answer> {
+  const ask = async () => {
+    const connection = await context.pool.control(context.controller())
+    connection.versions.need(name)
+    return connection.call(api, ...request)
+  }
+  const answer = await ask()
+  if (!codesOf(answer).includes(KafkaCode.NOT_CONTROLLER)) return answer
+  await context.describe()
+  return ask()
+}
+
+export async function createTopic(
+  context: ClusterContext,
+  topic: NewTopic,
+): Promise<Outcome & { readonly id: string }> {
+  const request = {
+    name: topic.name,
+    numPartitions: topic.partitions,
+    replicationFactor: topic.replicationFactor,
+    assignments: [],
+    configs: Object.entries(topic.configs).map(([name, value]) => ({ name, value })),
+  }
+  const answer = await askController(
+    context,
+    'CreateTopics',
+    createTopicsV7.api,
+    reply => reply.topics.map(one => one.errorCode),
+    [request],
+    context.requestTimeoutMs,
+    false,
+  )
+  const created = answer.topics[0]
+  if (created === undefined) return { ...outcome(KafkaCode.UNKNOWN_SERVER_ERROR), id: NO_TOPIC_ID }
+  const id = created.errorCode === KafkaCode.NONE ? created.topicId : NO_TOPIC_ID
+  return { ...outcome(created.errorCode, created.errorMessage), id }
+}
+
+export async function addPartitions(
+  context: ClusterContext,
+  topic: string,
+  totalCount: number,
+): Promise<Outcome> {
+  const answer = await askController(
+    context,
+    'CreatePartitions',
+    createPartitionsV3.api,
+    reply => reply.results.map(one => one.errorCode),
+    [{ name: topic, count: totalCount, assignments: null }],
+    context.requestTimeoutMs,
+    false,
+  )
+  const result = answer.results[0]
+  return outcome(result?.errorCode ?? KafkaCode.UNKNOWN_SERVER_ERROR, result?.errorMessage)
+}
+
+export async function deleteTopic(context: ClusterContext, topic: string): Promise<Outcome> {
+  const answer = await askController(
+    context,
+    'DeleteTopics',
+    deleteTopicsV6.api,
+    reply => reply.responses.map(one => one.errorCode),
+    [{ name: topic, topicId: null }],
+    context.requestTimeoutMs,
+  )
+  const result = answer.responses[0]
+  return outcome(result?.errorCode ?? KafkaCode.UNKNOWN_SERVER_ERROR, result?.errorMessage)
+}
+
+export async function alterTopicConfigs(
+  context: ClusterContext,
+  topic: string,
+  changes: Readonly<Record<string, string | null>>,
+): Promise<Outcome> {
+  const configs = Object.entries(changes).map(([name, value]) =>
+    value === null
+      ? ({ name, configOperation: DELETE } as const)
+      : ({ name, configOperation: SET, value } as const),
+  )
+  if (configs.length === 0) return outcome(KafkaCode.NONE)
+  const answer = await askController(
+    context,
+    'IncrementalAlterConfigs',
+    incrementalAlterConfigsV1.api,
+    reply => reply.responses.map(one => one.errorCode),
+    [{ resourceType: TOPIC, resourceName: topic, configs }],
+    false,
+  )
+  const result = answer.responses[0]
+  return outcome(result?.errorCode ?? KafkaCode.UNKNOWN_SERVER_ERROR, result?.errorMessage)
+}
+
+export async function readTopicConfigs(
+  context: ClusterContext,
+  topics: readonly string[],
+): Promise<Map<string, TopicConfigs>> {
+  const chunks: (readonly string[])[] = []
+  for (let at = 0; at < topics.length; at += TOPICS_PER_REQUEST)
+    chunks.push(topics.slice(at, at + TOPICS_PER_REQUEST))
+  const answers = await allDone(
+    chunks.map(chunk =>
+      context.pool.askAny(connection => {
+        connection.versions.need('DescribeConfigs')
+        const resources = chunk.map(
+          name => ({ resourceType: TOPIC, resourceName: name, configurationKeys: null }) as const,
+        )
+        return connection.call(describeConfigsV4.api, resources, false, false)
+      }),
+    ),
+  )
+  const found = new Map<string, TopicConfigs>()
+  for (const result of answers.flatMap(answer => answer.results)) {
+    const entries = new Map<string, ConfigEntry>()
+    for (const { name, value, configSource, readOnly, isSensitive } of result.configs) {
+      entries.set(name, {
+        value: value ?? null,
+        isOverride: configSource === SOURCE_TOPIC,
+        isReadOnly: readOnly,
+        isSensitive,
+      })
+    }
+    found.set(result.resourceName, { ...outcome(result.errorCode, result.errorMessage), entries })
+  }
+  return found
+}
+
+/** A broker describes only itself, so it is asked about the broker that it is. */
+export async function readBrokerConfigs(
+  context: ClusterContext,
+  names: readonly string[],
+): Promise<Map<string, string>> {
+  if (names.length === 0) return new Map()
+  const broker = context.controller()
+  const connection = await context.pool.control(broker)
+  connection.versions.need('DescribeConfigs')
+  const resource = {
+    resourceType: BROKER as typeof BROKER,
+    resourceName: String(broker),
+    configurationKeys: [...names],
+  }
+  const answer = await connection.call(describeConfigsV4.api, [resource], false, false)
+  const found = new Map<string, string>()
+  const refused = answer.results.find(result => isAuthorization(result.errorCode))
+  if (refused !== undefined) {
+    throw new KdrError(
+      'not-allowed',
+      `${connection.what} refuses to show its configs: ${codeName(refused.errorCode)}`,
+    )
+  }
+  for (const config of answer.results.flatMap(result => result.configs)) {
+    if (typeof config.value === 'string') found.set(config.name, config.value)
+  }
+  return found
+}

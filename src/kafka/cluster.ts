@@ -1,0 +1,115 @@
+// The Cluster port over real brokers, Kafka 3.3 and later. Connects at once, so that a wrong address, a wrong password
+// or a broker that is too old is said where the cluster is named, and refuses to go on when the same addresses lead to
+// another cluster later.
+import type { ConnectionOptions as TlsOptions } from 'node:tls'
+import { invariant, KdrError } from '../model/errors.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { Cluster, ClusterView } from '../ports/cluster.ts'
+import * as admin from './admin.ts'
+import type { Address, SaslOptions } from './connection.ts'
+import type { ClusterContext } from './context.ts'
+import { Coordinators } from './coordinators.ts'
+import * as groups from './groups.ts'
+import { openAppendLane, openFetchLane } from './lanes.ts'
+import * as logs from './logs.ts'
+import { type Described, readMetadata } from './metadata.ts'
+import { BrokerPool } from './pool.ts'
+import * as transactions from './transactions.ts'
+
+export type ClusterOptions = {
+  /** The cluster's name in the config. */
+  readonly name: string
+  /** `host:port`, separated by commas, or as a list; an IPv6 host stands in brackets. */
+  readonly bootstrap: string | readonly string[]
+  readonly clientId: string
+  readonly clock: Clock
+  readonly tls?: TlsOptions | undefined
+  readonly sasl?: SaslOptions | undefined
+  /** For one broker to accept a connection, TLS and SASL included. */
+  readonly connectTimeoutMs?: number
+  /** For one answer; an append lane's must be longer than the broker may wait for its followers. */
+  readonly requestTimeoutMs?: number
+}
+
+/** Throws KdrError: unreachable, not-allowed, cluster-lacks, or config-invalid for an address that is none. */
+export async function connectCluster(options: ClusterOptions): Promise<Cluster> {
+  const requestTimeoutMs = options.requestTimeoutMs ?? 30_000
+  const connectTimeoutMs = options.connectTimeoutMs ?? 5_000
+  const { name, clientId, tls, sasl } = options
+  const pool = new BrokerPool(
+    { cluster: name, clientId, tls, sasl, connectTimeoutMs, requestTimeoutMs },
+    parseBootstrap(name, options.bootstrap),
+  )
+  let latest: Described | undefined
+  const describe = async (): Promise<ClusterView> => {
+    const described = await pool.askAny(readMetadata)
+    if (latest !== undefined) refuseAnother(name, latest.view.clusterId, described.view.clusterId)
+    latest = described
+    pool.learn(described.view.brokers)
+    return described.view
+  }
+  const known = (): Described => {
+    invariant(latest !== undefined, 'a cluster is used before it was described', { name })
+    return latest
+  }
+  try {
+    await describe()
+  } catch (error) {
+    await pool.close()
+    throw error
+  }
+  const view = () => known().view
+  const controller = () => known().controller
+  return assemble({ name, pool, clock: options.clock, requestTimeoutMs, view, controller, describe })
+}
+
+function assemble(context: ClusterContext): Cluster {
+  const groupCoordinators = new Coordinators(context, 'group')
+  const transactionCoordinators = new Coordinators(context, 'transaction')
+  return {
+    name: context.name,
+    describe: context.describe,
+    topicConfigs: topics => admin.readTopicConfigs(context, topics),
+    brokerConfigs: names => admin.readBrokerConfigs(context, names),
+    createTopic: topic => admin.createTopic(context, topic),
+    addPartitions: (topic, totalCount) => admin.addPartitions(context, topic, totalCount),
+    alterTopicConfigs: (topic, changes) => admin.alterTopicConfigs(context, topic, changes),
+    deleteRecords: targets => logs.deleteRecords(context, targets),
+    deleteTopic: topic => admin.deleteTopic(context, topic),
+    openFetchLane: broker => openFetchLane(context, broker),
+    offsets: (partitions, point) => logs.readOffsets(context, partitions, point),
+    offsetsForTime: partitions => logs.readOffsetsForTime(context, partitions),
+    epochEnds: partitions => logs.readEpochEnds(context, partitions),
+    producers: partitions => logs.readProducers(context, partitions),
+    openAppendLane: broker => openAppendLane(context, broker),
+    mayWriteMarkers: () => transactions.mayWriteMarkers(context),
+    writeMarkers: (broker, producer, fills) => transactions.writeMarkers(context, broker, producer, fills),
+    initProducer: transactionalId => transactions.initProducer(transactionCoordinators, transactionalId),
+    emptyTransaction: (producer, partitions) =>
+      transactions.emptyTransaction(transactionCoordinators, producer, partitions),
+    listGroups: () => groups.listGroups(context),
+    groupOffsets: group => groups.readGroupOffsets(groupCoordinators, group),
+    commitGroupOffsets: (group, offsets) => groups.commitGroupOffsets(groupCoordinators, group, offsets),
+    close: () => context.pool.close(),
+  }
+}
+
+function refuseAnother(name: string, before: string, now: string): void {
+  if (before === now) return
+  throw new KdrError('wrong-cluster', `cluster "${name}" was "${before}" and is now another one, "${now}"`)
+}
+
+export function parseBootstrap(name: string, bootstrap: string | readonly string[]): Address[] {
+  const texts = (typeof bootstrap === 'string' ? bootstrap.split(',') : bootstrap).map(text => text.trim())
+  return texts
+    .filter(text => text !== '')
+    .map(text => {
+      const found = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text)
+      const port = Number(found?.[3])
+      const host = found?.[1] ?? found?.[2]
+      if (host !== undefined && port > 0 && port < 65_536) return { host, port }
+      throw new KdrError('config-invalid', `cluster "${name}": "${text}" is not an address`, {
+        hint: 'Write it as `host:port`, for example `broker-1.example.com:9092`.',
+      })
+    })
+}

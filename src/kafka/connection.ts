@@ -1,0 +1,160 @@
+// One connection to one broker: the library's, with its traps closed. It opens with ApiVersions, so that a port where no
+// Kafka listens is found out at once; every failure leaves as a KdrError that names the broker; a request without an
+// answer in time ends the connection (the late answer would otherwise be taken for the next one's); nothing is sent
+// while the broker re-authenticates (it would drop the connection); closing never waits for a peer that hangs.
+import { isIP } from 'node:net'
+import type { ConnectionOptions as TlsOptions } from 'node:tls'
+import { type API, apiVersionsV3, Connection, ConnectionStatuses } from '@platformatic/kafka'
+import { KdrError } from '../model/errors.ts'
+import { answerOf, toKdrError } from './failure.ts'
+import { BrokerVersions } from './versions.ts'
+
+/** A secret, or where to get it: asked again for every new connection and every re-authentication. */
+export type Secret = string | (() => string | Promise<string>)
+
+export type SaslOptions =
+  | {
+      readonly mechanism: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512'
+      readonly username: string
+      readonly password: Secret
+    }
+  | {
+      readonly mechanism: 'OAUTHBEARER'
+      readonly token: Secret
+      readonly extensions?: Readonly<Record<string, string>>
+    }
+
+export type ConnectionSettings = {
+  /** The cluster's name in the config, for messages. */
+  readonly cluster: string
+  readonly clientId: string
+  readonly tls?: TlsOptions | undefined
+  readonly sasl?: SaslOptions | undefined
+  readonly connectTimeoutMs: number
+  readonly requestTimeoutMs: number
+}
+
+export type Address = { readonly host: string; readonly port: number }
+
+export function addressText(address: Address): string {
+  return address.host.includes(':') ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`
+}
+
+/** High enough that requests never wait on this side: a broker answers one connection in order anyway. */
+const MAX_IN_FLIGHT = 100_000
+
+export class BrokerConnection {
+  /** `broker "east" 10.0.0.1:9092`, for messages. */
+  readonly what: string
+  readonly address: Address
+  readonly #connection: Connection
+  #versions: BrokerVersions | undefined
+  #lastError: Error | undefined
+
+  private constructor(settings: ConnectionSettings, address: Address) {
+    this.what = `broker "${settings.cluster}" ${addressText(address)}`
+    this.address = address
+    this.#connection = new Connection(settings.clientId, {
+      connectTimeout: settings.connectTimeoutMs,
+      requestTimeout: settings.requestTimeoutMs,
+      maxInflights: MAX_IN_FLIGHT,
+      ...(settings.tls === undefined ? {} : { tls: settings.tls, tlsServerName: isIP(address.host) === 0 }),
+      ...(settings.sasl === undefined ? {} : { sasl: librarySasl(settings.sasl) }),
+    })
+    this.#connection.on('error', error => {
+      this.#lastError = error
+    })
+  }
+
+  static async open(settings: ConnectionSettings, address: Address): Promise<BrokerConnection> {
+    const opened = new BrokerConnection(settings, address)
+    try {
+      await opened.#start(settings)
+      return opened
+    } catch (error) {
+      opened.#destroy()
+      throw toKdrError(error, opened.what, opened.#lastError)
+    }
+  }
+
+  async #start(settings: ConnectionSettings): Promise<void> {
+    const connected = this.#connection.connect(this.address.host, this.address.port)
+    this.#connection.socket?.on('error', () => {})
+    await connected
+    // Whoever listens there and is no Kafka may keep silent: do not wait for the long request timeout then.
+    const silent = setTimeout(() => {
+      this.#lastError = new KdrError(
+        'unreachable',
+        `${this.what} is not reachable: it accepts connections but does not answer as Kafka does`,
+      )
+      this.#destroy()
+    }, settings.connectTimeoutMs)
+    try {
+      const answer = await answerOf(apiVersionsV3.api.async(this.#connection, 'kdr', '1'))
+      this.#versions = new BrokerVersions(this.what, answer.apiKeys)
+    } catch (error) {
+      throw this.#lastError instanceof KdrError ? this.#lastError : error
+    } finally {
+      clearTimeout(silent)
+    }
+  }
+
+  get versions(): BrokerVersions {
+    if (this.#versions === undefined) throw new KdrError('unreachable', `${this.what} is not connected`)
+    return this.#versions
+  }
+
+  get isClosed(): boolean {
+    const status = this.#connection.status
+    return status !== ConnectionStatuses.CONNECTED && status !== ConnectionStatuses.REAUTHENTICATING
+  }
+
+  /**
+   * Sends at once (before the first await) unless the broker re-authenticates, so that requests leave in the order of
+   * the calls. Error codes inside the answer are values.
+   */
+  async call<Request extends unknown[], Answer>(
+    api: API<Request, Answer>,
+    ...request: Request
+  ): Promise<Answer> {
+    try {
+      if (this.#connection.status === ConnectionStatuses.REAUTHENTICATING) await this.#reauthenticated()
+      return await answerOf(api.async(this.#connection, ...request))
+    } catch (error) {
+      throw toKdrError(error, this.what, this.#lastError)
+    }
+  }
+
+  #reauthenticated(): Promise<void> {
+    return new Promise(resolve => {
+      const done = () => {
+        for (const event of ['connect', 'error', 'close'] as const)
+          this.#connection.removeListener(event, done)
+        resolve()
+      }
+      for (const event of ['connect', 'error', 'close'] as const) this.#connection.on(event, done)
+    })
+  }
+
+  async close(): Promise<void> {
+    const closed = this.#connection.close()
+    this.#destroy()
+    await closed
+  }
+
+  #destroy(): void {
+    this.#connection.socket?.destroy()
+  }
+}
+
+function librarySasl(sasl: SaslOptions) {
+  if (sasl.mechanism === 'OAUTHBEARER') {
+    const { mechanism, token, extensions } = sasl
+    return {
+      mechanism,
+      token,
+      ...(extensions === undefined ? {} : { oauthBearerExtensions: { ...extensions } }),
+    }
+  }
+  return { mechanism: sasl.mechanism, username: sasl.username, password: sasl.password }
+}

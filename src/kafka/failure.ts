@@ -1,0 +1,90 @@
+// What went wrong between kdr and a broker, in words and as a KdrError. Everything the library or the socket may throw
+// passes through here once, so that nothing above it knows the library's error classes.
+// A reply with error codes is no failure: the library throws `ResponseError` for it, and `answerOf` takes the reply out.
+import { AuthenticationError, GenericError, ResponseError } from '@platformatic/kafka'
+import { findKdrError, KdrError } from '../model/errors.ts'
+
+/** The decoded reply, whether or not a part of it carries an error code. */
+export async function answerOf<R>(reply: Promise<R>): Promise<R> {
+  try {
+    return await reply
+  } catch (error) {
+    if (error instanceof ResponseError) return (error as unknown as { response: R }).response
+    throw error
+  }
+}
+
+const SOCKET_WORDS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'connection refused',
+  ECONNRESET: 'connection reset',
+  ENOTFOUND: 'no such host name',
+  EAI_AGAIN: 'the name server does not answer',
+  EHOSTUNREACH: 'no route to the host',
+  ENETUNREACH: 'no route to the network',
+  ETIMEDOUT: 'connection timed out',
+  EPIPE: 'connection closed',
+}
+
+const REFUSED_CERTIFICATE =
+  /ALERT_(CERTIFICATE_|BAD_CERTIFICATE|UNKNOWN_CA|UNSUPPORTED_CERT|ACCESS_DENIED|HANDSHAKE_F)/
+
+function* causes(error: unknown): Generator<Error> {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    yield at
+    if (at instanceof AggregateError) for (const inner of at.errors) yield* causes(inner)
+  }
+}
+
+function codeOf(error: Error): string {
+  const code = (error as { code?: unknown }).code
+  return typeof code === 'string' ? code : ''
+}
+
+/** The deepest cause that says something, in few words. */
+function reasonOf(error: unknown): string {
+  let reason = String(error)
+  for (const at of causes(error)) {
+    const words = SOCKET_WORDS[codeOf(at)]
+    if (words !== undefined) return words
+    reason = at.message
+  }
+  return reason.replace(/\.$/, '').replace(/^Connection/, 'connection')
+}
+
+/** `what` names the broker: `broker "east" 10.0.0.1:9092`. `earlier`: what the socket said before it closed. */
+export function toKdrError(error: unknown, what: string, earlier?: unknown): KdrError {
+  const known = findKdrError(error)
+  if (known !== undefined) return known
+  for (const at of [...causes(error), ...causes(earlier)]) {
+    if (at instanceof AuthenticationError || REFUSED_CERTIFICATE.test(codeOf(at))) {
+      return new KdrError('not-allowed', `${what} refused the credentials: ${authenticationReason(at)}`, {
+        cause: error,
+      })
+    }
+  }
+  if (!isTransport(error)) {
+    return new KdrError('unreachable', `${what} sent an answer that cannot be read: ${reasonOf(error)}`, {
+      cause: error,
+    })
+  }
+  const first = reasonOf(error)
+  const said = earlier === undefined || earlier === error ? first : reasonOf(earlier)
+  return new KdrError('unreachable', `${what} is not reachable: ${said}`, { cause: error })
+}
+
+/** Errors of the library and of sockets carry a string `code`; a parser that ran off the end of a reply does not. */
+function isTransport(error: unknown): boolean {
+  for (const at of causes(error)) {
+    if (at instanceof RangeError || at instanceof TypeError) return codeOf(at).startsWith('ERR_SOCKET')
+    if (at instanceof GenericError || codeOf(at) !== '') return true
+  }
+  return false
+}
+
+function authenticationReason(error: Error): string {
+  for (const at of causes(error)) {
+    const said = (at as { serverErrorMessage?: unknown }).serverErrorMessage
+    if (typeof said === 'string' && said !== '') return said
+  }
+  return reasonOf(error)
+}

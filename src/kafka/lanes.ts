@@ -1,0 +1,77 @@
+// Fetch and append lanes: a connection of one's own to one broker, because a broker handles one request of a connection
+// at a time. Requests leave in the order of the calls; nothing is retried; a lane that broke stays broken.
+import { KdrError } from '../model/errors.ts'
+import { KafkaCode } from '../model/kafka-codes.ts'
+import {
+  type AppendAnswer,
+  type AppendEntry,
+  type AppendLane,
+  type FetchedPartition,
+  type FetchLane,
+  type FetchPartition,
+  type FetchRequest,
+  NO_TOPIC_ID,
+} from '../ports/cluster.ts'
+import type { BrokerConnection } from './connection.ts'
+import { type ClusterContext, outcome } from './context.ts'
+import { FETCH } from './raw/fetch.ts'
+import { PRODUCE, PRODUCE_BY_ID } from './raw/produce.ts'
+
+export async function openFetchLane(context: ClusterContext, broker: number): Promise<FetchLane> {
+  const connection = await context.pool.openOwn(broker)
+  return {
+    broker,
+    fetch: request => fetch(connection, request),
+    close: () => context.pool.closeOwn(connection),
+  }
+}
+
+async function fetch(connection: BrokerConnection, request: FetchRequest): Promise<FetchedPartition[]> {
+  const answer = await connection.call(FETCH[connection.versions.need('Fetch')]!, request)
+  if (answer.code !== KafkaCode.NONE) return request.partitions.map(p => refusedFetch(p, answer.code))
+  const topics = new Map(request.partitions.map(p => [p.topicId, p.topic]))
+  return answer.partitions.flatMap(({ topicId, diverging, ...rest }) => {
+    const topic = topics.get(topicId)
+    if (topic === undefined) return []
+    return [diverging === undefined ? { topic, ...rest } : { topic, diverging, ...rest }]
+  })
+}
+
+function refusedFetch({ topic, partition }: FetchPartition, code: number): FetchedPartition {
+  const none = { highWatermark: -1, lastStable: -1, logStart: -1, aborted: [], records: Buffer.alloc(0) }
+  return { topic, partition, code, ...none }
+}
+
+export async function openAppendLane(context: ClusterContext, broker: number): Promise<AppendLane> {
+  const connection = await context.pool.openOwn(broker)
+  return {
+    broker,
+    get isClosed() {
+      return connection.isClosed
+    },
+    append: (entries, timeoutMs) => append(connection, entries, timeoutMs),
+    close: () => context.pool.closeOwn(connection),
+  }
+}
+
+async function append(
+  connection: BrokerConnection,
+  entries: readonly AppendEntry[],
+  timeoutMs: number,
+): Promise<AppendAnswer[]> {
+  if (connection.isClosed)
+    throw new KdrError('unreachable', `${connection.what} is not reachable: connection closed`)
+  const newest = connection.versions.need('Produce')
+  const byId = newest >= PRODUCE_BY_ID && entries.every(entry => entry.topicId !== NO_TOPIC_ID)
+  const version = byId ? newest : Math.min(newest, PRODUCE_BY_ID - 1)
+  const answers = await connection.call(PRODUCE[version]!, entries, timeoutMs)
+  const found = new Map(answers.map(answer => [`${answer.topic}/${answer.partition}`, answer]))
+  return entries.map(({ topic, topicId, partition }) => {
+    const answer = found.get(`${byId ? topicId : topic}/${partition}`)
+    const { code, message } = answer ?? {
+      code: KafkaCode.UNKNOWN_SERVER_ERROR,
+      message: 'missing in the answer',
+    }
+    return { topic, partition, ...outcome(code, message), baseOffset: answer?.baseOffset ?? -1 }
+  })
+}

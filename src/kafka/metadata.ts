@@ -1,0 +1,36 @@
+// Metadata v12 into a ClusterView: every topic that the principal may see. A topic that the broker reports with an error
+// (it is being created or deleted) is left out until it is whole.
+import { metadataV12 } from '@platformatic/kafka'
+import { KafkaCode } from '../model/kafka-codes.ts'
+import type { ClusterView, TopicView } from '../ports/cluster.ts'
+import type { BrokerConnection } from './connection.ts'
+
+export type Described = { readonly view: ClusterView; readonly controller: number }
+
+export async function readMetadata(connection: BrokerConnection): Promise<Described> {
+  connection.versions.need('Metadata')
+  const answer = await connection.call(metadataV12.api, null, false, false)
+  const topics = new Map<string, TopicView>()
+  for (const topic of answer.topics) {
+    const isReady = topic.errorCode === KafkaCode.NONE || topic.errorCode === KafkaCode.LEADER_NOT_AVAILABLE
+    const { name } = topic
+    if (typeof name !== 'string' || !isReady) continue
+    const partitions = topic.partitions
+      .map(p => ({
+        partition: p.partitionIndex,
+        leader: p.leaderId,
+        leaderEpoch: p.leaderEpoch,
+        replicas: p.replicaNodes,
+        isr: p.isrNodes,
+      }))
+      .sort((a, b) => a.partition - b.partition)
+    topics.set(name, { name, id: topic.topicId, isInternal: topic.isInternal, partitions })
+  }
+  const brokers = answer.brokers.map(b => ({
+    id: b.nodeId,
+    host: b.host,
+    port: b.port,
+    rack: b.rack ?? undefined,
+  }))
+  return { view: { clusterId: answer.clusterId ?? '', brokers, topics }, controller: answer.controllerId }
+}

@@ -1,0 +1,163 @@
+// The connections of one cluster: one for control to each broker (opened at first use, opened again when it broke) and
+// the lanes' own. Addresses come from the metadata; the bootstrap addresses serve when none of those answers.
+import type { BrokerView } from '../ports/cluster.ts'
+import { KdrError } from '../model/errors.ts'
+import { type Address, addressText, BrokerConnection, type ConnectionSettings } from './connection.ts'
+
+export class BrokerPool {
+  readonly #settings: ConnectionSettings
+  readonly #bootstrap: readonly Address[]
+  readonly #addresses = new Map<number, Address>()
+  readonly #controls = new Map<number, Promise<BrokerConnection>>()
+  readonly #own = new Set<BrokerConnection>()
+  #bootstrapped: BrokerConnection | undefined
+  #isClosed = false
+
+  constructor(settings: ConnectionSettings, bootstrap: readonly Address[]) {
+    this.#settings = settings
+    this.#bootstrap = bootstrap
+  }
+
+  /** Replaces what is known about brokers; connections to addresses that changed are not used again. */
+  learn(brokers: readonly BrokerView[]): void {
+    this.#addresses.clear()
+    for (const { id, host, port } of brokers) this.#addresses.set(id, { host, port })
+    for (const [id, control] of this.#controls) {
+      const address = this.#addresses.get(id)
+      void control.then(
+        connection => {
+          if (address !== undefined && sameAddress(connection.address, address)) return undefined
+          if (this.#controls.get(id) === control) this.#controls.delete(id)
+          return connection.close()
+        },
+        () => undefined,
+      )
+    }
+    this.#adoptBootstrap()
+  }
+
+  /** A coordinator may be on a broker that the metadata did not show yet. */
+  learnOne(id: number, address: Address): void {
+    if (!this.#addresses.has(id)) this.#addresses.set(id, address)
+  }
+
+  knows(broker: number): boolean {
+    return this.#addresses.has(broker)
+  }
+
+  /** The shared connection for control requests. */
+  async control(broker: number): Promise<BrokerConnection> {
+    const current = this.#controls.get(broker)
+    if (current !== undefined) {
+      const connection = await current.catch(() => undefined)
+      if (connection !== undefined && !connection.isClosed) return connection
+      if (this.#controls.get(broker) === current) this.#controls.delete(broker)
+      else return this.control(broker)
+    }
+    const opening = this.#open(this.#addressOf(broker))
+    this.#controls.set(broker, opening)
+    return opening
+  }
+
+  /** A connection of one's own, closed with the pool at the latest. */
+  async openOwn(broker: number): Promise<BrokerConnection> {
+    const connection = await this.#open(this.#addressOf(broker))
+    this.#own.add(connection)
+    return connection
+  }
+
+  async closeOwn(connection: BrokerConnection): Promise<void> {
+    this.#own.delete(connection)
+    await connection.close()
+  }
+
+  /**
+   * Asks one broker after the other until one answers: those already connected, then the others that are known, then
+   * the bootstrap addresses. Throws with what was tried when none does.
+   */
+  async askAny<Answer>(ask: (connection: BrokerConnection) => Promise<Answer>): Promise<Answer> {
+    const tried: string[] = []
+    let refused: KdrError | undefined
+    for (const open of this.#candidates()) {
+      try {
+        return await ask(await open())
+      } catch (error) {
+        if (!(error instanceof KdrError) || (error.code !== 'unreachable' && error.code !== 'not-allowed'))
+          throw error
+        if (error.code === 'not-allowed') refused ??= error
+        if (!tried.includes(error.message)) tried.push(error.message)
+      }
+    }
+    if (refused !== undefined) throw refused
+    throw new KdrError(
+      'unreachable',
+      `cluster "${this.#settings.cluster}" is not reachable: ${tried.join('; ')}`,
+      {
+        facts: { tried },
+      },
+    )
+  }
+
+  *#candidates(): Generator<() => Promise<BrokerConnection>> {
+    const connected = [...this.#controls.keys()].filter(id => this.#addresses.has(id))
+    const others = [...this.#addresses.keys()].filter(id => !connected.includes(id))
+    for (const id of [...connected, ...others]) yield () => this.control(id)
+    for (const address of this.#bootstrap) yield () => this.#openBootstrap(address)
+  }
+
+  async #openBootstrap(address: Address): Promise<BrokerConnection> {
+    const connection = await this.#open(address)
+    await this.#bootstrapped?.close()
+    this.#bootstrapped = connection
+    return connection
+  }
+
+  /** Keeps the bootstrap connection as a control connection if its address is that of a broker, else closes it. */
+  #adoptBootstrap(): void {
+    const connection = this.#bootstrapped
+    if (connection === undefined) return
+    this.#bootstrapped = undefined
+    for (const [id, address] of this.#addresses) {
+      if (!sameAddress(address, connection.address) || this.#controls.has(id)) continue
+      this.#controls.set(id, Promise.resolve(connection))
+      return
+    }
+    void connection.close()
+  }
+
+  #addressOf(broker: number): Address {
+    const address = this.#addresses.get(broker)
+    if (address !== undefined) return address
+    throw new KdrError('unreachable', `broker ${broker} of cluster "${this.#settings.cluster}" is not alive`)
+  }
+
+  async #open(address: Address): Promise<BrokerConnection> {
+    this.#refuseWhenClosed(address)
+    const connection = await BrokerConnection.open(this.#settings, address)
+    if (this.#isClosed) await connection.close()
+    this.#refuseWhenClosed(address)
+    return connection
+  }
+
+  #refuseWhenClosed(address: Address): void {
+    if (!this.#isClosed) return
+    throw new KdrError(
+      'unreachable',
+      `cluster "${this.#settings.cluster}" was closed, so ${addressText(address)} is not opened`,
+    )
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    const controls = await Promise.allSettled(this.#controls.values())
+    const open = controls.flatMap(control => (control.status === 'fulfilled' ? [control.value] : []))
+    if (this.#bootstrapped !== undefined) open.push(this.#bootstrapped)
+    await Promise.all([...open, ...this.#own].map(connection => connection.close()))
+    this.#controls.clear()
+    this.#own.clear()
+  }
+}
+
+function sameAddress(a: Address, b: Address): boolean {
+  return a.host === b.host && a.port === b.port
+}

@@ -1,0 +1,107 @@
+// Fetch v13 to v17, written by hand because the library decodes every record: here records stay one run of bytes.
+//
+//   Request  => replica_id i32 (v13, v14 only; later a tagged field that consumers leave out) max_wait_ms i32 min_bytes i32
+//               max_bytes i32 isolation_level i8 session_id i32 session_epoch i32 [topics] [forgotten_topics] rack_id str TAGS
+//     topics => topic_id uuid [partition i32 current_leader_epoch i32 fetch_offset i64 last_fetched_epoch i32
+//               log_start_offset i64 partition_max_bytes i32 TAGS] TAGS
+//   Response => throttle_time_ms i32 error_code i16 session_id i32 [topics] TAGS (0: node endpoints, from v16)
+//     topics => topic_id uuid [partition i32 error_code i16 high_watermark i64 last_stable_offset i64 log_start_offset i64
+//               [aborted: producer_id i64 first_offset i64 TAGS] preferred_read_replica i32 records bytes
+//               TAGS (0: diverging epoch i32 and end offset i64, 1: current leader, 2: snapshot id)] TAGS
+// Session id 0 with epoch -1 asks for a full answer and keeps no session.
+import { type API, createAPI, readKnownTaggedFields, type Reader, Writer } from '@platformatic/kafka'
+import type { FetchPartition, FetchRequest } from '../../ports/cluster.ts'
+
+const NO_SESSION = 0
+const FULL = -1
+const CONSUMER = -1
+const EMPTY = Buffer.alloc(0)
+
+export type RawFetched = {
+  readonly topicId: string
+  readonly partition: number
+  readonly code: number
+  readonly highWatermark: number
+  readonly lastStable: number
+  readonly logStart: number
+  readonly diverging: { readonly epoch: number; readonly endOffset: number } | undefined
+  readonly aborted: readonly { readonly producerId: bigint; readonly firstOffset: number }[]
+  readonly records: Buffer
+}
+
+/** `code`: of the whole request; then there are no partitions. */
+export type RawFetchAnswer = { readonly code: number; readonly partitions: readonly RawFetched[] }
+
+function createRequest(version: number, request: FetchRequest): Writer {
+  const topics = new Map<string, FetchPartition[]>()
+  for (const partition of request.partitions) {
+    const same = topics.get(partition.topicId)
+    if (same === undefined) topics.set(partition.topicId, [partition])
+    else same.push(partition)
+  }
+  const writer = Writer.create()
+  if (version < 15) writer.appendInt32(CONSUMER)
+  return writer
+    .appendInt32(request.maxWaitMs)
+    .appendInt32(1)
+    .appendInt32(request.maxBytes)
+    .appendInt8(request.isolation === 'committed' ? 1 : 0)
+    .appendInt32(NO_SESSION)
+    .appendInt32(FULL)
+    .appendArray([...topics], (w, [topicId, partitions]) => {
+      w.appendUUID(topicId).appendArray(partitions, (inner, p) => {
+        inner
+          .appendInt32(p.partition)
+          .appendInt32(p.leaderEpoch)
+          .appendInt64(BigInt(p.offset))
+          .appendInt32(p.lastFetchedEpoch)
+          .appendInt64(-1n)
+          .appendInt32(p.maxBytes)
+      })
+    })
+    .appendArray([], () => {})
+    .appendString('')
+    .appendTaggedFields()
+}
+
+function parsePartition(reader: Reader, topicId: string): RawFetched {
+  const partition = reader.readInt32()
+  const code = reader.readInt16()
+  const highWatermark = Number(reader.readInt64())
+  const lastStable = Number(reader.readInt64())
+  const logStart = Number(reader.readInt64())
+  const aborted = reader.readArray(r => ({ producerId: r.readInt64(), firstOffset: Number(r.readInt64()) }))
+  reader.readInt32()
+  const records = reader.readNullableBytes() ?? EMPTY
+  let diverging: RawFetched['diverging']
+  readKnownTaggedFields(reader, {
+    0: tagged => {
+      diverging = { epoch: tagged.readInt32(), endOffset: Number(tagged.readInt64()) }
+    },
+  })
+  return { topicId, partition, code, highWatermark, lastStable, logStart, diverging, aborted, records }
+}
+
+function parseResponse(_correlation: number, _key: number, _version: number, reader: Reader): RawFetchAnswer {
+  reader.readInt32()
+  const code = reader.readInt16()
+  reader.readInt32()
+  const topics = reader.readArray(r => {
+    const topicId = r.readUUID()
+    return r.readArray(inner => parsePartition(inner, topicId), true, false)
+  })
+  return { code, partitions: topics.flat() }
+}
+
+function fetchApi(version: number): API<[FetchRequest], RawFetchAnswer> {
+  return createAPI(1, version, (request: FetchRequest) => createRequest(version, request), parseResponse)
+}
+
+/** By version. */
+export const FETCH: Readonly<Record<number, API<[FetchRequest], RawFetchAnswer>>> = {
+  13: fetchApi(13),
+  14: fetchApi(14),
+  15: fetchApi(15),
+  16: fetchApi(16),
+  17: fetchApi(17),
+}
