@@ -1,0 +1,45 @@
+// The config as the rest of kdr sees it: checked, complete (every default filled in) and frozen.
+
+import type { LinkSettings } from '../model/link-settings.ts'
+import type { SecretRef } from './secrets.ts'
+
+export type TlsConfig = {
+  /** undefined: the system's. */
+  readonly ca?: SecretRef | undefined
+  readonly cert?: SecretRef | undefined
+  readonly key?: SecretRef | undefined
+}
+
+export type SaslConfig =
+  | {
+      readonly mechanism: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512'
+      readonly username: string
+      readonly password: SecretRef
+    }
+  | { readonly mechanism: 'OAUTHBEARER'; readonly token: SecretRef }
+
+export type ClusterConfig = {
+  readonly name: string
+  /** `host:port`, at least one. */
+  readonly bootstrap: readonly string[]
+  readonly rack: string | undefined
+  /** undefined: plain text. */
+  readonly tls: TlsConfig | undefined
+  readonly sasl: SaslConfig | undefined
+}
+
+export type LinkConfig = LinkSettings
+
+export type ServerConfig = { readonly listen: string; readonly token: SecretRef | undefined }
+
+/** Something in the file that is right but worth saying. */
+export type ConfigNote = { readonly line: number; readonly column: number; readonly message: string }
+
+export type Config = {
+  /** The file it was read from. */
+  readonly path: string
+  readonly clusters: Readonly<Record<string, ClusterConfig>>
+  readonly links: Readonly<Record<string, LinkConfig>>
+  readonly server: ServerConfig
+  readonly notes: readonly ConfigNote[]
+}

@@ -1,0 +1,135 @@
+// What no single value shows: names that lead nowhere, a link from a cluster to itself, overrides that contradict each
+// other. Errors refuse the file; notes are only said by `config check`.
+
+import { whyNotOverridable } from '../model/link-settings.ts'
+import type { ConfigDocument, Problem } from './document.ts'
+import { configJsonSchema, type JsonSchema, type Path, stepInto } from './json-schema.ts'
+import { at, didYouMean, spellPath } from './problems.ts'
+import type { ParsedConfig } from './schema.ts'
+
+export function crossCheck(config: ParsedConfig, document: ConfigDocument): Problem[] {
+  const problems: Problem[] = []
+  const report = (path: Path, message: string) => {
+    problems.push({ place: document.placeOf(path), message: `${at(path)}${message}` })
+  }
+  const known = (kind: 'clusters' | 'links' | 'vaults', value: string, path: Path) => {
+    const names = Object.keys(config[kind] ?? {})
+    if (!names.includes(value)) report(path, `\`${kind}\` has no "${value}"${didYouMean(value, names)}`)
+  }
+
+  for (const [name, link] of Object.entries(config.links)) {
+    const here = ['links', name]
+    known('clusters', link.source, [...here, 'source'])
+    known('clusters', link.target, [...here, 'target'])
+    checkEnds(config, link.source, link.target, here, report)
+    for (const [index, override] of link.overrides.entries())
+      checkOverride(override, [...here, 'overrides', index], report)
+  }
+  for (const [name, plan] of Object.entries(config.plans ?? {})) {
+    for (const [index, link] of plan.links.entries()) known('links', link, ['plans', name, 'links', index])
+  }
+  for (const [name, set] of Object.entries(config.sets ?? {})) {
+    known('clusters', set.cluster, ['sets', name, 'cluster'])
+    known('vaults', set.vault, ['sets', name, 'vault'])
+  }
+  return problems
+}
+
+type Report = (path: Path, message: string) => void
+
+function checkEnds(config: ParsedConfig, source: string, target: string, here: Path, report: Report): void {
+  if (source === target) {
+    report([...here, 'target'], `source and target are both "${source}"`)
+    return
+  }
+  const atSource = config.clusters[source]?.bootstrap ?? []
+  const shared = config.clusters[target]?.bootstrap.find(address => atSource.includes(address))
+  if (shared !== undefined)
+    report(
+      [...here, 'target'],
+      `"${source}" and "${target}" are the same cluster: both have the address "${shared}"`,
+    )
+}
+
+function checkOverride(
+  override: {
+    readonly replicationFactor?: number | undefined
+    readonly configs: Readonly<Record<string, string>>
+  },
+  here: Path,
+  report: Report,
+): void {
+  if (override.replicationFactor === undefined && Object.keys(override.configs).length === 0) {
+    report(here, 'overrides nothing: give `replicationFactor` or `configs`')
+  }
+  for (const config of Object.keys(override.configs)) {
+    const reason = whyNotOverridable(config)
+    if (reason !== undefined) report([...here, 'configs', config], `cannot be overridden: ${reason}`)
+  }
+  const minimum = override.configs['min.insync.replicas']
+  if (minimum === undefined) return
+  const path = [...here, 'configs', 'min.insync.replicas']
+  if (!/^[1-9]\d*$/.test(minimum)) report(path, `expected a whole number, found \`${minimum}\``)
+  else if (override.replicationFactor !== undefined && Number(minimum) > override.replicationFactor) {
+    report(
+      path,
+      `${minimum} in-sync replicas of ${override.replicationFactor} replicas can never be: nothing could be written`,
+    )
+  }
+}
+
+/** What is right but worth saying: keys that a later release uses, secrets written in the file, links that may collide. */
+export function notesOn(config: ParsedConfig, document: ConfigDocument): Problem[] {
+  const notes: Problem[] = []
+  walk(document.value, [configJsonSchema()], [], (path, schemas, value) => {
+    if (schemas.some(schema => schema['x-later'] === true)) {
+      notes.push({
+        place: document.placeOfKey(path),
+        message: `${spellPath(path)}: not available yet; it has no effect`,
+      })
+      return 'stop'
+    }
+    if (schemas.some(schema => schema.writeOnly === true) && typeof value === 'string' && isLiteral(value)) {
+      notes.push({
+        place: document.placeOf(path),
+        message: `${at(path)}is written in the file; \`env:NAME\`, \`file:PATH\` or \`exec:COMMAND\` keep it out`,
+      })
+    }
+    return 'go-on'
+  })
+  const links = Object.entries(config.links)
+  for (const [name, link] of links) {
+    if (link.mode === 'shared') {
+      notes.push({
+        place: document.placeOf(['links', name, 'mode']),
+        message: `links.${name}.mode: \`shared\` is not available yet; the link cannot run`,
+      })
+    }
+    const reverse = links.find(
+      ([, other]) => other.source === link.target && other.target === link.source,
+    )?.[0]
+    if (reverse !== undefined && reverse > name) {
+      notes.push({
+        place: document.placeOfKey(['links', reverse]),
+        message: `links.${reverse}: runs against \`${name}\`; their topics must differ, as an exact mirror has one writer`,
+      })
+    }
+  }
+  return notes.sort((a, b) => a.place.line - b.place.line || a.place.column - b.place.column)
+}
+
+function isLiteral(value: string): boolean {
+  return !/^(env|file|exec):/.test(value)
+}
+
+type Visit = (path: Path, schemas: readonly JsonSchema[], value: unknown) => 'go-on' | 'stop'
+
+/** Goes through what the file says, with what the schema says about each value. */
+function walk(value: unknown, schemas: readonly JsonSchema[], path: Path, visit: Visit): void {
+  if (typeof value !== 'object' || value === null) return
+  const entries = Array.isArray(value) ? [...value.entries()] : Object.entries(value)
+  for (const [step, inner] of entries as [string | number, unknown][]) {
+    const below = schemas.flatMap(schema => stepInto(schema, step))
+    if (visit([...path, step], below, inner) === 'go-on') walk(inner, below, [...path, step], visit)
+  }
+}

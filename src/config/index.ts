@@ -1,0 +1,16 @@
+// What the rest of kdr may use of the config. Load it lazily: the schema is the slowest import of `kdr --help`.
+
+export type {
+  ClusterConfig,
+  Config,
+  ConfigNote,
+  LinkConfig,
+  SaslConfig,
+  ServerConfig,
+  TlsConfig,
+} from './config.ts'
+export { explainConfig, type Explained } from './explain.ts'
+export { draftConfig, type InspectedCluster, type InspectedTopic } from './draft.ts'
+export { configJsonSchema } from './json-schema.ts'
+export { loadConfig, parseConfig, readConfigText } from './load.ts'
+export { resolveSecret, SecretRef } from './secrets.ts'

@@ -1,0 +1,147 @@
+// Reads `kdr.yaml` once and gives back a frozen Config, or says everything that is wrong with it at once.
+
+import { readFile } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
+import { KdrError } from '../model/errors.ts'
+import { assertVersion } from '../model/versioned.ts'
+import type { ClusterConfig, Config, LinkConfig, SaslConfig, TlsConfig } from './config.ts'
+import { crossCheck, notesOn } from './cross-check.ts'
+import { type ConfigDocument, parseConfigText, type Problem } from './document.ts'
+import { problemsOf } from './problems.ts'
+import { configSchema, type ParsedConfig } from './schema.ts'
+
+/** Throws KdrError('config-missing' | 'config-invalid' | 'newer-version'); the message has a line per problem. */
+export async function loadConfig(path: string): Promise<Config> {
+  return parseConfig(await readConfigText(path), path)
+}
+
+export async function readConfigText(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    if (code === 'ENOENT')
+      throw new KdrError('config-missing', `there is no config file "${path}"`, { cause: error })
+    throw new KdrError(
+      'config-missing',
+      `the config file "${path}" cannot be read: ${String(code ?? error)}`,
+      { cause: error },
+    )
+  }
+}
+
+/** `path` names the file in messages, and is where relative `file:` references start. */
+export function parseConfig(text: string, path: string): Config {
+  const document = parseConfigText(text)
+  if (document.problems.length > 0) throw invalid(path, document.problems)
+  if (document.value === null || document.value === undefined) {
+    throw new KdrError('config-invalid', `the config file "${path}" is empty`, {
+      hint: 'Write one with `kdr init`.',
+    })
+  }
+  refuseNewer(document, path)
+
+  const parsed = configSchema(dirname(resolve(path))).safeParse(document.value)
+  if (!parsed.success) throw invalid(path, problemsOf(parsed.error.issues, document))
+  const problems = crossCheck(parsed.data, document)
+  if (problems.length > 0) throw invalid(path, problems)
+  return deepFreeze(assemble(parsed.data, document, path))
+}
+
+function refuseNewer(document: ConfigDocument, path: string): void {
+  const version =
+    typeof document.value === 'object' && document.value !== null && 'v' in document.value
+      ? document.value.v
+      : undefined
+  if (typeof version !== 'number') return
+  const { line, column } = document.placeOf(['v'])
+  assertVersion({ v: version }, `${path}:${line}:${column}: the config`)
+}
+
+function invalid(path: string, problems: readonly Problem[]): KdrError {
+  const inOrder = problems.toSorted((a, b) => a.place.line - b.place.line || a.place.column - b.place.column)
+  const lines = inOrder.map(({ place, message }) => `${path}:${place.line}:${place.column}: ${message}`)
+  return new KdrError('config-invalid', [...new Set(lines)].join('\n'), {
+    facts: {
+      problems: inOrder.map(({ place, message }) => ({ line: place.line, column: place.column, message })),
+    },
+  })
+}
+
+function assemble(parsed: ParsedConfig, document: ConfigDocument, path: string): Config {
+  return {
+    path,
+    clusters: mapRecord(
+      parsed.clusters,
+      (cluster, name): ClusterConfig => ({
+        name,
+        bootstrap: cluster.bootstrap,
+        rack: cluster.rack,
+        tls: tlsOf(cluster.tls),
+        sasl: saslOf(cluster.sasl),
+      }),
+    ),
+    links: mapRecord(
+      parsed.links,
+      (link, name): LinkConfig => ({
+        name,
+        source: link.source,
+        target: link.target,
+        mode: link.mode,
+        topics: link.topics,
+        groups: link.groups,
+        overrides: link.overrides,
+        onSourceDelete:
+          link.onSourceDelete === 'keep' ? 'keep' : { deleteAfterMs: link.onSourceDelete.deleteAfter },
+        largeGap: link.largeGap,
+        onOverfilled: link.onOverfilled,
+        maxBytesPerSecond: link.maxBytesPerSecond,
+        sync: {
+          configsMs: link.sync.configs,
+          aclsMs: link.sync.acls,
+          quotasMs: link.sync.quotas,
+          groupsMs: link.sync.groups,
+        },
+      }),
+    ),
+    server: { listen: parsed.server.listen, token: parsed.server.token },
+    notes: notesOn(parsed, document).map(({ place, message }) => ({
+      line: place.line,
+      column: place.column,
+      message,
+    })),
+  }
+}
+
+function tlsOf(tls: ParsedConfig['clusters'][string]['tls']): TlsConfig | undefined {
+  if (tls === true) return {}
+  return tls === false ? undefined : tls
+}
+
+const MECHANISM = {
+  plain: 'PLAIN',
+  'scram-sha-256': 'SCRAM-SHA-256',
+  'scram-sha-512': 'SCRAM-SHA-512',
+} as const
+
+function saslOf(sasl: ParsedConfig['clusters'][string]['sasl']): SaslConfig | undefined {
+  if (sasl === undefined) return undefined
+  if (sasl.mechanism === 'oauthbearer') {
+    return sasl.token === undefined ? undefined : { mechanism: 'OAUTHBEARER', token: sasl.token }
+  }
+  if (sasl.username === undefined || sasl.password === undefined) return undefined
+  return { mechanism: MECHANISM[sasl.mechanism], username: sasl.username, password: sasl.password }
+}
+
+function mapRecord<From, To>(
+  record: Readonly<Record<string, From>>,
+  make: (value: From, name: string) => To,
+): Record<string, To> {
+  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, make(value, name)]))
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value
+  for (const inner of Object.values(value)) deepFreeze(inner)
+  return Object.freeze(value)
+}

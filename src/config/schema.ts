@@ -1,0 +1,300 @@
+// The one description of `kdr.yaml`. Validation, the JSON Schema for editors, `config explain` and the reference page all
+// come from it. Objects are strict: a key that nobody reads is a typo, and a typo in a disaster-recovery config is found
+// on the worst day. Keys of later releases are checked in shape and then only noted.
+
+import { z } from 'zod'
+import { VERSION } from '../model/versioned.ts'
+import { address, addresses, duration, later, name, patterns, pem, secret, size, text } from './values.ts'
+
+const MECHANISMS = ['plain', 'scram-sha-256', 'scram-sha-512', 'oauthbearer'] as const
+
+const mechanism = z
+  .preprocess(
+    value => (typeof value === 'string' ? value.toLowerCase().replaceAll('_', '-') : value),
+    z.enum(MECHANISMS, { error: `expected one of ${MECHANISMS.join(', ')}` }),
+  )
+  .meta({ description: 'How to authenticate; in any case.' })
+
+const choice = <const T extends readonly string[]>(values: T, description: string) =>
+  z.enum(values).meta({ description })
+
+const command = (description: string) => text(description)
+
+/** `directory`: where the config file is; relative `file:` references start there. */
+export function configSchema(directory: string) {
+  const sasl = z
+    .strictObject({
+      mechanism,
+      username: text('For plain and scram.').optional(),
+      password: secret(directory, 'For plain and scram.').optional(),
+      token: secret(directory, 'For oauthbearer: the token, read anew for each connection.').optional(),
+    })
+    .superRefine((value, context) => {
+      const needed =
+        value.mechanism === 'oauthbearer' ? (['token'] as const) : (['username', 'password'] as const)
+      const foreign =
+        value.mechanism === 'oauthbearer' ? (['username', 'password'] as const) : (['token'] as const)
+      for (const key of needed) {
+        if (value[key] === undefined)
+          context.addIssue({
+            code: 'custom',
+            path: [key],
+            message: `\`${key}\` is missing: ${value.mechanism} needs it`,
+          })
+      }
+      for (const key of foreign) {
+        if (value[key] !== undefined)
+          context.addIssue({ code: 'custom', path: [key], message: `${value.mechanism} has no \`${key}\`` })
+      }
+    })
+    .meta({ description: 'SASL authentication.' })
+
+  const tls = z
+    .union(
+      [
+        z.boolean(),
+        z
+          .strictObject({
+            ca: pem(directory, "The certificates to trust, instead of the system's.").optional(),
+            cert: pem(directory, "kdr's own certificate, for mutual TLS.").optional(),
+            key: pem(directory, 'The private key of `cert`.').optional(),
+          })
+          .superRefine((value, context) => {
+            if ((value.cert === undefined) !== (value.key === undefined)) {
+              context.addIssue({ code: 'custom', message: '`cert` and `key` belong together: give both' })
+            }
+          }),
+      ],
+      { error: 'expected `true`, or { ca, cert, key }' },
+    )
+    .meta({ description: "`true` (trust the system's certificates) or the certificates." })
+
+  const cluster = z.strictObject({
+    bootstrap: addresses('Where to find the cluster: `host:port`, separated by commas.'),
+    rack: text('Fetch from the closest replica: the rack that kdr is in.').optional(),
+    tls: tls.optional(),
+    sasl: sasl.optional(),
+    schemaRegistry: z
+      .strictObject({
+        url: text('Its address.'),
+        username: text('For basic authentication.').optional(),
+        password: secret(directory, 'For basic authentication.').optional(),
+      })
+      .meta({ description: 'The Schema Registry that belongs to the cluster.', ...later })
+      .optional(),
+  })
+
+  const override = z.strictObject({
+    topics: patterns('any', 'Which of the mirrored topics.'),
+    replicationFactor: z
+      .int({ error: 'expected a whole number' })
+      .min(1, { error: 'must be at least 1' })
+      .max(32767, { error: 'must be at most 32767' })
+      .meta({ description: 'Instead of the one at the source.' })
+      .optional(),
+    configs: z
+      .record(
+        z.string(),
+        z
+          .union([z.string(), z.number(), z.boolean()], { error: 'expected text, a number or a truth value' })
+          .transform(String),
+      )
+      .meta({ description: 'Topic configs at the target that differ from the source.' })
+      .prefault({}),
+  })
+
+  const sync = z
+    .strictObject({
+      configs: duration('Topic configs.').prefault('30s'),
+      acls: duration('ACLs.').prefault('30s'),
+      quotas: duration('Client quotas.').prefault('30s'),
+      groups: duration('Committed offsets of consumer groups.').prefault('5s'),
+    })
+    .meta({ description: 'How often each kind of thing is carried over.' })
+
+  const fence = z
+    .strictObject({
+      acl: z.boolean().meta({ description: 'Deny writes with ACLs.' }).optional(),
+      command: command('Stops the writers.').optional(),
+      probe: z.strictObject({ sasl }).meta({ description: 'Whose writes to try.' }).optional(),
+    })
+    .meta({ description: 'How writers at the old active are stopped.', ...later })
+
+  const dns = z.strictObject({
+    server: address('The name server.'),
+    zone: text('The zone.'),
+    record: text('The record.'),
+    tsig: secret(directory, 'The TSIG key.').optional(),
+    values: z
+      .record(z.string(), z.array(z.string()))
+      .meta({ description: 'The values of the record, by cluster.' }),
+  })
+
+  const redirect = z
+    .strictObject({
+      dns: dns.optional(),
+      command: z
+        .strictObject({
+          apply: command('Does it.'),
+          verify: command('Checks it.').optional(),
+          undo: command('Undoes it.').optional(),
+        })
+        .optional(),
+      template: z.strictObject({ from: text('The template.'), to: text('The file to write.') }).optional(),
+    })
+    .superRefine((value, context) => {
+      if (Object.values(value).filter(part => part !== undefined).length !== 1) {
+        context.addIssue({ code: 'custom', message: 'expected exactly one of `dns`, `command`, `template`' })
+      }
+    })
+
+  const link = z.strictObject({
+    source: name.meta({ description: 'The cluster to copy from: the home direction.' }),
+    target: name.meta({ description: 'The cluster to copy to.' }),
+    mode: choice(
+      ['exact', 'shared'],
+      '`exact`: equal offsets, the mirror has one writer. `shared`: both sides write (a later release).',
+    ).prefault('exact'),
+    topics: patterns('topics', 'Which topics; the last pattern that matches wins, `!x` excludes.').prefault([
+      '*',
+    ]),
+    groups: patterns('groups', 'Which consumer groups.').prefault(['*']),
+    overrides: z
+      .array(override)
+      .meta({ description: 'What differs at the target; later entries win.' })
+      .prefault([]),
+    onSourceDelete: z
+      .union([z.literal('keep'), z.strictObject({ deleteAfter: duration('How long to wait.') })], {
+        error: 'expected `keep` or { deleteAfter: 7d }',
+      })
+      .meta({ description: 'When a source topic is deleted: keep its mirror, or delete it after a while.' })
+      .prefault('keep'),
+    largeGap: choice(
+      ['stop', 'markers', 'tombstones'],
+      'A partition that needs more than 10 minutes of filling in all.',
+    ).prefault('stop'),
+    onOverfilled: choice(['stop', 'recopy'], 'A mirror whose log got longer than it should.').prefault(
+      'stop',
+    ),
+    maxBytesPerSecond: size('Limit of what the link copies; none if absent.').optional(),
+    sync: sync.prefault({}),
+    fence: fence.optional(),
+    consumers: z
+      .strictObject({ stop: text('A command, or `stop`, `fence`, `leave`.') })
+      .meta({
+        description: 'What happens to consumers before the final group sync of a switchover.',
+        ...later,
+      })
+      .optional(),
+    principals: z
+      .record(z.string(), z.string())
+      .meta({ description: 'How principals of ACLs are called at the target.', ...later })
+      .optional(),
+    users: z
+      .record(z.string(), z.strictObject({ mechanism, password: secret(directory, 'Its password.') }))
+      .meta({ description: 'SCRAM users to create at the target.', ...later })
+      .optional(),
+    redirect: z
+      .array(redirect)
+      .meta({ description: 'How applications are sent to the new active.', ...later })
+      .optional(),
+  })
+
+  const objectives = {
+    rpo: duration('At most this much may be lost.').optional(),
+    rto: duration('At most this long may it take.').optional(),
+  }
+
+  return z.strictObject({
+    v: z
+      .literal(VERSION, { error: `expected ${VERSION}` })
+      .meta({ description: 'Version of the format.' })
+      .prefault(VERSION),
+    clusters: z.record(name, cluster).meta({ description: 'The clusters, by a name of your choice.' }),
+    links: z
+      .record(name, link)
+      .meta({ description: 'What is copied where, by a name of your choice.' })
+      .prefault({}),
+    plans: z
+      .record(
+        name,
+        z.strictObject({
+          links: z
+            .array(name)
+            .min(1, { error: 'names no link' })
+            .meta({ description: 'The links that move together.' }),
+          objectives: z.strictObject(objectives).meta({ description: 'What it should achieve.' }).optional(),
+        }),
+      )
+      .meta({ description: 'Links that move together.', ...later })
+      .optional(),
+    vaults: z
+      .record(
+        name,
+        z.strictObject({
+          url: text('file:///dir, s3://, azblob://, gs://'),
+          region: text('For s3.').optional(),
+        }),
+      )
+      .meta({ description: 'Where backups are kept.', ...later })
+      .optional(),
+    sets: z
+      .record(
+        name,
+        z.strictObject({
+          cluster: name.meta({ description: 'The cluster to back up.' }),
+          vault: name.meta({ description: 'The vault that keeps it.' }),
+          topics: patterns('topics', 'Which topics.').prefault(['*']),
+          every: duration('How often.').optional(),
+          keep: z
+            .strictObject({ days: z.number().positive().meta({ description: 'Days.' }).optional() })
+            .meta({ description: 'For how long.' })
+            .optional(),
+        }),
+      )
+      .meta({ description: 'What is backed up.', ...later })
+      .optional(),
+    objectives: z
+      .array(z.strictObject({ for: text('What it applies to.'), ...objectives }))
+      .meta({ description: 'What to achieve; the first that matches wins.', ...later })
+      .optional(),
+    accept: z
+      .array(
+        z.strictObject({
+          finding: text('Its id.'),
+          where: text('Where it is accepted.').optional(),
+          until: z
+            .string()
+            .regex(/^\d{4}-\d{2}-\d{2}/, { error: 'expected a date such as 2027-01-01' })
+            .meta({ description: 'The day it ends.' })
+            .optional(),
+          why: text('The reason.'),
+        }),
+      )
+      .meta({ description: 'Findings of `kdr check` that are accepted.', ...later })
+      .optional(),
+    alerts: z
+      .strictObject({
+        webhook: z
+          .strictObject({ url: secret(directory, 'Its address.') })
+          .meta({ description: 'A URL to call.' })
+          .optional(),
+        command: command('A command to run.').optional(),
+        deadMan: z
+          .strictObject({ url: secret(directory, 'Its address.'), every: duration('How often.') })
+          .meta({ description: 'A URL to call as long as all is well.' })
+          .optional(),
+      })
+      .meta({ description: 'Whom to tell.', ...later })
+      .optional(),
+    server: z
+      .strictObject({
+        listen: address('Where metrics and health are served.').prefault('127.0.0.1:9464'),
+        token: secret(directory, 'What a caller must show; none if absent.').optional(),
+      })
+      .meta({ description: 'The HTTP server of `kdr run`.' })
+      .prefault({}),
+  })
+}
+
+export type ParsedConfig = z.output<ReturnType<typeof configSchema>>

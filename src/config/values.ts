@@ -1,0 +1,132 @@
+// The small kinds of values that the schema is made of: what a duration, a size, an address, a pattern, a secret looks
+// like, and the sentence when it does not.
+
+import { z } from 'zod'
+import { patternProblem, type PatternKind } from '../model/patterns.ts'
+import { DURATION_FORM, parseDuration, parseSize, SIZE_FORM } from '../model/units.ts'
+import { SecretRef } from './secrets.ts'
+
+/** In the JSON Schema: a key that a later release of kdr uses. */
+export const LATER = 'x-later'
+/** In the JSON Schema: what the docs call the type. */
+export const FORM = 'x-form'
+
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/
+
+export const name = z
+  .string()
+  .regex(NAME, { error: 'a name has letters, digits, `.`, `_` and `-`, and begins with a letter or a digit' })
+
+export const later = { [LATER]: true }
+
+export const text = (description: string) =>
+  z.string().min(1, { error: 'must not be empty' }).meta({ description })
+
+export const duration = (description: string) =>
+  z
+    .string({ error: issue => (issue.input === undefined ? undefined : `expected ${DURATION_FORM}`) })
+    .transform((value, context) => {
+      const ms = parseDuration(value)
+      if (ms === undefined || ms <= 0) {
+        context.addIssue({ code: 'custom', message: `"${value}" is not ${DURATION_FORM}` })
+        return z.NEVER
+      }
+      return ms
+    })
+    .meta({ description, [FORM]: 'duration' })
+
+export const size = (description: string) =>
+  z
+    .union([z.string(), z.number()], { error: `expected ${SIZE_FORM}` })
+    .transform((value, context) => {
+      const bytes = parseSize(String(value))
+      if (bytes === undefined || bytes <= 0) {
+        context.addIssue({ code: 'custom', message: `"${value}" is not ${SIZE_FORM}` })
+        return z.NEVER
+      }
+      return bytes
+    })
+    .meta({ description, [FORM]: 'size' })
+
+/** `host:port,host:port`, or a list of such. */
+export const addresses = (description: string) =>
+  z
+    .union([z.string(), z.array(z.string())], {
+      error: 'expected addresses such as "broker-1:9092,broker-2:9092"',
+    })
+    .transform((value, context) => {
+      const all = (typeof value === 'string' ? [value] : value)
+        .flatMap(part => part.split(','))
+        .map(part => part.trim())
+      if (all.length === 0) context.addIssue({ code: 'custom', message: 'no address is given' })
+      for (const one of all) {
+        const problem = addressProblem(one)
+        if (problem !== undefined) context.addIssue({ code: 'custom', message: problem })
+      }
+      return all
+    })
+    .meta({ description, [FORM]: 'addresses' })
+
+export const address = (description: string) =>
+  z
+    .string()
+    .superRefine((value, context) => {
+      const problem = addressProblem(value)
+      if (problem !== undefined) context.addIssue({ code: 'custom', message: problem })
+    })
+    .meta({ description, [FORM]: 'address' })
+
+function addressProblem(value: string): string | undefined {
+  if (value === '') return 'an address is empty: look for a comma too many'
+  if (value.includes('://')) return `"${value}" is a URL; write the address as \`host:port\``
+  const [, port] = /^(?:\[[0-9a-fA-F:.]+\]|[^:\s[\]]+):(\d+)$/.exec(value) ?? []
+  if (port === undefined) return `"${value}" is not an address: write \`host:port\``
+  return Number(port) >= 1 && Number(port) <= 65535
+    ? undefined
+    : `"${value}" has a port that is not between 1 and 65535`
+}
+
+/** One pattern or a list of them; the last that matches wins. */
+export const patterns = (kind: PatternKind, description: string) => {
+  const one = z.string().superRefine((value, context) => {
+    const problem = patternProblem(value, kind)
+    if (problem !== undefined) context.addIssue({ code: 'custom', message: problem })
+  })
+  return z
+    .union([one, z.array(one)], { error: 'expected a pattern or a list of patterns such as ["*", "!tmp-*"]' })
+    .transform(value => (typeof value === 'string' ? [value] : value))
+    .superRefine((list, context) => {
+      if (list.length > 0 && list.every(pattern => pattern.startsWith('!'))) {
+        context.addIssue({ code: 'custom', message: 'only exclusions match nothing: begin with "*"' })
+      }
+    })
+    .meta({ description, [FORM]: 'patterns' })
+}
+
+export const secret = (directory: string, description: string) =>
+  z
+    .string({
+      error: issue =>
+        issue.input === undefined ? undefined : 'expected `env:NAME`, `file:PATH` or `exec:COMMAND`',
+    })
+    .superRefine((value, context) => {
+      if (value === '') context.addIssue({ code: 'custom', message: 'must not be empty' })
+      if (/^(env|file|exec):\s*$/.test(value)) {
+        context.addIssue({ code: 'custom', message: `"${value}" names nothing` })
+      }
+    })
+    .transform(value => SecretRef.parse(value, directory))
+    .meta({ description, writeOnly: true, [FORM]: 'secret' })
+
+/** A PEM: a secret reference, or the text itself. A bare path is a likely mistake. */
+export const pem = (directory: string, description: string) =>
+  z
+    .string()
+    .superRefine((value, context) => {
+      if (/^(env|file|exec):./.test(value) || value.includes('-----BEGIN ')) return
+      // Long text may be a key without its header: it is not repeated.
+      const path = value.length <= 80 ? value : 'PATH'
+      context.addIssue({ code: 'custom', message: `neither a PEM nor a reference: write \`file:${path}\`` })
+    })
+    .transform(value => SecretRef.parse(value, directory))
+    .meta({ description, writeOnly: true, [FORM]: 'secret' })
