@@ -1,0 +1,45 @@
+// Decoding and encoding of record batches, for the few features that look inside (coalescing, re-encoding of thinned
+// batches, comparing contents, exports). Engines get it as an argument; the implementation is in src/kafka.
+import type { CodecName, ProducerStamp, RawBatch } from '../model/batch.ts'
+
+export type RecordHeader = readonly [key: Buffer, value: Buffer | null]
+
+export type DecodedRecord = {
+  readonly offset: number
+  /** As a consumer sees it: the batch's own when the topic stamps on append (LogAppendTime). */
+  readonly timestamp: number
+  readonly key: Buffer | null
+  readonly value: Buffer | null
+  readonly headers: readonly RecordHeader[]
+}
+
+export type EncodeOptions = {
+  readonly codec: CodecName
+  /** Where the batch stands; that of the first record unless given. `stampBatch` makes it 0 for an append. */
+  readonly baseOffset?: number
+  /** At least one, offsets ascending from `baseOffset` on. A broker takes only gapless ones. */
+  readonly records: readonly DecodedRecord[]
+  /** None: an ordinary producer without idempotence. */
+  readonly producer?: ProducerStamp
+  /** Of the first record; -1 without a producer. */
+  readonly baseSequence?: number
+}
+
+export const MAX_SEED_RECORDS = 100_000
+
+export interface RecordCodec {
+  /**
+   * The records of one batch, control batches included. Keys and values may share memory with `batch.bytes`. Formats v0
+   * and v1 are decoded too. Throws KdrError('not-ready') for bytes that are no batch.
+   */
+  decode(batch: RawBatch): DecodedRecord[]
+  /** A batch of format v2, leader epoch -1, create time, neither transactional nor control. Owned by the caller. */
+  encode(options: EncodeOptions): Buffer
+  /**
+   * `count` (1 to 100,000) records without key and value in one zstd batch, base offset 0, no producer yet
+   * (`stampBatch` gives it one). Owned by the caller.
+   */
+  seedBatch(count: number, timestampMs: number): Buffer
+  /** Of a control batch: whether it ends its transaction by an abort. */
+  isAbortMarker(batch: RawBatch): boolean
+}
