@@ -1,0 +1,60 @@
+// What commands get from the outside. main.ts makes one; tests make their own. A command touches the world only through
+// this, so its tests need no process, no terminal and no cluster.
+
+import type { Config, InspectedCluster } from '../config/index.ts'
+import type { Clock } from '../ports/clock.ts'
+
+export type Writer = {
+  write(text: string): void
+  readonly isTerminal: boolean
+  /** Width of the terminal; undefined when it is none. */
+  readonly columns: number | undefined
+}
+
+/**
+ * What engines offer to commands, wired in main.ts. To add one: put its function here, with types of the engine, and
+ * hand it over in main.ts behind a dynamic import, so that `kdr --help` does not load it.
+ */
+export type Services = {
+  /** Looks at a real cluster, for `kdr init --from`. Throws KdrError('unreachable' | 'not-allowed'). */
+  inspectCluster(bootstrap: string): Promise<InspectedCluster>
+}
+
+export type App = {
+  readonly version: string
+  readonly stdout: Writer
+  readonly stderr: Writer
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly clock: Clock
+  /**
+   * Aborts on SIGINT and SIGTERM; its reason is a KdrError('interrupted') with `facts.signal`. A command that reads it
+   * must end by itself within 10 s; one that does not is ended at once.
+   */
+  readonly signal: AbortSignal
+  readonly services: Services
+  loadConfig(path: string): Promise<Config>
+  /** A line from the terminal; undefined when there is none. */
+  ask(question: string): Promise<string | undefined>
+  /** Called on SIGHUP, from the first call on. */
+  onReload(listener: () => void): void
+  /** The exit code of a command that ends well; a command sets 3 when it found something wrong. */
+  exit: number
+}
+
+/** Options that every command has. */
+export type GlobalOptions = { readonly config: string; readonly json?: boolean }
+
+/** The one object on stdout. */
+export function writeJson(app: App, object: Readonly<Record<string, unknown>>): void {
+  app.stdout.write(`${JSON.stringify({ v: 1, ...object }, jsonValue, 2)}\n`)
+}
+
+/** One line of `--json-lines`. */
+export function writeJsonLine(app: App, object: Readonly<Record<string, unknown>>): void {
+  app.stdout.write(`${JSON.stringify({ v: 1, ...object }, jsonValue)}\n`)
+}
+
+/** Offsets and counts are numbers in JSON, whatever carries them inside. */
+function jsonValue(_key: string, value: unknown): unknown {
+  return typeof value === 'bigint' ? Number(value) : value
+}

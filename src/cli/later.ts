@@ -1,0 +1,37 @@
+// Commands that scripts may know already and that a later release brings. Each answers one sentence and exit code 2,
+// whatever its arguments. A command that arrives leaves this table and gets a file of its own.
+
+import type { Command } from 'commander'
+import { KdrError } from '../model/errors.ts'
+
+const LATER: readonly (readonly [name: string, summary: string])[] = [
+  ['switchover', 'move the writers to the target, as planned'],
+  ['failover', 'promote the target when the source is lost'],
+  ['failback', 'return to the home direction'],
+  ['runs', 'list, show or abort runs'],
+  ['backup', 'back up to a vault'],
+  ['restore', 'restore from a vault'],
+  ['vault', 'prepare and probe a vault'],
+  ['check', 'audit clusters and links'],
+  ['drill', 'rehearse a failover'],
+  ['advise', 'say what to do now'],
+  ['report', 'report on readiness'],
+  ['runbook', 'write the runbook'],
+  ['serve', 'serve the web page'],
+  ['gateway', 'route clients to the active cluster'],
+]
+
+export function registerLater(program: Command): void {
+  for (const [name, summary] of LATER) {
+    program
+      .command(name)
+      .summary(summary)
+      .helpGroup('Not available yet')
+      .allowUnknownOption()
+      .allowExcessArguments()
+      .helpOption(false)
+      .action(() => {
+        throw new KdrError('not-available', `\`kdr ${name}\` is not available yet`)
+      })
+  }
+}

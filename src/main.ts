@@ -1,0 +1,113 @@
+// The composition root: makes the real App, wires engines to commands, owns signals and the exit code. Nothing else exits.
+
+import { readFileSync } from 'node:fs'
+import { createInterface } from 'node:readline/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { App, Services, Writer } from './cli/app.ts'
+import { runCli } from './cli/run-cli.ts'
+import { KdrError } from './model/errors.ts'
+import type { Clock } from './ports/clock.ts'
+
+const services: Services = {
+  inspectCluster: async () => {
+    throw new KdrError('not-available', 'looking at a real cluster is not available yet')
+  },
+}
+
+async function main(): Promise<void> {
+  endQuietlyWhenNobodyReads()
+  const exit = await runCli(process.argv.slice(2), makeApp(watchSignals()))
+  // What is written to a pipe is gone if the process ends first.
+  await Promise.all([flush(process.stdout), flush(process.stderr)])
+  process.exit(exit)
+}
+
+function makeApp(interruption: Interruption): App {
+  return {
+    version: readVersion(),
+    stdout: writerOf(process.stdout),
+    stderr: writerOf(process.stderr),
+    env: process.env,
+    clock: systemClock,
+    get signal() {
+      interruption.isTaken = true
+      return interruption.signal
+    },
+    services,
+    loadConfig: async path => (await import('./config/index.ts')).loadConfig(path),
+    ask,
+    onReload: listener => process.on('SIGHUP', listener),
+    exit: 0,
+  }
+}
+
+const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  sleep: async (ms, signal) => {
+    // It rejects on abort only, and a sleep that is cut short is a sleep that has ended.
+    await sleep(ms, undefined, signal === undefined ? {} : { signal }).catch(() => {})
+  },
+}
+
+type Interruption = { readonly signal: AbortSignal; isTaken: boolean }
+
+/**
+ * A command that has taken `app.signal` is asked to end, and has SIGNAL_GRACE_MS for it; any other ends at once, and so
+ * does everything at the second signal.
+ */
+function watchSignals(): Interruption {
+  const controller = new AbortController()
+  const interruption = { signal: controller.signal, isTaken: false }
+  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(name, () => {
+      if (controller.signal.aborted || !interruption.isTaken) process.exit(130)
+      controller.abort(new KdrError('interrupted', 'interrupted', { facts: { signal: name } }))
+      setTimeout(() => process.exit(130), SIGNAL_GRACE_MS).unref()
+    })
+  }
+  return interruption
+}
+
+/** `kdr run` ends within 10 s of SIGTERM. */
+const SIGNAL_GRACE_MS = 12_000
+
+async function ask(question: string): Promise<string | undefined> {
+  if (!process.stdin.isTTY || !process.stderr.isTTY) return undefined
+  const terminal = createInterface({ input: process.stdin, output: process.stderr })
+  try {
+    return await terminal.question(question)
+  } finally {
+    terminal.close()
+  }
+}
+
+function writerOf(stream: NodeJS.WriteStream): Writer {
+  return {
+    write: text => void stream.write(text),
+    isTerminal: stream.isTTY,
+    columns: stream.isTTY ? stream.columns : undefined,
+  }
+}
+
+function flush(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise(resolve => stream.write('', () => resolve()))
+}
+
+/** `kdr ... | head`: the reader has seen enough. */
+function endQuietlyWhenNobodyReads(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EPIPE') process.exit(0)
+      throw error
+    })
+  }
+}
+
+/** package.json is one folder up from here, in the checkout (src/) and in the package (dist/). */
+function readVersion(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(text) as { version: string }).version
+}
+
+void main()
