@@ -130,7 +130,9 @@ export type ProducerStamp = { readonly producerId: bigint; readonly producerEpoc
  * transactional bit, no delete horizon, own producer fields, checksum patched. The payload is not read.
  */
 export function stampBatch(bytes: Buffer, producer: ProducerStamp, baseSequence: number): void {
-  invariant(bytes.length >= BATCH_HEADER_BYTES, 'a batch is shorter than its header', { length: bytes.length })
+  invariant(bytes.length >= BATCH_HEADER_BYTES, 'a batch is shorter than its header', {
+    length: bytes.length,
+  })
   const before = Buffer.from(bytes.subarray(ATTRIBUTES_AT, BATCH_HEADER_BYTES))
   bytes.fill(0, 0, 8)
   bytes.writeInt32BE(-1, EPOCH_AT)

@@ -17,7 +17,11 @@ export const ERRORS = {
     retry: 'never',
     hint: 'Write one with `kdr init`, or name it with `--config FILE`.',
   },
-  'not-available': { exit: 2, retry: 'never', hint: 'A later release brings it; see the README for what works today.' },
+  'not-available': {
+    exit: 2,
+    retry: 'never',
+    hint: 'A later release brings it; see the README for what works today.',
+  },
   'newer-version': {
     exit: 2,
     retry: 'never',
@@ -55,7 +59,11 @@ export const ERRORS = {
     retry: 'never',
     hint: 'See the table of supported versions in the README.',
   },
-  'approval-needed': { exit: 20, retry: 'never', hint: 'Read the plan, then repeat the command with `--yes`.' },
+  'approval-needed': {
+    exit: 20,
+    retry: 'never',
+    hint: 'Read the plan, then repeat the command with `--yes`.',
+  },
   'timed-out': {
     exit: 21,
     retry: 'never',
@@ -94,13 +102,19 @@ export class InvariantViolation extends Error {
   readonly facts: Readonly<Record<string, unknown>>
 
   constructor(message: string, facts: Record<string, unknown> = {}) {
-    super(`${message} ${JSON.stringify(facts, (_key, value) => (typeof value === 'bigint' ? String(value) : value))}`)
+    super(
+      `${message} ${JSON.stringify(facts, (_key, value) => (typeof value === 'bigint' ? String(value) : value))}`,
+    )
     this.name = 'InvariantViolation'
     this.facts = facts
   }
 }
 
-export function invariant(condition: unknown, message: string, facts: Record<string, unknown> = {}): asserts condition {
+export function invariant(
+  condition: unknown,
+  message: string,
+  facts: Record<string, unknown> = {},
+): asserts condition {
   if (!condition) throw new InvariantViolation(message, facts)
 }
 

@@ -10,7 +10,12 @@ export type TopicPartition = { readonly topic: string; readonly partition: numbe
 
 export const NO_TOPIC_ID = '00000000-0000-0000-0000-000000000000'
 
-export type BrokerView = { readonly id: number; readonly host: string; readonly port: number; readonly rack: string | undefined }
+export type BrokerView = {
+  readonly id: number
+  readonly host: string
+  readonly port: number
+  readonly rack: string | undefined
+}
 
 export type PartitionView = {
   readonly partition: number
@@ -45,7 +50,11 @@ export type ConfigEntry = {
   readonly isReadOnly: boolean
   readonly isSensitive: boolean
 }
-export type TopicConfigs = { readonly code: number; readonly message?: string; readonly entries: ReadonlyMap<string, ConfigEntry> }
+export type TopicConfigs = {
+  readonly code: number
+  readonly message?: string
+  readonly entries: ReadonlyMap<string, ConfigEntry>
+}
 
 export type NewTopic = {
   readonly name: string
@@ -131,9 +140,14 @@ export type ProducerState = {
 /** Reading logs. Calls that name partitions answer in the order of their argument, NOT_LEADER included. */
 export interface LogReader {
   openFetchLane(broker: number): Promise<FetchLane>
-  offsets(partitions: readonly TopicPartition[], point: LogPoint): Promise<(CodeAndOffset & { readonly leaderEpoch: number })[]>
+  offsets(
+    partitions: readonly TopicPartition[],
+    point: LogPoint,
+  ): Promise<(CodeAndOffset & { readonly leaderEpoch: number })[]>
   /** The first offset whose record has this timestamp (ms) or a later one; -1 if there is none. */
-  offsetsForTime(partitions: readonly (TopicPartition & { readonly timestamp: number })[]): Promise<CodeAndOffset[]>
+  offsetsForTime(
+    partitions: readonly (TopicPartition & { readonly timestamp: number })[],
+  ): Promise<CodeAndOffset[]>
   /** OffsetForLeaderEpoch: the end of the largest epoch not above `epoch`; offset -1 if it knows none. */
   epochEnds(
     partitions: readonly (TopicPartition & { readonly epoch: number })[],
@@ -141,7 +155,9 @@ export interface LogReader {
   /** DescribeProducers, at the leader: its state in memory, uncommitted appends included. */
   producers(
     partitions: readonly TopicPartition[],
-  ): Promise<{ readonly code: number; readonly message?: string; readonly producers: readonly ProducerState[] }[]>
+  ): Promise<
+    { readonly code: number; readonly message?: string; readonly producers: readonly ProducerState[] }[]
+  >
 }
 
 export type AppendEntry = TopicPartition & { readonly topicId: string; readonly batch: Buffer }
@@ -175,18 +191,28 @@ export interface LogWriter {
    */
   writeMarkers(
     broker: number,
-    producer: { readonly producerId: bigint; readonly producerEpoch: number; readonly coordinatorEpoch: number },
+    producer: {
+      readonly producerId: bigint
+      readonly producerEpoch: number
+      readonly coordinatorEpoch: number
+    },
     fills: readonly MarkerFill[],
   ): Promise<(TopicPartition & Outcome)[]>
   /** InitProducerId for a transactional id: raises its epoch, which fences older holders. */
-  initProducer(transactionalId: string): Promise<Outcome & { readonly producerId: bigint; readonly producerEpoch: number }>
+  initProducer(
+    transactionalId: string,
+  ): Promise<Outcome & { readonly producerId: bigint; readonly producerEpoch: number }>
   /**
    * One transaction without data over `partitions` (AddPartitionsToTxn v3, EndTxn v3): leaves at least one marker in
    * each. Returns when the coordinator has accepted the end; the markers may land later. Not retried inside, except
    * CONCURRENT_TRANSACTIONS while the one before is being completed.
    */
   emptyTransaction(
-    producer: { readonly transactionalId: string; readonly producerId: bigint; readonly producerEpoch: number },
+    producer: {
+      readonly transactionalId: string
+      readonly producerId: bigint
+      readonly producerEpoch: number
+    },
     partitions: readonly TopicPartition[],
   ): Promise<Outcome>
 }
@@ -197,7 +223,9 @@ export type GroupOffset = TopicPartition & { readonly offset: number; readonly m
 export interface GroupAdmin {
   listGroups(): Promise<{ readonly group: string; readonly type: string; readonly state: string }[]>
   /** Committed offsets, pending transactional commits awaited (require_stable). */
-  groupOffsets(group: string): Promise<{ readonly code: number; readonly message?: string; readonly offsets: readonly GroupOffset[] }>
+  groupOffsets(
+    group: string,
+  ): Promise<{ readonly code: number; readonly message?: string; readonly offsets: readonly GroupOffset[] }>
   /** Commits as an admin, leader epoch -1. Fails with UNKNOWN_MEMBER_ID when the group has members. */
   commitGroupOffsets(group: string, offsets: readonly GroupOffset[]): Promise<Outcome>
 }

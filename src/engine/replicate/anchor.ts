@@ -1,0 +1,307 @@
+// Anchoring (DESIGN 2.2.2): finds out, from the target's own log and nothing else, where a mirror partition stands and
+// what may be appended next. Done at the start, at a take-over, and after every answer that leaves a doubt. The caller
+// has seen to it that nothing of its own is in flight on a living connection.
+//   1. the true end equals the high watermark, twice, under one leader epoch: what was under way has landed or is lost
+//   2. the leader's producer state at that moment gives the next sequence number
+//   3. the last data batch below the end is the link's own, and equals the source's
+//   4. what stands above it at the target (markers) is a gap at the source too
+//   5. the source's epochs still lead to that end: nothing that was copied has been truncated there
+import { advanceSequence, type RawBatch, splitBatches, stampedCrc } from '../../model/batch.ts'
+import { epochBefore, type Fault } from '../../model/link.ts'
+import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
+import type { DecodedRecord } from '../../ports/records.ts'
+import type { LinkContext } from './context.ts'
+import { SETTLE_MS } from './limits.ts'
+import { overfilled, type PartitionCopy } from './partition.ts'
+import { type PlannedOp, planAppend } from './plan-append.ts'
+
+export type Anchor = {
+  readonly kind: 'anchored'
+  /** The target's log end: the cursor. */
+  readonly offset: number
+  readonly sequence: number
+  readonly targetLogStart: number
+  readonly sourceLogStart: number
+  /** No record was ever copied: a source that starts later is seeded, not mourned. */
+  readonly isFresh: boolean
+}
+/** Not now: no leader, not settled, not answered. Ask again. */
+export type Wait = { readonly kind: 'wait'; readonly cause: string; readonly code?: number }
+export type AnchorResult = Anchor | Wait | { readonly kind: 'fault'; readonly fault: Fault }
+
+/** `settleMs`: how long the end must stay unchanged. Throws KdrError('unreachable'). */
+export async function anchor(
+  context: LinkContext,
+  copy: PartitionCopy,
+  settleMs: number = SETTLE_MS,
+): Promise<AnchorResult> {
+  const settled = await settle(context, copy, settleMs)
+  if (settled.kind !== 'settled') return settled
+  const { end, sequence } = settled
+
+  const [start, sourceEnd] = await Promise.all([
+    context.reads.sourceStart(copy),
+    context.reads.sourceEnd(copy),
+  ])
+  const failed = [start, sourceEnd].find(answer => answer.code !== KafkaCode.NONE)
+  if (failed !== undefined) return wait(`the source answers ${codeName(failed.code)}`, failed.code)
+
+  const truncated = await checkLineage(context, copy, end, sourceEnd)
+  if (truncated !== undefined) return truncated
+
+  const tail = await readTail(context, copy, end)
+  if (tail.kind !== 'tail') return tail
+  const foreign = tail.last === undefined ? undefined : foreignWrite(context, copy, tail.last)
+  if (foreign !== undefined) return fault(foreign)
+  const isFresh = epochBefore(copy.lineage, end) < 0
+  if (start.offset > end && !isFresh) return fault(lostToRetention(context, copy, end, start.offset))
+
+  const difference = await compareTail(context, copy, { end, tail, sourceStart: start.offset })
+  if (difference !== undefined) return difference
+  return {
+    kind: 'anchored',
+    offset: end,
+    sequence,
+    targetLogStart: tail.logStart,
+    sourceLogStart: start.offset,
+    isFresh,
+  }
+}
+
+const wait = (cause: string, code?: number): AnchorResult => ({
+  kind: 'wait',
+  cause,
+  ...(code === undefined ? {} : { code }),
+})
+const fault = (what: Fault): { readonly kind: 'fault'; readonly fault: Fault } => ({
+  kind: 'fault',
+  fault: what,
+})
+
+type Settled = { readonly kind: 'settled'; readonly end: number; readonly sequence: number }
+
+/** Steps 1 and 2. */
+async function settle(
+  { reads, clock, signal, identity }: LinkContext,
+  copy: PartitionCopy,
+  settleMs: number,
+): Promise<Settled | AnchorResult> {
+  const first = await reads.targetEnds(copy)
+  if (first.code !== KafkaCode.NONE) return wait(`the target answers ${codeName(first.code)}`, first.code)
+  await clock.sleep(settleMs, signal)
+  const state = await reads.targetProducers(copy)
+  if (state.code !== KafkaCode.NONE) return wait(`the target answers ${codeName(state.code)}`, state.code)
+  const second = await reads.targetEnds(copy)
+  if (second.code !== KafkaCode.NONE) return wait(`the target answers ${codeName(second.code)}`, second.code)
+  if (second.end !== second.highWatermark) {
+    return wait(`the target's followers hold up to ${second.highWatermark} of ${second.end}`)
+  }
+  if (first.end !== second.end || first.leaderEpoch !== second.leaderEpoch)
+    return wait('the target is still moving')
+
+  const own = state.producers.find(producer => producer.producerId === identity.producerId)
+  if (own !== undefined && own.producerEpoch > identity.producerEpoch) {
+    return fault({
+      reason: 'target-refuses',
+      sentence:
+        `"${copy.name}": this link was fenced at the target (producer epoch ${own.producerEpoch}, ours is ` +
+        `${identity.producerEpoch}); another kdr has taken over, or the topic was promoted. See: kdr status`,
+    })
+  }
+  const isContinued =
+    own !== undefined && own.producerEpoch === identity.producerEpoch && own.lastSequence >= 0
+  return {
+    kind: 'settled',
+    end: second.end,
+    sequence: isContinued ? advanceSequence(own.lastSequence, 1) : 0,
+  }
+}
+
+/** Step 5: asks the source where the epoch of the last copied record ends now. */
+async function checkLineage(
+  { reads }: LinkContext,
+  copy: PartitionCopy,
+  end: number,
+  source: { readonly offset: number; readonly leaderEpoch: number },
+): Promise<AnchorResult | undefined> {
+  const epoch = epochBefore(copy.lineage, end)
+  if (epoch < 0) return source.offset < end ? fault(shorterSource(copy, end, source.offset)) : undefined
+  const answer = await reads.sourceEpochEnd({ topic: copy.topic, partition: copy.partition, epoch })
+  if (answer.code !== KafkaCode.NONE) return wait(`the source answers ${codeName(answer.code)}`, answer.code)
+  // -1: it knows no epoch so high; it has forgotten a part of its history.
+  const endsAt = answer.offset < 0 ? 0 : answer.offset
+  if (answer.epoch >= epoch && endsAt >= end && source.offset >= end) return undefined
+  // A later epoch may begin below the end: then the records from there on are others than those copied.
+  return fault(truncated(copy, { epoch, endsAt: Math.min(endsAt, source.offset), end }))
+}
+
+type Tail = { readonly kind: 'tail'; readonly last: RawBatch | undefined; readonly logStart: number }
+
+/** Windows in which the last data batch is looked for, backwards from the end. */
+const TAIL_WINDOWS = [1, 64, 4_096, 262_144, Number.MAX_SAFE_INTEGER] as const
+
+/** The last data batch of the target below `end`; none when only markers stand there. */
+export async function readTail(context: LinkContext, copy: PartitionCopy, end: number): Promise<Tail | Wait> {
+  let logStart = 0
+  for (const window of TAIL_WINDOWS) {
+    const from = Math.max(logStart, end - window, 0)
+    const found = await lastData(context, copy, from, end)
+    if (found.kind === 'wait' || found.last !== undefined) return found
+    logStart = found.logStart
+    if (from <= logStart) break
+  }
+  return { kind: 'tail', last: undefined, logStart }
+}
+
+async function lastData(
+  { reads }: LinkContext,
+  copy: PartitionCopy,
+  from: number,
+  end: number,
+): Promise<Tail | Wait> {
+  const of = { topic: copy.topic, partition: copy.partition, isolation: 'uncommitted' } as const
+  let last: RawBatch | undefined
+  let logStart = 0
+  let offset = from
+  do {
+    const answer = await reads.peek('target', { ...of, offset })
+    if (answer.code === KafkaCode.OFFSET_OUT_OF_RANGE && answer.logStart > offset) {
+      offset = answer.logStart
+      logStart = answer.logStart
+      continue
+    }
+    if (answer.code !== KafkaCode.NONE) {
+      return { kind: 'wait', cause: `the target answers ${codeName(answer.code)}`, code: answer.code }
+    }
+    logStart = answer.logStart
+    const batches = splitBatches(answer.records)
+    last = batches.findLast(batch => !batch.header.isControl && batch.header.lastOffset < end) ?? last
+    const reached = batches.at(-1)?.header.lastOffset
+    if (reached === undefined) break
+    offset = reached + 1
+  } while (offset < end)
+  return { kind: 'tail', last, logStart }
+}
+
+function foreignWrite({ identity }: LinkContext, copy: PartitionCopy, last: RawBatch): Fault | undefined {
+  const { header } = last
+  // An adopted topic's own batches carry their first producers' ids; kdr has verified them once (kdr link adopt).
+  if (identity.knownProducers.has(header.producerId) || header.lastOffset < copy.adoptedUpTo) return undefined
+  return {
+    reason: 'foreign-write',
+    sentence:
+      `"${copy.name}": offsets ${header.baseOffset} to ${header.lastOffset} of the target were written by another producer ` +
+      `(id ${header.producerId}). Stop that writer, then copy the topic anew: kdr link recopy LINK --topic ${copy.topic}`,
+  }
+}
+
+/** Steps 3 and 4. Undefined: all as it should be, or the source no longer holds what would tell. */
+async function compareTail(
+  { reads, codec }: LinkContext,
+  copy: PartitionCopy,
+  { end, tail, sourceStart }: { end: number; tail: Tail; sourceStart: number },
+): Promise<AnchorResult | undefined> {
+  const { last } = tail
+  const from = Math.max(sourceStart, last?.header.baseOffset ?? tail.logStart)
+  const of = { topic: copy.topic, partition: copy.partition, isolation: 'committed' } as const
+  for (let offset = from; offset < end; ) {
+    const answer = await reads.peek('source', { ...of, offset })
+    if (answer.code !== KafkaCode.NONE)
+      return wait(`the source answers ${codeName(answer.code)}`, answer.code)
+    const batches = splitBatches(answer.records)
+    const ops = planAppend(offset, batches, answer.aborted, codec)
+    for (const op of ops) {
+      if (op.kind === 'gap' || op.base >= end) continue
+      const difference = compareOp(copy, op, { last, end, codec })
+      if (difference !== undefined) return fault(difference)
+    }
+    const next = ops.at(-1)?.next
+    if (next === undefined || next <= offset) break
+    offset = next
+  }
+  return undefined
+}
+
+type Expected = {
+  readonly last: RawBatch | undefined
+  readonly end: number
+  readonly codec: LinkContext['codec']
+}
+
+function compareOp(
+  copy: PartitionCopy,
+  op: PlannedOp & { readonly kind: 'batch' },
+  { last, end, codec }: Expected,
+): Fault | undefined {
+  const dataEnd = last === undefined ? 0 : last.header.lastOffset + 1
+  if (op.base >= dataEnd) return overfilled(copy.name, op.base, end)
+  if (last === undefined || op.next <= last.header.baseOffset) return undefined
+  if (op.base === last.header.baseOffset && stampedCrc(op.bytes, last.header) === last.header.crc)
+    return undefined
+  // Framed otherwise (re-encoded, cleaned, cut): what counts is the records that both hold.
+  const [raw] = splitBatches(withBase(op.bytes, op.base))
+  const theirs = new Map((raw === undefined ? [] : codec.decode(raw)).map(record => [record.offset, record]))
+  for (const record of codec.decode(last)) {
+    const source = theirs.get(record.offset)
+    if (source !== undefined && !isSameRecord(source, record)) return differs(copy, record.offset)
+  }
+  return op.next > dataEnd && end > dataEnd ? overfilled(copy.name, dataEnd, end) : undefined
+}
+
+function withBase(bytes: Buffer, base: number): Buffer {
+  const copy = Buffer.from(bytes)
+  copy.writeBigInt64BE(BigInt(base), 0)
+  return copy
+}
+
+export function isSameRecord(a: DecodedRecord, b: DecodedRecord): boolean {
+  return (
+    a.timestamp === b.timestamp &&
+    isSameBytes(a.key, b.key) &&
+    isSameBytes(a.value, b.value) &&
+    a.headers.length === b.headers.length &&
+    a.headers.every(
+      ([key, value], i) => isSameBytes(key, b.headers[i]![0]) && isSameBytes(value, b.headers[i]![1]),
+    )
+  )
+}
+
+function isSameBytes(a: Buffer | null, b: Buffer | null): boolean {
+  return a === null || b === null ? a === b : a.equals(b)
+}
+
+function lostToRetention({ link }: LinkContext, copy: PartitionCopy, end: number, start: number): Fault {
+  return {
+    reason: 'lost-to-retention',
+    sentence:
+      `"${copy.name}": the source deleted offsets ${end} to ${start - 1} (${start - end}) before they were copied. ` +
+      `To go on without them: kdr link accept-loss ${link} --topic ${copy.topic} --partition ${copy.partition}`,
+  }
+}
+
+function shorterSource(copy: PartitionCopy, end: number, sourceEnd: number): Fault {
+  return {
+    reason: 'foreign-write',
+    sentence:
+      `"${copy.name}": the target holds offsets up to ${end - 1}, the source only up to ${sourceEnd - 1}, and kdr copied none ` +
+      `of them. Delete the topic at the target, or copy it anew: kdr link recopy LINK --topic ${copy.topic}`,
+  }
+}
+
+function truncated(copy: PartitionCopy, at: { epoch: number; endsAt: number; end: number }): Fault {
+  return {
+    reason: 'truncated',
+    sentence:
+      `"${copy.name}": the source lost offsets ${at.endsAt} to ${at.end - 1} that were copied under its leader epoch ${at.epoch} ` +
+      `(an unclean election, or a restored disk). The target still has them. To make both equal: kdr link recopy LINK --topic ${copy.topic}`,
+  }
+}
+
+function differs(copy: PartitionCopy, offset: number): Fault {
+  return {
+    reason: 'foreign-write',
+    sentence:
+      `"${copy.name}": offset ${offset} differs between source and target. See what differs: kdr verify LINK --topic ` +
+      `${copy.topic}; then copy the topic anew: kdr link recopy LINK --topic ${copy.topic}`,
+  }
+}

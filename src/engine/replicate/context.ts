@@ -1,0 +1,73 @@
+// What every part of one link's replication shares. Built once by `startReplication`.
+import type { ProducerStamp } from '../../model/batch.ts'
+import type { FillMode } from '../../model/link.ts'
+import type { LinkSettings } from '../../model/link-settings.ts'
+import type { Clock } from '../../ports/clock.ts'
+import type { Cluster, FetchedPartition, ProducerState, TopicPartition } from '../../ports/cluster.ts'
+import type { Log } from '../../ports/log.ts'
+import type { RecordCodec } from '../../ports/records.ts'
+import type { StateStore } from '../../ports/state.ts'
+import type { ClusterWatch } from './cluster-watch.ts'
+
+/** Who writes to the mirrors, as recorded in `_kdr.state` before first use. */
+export type LinkIdentity = ProducerStamp & {
+  readonly mode: FillMode
+  /** Raised by every take-over; carried in the markers' `coordinatorEpoch`. */
+  readonly slotGeneration: number
+  /** Only in mode `transactions`. */
+  readonly transactionalId: string | undefined
+  /** Every producer id that this link has written with: anything else on a mirror is a foreign writer. */
+  readonly knownProducers: ReadonlySet<bigint>
+}
+
+export type EndsAnswer = {
+  readonly code: number
+  readonly end: number
+  readonly highWatermark: number
+  readonly leaderEpoch: number
+}
+
+/** Reads that many partitions ask for at once, gathered into few requests. */
+export type Reads = {
+  /** The target's true end and high watermark. */
+  readonly targetEnds: (partition: TopicPartition) => Promise<EndsAnswer>
+  readonly targetProducers: (
+    partition: TopicPartition,
+  ) => Promise<{ code: number; producers: readonly ProducerState[] }>
+  readonly sourceStart: (partition: TopicPartition) => Promise<{ code: number; offset: number }>
+  readonly sourceEnd: (
+    partition: TopicPartition,
+  ) => Promise<{ code: number; offset: number; leaderEpoch: number }>
+  readonly sourceEpochEnd: (
+    of: TopicPartition & { readonly epoch: number },
+  ) => Promise<{ code: number; epoch: number; offset: number }>
+  /** One fetch of one partition, by a connection kept for such looks. */
+  readonly peek: (
+    side: 'source' | 'target',
+    of: TopicPartition & {
+      readonly offset: number
+      readonly isolation: 'committed' | 'uncommitted'
+      readonly maxBytes?: number
+    },
+  ) => Promise<FetchedPartition>
+}
+
+export type LinkContext = {
+  readonly link: string
+  readonly settings: LinkSettings
+  readonly source: Cluster
+  readonly target: Cluster
+  readonly sourceWatch: ClusterWatch
+  readonly targetWatch: ClusterWatch
+  readonly clock: Clock
+  readonly codec: RecordCodec
+  readonly store: StateStore
+  readonly log: Log
+  readonly identity: LinkIdentity
+  readonly reads: Reads
+  /** The target's `producer.id.expiration.ms`. */
+  readonly producerExpirationMs: number
+  /** Throws when another worker has taken the link over; asked before every DeleteRecords, config and group call. */
+  readonly assertGeneration: () => Promise<void>
+  readonly signal: AbortSignal
+}

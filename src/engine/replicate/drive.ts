@@ -1,0 +1,335 @@
+// The life of one partition's copy: anchor, seed if the source starts later, copy until something is in doubt, anchor
+// again. Ends when the partition faults or the link stops.
+import { findKdrError, InvariantViolation } from '../../model/errors.ts'
+import type { Fault } from '../../model/link.ts'
+import { codeName, isAuthorization, isLeaderChange, KafkaCode } from '../../model/kafka-codes.ts'
+import { splitBatches } from '../../model/batch.ts'
+import { type Anchor, anchor, type AnchorResult } from './anchor.ts'
+import type { LinkContext } from './context.ts'
+import { checkFilling } from './estimate.ts'
+import type { Fetchers } from './fetchers.ts'
+import type { AppendLanes } from './lanes.ts'
+import { BACKOFF_MS, NO_RIGHTS_RETRY_MS, PRODUCE_TIMEOUT_MS, SETTLE_MS } from './limits.ts'
+import type { Break, PartitionCopy } from './partition.ts'
+import type { Seeder } from './seed.ts'
+
+export type DriveParts = {
+  readonly lanes: AppendLanes
+  readonly fetchers: Fetchers
+  readonly seeder: Seeder
+  /** Readies the mirror topic for seeding: a compacted topic refuses null keys. */
+  readonly beforeSeed: (copy: PartitionCopy) => Promise<void>
+}
+
+/** A doubt that comes back this often at one offset, with the same code, is no passing trouble. */
+const SAME_DOUBT_LIMIT = 6
+/** How long a partition may be without an answer before its state says so. */
+const PATIENCE_MS = 2_000
+
+export async function drive(
+  context: LinkContext,
+  copy: PartitionCopy,
+  parts: DriveParts,
+  signal: AbortSignal,
+): Promise<void> {
+  const doubts = new Doubts()
+  let settleMs = SETTLE_MS
+  while (!signal.aborted) {
+    const result = await attempt(context, copy, parts, settleMs)
+    await copy.drained()
+    if (result.kind === 'closed' || signal.aborted) return
+    settleMs = SETTLE_MS
+    if (result.kind === 'seeded') continue
+    if (result.kind === 'fault') return fail(context, copy, result.fault)
+    if (result.kind === 'wait') {
+      waitFor(context, copy, doubts, result)
+      await context.clock.sleep(isRights(result.code) ? NO_RIGHTS_RETRY_MS : doubts.backoff(), signal)
+    } else {
+      doubts.worked()
+      const verdict = judge(copy, result.reason, doubts)
+      if (verdict.kind === 'fault') return fail(context, copy, verdict.fault)
+      context.log.event('debug', 'anchoring', {
+        partition: copy.name,
+        cause: verdict.cause,
+        unguarded: verdict.isUnguarded,
+      })
+      if (isRights(verdict.code)) waitFor(context, copy, doubts, verdict)
+      if (verdict.isUnguarded) settleMs = PRODUCE_TIMEOUT_MS
+      await context.clock.sleep(verdict.waitMs, signal)
+    }
+    await refreshTarget(context)
+  }
+}
+
+type Attempt =
+  | { readonly kind: 'closed' }
+  | { readonly kind: 'seeded' }
+  | { readonly kind: 'broken'; readonly reason: Exclude<Break, { why: 'closed' }> }
+  | Exclude<AnchorResult, Anchor>
+
+/** One anchor, and the copying that follows it. */
+async function attempt(
+  context: LinkContext,
+  copy: PartitionCopy,
+  parts: DriveParts,
+  settleMs: number,
+): Promise<Attempt> {
+  try {
+    const leader = context.targetWatch.partition(copy)?.leader ?? -1
+    if (leader < 0)
+      return {
+        kind: 'wait',
+        cause: 'the mirror partition has no leader',
+        code: KafkaCode.LEADER_NOT_AVAILABLE,
+      }
+    const anchored = await anchor(context, copy, settleMs)
+    if (anchored.kind !== 'anchored') return anchored
+    copy.appended = anchored.offset
+    copy.targetLogStart = anchored.targetLogStart
+    copy.sourceLogStart = anchored.sourceLogStart
+    if (anchored.isFresh && anchored.sourceLogStart > anchored.offset) {
+      const base = await firstBase(context, copy, anchored.sourceLogStart)
+      if (base === undefined) return { kind: 'wait', cause: "the source's first batch cannot be read" }
+      if (base > anchored.offset) return await seedTo(context, copy, parts, anchored, base)
+      copy.acceptedLogStart = anchored.sourceLogStart
+    }
+    const tooMuch = await fillingFault(context, copy, anchored.offset)
+    if (tooMuch !== undefined) return { kind: 'fault', fault: tooMuch }
+    return await copyFrom(context, copy, parts, { anchored, leader })
+  } catch (error) {
+    const known = findKdrError(error)
+    if (known === undefined || error instanceof InvariantViolation) throw error
+    if (known.code !== 'unreachable' && known.code !== 'not-allowed') throw error
+    return { kind: 'wait', cause: known.message }
+  }
+}
+
+async function fillingFault(
+  context: LinkContext,
+  copy: PartitionCopy,
+  from: number,
+): Promise<Fault | undefined> {
+  if (context.settings.largeGap !== 'stop') return undefined
+  const { offset: end } = await context.reads.sourceEnd(copy)
+  return await checkFilling(context, copy, { from, end })
+}
+
+async function copyFrom(
+  context: LinkContext,
+  copy: PartitionCopy,
+  { lanes, fetchers }: DriveParts,
+  { anchored, leader }: { anchored: Anchor; leader: number },
+): Promise<Attempt> {
+  const { clock, identity, producerExpirationMs } = context
+  const broken = copy.open({
+    offset: anchored.offset,
+    fetchFrom: anchored.sourceLogStart,
+    sequence: anchored.sequence,
+    producer: identity,
+    // Half of the time after which a broker forgets: what is younger is safe for hours, whatever the clocks say.
+    freshSince: () => clock.now() - producerExpirationMs / 2,
+  })
+  try {
+    await lanes.attach(copy, leader)
+    if (!fetchers.attach(copy)) {
+      copy.break({
+        why: 'anchor',
+        cause: 'the source partition has no leader',
+        isUnguarded: false,
+        code: KafkaCode.LEADER_NOT_AVAILABLE,
+      })
+    } else {
+      copy.state = 'mirroring'
+      copy.fault = undefined
+      copy.note = undefined
+    }
+    const reason = await broken
+    return reason.why === 'closed' ? { kind: 'closed' } : { kind: 'broken', reason }
+  } finally {
+    // An open copy here means that attaching threw.
+    copy.break({ why: 'closed' })
+    fetchers.detach(copy)
+    lanes.detach(copy)
+  }
+}
+
+/**
+ * Seeds to the base of the batch that holds the source's log start: a batch that straddles it is written whole, and
+ * trimmed with the log start afterwards.
+ */
+async function seedTo(
+  context: LinkContext,
+  copy: PartitionCopy,
+  parts: DriveParts,
+  at: Anchor,
+  to: number,
+): Promise<Attempt> {
+  copy.state = 'seeding'
+  copy.fault = undefined
+  copy.note = `to the source's log start at ${at.sourceLogStart}`
+  await parts.beforeSeed(copy)
+  const seeded = await parts.seeder.seed(copy, { from: at.offset, to, sequence: at.sequence })
+  // Done: the next attempt anchors at the new end and copies on.
+  return seeded.kind === 'done'
+    ? { kind: 'seeded' }
+    : { kind: 'wait', cause: seeded.cause, ...withCode(seeded.code) }
+}
+
+/** The base of the source's first batch, which may lie below its log start. */
+async function firstBase(
+  context: LinkContext,
+  copy: PartitionCopy,
+  logStart: number,
+): Promise<number | undefined> {
+  const answer = await context.reads.peek('source', {
+    topic: copy.topic,
+    partition: copy.partition,
+    offset: logStart,
+    isolation: 'uncommitted',
+  })
+  if (answer.code !== KafkaCode.NONE) return undefined
+  return Math.min(splitBatches(answer.records)[0]?.header.baseOffset ?? logStart, logStart)
+}
+
+const withCode = (code: number | undefined): { readonly code?: number } =>
+  code === undefined ? {} : { code }
+const isRights = (code: number | undefined): boolean => code !== undefined && isAuthorization(code)
+
+async function refreshTarget({ targetWatch }: LinkContext): Promise<void> {
+  // Unreachable: the next attempt says so.
+  await targetWatch.refresh().catch(() => undefined)
+}
+
+function fail({ log }: LinkContext, copy: PartitionCopy, fault: Fault): void {
+  copy.state = 'faulted'
+  copy.fault = fault
+  copy.note = undefined
+  log.event('error', fault.sentence, { topic: copy.topic, partition: copy.partition, reason: fault.reason })
+}
+
+function waitFor(
+  { clock, log, link }: LinkContext,
+  copy: PartitionCopy,
+  doubts: Doubts,
+  result: { cause: string; code?: number },
+): void {
+  const sentence = `"${copy.name}": ${result.cause}; trying again`
+  if (isRights(result.code)) {
+    if (copy.fault?.reason !== 'no-rights') log.event('warn', sentence, { link, reason: 'no-rights' })
+    copy.state = 'waiting'
+    copy.fault = {
+      reason: 'no-rights',
+      sentence: `${sentence}. The rights that kdr needs: kdr config acls --for run`,
+    }
+    return
+  }
+  if (doubts.waitingMs(clock.monotonic()) < PATIENCE_MS) return
+  copy.state = 'waiting'
+  copy.note = sentence
+  copy.fault = result.code === undefined ? { reason: 'unreachable', sentence } : undefined
+}
+
+type Verdict =
+  | { readonly kind: 'fault'; readonly fault: Fault }
+  | {
+      readonly kind: 'again'
+      readonly cause: string
+      readonly isUnguarded: boolean
+      readonly waitMs: number
+      readonly code?: number
+    }
+
+/** What a broken copy calls for. */
+function judge(copy: PartitionCopy, reason: Exclude<Break, { why: 'closed' }>, doubts: Doubts): Verdict {
+  if (reason.why === 'fault') return { kind: 'fault', fault: reason.fault }
+  const { cause, code, isUnguarded } = reason
+  const times = doubts.count(copy.appended, code)
+  const refusal = code === undefined ? undefined : refusalFault(copy, code, cause, times)
+  if (refusal !== undefined) return { kind: 'fault', fault: refusal }
+  const waitMs = isRights(code)
+    ? NO_RIGHTS_RETRY_MS
+    : times <= 1 && (code === undefined || isLeaderChange(code))
+      ? 0
+      : doubts.backoff()
+  return { kind: 'again', cause, isUnguarded, waitMs, ...withCode(code) }
+}
+
+/** Codes that no retry mends. */
+function refusalFault(copy: PartitionCopy, code: number, cause: string, times: number): Fault | undefined {
+  const where = `"${copy.name}" at offset ${copy.appended}`
+  switch (code) {
+    case KafkaCode.MESSAGE_TOO_LARGE:
+    case KafkaCode.RECORD_LIST_TOO_LARGE:
+      return {
+        reason: 'too-large',
+        sentence:
+          `${where}: the target refuses the batch as too large (${codeName(code)}). Raise max.message.bytes of topic ` +
+          `"${copy.topic}" (and segment.bytes, if it is smaller) at the target, then: kdr link resume LINK --topic ${copy.topic}`,
+      }
+    case KafkaCode.CORRUPT_MESSAGE:
+      if (times < 3) return undefined
+      return {
+        reason: 'corrupt',
+        sentence:
+          `${where}: the bytes that the source sends do not match their checksum (${cause}, ${times} times). Move the ` +
+          `partition's leader to another replica at the source, then: kdr link resume LINK --topic ${copy.topic}`,
+      }
+    case KafkaCode.INVALID_RECORD:
+    case KafkaCode.INVALID_TIMESTAMP:
+    case KafkaCode.UNSUPPORTED_COMPRESSION_TYPE:
+    case KafkaCode.UNSUPPORTED_FOR_MESSAGE_FORMAT:
+    case KafkaCode.POLICY_VIOLATION:
+      return {
+        reason: 'target-refuses',
+        sentence: `${where}: ${cause}. After a change at the target: kdr link resume LINK --topic ${copy.topic}`,
+      }
+    case KafkaCode.INVALID_PRODUCER_EPOCH:
+    case KafkaCode.PRODUCER_FENCED:
+    case KafkaCode.TRANSACTION_COORDINATOR_FENCED:
+      return {
+        reason: 'target-refuses',
+        sentence: `${where}: this kdr was fenced at the target (${codeName(code)}); another one has taken the link over. See: kdr status`,
+      }
+    default:
+      if (code !== KafkaCode.OUT_OF_ORDER_SEQUENCE_NUMBER || times < SAME_DOUBT_LIMIT) return undefined
+      return {
+        reason: 'target-refuses',
+        sentence:
+          `${where}: the target refuses the sequence number again and again (${codeName(code)}, ${times} times); something else ` +
+          `writes with this link's producer id. See: kdr status, and kdr verify LINK --topic ${copy.topic}`,
+      }
+  }
+}
+
+/** Counts how often the same doubt came back without progress, and since when nothing has worked. */
+class Doubts {
+  #key = ''
+  #times = 0
+  #offset = -1
+  #tries = 0
+  #since: number | undefined
+
+  /** Of this code at this offset, this one included. */
+  count(offset: number, code: number | undefined): number {
+    const key = `${offset}/${code ?? ''}`
+    this.#times = key === this.#key ? this.#times + 1 : 1
+    this.#key = key
+    if (offset !== this.#offset) this.#tries = 0
+    this.#offset = offset
+    return this.#times
+  }
+
+  backoff(): number {
+    this.#tries++
+    return Math.min(BACKOFF_MS.first * 2 ** (this.#tries - 1), BACKOFF_MS.last)
+  }
+
+  waitingMs(monotonic: number): number {
+    this.#since ??= monotonic
+    return monotonic - this.#since
+  }
+
+  worked(): void {
+    this.#since = undefined
+  }
+}

@@ -1,0 +1,257 @@
+// Reads the source: for each broker that leads partitions, a few connections that take turns. A fetch holds its
+// connection until data comes, so one alone would make a busy partition wait for idle ones: the first connection takes
+// all that want data and waits long, the others take what becomes hungry meanwhile and wait little.
+import { splitBatches } from '../../model/batch.ts'
+import { codeName, isAuthorization, isLeaderChange, KafkaCode } from '../../model/kafka-codes.ts'
+import { findKdrError } from '../../model/errors.ts'
+import type { FetchedPartition, FetchLane, FetchPartition } from '../../ports/cluster.ts'
+import type { LinkContext } from './context.ts'
+import {
+  BACKOFF_MS,
+  FETCH_BYTES,
+  FETCH_PARTITION_BYTES,
+  FETCH_WAITS_MS,
+  LINK_BUFFER_BYTES,
+} from './limits.ts'
+import type { PartitionCopy } from './partition.ts'
+import { planAppend } from './plan-append.ts'
+import { Throttle } from './throttle.ts'
+
+export class Fetchers {
+  readonly #context: LinkContext
+  readonly #brokers = new Map<number, BrokerFetcher>()
+  readonly #assigned = new Map<PartitionCopy, BrokerFetcher>()
+  readonly #budget = { bufferedBytes: 0 }
+  readonly #throttle: Throttle
+
+  constructor(context: LinkContext) {
+    this.#context = context
+    this.#throttle = new Throttle(context.settings.maxBytesPerSecond, context.clock)
+  }
+
+  /** Fetches for the copy from its leader now; false when it has none. */
+  attach(copy: PartitionCopy): boolean {
+    const leader = this.#context.sourceWatch.partition(copy)?.leader ?? -1
+    if (leader < 0) return false
+    let fetcher = this.#brokers.get(leader)
+    if (fetcher === undefined) {
+      fetcher = new BrokerFetcher(this.#context, leader, {
+        budget: this.#budget,
+        throttle: this.#throttle,
+        onMoved: () => this.followLeaders(),
+      })
+      this.#brokers.set(leader, fetcher)
+    }
+    this.#assigned.get(copy)?.remove(copy)
+    this.#assigned.set(copy, fetcher)
+    fetcher.add(copy)
+    return true
+  }
+
+  detach(copy: PartitionCopy): void {
+    this.#assigned.get(copy)?.remove(copy)
+    this.#assigned.delete(copy)
+  }
+
+  onRoom(copy: PartitionCopy): void {
+    this.#assigned.get(copy)?.wake()
+  }
+
+  onBuffered(bytes: number): void {
+    const wasFull = this.#budget.bufferedBytes >= LINK_BUFFER_BYTES
+    this.#budget.bufferedBytes += bytes
+    if (wasFull && this.#budget.bufferedBytes < LINK_BUFFER_BYTES)
+      for (const fetcher of this.#brokers.values()) fetcher.wake()
+  }
+
+  /** After a refresh of the metadata: moves the copies whose leader is another broker now. */
+  followLeaders(): void {
+    for (const [copy, fetcher] of this.#assigned) {
+      const leader = this.#context.sourceWatch.partition(copy)?.leader ?? -1
+      if (leader >= 0 && leader !== fetcher.broker) this.attach(copy)
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#brokers.values()].map(async fetcher => await fetcher.close()))
+  }
+}
+
+type Shared = {
+  readonly budget: { readonly bufferedBytes: number }
+  readonly throttle: Throttle
+  /** The metadata was read again because a leader moved. */
+  readonly onMoved: () => void
+}
+
+class BrokerFetcher {
+  readonly broker: number
+  readonly #context: LinkContext
+  readonly #budget: { readonly bufferedBytes: number }
+  readonly #throttle: Throttle
+  readonly #onMoved: () => void
+  readonly #copies = new Set<PartitionCopy>()
+  readonly #loops: Promise<void>[]
+  readonly #lanes: (FetchLane | undefined)[] = []
+  #wakeUp = Promise.withResolvers<void>()
+  #isClosed = false
+
+  constructor(context: LinkContext, broker: number, shared: Shared) {
+    this.#context = context
+    this.broker = broker
+    this.#budget = shared.budget
+    this.#throttle = shared.throttle
+    this.#onMoved = shared.onMoved
+    this.#loops = FETCH_WAITS_MS.map(async (maxWaitMs, index) => await this.#run(index, maxWaitMs))
+  }
+
+  add(copy: PartitionCopy): void {
+    this.#copies.add(copy)
+    this.wake()
+  }
+
+  remove(copy: PartitionCopy): void {
+    this.#copies.delete(copy)
+  }
+
+  wake(): void {
+    this.#wakeUp.resolve()
+    this.#wakeUp = Promise.withResolvers<void>()
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    this.wake()
+    await Promise.all(this.#lanes.map(async lane => await lane?.close()))
+    await Promise.all(this.#loops)
+  }
+
+  async #run(index: number, maxWaitMs: number): Promise<void> {
+    let backoffMs: number = BACKOFF_MS.first
+    while (!this.#isClosed) {
+      const wanting = this.#takeWanting()
+      if (wanting.length === 0) {
+        await this.#wakeUp.promise
+        continue
+      }
+      try {
+        this.#lanes[index] ??= await this.#context.source.openFetchLane(this.broker)
+        await this.#fetch(this.#lanes[index], wanting, maxWaitMs)
+        backoffMs = BACKOFF_MS.first
+      } catch (error) {
+        if (!this.#isClosed) await this.#recover(index, error, backoffMs)
+        backoffMs = Math.min(backoffMs * 2, BACKOFF_MS.last)
+      } finally {
+        for (const copy of wanting) copy.isFetching = false
+        this.wake()
+      }
+    }
+  }
+
+  /** Copies that want data, those served longest ago first. */
+  #takeWanting(): PartitionCopy[] {
+    if (this.#budget.bufferedBytes >= LINK_BUFFER_BYTES) return []
+    const wanting: PartitionCopy[] = []
+    for (const copy of this.#copies) if (copy.wantsData) wanting.push(copy)
+    for (const copy of wanting) {
+      copy.isFetching = true
+      this.#copies.delete(copy)
+      this.#copies.add(copy)
+    }
+    return wanting
+  }
+
+  async #fetch(lane: FetchLane, wanting: readonly PartitionCopy[], maxWaitMs: number): Promise<void> {
+    const { sourceWatch, clock } = this.#context
+    await this.#throttle.wait(this.#context.signal)
+    const asked = new Map(wanting.map(copy => [copy.name, { copy, offset: copy.planned }]))
+    const answers = await lane.fetch({
+      isolation: 'committed',
+      maxWaitMs,
+      maxBytes: FETCH_BYTES,
+      partitions: wanting.map(copy => this.#request(copy)),
+    })
+    sourceWatch.seen()
+    let hasMoved = false
+    let hasFailed = false
+    for (const answer of answers) {
+      const at = asked.get(`${answer.topic}/${answer.partition}`)
+      // Anchored anew meanwhile: the answer is for a plan that is gone.
+      if (at === undefined || !at.copy.isOpen || at.copy.planned !== at.offset) continue
+      this.#throttle.spend(answer.records.length)
+      const outcome = this.#take(at.copy, answer, clock.monotonic())
+      hasMoved ||= outcome === 'moved'
+      hasFailed ||= outcome === 'failed'
+    }
+    if (hasMoved) {
+      await sourceWatch.refresh()
+      this.#onMoved()
+    }
+    if (hasMoved || hasFailed) await clock.sleep(BACKOFF_MS.first, this.#context.signal)
+  }
+
+  #request(copy: PartitionCopy): FetchPartition {
+    const { sourceWatch } = this.#context
+    return {
+      topic: copy.topic,
+      partition: copy.partition,
+      topicId: sourceWatch.topic(copy.topic)?.id ?? '',
+      offset: copy.fetchOffset,
+      leaderEpoch: sourceWatch.partition(copy)?.leaderEpoch ?? -1,
+      lastFetchedEpoch: copy.lastFetchedEpoch,
+      maxBytes: Math.max(copy.fetchBytes, FETCH_PARTITION_BYTES),
+    }
+  }
+
+  #take(copy: PartitionCopy, answer: FetchedPartition, monotonic: number): 'ok' | 'moved' | 'failed' {
+    const { code } = answer
+    if (code !== KafkaCode.NONE) return this.#takeError(copy, code)
+    if (answer.diverging !== undefined) {
+      const { epoch, endOffset } = answer.diverging
+      copy.break({
+        why: 'anchor',
+        cause: `the source's epoch ${epoch} ends at ${endOffset}`,
+        isUnguarded: false,
+      })
+      return 'failed'
+    }
+    copy.observeSource(answer, monotonic)
+    const batches = splitBatches(answer.records)
+    copy.fetchBytes = batches.length === 0 ? wholeBatchBytes(answer.records) : 0
+    copy.enqueue(planAppend(copy.planned, batches, answer.aborted, this.#context.codec))
+    return 'ok'
+  }
+
+  #takeError(copy: PartitionCopy, code: number): 'moved' | 'failed' {
+    if (
+      isLeaderChange(code) ||
+      code === KafkaCode.UNKNOWN_TOPIC_ID ||
+      code === KafkaCode.UNKNOWN_TOPIC_OR_PARTITION
+    )
+      return 'moved'
+    if (code === KafkaCode.OFFSET_OUT_OF_RANGE || isAuthorization(code)) {
+      copy.break({ why: 'anchor', cause: `the source answers ${codeName(code)}`, code, isUnguarded: false })
+    } else {
+      copy.note = `the source answers ${codeName(code)}`
+    }
+    return 'failed'
+  }
+
+  async #recover(index: number, error: unknown, backoffMs: number): Promise<void> {
+    const { log, sourceWatch, clock, signal } = this.#context
+    const known = findKdrError(error)
+    if (known === undefined) throw error
+    log.event('debug', 'a fetch failed', { broker: this.broker, error: known.message })
+    const lane = this.#lanes[index]
+    this.#lanes[index] = undefined
+    await lane?.close()
+    await clock.sleep(backoffMs, signal)
+    // The link's control loop notices and says when the whole cluster cannot be reached.
+    await sourceWatch.refresh().then(this.#onMoved, () => undefined)
+  }
+}
+
+/** The size of the batch that was cut, so that the next request has room for it; 0 if there was none. */
+function wholeBatchBytes(records: Buffer): number {
+  return records.length < 12 ? 0 : records.readInt32BE(8) + 12
+}

@@ -1,0 +1,144 @@
+// Fills gaps, for many partitions of a target broker in one request. A partition comes here with nothing in flight;
+// afterwards the true end of its log says how many markers landed (one answer stands for all of them), and only an end
+// that is as expected lets it go on (DESIGN 2.2.4).
+import { findKdrError } from '../../model/errors.ts'
+import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
+import type { LinkContext } from './context.ts'
+import { BACKOFF_MS, LEADER_QUIET_MS, MARKERS_PER_PARTITION, MARKERS_PER_REQUEST } from './limits.ts'
+import type { PartitionCopy } from './partition.ts'
+import type { PlannedGap } from './plan-append.ts'
+
+type Job = { readonly copy: PartitionCopy; readonly gap: PlannedGap }
+type Filled = Job & { readonly count: number }
+
+export class Filler {
+  readonly #context: LinkContext
+  readonly #waiting = new Map<number, Job[]>()
+  readonly #busy = new Set<number>()
+
+  constructor(context: LinkContext) {
+    this.#context = context
+  }
+
+  /** Takes charge of the gap at the head of the copy's queue; the copy hears of it by onFilled or onFillFailed. */
+  add(copy: PartitionCopy, gap: PlannedGap): void {
+    const broker = this.#context.targetWatch.partition(copy)?.leader ?? -1
+    const jobs = this.#waiting.get(broker) ?? []
+    jobs.push({ copy, gap })
+    this.#waiting.set(broker, jobs)
+    if (!this.#busy.has(broker)) void this.#run(broker)
+  }
+
+  async #run(broker: number): Promise<void> {
+    this.#busy.add(broker)
+    // A turn of the microtask queue: partitions that reach a gap in the same answer share the first request.
+    await Promise.resolve()
+    for (
+      let jobs = this.#waiting.get(broker);
+      jobs !== undefined && jobs.length > 0;
+      jobs = this.#waiting.get(broker)
+    ) {
+      const now = this.#cut(broker, jobs)
+      if (now.length === 0) {
+        await this.#waitForQuiet()
+        continue
+      }
+      try {
+        if (this.#context.identity.mode === 'markers') await this.#fillByMarkers(broker, now)
+        else await this.#fillByTransaction(now)
+      } catch (error) {
+        const cause = error instanceof Error ? error.message : String(error)
+        for (const { copy } of now) copy.onFillFailed(cause, undefined, true)
+        if (findKdrError(error) === undefined) throw error
+      }
+    }
+    this.#busy.delete(broker)
+  }
+
+  /** What goes into the next request; the rest stays. */
+  #cut(broker: number, jobs: readonly Job[]): Filled[] {
+    const isOneEach = this.#context.identity.mode === 'transactions'
+    const now: Filled[] = []
+    const later: Job[] = []
+    let total = 0
+    for (const job of jobs) {
+      const { copy, gap } = job
+      const most = isOneEach || copy.fillOneFirst ? 1 : MARKERS_PER_PARTITION
+      const count = Math.min(gap.next - copy.appended, most)
+      const isFull = now.length > 0 && total + count > MARKERS_PER_REQUEST
+      if (isFull || (isOneEach && !this.#isQuiet(copy))) {
+        later.push(job)
+        continue
+      }
+      now.push({ copy, gap, count })
+      total += count
+    }
+    this.#waiting.set(broker, later)
+    return now
+  }
+
+  async #fillByMarkers(broker: number, jobs: readonly Filled[]): Promise<void> {
+    const { target, identity } = this.#context
+    const producer = { ...identity, coordinatorEpoch: identity.slotGeneration }
+    const fills = jobs.map(({ copy, count }) => ({ topic: copy.topic, partition: copy.partition, count }))
+    const answers = await target.writeMarkers(broker, producer, fills)
+    const codes = new Map(answers.map(answer => [`${answer.topic}/${answer.partition}`, answer.code]))
+    await Promise.all(
+      jobs.map(async job => {
+        const code = codes.get(job.copy.name) ?? KafkaCode.UNKNOWN_SERVER_ERROR
+        if (code === KafkaCode.NONE) await this.#settle(job)
+        else job.copy.onFillFailed(`markers are refused with ${codeName(code)}`, code, true)
+      }),
+    )
+  }
+
+  /** One empty transaction leaves one marker in each partition, or more when its coordinator sends them again. */
+  async #fillByTransaction(jobs: readonly Filled[]): Promise<void> {
+    const { target, identity } = this.#context
+    const outcome = await target.emptyTransaction(
+      {
+        transactionalId: identity.transactionalId ?? '',
+        producerId: identity.producerId,
+        producerEpoch: identity.producerEpoch,
+      },
+      jobs.map(({ copy }) => ({ topic: copy.topic, partition: copy.partition })),
+    )
+    if (outcome.code === KafkaCode.NONE) {
+      await Promise.all(jobs.map(async job => await this.#settle(job)))
+      return
+    }
+    const cause = `an empty transaction failed with ${codeName(outcome.code)}`
+    for (const { copy } of jobs) copy.onFillFailed(cause, outcome.code, true)
+  }
+
+  async #waitForQuiet(): Promise<void> {
+    const { clock, signal, targetWatch } = this.#context
+    await clock.sleep(BACKOFF_MS.first * 5, signal)
+    // Unreachable: the fill that follows will say so.
+    await targetWatch.refresh().catch(() => undefined)
+  }
+
+  /**
+   * While a partition is under-replicated or its leader has just moved, its coordinator may send a marker twice
+   * (mechanism.md B4): no empty transaction then.
+   */
+  #isQuiet(copy: PartitionCopy): boolean {
+    const { targetWatch } = this.#context
+    const view = targetWatch.partition(copy)
+    return (
+      view !== undefined &&
+      view.isr.length >= view.replicas.length &&
+      targetWatch.leaderAgeMs(copy) > LEADER_QUIET_MS
+    )
+  }
+
+  /** Reads the true end and hands it to the copy. */
+  async #settle({ copy, gap, count }: Filled): Promise<void> {
+    const answer = await this.#context.reads.targetEnds(copy)
+    if (answer.code !== KafkaCode.NONE) {
+      copy.onFillFailed(`the end after a fill: ${codeName(answer.code)}`, answer.code, true)
+      return
+    }
+    copy.onFilled(gap, count, answer.end)
+  }
+}

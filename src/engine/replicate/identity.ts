@@ -1,0 +1,143 @@
+// Taking a link over: checks that both names still lead to the recorded clusters, that no other worker is alive, and
+// records who writes from now on before anything is written. Old requests of a worker that died are waited out.
+import { KdrError } from '../../model/errors.ts'
+import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
+import type { FillMode } from '../../model/link.ts'
+import type { Clock, Entropy } from '../../ports/clock.ts'
+import type { Cluster, ClusterView } from '../../ports/cluster.ts'
+import type { Log } from '../../ports/log.ts'
+import type { StateStore } from '../../ports/state.ts'
+import type { LinkIdentity } from './context.ts'
+import { PRODUCE_TIMEOUT_MS } from './limits.ts'
+import { type LinkRecord, linkKey, readLink, readWorkers, toRecord, workerKey } from './state-records.ts'
+
+export type TakeOverInput = {
+  readonly link: string
+  readonly source: { readonly name: string; readonly view: ClusterView }
+  readonly target: { readonly name: string; readonly view: ClusterView; readonly cluster: Cluster }
+  readonly store: StateStore
+  readonly clock: Clock
+  readonly entropy: Entropy
+  readonly log: Log
+}
+
+const FIRST_EPOCH = 0
+
+/** Throws KdrError: wrong-cluster, other-controller, not-allowed, newer-version, unreachable. */
+export async function takeOver(input: TakeOverInput): Promise<LinkIdentity> {
+  const { link, store, target, log } = input
+  if (input.source.view.clusterId === target.view.clusterId) {
+    throw new KdrError(
+      'wrong-cluster',
+      `"${input.source.name}" and "${target.name}" are the same cluster (id ${target.view.clusterId})`,
+    )
+  }
+  await store.refresh()
+  const before = readLink(store, link)
+  if (before !== undefined) {
+    assertSameClusters(input, before)
+    await waitOutOthers(input, before)
+  }
+  const mode: FillMode = (await target.cluster.mayWriteMarkers()) ? 'markers' : 'transactions'
+  const identity = await newIdentity(input, before, mode)
+  const record: LinkRecord = {
+    generation: before?.generation ?? 1,
+    sourceClusterId: input.source.view.clusterId,
+    targetClusterId: target.view.clusterId,
+    slotGeneration: identity.slotGeneration,
+    mode,
+    producerId: String(identity.producerId),
+    producerEpoch: identity.producerEpoch,
+    producers: [...identity.knownProducers].map(String),
+    isClean: false,
+  }
+  await store.put(linkKey(link), toRecord('link', record))
+  const fills =
+    mode === 'markers' ? 'markers (cluster rights)' : 'empty transactions (no cluster rights: see the README)'
+  log.event('info', `link "${link}": gaps are filled by ${fills}`, {
+    slotGeneration: identity.slotGeneration,
+  })
+  return identity
+}
+
+function assertSameClusters({ link, source, target }: TakeOverInput, record: LinkRecord): void {
+  const sides = [
+    [source.name, source.view.clusterId, record.sourceClusterId, 'source'],
+    [target.name, target.view.clusterId, record.targetClusterId, 'target'],
+  ] as const
+  for (const [name, found, recorded, side] of sides) {
+    if (found === recorded) continue
+    throw new KdrError(
+      'wrong-cluster',
+      `"${name}" is not the ${side} that link "${link}" knows: its cluster id is ${found}, recorded is ${recorded}`,
+    )
+  }
+}
+
+/**
+ * A worker that lives shows it by its beat; one that died may still have a request under way. After a clean stop there
+ * is neither.
+ */
+async function waitOutOthers({ link, store, clock, log }: TakeOverInput, record: LinkRecord): Promise<void> {
+  if (record.isClean) {
+    for (const id of readWorkers(store, link).keys()) await store.put(workerKey(link, id), undefined)
+    return
+  }
+  const beats = new Map([...readWorkers(store, link)].map(([id, worker]) => [id, worker.beat]))
+  log.event(
+    'info',
+    `link "${link}": the last worker did not stop cleanly; waiting ${PRODUCE_TIMEOUT_MS / 1_000} s for what it may have sent`,
+  )
+  await clock.sleep(PRODUCE_TIMEOUT_MS)
+  await store.refresh()
+  for (const [id, worker] of readWorkers(store, link)) {
+    if (worker.state === 'running' && worker.beat !== beats.get(id)) {
+      throw new KdrError('other-controller', `link "${link}" is run by another kdr (worker ${id})`)
+    }
+    await store.put(workerKey(link, id), undefined)
+  }
+}
+
+async function newIdentity(
+  input: TakeOverInput,
+  before: LinkRecord | undefined,
+  mode: FillMode,
+): Promise<LinkIdentity> {
+  const slotGeneration = (before?.slotGeneration ?? 0) + 1
+  const known = (before?.producers ?? []).map(BigInt)
+  if (mode === 'markers') {
+    const reusable =
+      before?.mode === 'markers' ? BigInt(before.producerId) : known.find(id => id >= RANDOM_IDS_FROM)
+    const producerId = reusable ?? RANDOM_IDS_FROM + (input.entropy.bits62() % RANDOM_IDS_FROM)
+    return {
+      mode,
+      slotGeneration,
+      producerId,
+      producerEpoch: FIRST_EPOCH,
+      transactionalId: undefined,
+      knownProducers: new Set([...known, producerId]),
+    }
+  }
+  const transactionalId = `_kdr.${input.link}.0`
+  const fenced = await input.target.cluster.initProducer(transactionalId)
+  if (fenced.code !== KafkaCode.NONE) {
+    throw new KdrError(
+      fenced.code === KafkaCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED ? 'not-allowed' : 'cluster-lacks',
+      `target "${input.target.name}" refuses both ways to fill gaps: markers (no cluster right) and transactional id "${transactionalId}" with ${codeName(fenced.code)}`,
+      {
+        hint: 'Give kdr ALTER on the cluster (Kafka 3.8 or later; before, CLUSTER_ACTION), or WRITE on that transactional id.',
+      },
+    )
+  }
+  return {
+    mode,
+    slotGeneration,
+    producerId: fenced.producerId,
+    producerEpoch: fenced.producerEpoch,
+    transactionalId,
+    knownProducers: new Set([...known, fenced.producerId]),
+  }
+}
+
+/** Brokers number producers from 0 up; the link's own ids lie in the upper half of 62 bits, where they never come. */
+const RANDOM_IDS_FROM = 2n ** 61n

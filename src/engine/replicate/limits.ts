@@ -1,0 +1,47 @@
+// Every bound of the replication engine, with its arithmetic.
+
+/** Produce connections per target broker. A broker handles one request of a connection at a time (DESIGN 2.1.10). */
+export const LANES_PER_BROKER = 2
+/** Produce requests in flight on one connection: hides the line, not replication. */
+export const REQUESTS_IN_FLIGHT = 8
+/** Batches of one partition in flight, when its batches are fresh (see PartitionCopy.canSend). */
+export const BATCHES_IN_FLIGHT = 8
+/** A produce request is closed at this size; one bigger batch still travels alone. */
+export const REQUEST_BYTES = 4 * 1024 * 1024
+/** How long a broker waits for its followers; also the time after which a killed worker's request cannot land. */
+export const PRODUCE_TIMEOUT_MS = 5_000
+
+/** Fetch connections per source broker, with how long each may wait for data: see Fetchers. */
+export const FETCH_WAITS_MS = [500, 100, 10] as const
+export const FETCH_BYTES = 8 * 1024 * 1024
+export const FETCH_PARTITION_BYTES = 1024 * 1024
+/** Fetched and not yet acknowledged, of one partition, and of the whole link. */
+export const PARTITION_BUFFER_BYTES = 4 * 1024 * 1024
+export const LINK_BUFFER_BYTES = 96 * 1024 * 1024
+
+/** Between the two equal reads of an end while anchoring. */
+export const SETTLE_MS = 150
+/** Waits between attempts double from the first to the second. */
+export const BACKOFF_MS = { first: 100, last: 5_000 } as const
+/** A partition without rights asks again this often. */
+export const NO_RIGHTS_RETRY_MS = 15_000
+
+/** Markers in one request: 1,000 take about 25 ms (DESIGN 2.1.4). */
+export const MARKERS_PER_PARTITION = 2_000
+export const MARKERS_PER_REQUEST = 8_000
+/** Offsets filled in a second, as measured; what "10 minutes of filling" is computed with. */
+export const FILL_PER_SECOND = { markers: 40_000, transactions: 250 } as const
+export const LARGE_GAP_SECONDS = 600
+/** A partition whose leader just moved is not filled by transactions: the coordinator may send markers again. */
+export const LEADER_QUIET_MS = 10_000
+
+/** Null records in one seeding batch: the broker makes an object of each (mechanism.md S7). */
+export const SEED_BATCH_RECORDS = 100_000
+
+/** How often topics and partitions are looked up, log starts followed, configs compared. */
+export const DISCOVER_EVERY_MS = 2_000
+export const TRIM_EVERY_MS = 3_000
+/** A log start that would drop more than this share of the mirror waits for a person, unless retention explains it. */
+export const LOG_START_JUMP_SHARE = 0.5
+/** A broker forgets a producer this long after its last record's timestamp, unless configured (producer.id.expiration.ms). */
+export const PRODUCER_EXPIRATION_MS = 86_400_000

@@ -1,0 +1,408 @@
+// One partition's copy: where it stands, what is planned for it, what is in flight. It decides what may be sent; the
+// lanes send, the fetchers fill its queue, the driver anchors it. It never resends: whatever is uncertain breaks it,
+// and the driver anchors it anew (DESIGN 2.2).
+import { advanceSequence, type ProducerStamp, stampBatch } from '../../model/batch.ts'
+import { invariant } from '../../model/errors.ts'
+import {
+  epochBefore,
+  type Fault,
+  type Lineage,
+  type PartitionReport,
+  type PartitionState,
+} from '../../model/link.ts'
+import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
+import { LagRing } from './lag.ts'
+import { BATCHES_IN_FLIGHT, PARTITION_BUFFER_BYTES } from './limits.ts'
+import type { PlannedBatch, PlannedGap, PlannedOp } from './plan-append.ts'
+
+/**
+ * Why the copy stopped for now. `isUnguarded`: something unanswered may still land that no sequence check would stop
+ * (a fill, or records so old that the broker may have forgotten their producer), so the anchor waits longer.
+ */
+export type Break =
+  | { readonly why: 'anchor'; readonly cause: string; readonly code?: number; readonly isUnguarded: boolean }
+  | { readonly why: 'fault'; readonly fault: Fault }
+  | { readonly why: 'closed' }
+
+export type GapTotals = { markers: number; aborted: number; missing: number; seeded: number }
+
+export type PartitionHooks = {
+  /** The copy may have something to send. */
+  readonly onSendable: (copy: PartitionCopy) => void
+  /** The head of the queue is a gap and nothing is in flight. */
+  readonly onGap: (copy: PartitionCopy, gap: PlannedGap) => void
+  /** The copy has room again. */
+  readonly onRoom: (copy: PartitionCopy) => void
+  /** Makes the lineage durable; nothing of a new epoch is sent before it resolves. */
+  readonly saveLineage: (copy: PartitionCopy) => Promise<void>
+  /** Buffered bytes changed by this much. */
+  readonly onBuffered: (bytes: number) => void
+}
+
+export class PartitionCopy {
+  readonly topic: string
+  readonly partition: number
+  readonly #hooks: PartitionHooks
+
+  state: PartitionState = 'waiting'
+  fault: Fault | undefined
+  /** A sentence for `waiting`: what for. */
+  note: string | undefined
+
+  /** Of the target's log: the offset that the next append must get. This is the cursor. */
+  appended = 0
+  /** The next source offset to plan; `appended` plus what is queued and in flight. */
+  planned = 0
+  lineage: Lineage = []
+  /** Below this offset the target held records before kdr came, and kdr has verified them (kdr link adopt). */
+  adoptedUpTo = 0
+  sourceLogStart = 0
+  /** Where to fetch from while `planned` lies below it: a batch that straddles the source's log start. */
+  #fetchFrom = 0
+  /** A log start that is to be followed without asking: the source's when the copy began. */
+  acceptedLogStart = 0
+  sourceHighWatermark = 0
+  sourceLastStable = 0
+  targetLogStart = 0
+  /** The source's log start waits for a person (log-start-jump). */
+  heldLogStart: Fault | undefined
+  readonly lag = new LagRing()
+  readonly gaps: GapTotals = { markers: 0, aborted: 0, missing: 0, seeded: 0 }
+  recordsCopied = 0
+  bytesCopied = 0
+  /** Bytes to ask the source for; grows when a batch did not fit. */
+  fetchBytes = 0
+  isFetching = false
+  /** Since it was last opened, a write was left without an answer. */
+  hasUncertainty = false
+  /** The first fill after a take-over is of one offset: it raises the generation there (DESIGN 2.2.4). */
+  fillOneFirst = true
+
+  #queue: PlannedOp[] = []
+  #queuedBytes = 0
+  #inFlight: PlannedBatch[] = []
+  #isOpen = false
+  #isFilling = false
+  #lineagePending = 0
+  #sequence = 0
+  #producer: ProducerStamp = { producerId: -1n, producerEpoch: -1 }
+  #freshSince: () => number = () => 0
+  #isLastAckedFresh = false
+  #broken = Promise.withResolvers<Break>()
+  #drained: PromiseWithResolvers<void> | undefined
+
+  constructor(topic: string, partition: number, hooks: PartitionHooks) {
+    this.topic = topic
+    this.partition = partition
+    this.#hooks = hooks
+  }
+
+  get name(): string {
+    return `${this.topic}/${this.partition}`
+  }
+
+  get isOpen(): boolean {
+    return this.#isOpen
+  }
+
+  /** Wants more from the source. */
+  get wantsData(): boolean {
+    return this.#isOpen && !this.isFetching && this.#queuedBytes < PARTITION_BUFFER_BYTES
+  }
+
+  /** What to ask the source for. */
+  get fetchOffset(): number {
+    return Math.max(this.planned, this.#fetchFrom)
+  }
+
+  /** The epoch of the source's record before `planned`, for the broker's truncation check. */
+  get lastFetchedEpoch(): number {
+    return epochBefore(this.lineage, this.planned)
+  }
+
+  /**
+   * Starts copying at an anchor. `freshSince()`: batches with a later maximum timestamp are remembered by the broker's
+   * producer state, so that the sequence check protects them.
+   */
+  open(at: {
+    offset: number
+    fetchFrom: number
+    sequence: number
+    producer: ProducerStamp
+    freshSince: () => number
+  }): Promise<Break> {
+    invariant(!this.#isOpen && this.#inFlight.length === 0, 'a copy was opened twice', { copy: this.name })
+    this.appended = at.offset
+    this.planned = at.offset
+    this.#fetchFrom = at.fetchFrom
+    this.#sequence = at.sequence
+    this.#producer = at.producer
+    this.#freshSince = at.freshSince
+    this.#isLastAckedFresh = false
+    this.hasUncertainty = false
+    this.#broken = Promise.withResolvers<Break>()
+    this.#isOpen = true
+    this.lineage = this.lineage.filter(([, first]) => first < at.offset)
+    return this.#broken.promise
+  }
+
+  /** Stops sending. Answers still to come are counted down and otherwise ignored. */
+  break(reason: Break): void {
+    if (!this.#isOpen) return
+    this.#isOpen = false
+    this.#hooks.onBuffered(-this.#queuedBytes)
+    this.#queue = []
+    this.#queuedBytes = 0
+    this.#broken.resolve(reason)
+  }
+
+  /** Resolves when nothing of this copy is in flight any more. */
+  async drained(): Promise<void> {
+    if (this.#inFlight.length === 0 && !this.#isFilling) return
+    this.#drained ??= Promise.withResolvers<void>()
+    await this.#drained.promise
+  }
+
+  /** Planned operations from `planned` on, in order. */
+  enqueue(ops: readonly PlannedOp[]): void {
+    if (!this.#isOpen) return
+    let bytes = 0
+    for (const op of ops) {
+      this.planned = op.next
+      const fitted = this.#fit(op)
+      if (fitted === undefined) continue
+      if (!this.#isOpen) return
+      this.#queue.push(fitted)
+      if (fitted.kind === 'batch') bytes += fitted.bytes.length
+    }
+    this.#queuedBytes += bytes
+    this.#hooks.onBuffered(bytes)
+    this.#extendLineage(ops)
+    this.#advance()
+  }
+
+  /**
+   * Whether the head may be sent now. Several batches are in flight only while the broker's sequence check protects
+   * them: the last acknowledged one and all in flight are fresh. Otherwise one that failed could be followed by one
+   * that lands in its place, because the broker has forgotten the producer (mechanism.md B2).
+   */
+  canSend(): boolean {
+    const head = this.#queue[0]
+    if (!this.#isOpen || this.#isFilling || this.#lineagePending > 0 || head?.kind !== 'batch') return false
+    if (this.#inFlight.length === 0) return true
+    if (this.#inFlight.length >= BATCHES_IN_FLIGHT || !this.#isLastAckedFresh) return false
+    return this.#isFresh(head) && this.#inFlight.every(batch => this.#isFresh(batch))
+  }
+
+  get headBytes(): number {
+    const head = this.#queue[0]
+    return head?.kind === 'batch' ? head.bytes.length : 0
+  }
+
+  /** Takes the head, stamped and ready to send. Only after `canSend()`. */
+  take(): PlannedBatch {
+    const head = this.#queue.shift()
+    invariant(head?.kind === 'batch', 'nothing to send', { copy: this.name })
+    stampBatch(head.bytes, this.#producer, this.#sequence)
+    this.#sequence = advanceSequence(this.#sequence, head.next - head.base)
+    this.#inFlight.push(head)
+    return head
+  }
+
+  /** The broker's answer to a batch that was taken. */
+  onAnswer(batch: PlannedBatch, answer: { code: number; baseOffset: number; message?: string }): void {
+    this.#land(batch)
+    if (!this.#isOpen) return
+    if (answer.code !== KafkaCode.NONE) {
+      this.break({ why: 'anchor', cause: codeName(answer.code), code: answer.code, isUnguarded: false })
+      return
+    }
+    if (answer.baseOffset !== batch.base) {
+      this.break({ why: 'fault', fault: this.#displaced(batch, answer.baseOffset) })
+      return
+    }
+    this.appended = batch.next
+    this.recordsCopied += batch.next - batch.base
+    this.bytesCopied += batch.bytes.length
+    this.#isLastAckedFresh = this.#isFresh(batch)
+    this.#advance()
+  }
+
+  /** No answer will come: the connection is gone, or the time is up. */
+  onUncertain(batch: PlannedBatch, cause: string): void {
+    const isUnguarded = !this.#isLastAckedFresh || !this.#isFresh(batch)
+    this.#land(batch)
+    this.hasUncertainty = true
+    this.break({ why: 'anchor', cause, isUnguarded })
+  }
+
+  /**
+   * What a fill did: the true end of the log after it. Short: anchor. Exact: go on. Long: the surplus is absorbed where
+   * the source's very next offsets are a gap too; `#fit` finds out, now or when the next data arrives.
+   */
+  onFilled(gap: PlannedGap, written: number, end: number): void {
+    const wanted = this.appended + written
+    this.#isFilling = false
+    this.#settleDrained()
+    if (!this.#isOpen) return
+    if (end < wanted) {
+      this.break({ why: 'anchor', cause: `a fill ended at ${end} instead of ${wanted}`, isUnguarded: true })
+      return
+    }
+    this.fillOneFirst = false
+    this.appended = end
+    if (end >= gap.next) {
+      this.#queue.shift()
+      this.#countGap(gap)
+      this.#refit()
+    } else {
+      this.#queue[0] = { ...gap, base: end }
+    }
+    if (this.#isOpen) this.#advance()
+  }
+
+  onFillFailed(cause: string, code: number | undefined, isUnguarded: boolean): void {
+    this.#isFilling = false
+    this.hasUncertainty ||= isUnguarded
+    this.#settleDrained()
+    this.break({ why: 'anchor', cause, isUnguarded, ...(code === undefined ? {} : { code }) })
+  }
+
+  observeSource(
+    seen: { highWatermark: number; lastStable: number; logStart: number },
+    monotonic: number,
+  ): void {
+    this.sourceHighWatermark = seen.highWatermark
+    this.sourceLastStable = seen.lastStable
+    this.sourceLogStart = seen.logStart
+    this.lag.observe(seen.highWatermark, monotonic)
+  }
+
+  /** Nothing queued, nothing in flight: the mirror stands where the plan stands. */
+  get isIdle(): boolean {
+    return this.#queue.length === 0 && this.#inFlight.length === 0 && !this.#isFilling
+  }
+
+  report(monotonic: number): PartitionReport {
+    const why = this.fault ?? this.heldLogStart
+    const sentence = why?.sentence ?? this.note
+    return {
+      partition: this.partition,
+      state: this.state === 'mirroring' && this.heldLogStart !== undefined ? 'waiting' : this.state,
+      ...(why === undefined ? {} : { reason: why.reason }),
+      ...(sentence === undefined ? {} : { sentence }),
+      cursor: this.appended,
+      sourceEnd: this.sourceHighWatermark,
+      lagRecords: Math.max(0, this.sourceHighWatermark - this.appended),
+      lagMs: this.lag.lagMs(this.appended, monotonic),
+    }
+  }
+
+  #advance(): void {
+    const head = this.#queue[0]
+    if (
+      head?.kind === 'gap' &&
+      this.#inFlight.length === 0 &&
+      !this.#isFilling &&
+      this.#lineagePending === 0
+    ) {
+      this.#isFilling = true
+      this.#hooks.onGap(this, head)
+      return
+    }
+    if (this.canSend()) this.#hooks.onSendable(this)
+    if (this.wantsData) this.#hooks.onRoom(this)
+  }
+
+  /** Fits an operation to a log that a surplus of markers made longer than planned; undefined: nothing is left of it. */
+  #fit(op: PlannedOp): PlannedOp | undefined {
+    if (op.base >= this.appended) return op
+    if (op.kind === 'gap') {
+      this.#countGap({ ...op, next: Math.min(op.next, this.appended) })
+      return op.next <= this.appended ? undefined : { ...op, base: this.appended }
+    }
+    this.break({ why: 'fault', fault: overfilled(this.name, op.base, this.appended) })
+    return undefined
+  }
+
+  #refit(): void {
+    const head = this.#queue[0]
+    if (head === undefined || head.base >= this.appended) return
+    this.#queue.shift()
+    const fitted = this.#fit(head)
+    if (fitted !== undefined) this.#queue.unshift(fitted)
+  }
+
+  #extendLineage(ops: readonly PlannedOp[]): void {
+    let newest = this.lineage.at(-1)?.[0] ?? -1
+    const added: [number, number][] = []
+    for (const op of ops) {
+      if (op.kind !== 'batch' || op.leaderEpoch <= newest) continue
+      added.push([op.leaderEpoch, op.base])
+      newest = op.leaderEpoch
+    }
+    if (added.length === 0) return
+    this.lineage = [...this.lineage, ...added]
+    this.#lineagePending++
+    this.#hooks.saveLineage(this).then(
+      () => {
+        this.#lineagePending--
+        if (this.#isOpen) this.#advance()
+      },
+      (error: unknown) => {
+        this.#lineagePending--
+        this.break({
+          why: 'anchor',
+          cause: `the source's epoch could not be recorded: ${String(error)}`,
+          isUnguarded: false,
+        })
+      },
+    )
+  }
+
+  #land(batch: PlannedBatch): void {
+    const at = this.#inFlight.indexOf(batch)
+    invariant(at >= 0, 'an answer without a request', { copy: this.name, base: batch.base })
+    this.#inFlight.splice(at, 1)
+    if (this.#isOpen) {
+      this.#queuedBytes -= batch.bytes.length
+      this.#hooks.onBuffered(-batch.bytes.length)
+    }
+    this.#settleDrained()
+  }
+
+  #settleDrained(): void {
+    if (this.#inFlight.length > 0 || this.#isFilling) return
+    this.#drained?.resolve()
+    this.#drained = undefined
+  }
+
+  #countGap(gap: PlannedGap): void {
+    this.gaps.markers += gap.counts.markers
+    this.gaps.aborted += gap.counts.aborted
+    this.gaps.missing += gap.counts.missing
+  }
+
+  #isFresh(batch: PlannedBatch): boolean {
+    return batch.maxTimestamp > this.#freshSince()
+  }
+
+  #displaced(batch: PlannedBatch, landed: number): Fault {
+    return {
+      reason: 'unexpected-offset',
+      sentence:
+        `"${this.name}": the batch of source offset ${batch.base} landed at offset ${landed} of the target; ` +
+        `something else was written there. Find the writer, then copy the topic anew: kdr link recopy LINK --topic ${this.topic}`,
+    }
+  }
+}
+
+export function overfilled(name: string, offset: number, end: number): Fault {
+  const topic = name.slice(0, name.lastIndexOf('/'))
+  return {
+    reason: 'overfilled',
+    sentence:
+      `"${name}": the target holds ${end - offset} marker(s) more than the source has gaps: its log ends at ${end}, and the ` +
+      `source has a record at ${offset}. Offsets can only be made equal by copying anew: kdr link recopy LINK --topic ${topic}`,
+  }
+}

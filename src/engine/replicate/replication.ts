@@ -1,0 +1,352 @@
+// One link's replication by this worker: takes the link over, keeps its topics and partitions going, reports. The parts
+// do the work; this file owns their lifetimes, and what becomes of an error that no partition can answer for.
+import { findKdrError, KdrError } from '../../model/errors.ts'
+import type { Fault, PartitionReport } from '../../model/link.ts'
+import type { LinkSettings } from '../../model/link-settings.ts'
+import type { Clock, Entropy } from '../../ports/clock.ts'
+import type { Cluster } from '../../ports/cluster.ts'
+import type { Log } from '../../ports/log.ts'
+import type { RecordCodec } from '../../ports/records.ts'
+import type { StateStore } from '../../ports/state.ts'
+import { ClusterWatch } from './cluster-watch.ts'
+import type { LinkContext } from './context.ts'
+import { drive, type DriveParts } from './drive.ts'
+import { Fetchers } from './fetchers.ts'
+import { Filler } from './filler.ts'
+import { takeOver } from './identity.ts'
+import { AppendLanes } from './lanes.ts'
+import { DISCOVER_EVERY_MS, PRODUCER_EXPIRATION_MS, TRIM_EVERY_MS } from './limits.ts'
+import { PartitionCopy, type PartitionHooks } from './partition.ts'
+import { createReads } from './reads.ts'
+import { Reporter } from './reporter.ts'
+import { Seeder } from './seed.ts'
+import { linkKey, partitionKey, readLineage, readLink, toRecord } from './state-records.ts'
+import { type FirstDifference, Topics, type TopicVerdict } from './topics.ts'
+import { trim } from './trim.ts'
+
+export type ReplicationInput = {
+  readonly settings: LinkSettings
+  readonly source: Cluster
+  readonly target: Cluster
+  readonly store: StateStore
+  readonly codec: RecordCodec
+  readonly clock: Clock
+  readonly entropy: Entropy
+  readonly log: Log
+  readonly firstDifference: FirstDifference
+}
+
+/** A copy and the loop that drives it. */
+type Driven = {
+  readonly copy: PartitionCopy
+  stop: AbortController
+  driving: Promise<void> | undefined
+  topicFault: Fault | undefined
+}
+
+export type PartitionProgress = PartitionReport & {
+  readonly topic: string
+  readonly records: number
+  readonly bytes: number
+}
+
+/** Throws KdrError when the link cannot be taken over: see takeOver. */
+export async function startReplication(input: ReplicationInput): Promise<Replication> {
+  const source = new ClusterWatch(input.source, input.clock)
+  const target = new ClusterWatch(input.target, input.clock)
+  const [sourceView, targetView] = await Promise.all([source.refresh(), target.refresh()])
+  const identity = await takeOver({
+    link: input.settings.name,
+    source: { name: input.source.name, view: sourceView },
+    target: { name: input.target.name, view: targetView, cluster: input.target },
+    store: input.store,
+    clock: input.clock,
+    entropy: input.entropy,
+    log: input.log,
+  })
+  const configs = await input.target.brokerConfigs([
+    'producer.id.expiration.ms',
+    'transactional.id.expiration.ms',
+  ])
+  const stopping = new AbortController()
+  const reads = createReads({ source, target })
+  const context: LinkContext = {
+    link: input.settings.name,
+    settings: input.settings,
+    source: input.source,
+    target: input.target,
+    sourceWatch: source,
+    targetWatch: target,
+    clock: input.clock,
+    codec: input.codec,
+    store: input.store,
+    log: input.log,
+    identity,
+    reads,
+    producerExpirationMs: Number(configs.get('producer.id.expiration.ms') ?? PRODUCER_EXPIRATION_MS),
+    assertGeneration: async () => await assertGeneration(input, identity.slotGeneration),
+    signal: stopping.signal,
+  }
+  const replication = new Replication(context, {
+    worker: input.entropy.uuid(),
+    stopping,
+    reads,
+    firstDifference: input.firstDifference,
+  })
+  await replication.begin()
+  return replication
+}
+
+async function assertGeneration(
+  { store, settings }: ReplicationInput,
+  slotGeneration: number,
+): Promise<void> {
+  await store.refresh()
+  const now = readLink(store, settings.name)?.slotGeneration ?? slotGeneration
+  if (now === slotGeneration) return
+  throw new KdrError(
+    'other-controller',
+    `link "${settings.name}" was taken over by another kdr (slot generation ${now}, ours is ${slotGeneration})`,
+  )
+}
+
+export class Replication {
+  readonly context: LinkContext
+  readonly #parts: DriveParts
+  readonly #filler: Filler
+  readonly #topics: Topics
+  readonly #reporter: Reporter
+  readonly #reads: { close(): Promise<void> }
+  readonly #stopping: AbortController
+  readonly #copies = new Map<string, Driven>()
+  readonly #loops: Promise<void>[] = []
+  readonly #failed = Promise.withResolvers<never>()
+  #sentence = 'starting'
+
+  constructor(
+    context: LinkContext,
+    own: {
+      worker: string
+      stopping: AbortController
+      reads: { close(): Promise<void> }
+      firstDifference: FirstDifference
+    },
+  ) {
+    this.context = context
+    this.#stopping = own.stopping
+    this.#reads = own.reads
+    this.#filler = new Filler(context)
+    this.#topics = new Topics(context, own.firstDifference)
+    this.#reporter = new Reporter(context, own.worker)
+    this.#parts = {
+      lanes: new AppendLanes(context),
+      fetchers: new Fetchers(context),
+      seeder: new Seeder(context),
+      beforeSeed: async copy => await this.#topics.setSeeding(copy.topic, true),
+    }
+    // Whoever awaits `failed` hears of it; nobody has to.
+    this.#failed.promise.catch(() => undefined)
+  }
+
+  /** Rejects when the link as a whole cannot go on: taken over, another cluster, a bug. Never resolves. */
+  get failed(): Promise<never> {
+    return this.#failed.promise
+  }
+
+  /** The first look at both clusters, then the loops. */
+  async begin(): Promise<void> {
+    this.#take(await this.#topics.discover())
+    this.#sentence = 'mirroring'
+    this.#loops.push(
+      this.#every(DISCOVER_EVERY_MS, async () => await this.#discover()),
+      this.#every(TRIM_EVERY_MS, async () => await this.#trim()),
+      this.#every(this.context.settings.sync.configsMs, async () => await this.#topics.syncConfigs()),
+      this.#every(Reporter.everyMs, async () => await this.#reporter.beat(this.#sentence, this.copies())),
+    )
+    await this.#reporter.beat(this.#sentence, this.copies())
+  }
+
+  copies(): PartitionCopy[] {
+    return [...this.#copies.values()].map(({ copy }) => copy)
+  }
+
+  progress(): PartitionProgress[] {
+    const now = this.context.clock.monotonic()
+    return this.copies().map(copy => ({
+      ...copy.report(now),
+      topic: copy.topic,
+      records: copy.recordsCopied,
+      bytes: copy.bytesCopied,
+    }))
+  }
+
+  async syncConfigs(): Promise<void> {
+    await this.#topics.syncConfigs()
+  }
+
+  /** One round of moving log starts. */
+  async trimNow(): Promise<void> {
+    await this.#trim()
+  }
+
+  /** Finishes what is in flight, records a clean end, closes the connections. At most about PRODUCE_TIMEOUT_MS. */
+  async stop(): Promise<void> {
+    if (this.#stopping.signal.aborted) return
+    this.#stopping.abort()
+    for (const { copy, stop } of this.#copies.values()) {
+      stop.abort()
+      copy.break({ why: 'closed' })
+    }
+    await Promise.allSettled([...this.#copies.values()].map(async ({ driving }) => await driving))
+    await Promise.allSettled(this.#loops)
+    await this.#recordEnd()
+    await Promise.allSettled([this.#parts.lanes.close(), this.#parts.fetchers.close(), this.#reads.close()])
+  }
+
+  /** Leaves out what a successor must wait for. Unreachable: the successor will wait, which is safe. */
+  async #recordEnd(): Promise<void> {
+    const { store, link, identity } = this.context
+    try {
+      const record = readLink(store, link)
+      const isClean = this.copies().every(copy => !copy.hasUncertainty)
+      if (record?.slotGeneration !== identity.slotGeneration) return
+      await this.#reporter.end()
+      await store.put(linkKey(link), toRecord('link', { ...record, isClean }))
+    } catch (error) {
+      if (findKdrError(error) === undefined) throw error
+    }
+  }
+
+  async #discover(): Promise<void> {
+    this.#take(await this.#topics.discover())
+    this.#parts.fetchers.followLeaders()
+    for (const topic of this.#seededTopics()) await this.#topics.setSeeding(topic, false)
+  }
+
+  async #trim(): Promise<void> {
+    await trim(this.context, this.copies(), topic => this.#topics.retentionMs(topic))
+  }
+
+  /** Topics none of whose partitions is being seeded, or has seeded records to trim. */
+  #seededTopics(): Set<string> {
+    const done = new Set<string>()
+    const busy = new Set<string>()
+    for (const { copy } of this.#copies.values()) {
+      const isBusy =
+        copy.state === 'seeding' || copy.state === 'waiting' || copy.targetLogStart < copy.acceptedLogStart
+      ;(isBusy ? busy : done).add(copy.topic)
+    }
+    return done.difference(busy)
+  }
+
+  #take(verdicts: readonly TopicVerdict[]): void {
+    for (const verdict of verdicts) {
+      for (let partition = 0; partition < verdict.partitions; partition++)
+        this.#takePartition(verdict, partition)
+    }
+  }
+
+  #takePartition(verdict: TopicVerdict, partition: number): void {
+    const name = `${verdict.topic}/${partition}`
+    const known = this.#copies.get(name)
+    const driven: Driven = known ?? {
+      copy: new PartitionCopy(verdict.topic, partition, this.#hooks()),
+      stop: new AbortController(),
+      driving: undefined,
+      topicFault: undefined,
+    }
+    if (known === undefined) this.#copies.set(name, driven)
+    const { copy } = driven
+    if (verdict.fault !== undefined) {
+      this.#fault(driven, verdict.fault)
+      return
+    }
+    const mayStart =
+      driven.driving === undefined && (copy.state !== 'faulted' || driven.topicFault !== undefined)
+    if (!mayStart) return
+    driven.topicFault = undefined
+    copy.fault = undefined
+    copy.state = 'waiting'
+    copy.adoptedUpTo = verdict.record?.adoptedUpTo[partition] ?? 0
+    copy.lineage = readLineage(this.context.store, this.context.link, copy.topic, partition)
+    driven.stop = new AbortController()
+    driven.driving = this.#drive(driven)
+  }
+
+  #fault(driven: Driven, fault: Fault): void {
+    driven.topicFault = fault
+    const { copy } = driven
+    if (driven.driving === undefined) {
+      copy.state = isPassing(fault) ? 'waiting' : 'faulted'
+      copy.fault = fault
+      return
+    }
+    driven.stop.abort()
+    copy.break({ why: 'fault', fault })
+  }
+
+  async #drive(driven: Driven): Promise<void> {
+    try {
+      await drive(
+        this.context,
+        driven.copy,
+        this.#parts,
+        AbortSignal.any([this.#stopping.signal, driven.stop.signal]),
+      )
+    } catch (error) {
+      this.#failed.reject(error)
+    } finally {
+      driven.driving = undefined
+      if (driven.topicFault !== undefined) this.#fault(driven, driven.topicFault)
+    }
+  }
+
+  #hooks(): PartitionHooks {
+    return {
+      onSendable: copy => this.#parts.lanes.offer(copy),
+      onGap: (copy, gap) => this.#filler.add(copy, gap),
+      onRoom: copy => this.#parts.fetchers.onRoom(copy),
+      onBuffered: bytes => this.#parts.fetchers.onBuffered(bytes),
+      saveLineage: async copy =>
+        await this.context.store.put(
+          partitionKey(this.context.link, copy.topic, copy.partition),
+          toRecord('partition', { epochs: copy.lineage }),
+        ),
+    }
+  }
+
+  /** Repeats until the link stops. An unreachable cluster is told once and tried again; anything else ends the link. */
+  async #every(ms: number, act: () => Promise<void>): Promise<void> {
+    const { clock, signal } = this.context
+    while (!signal.aborted) {
+      await clock.sleep(ms, signal)
+      if (signal.aborted) return
+      try {
+        await act()
+        if (this.#sentence !== 'mirroring')
+          this.context.log.event('info', `link "${this.context.link}": all answer again`)
+        this.#sentence = 'mirroring'
+      } catch (error) {
+        const known = findKdrError(error)
+        if (known === undefined || !isPassingError(known)) {
+          this.#failed.reject(error)
+          return
+        }
+        if (this.#sentence !== known.message)
+          this.context.log.event('warn', known.message, { link: this.context.link })
+        this.#sentence = known.message
+      }
+    }
+  }
+}
+
+/** The next look at the topic may find it gone. */
+function isPassing(fault: Fault): boolean {
+  return (
+    fault.reason === 'no-rights' || fault.reason === 'source-deleted' || fault.reason === 'target-refuses'
+  )
+}
+
+function isPassingError(error: KdrError): boolean {
+  return error.code === 'unreachable' || error.code === 'not-allowed' || error.code === 'not-ready'
+}

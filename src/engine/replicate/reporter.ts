@@ -1,0 +1,51 @@
+// What this worker tells the world through `_kdr.state`: a beat, so that nobody takes a living worker's place, and per
+// topic what `kdr status` shows that only the worker knows (reasons, lag in time). Unchanged reports are not rewritten.
+import type { PartitionReport } from '../../model/link.ts'
+import type { LinkContext } from './context.ts'
+import type { PartitionCopy } from './partition.ts'
+import { REPORT_PARTITIONS, reportKey, toRecord, workerKey, type WorkerRecord } from './state-records.ts'
+
+export class Reporter {
+  static readonly everyMs = 2_000
+  readonly #context: LinkContext
+  readonly #worker: string
+  readonly #written = new Map<string, string>()
+  #beats = 0
+
+  constructor(context: LinkContext, worker: string) {
+    this.#context = context
+    this.#worker = worker
+  }
+
+  async beat(sentence: string, copies: readonly PartitionCopy[]): Promise<void> {
+    const { clock, store, link } = this.#context
+    const pieces = new Map<string, PartitionReport[]>()
+    for (const copy of copies) {
+      const key = reportKey(link, copy.topic, Math.floor(copy.partition / REPORT_PARTITIONS))
+      const piece = pieces.get(key) ?? []
+      piece.push(copy.report(clock.monotonic()))
+      pieces.set(key, piece)
+    }
+    const puts: Promise<void>[] = [this.#put(this.#record('running', sentence))]
+    for (const [key, partitions] of pieces) {
+      const content = JSON.stringify(partitions)
+      if (this.#written.get(key) === content) continue
+      this.#written.set(key, content)
+      puts.push(store.put(key, toRecord('report', { at: clock.now(), partitions })))
+    }
+    await Promise.all(puts)
+  }
+
+  async end(): Promise<void> {
+    await this.#put(this.#record('stopped', 'stopped'))
+  }
+
+  #record(state: WorkerRecord['state'], sentence: string): WorkerRecord {
+    const { clock, sourceWatch } = this.#context
+    return { beat: ++this.#beats, at: clock.now(), state, sentence, sourceSeenAt: sourceWatch.seenAt }
+  }
+
+  async #put(record: WorkerRecord): Promise<void> {
+    await this.#context.store.put(workerKey(this.#context.link, this.#worker), toRecord('worker', record))
+  }
+}

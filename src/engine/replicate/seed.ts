@@ -1,0 +1,89 @@
+// Brings an empty mirror partition to the source's log start: null records that compress to almost nothing, then
+// DeleteRecords. Legitimate only where nothing was ever copied: what lay below was gone before the link began.
+// One batch in flight per broker and at most 100,000 records in it, because the broker makes an object of each.
+import { advanceSequence, stampBatch } from '../../model/batch.ts'
+import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
+import type { LinkContext } from './context.ts'
+import { PRODUCE_TIMEOUT_MS, SEED_BATCH_RECORDS } from './limits.ts'
+import type { PartitionCopy } from './partition.ts'
+
+export type SeedResult =
+  | { readonly kind: 'done' }
+  /** Something was uncertain or refused: anchor, then go on from where the log then ends. */
+  | { readonly kind: 'again'; readonly cause: string; readonly code?: number }
+
+export class Seeder {
+  readonly #context: LinkContext
+  readonly #turns = new Map<number, Promise<unknown>>()
+
+  constructor(context: LinkContext) {
+    this.#context = context
+  }
+
+  /** Appends null records from `from` (the log's end) to `to`, then moves the log start there. */
+  async seed(
+    copy: PartitionCopy,
+    range: { from: number; to: number; sequence: number },
+  ): Promise<SeedResult> {
+    const broker = this.#context.targetWatch.partition(copy)?.leader ?? -1
+    const before = this.#turns.get(broker) ?? Promise.resolve()
+    const turn = before.then(async () => await this.#append(broker, copy, range))
+    this.#turns.set(
+      broker,
+      turn.catch(() => undefined),
+    )
+    const result = await turn
+    return result.kind === 'done' ? await this.#trim(copy, range.to) : result
+  }
+
+  async #append(
+    broker: number,
+    copy: PartitionCopy,
+    { from, to, sequence }: { from: number; to: number; sequence: number },
+  ): Promise<SeedResult> {
+    const { target, codec, identity, clock, signal, targetWatch } = this.#context
+    const lane = await target.openAppendLane(broker)
+    try {
+      let next = sequence
+      for (let at = from; at < to && !signal.aborted; ) {
+        const count = Math.min(SEED_BATCH_RECORDS, to - at)
+        const batch = codec.seedBatch(count, clock.now())
+        stampBatch(batch, identity, next)
+        const topicId = targetWatch.topic(copy.topic)?.id ?? ''
+        const [answer] = await lane.append(
+          [{ topic: copy.topic, partition: copy.partition, topicId, batch }],
+          PRODUCE_TIMEOUT_MS,
+        )
+        if (answer === undefined || answer.code !== KafkaCode.NONE || answer.baseOffset !== at) {
+          const cause =
+            answer === undefined ? 'no answer' : `${codeName(answer.code)} at ${answer.baseOffset}`
+          return {
+            kind: 'again',
+            cause: `seeding at ${at}: ${cause}`,
+            ...(answer === undefined ? {} : { code: answer.code }),
+          }
+        }
+        at += count
+        copy.appended = at
+        copy.gaps.seeded += count
+        next = advanceSequence(next, count)
+      }
+    } finally {
+      await lane.close()
+    }
+    return signal.aborted ? { kind: 'again', cause: 'stopped' } : { kind: 'done' }
+  }
+
+  async #trim(copy: PartitionCopy, to: number): Promise<SeedResult> {
+    await this.#context.assertGeneration()
+    const [answer] = await this.#context.target.deleteRecords([
+      { topic: copy.topic, partition: copy.partition, before: to },
+    ])
+    if (answer === undefined || answer.code !== KafkaCode.NONE) {
+      const code = answer?.code ?? KafkaCode.UNKNOWN_SERVER_ERROR
+      return { kind: 'again', cause: `moving the log start to ${to}: ${codeName(code)}`, code }
+    }
+    copy.targetLogStart = answer.offset
+    return { kind: 'done' }
+  }
+}

@@ -1,0 +1,87 @@
+// Keys and shapes of what a link keeps in `_kdr.state`. Every record carries `v: 1`; the store refuses newer ones.
+import type { FillMode, Lineage, PartitionReport } from '../../model/link.ts'
+import type { StateRecord, StateStore } from '../../ports/state.ts'
+import type { TopicRecord } from './plan-topics.ts'
+
+export const linkKey = (link: string): string => `link/${link}`
+export const topicKey = (link: string, topic: string): string => `topic/${link}/${topic}`
+export const partitionKey = (link: string, topic: string, partition: number): string =>
+  `partition/${link}/${topic}/${partition}`
+export const workerKey = (link: string, worker: string): string => `worker/${link}/${worker}`
+/** Reports are cut into pieces of this many partitions: a record holds at most 64 KB. */
+export const REPORT_PARTITIONS = 100
+export const reportKey = (link: string, topic: string, piece: number): string =>
+  `report/${link}/${topic}/${piece}`
+
+export type LinkRecord = {
+  readonly generation: number
+  readonly sourceClusterId: string
+  readonly targetClusterId: string
+  readonly slotGeneration: number
+  readonly mode: FillMode
+  /** Decimal: 62 bits do not fit a JSON number. */
+  readonly producerId: string
+  readonly producerEpoch: number
+  /** All producer ids that ever wrote for this link. */
+  readonly producers: readonly string[]
+  /** Whether the last worker finished what it had in flight: then its requests need not be waited out. */
+  readonly isClean: boolean
+}
+
+export type WorkerRecord = {
+  readonly beat: number
+  readonly at: number
+  readonly state: 'running' | 'stopped'
+  readonly sentence: string
+  readonly sourceSeenAt: number
+}
+
+/** One topic as its worker sees it. */
+export type TopicReport = { readonly at: number; readonly partitions: readonly PartitionReport[] }
+
+export const toRecord = (kind: string, value: object): StateRecord => ({ v: 1, kind, ...value })
+
+const read = <T>(store: StateStore, key: string): T | undefined => store.get(key) as unknown as T | undefined
+
+export const readLink = (store: StateStore, link: string): LinkRecord | undefined =>
+  read(store, linkKey(link))
+
+export function readTopics(store: StateStore, link: string): Map<string, TopicRecord> {
+  const prefix = topicKey(link, '')
+  return new Map(
+    store
+      .entries(prefix)
+      .map(([key, record]) => [key.slice(prefix.length), record as unknown as TopicRecord]),
+  )
+}
+
+export function readLineage(store: StateStore, link: string, topic: string, partition: number): Lineage {
+  return read<{ epochs: Lineage }>(store, partitionKey(link, topic, partition))?.epochs ?? []
+}
+
+export function readWorkers(store: StateStore, link: string): Map<string, WorkerRecord> {
+  const prefix = workerKey(link, '')
+  return new Map(
+    store
+      .entries(prefix)
+      .map(([key, record]) => [key.slice(prefix.length), record as unknown as WorkerRecord]),
+  )
+}
+
+/** Per topic, all its pieces put together again. */
+export function readReports(store: StateStore, link: string): Map<string, TopicReport> {
+  const prefix = `report/${link}/`
+  const reports = new Map<string, TopicReport>()
+  for (const [key, record] of store.entries(prefix)) {
+    const topic = key.slice(prefix.length, key.lastIndexOf('/'))
+    const piece = record as unknown as TopicReport
+    const before = reports.get(topic)
+    reports.set(topic, {
+      at: Math.max(piece.at, before?.at ?? 0),
+      partitions: [...(before?.partitions ?? []), ...piece.partitions].toSorted(
+        (a, b) => a.partition - b.partition,
+      ),
+    })
+  }
+  return reports
+}

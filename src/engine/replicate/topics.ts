@@ -1,0 +1,304 @@
+// The topics of one link: finds them, creates their mirrors, keeps partitions and configs in step, and says for each
+// topic which partitions may be copied. Decisions are in plan-topics.ts and mirror-configs.ts; this file carries them out.
+import { codeName, isAuthorization, KafkaCode } from '../../model/kafka-codes.ts'
+import type { Fault } from '../../model/link.ts'
+import { overridesFor } from '../../model/link-settings.ts'
+import { compilePatterns } from '../../model/patterns.ts'
+import type { ConfigEntry, TopicConfigs, TopicView } from '../../ports/cluster.ts'
+import type { LinkContext } from './context.ts'
+import { configChanges, configDrift, isCopied, mirrorConfigs } from './mirror-configs.ts'
+import { planTopics, type TopicAction, type TopicRecord } from './plan-topics.ts'
+import { readTopics, toRecord, topicKey } from './state-records.ts'
+
+/** What a topic's partitions may do now. */
+export type TopicVerdict = {
+  readonly topic: string
+  readonly partitions: number
+  readonly record: TopicRecord | undefined
+  /** Why none of them may be copied. */
+  readonly fault: Fault | undefined
+}
+
+/** The first difference between a non-empty topic at the target and its source, in words. */
+export type FirstDifference = (topic: string) => Promise<string>
+
+export class Topics {
+  readonly #context: LinkContext
+  readonly #firstDifference: FirstDifference
+  readonly #isWanted: (topic: string) => boolean
+  #knownAtTarget: ReadonlySet<string> = new Set()
+  readonly #sourceConfigs = new Map<string, ReadonlyMap<string, ConfigEntry>>()
+  readonly #seeding = new Set<string>()
+  readonly #notEmpty = new Map<string, Fault>()
+  readonly #reported = new Set<string>()
+
+  constructor(context: LinkContext, firstDifference: FirstDifference) {
+    this.#context = context
+    this.#firstDifference = firstDifference
+    const filter = compilePatterns(context.settings.topics, 'topics')
+    this.#isWanted = topic => filter.matches(topic)
+  }
+
+  /** Age after which the source deletes records; undefined when it does not, or that is not known yet. */
+  retentionMs(topic: string): number | undefined {
+    const configs = this.#sourceConfigs.get(topic)
+    const retention = Number(configs?.get('retention.ms')?.value ?? -1)
+    return retention >= 0 && configs?.get('cleanup.policy')?.value?.includes('delete') === true
+      ? retention
+      : undefined
+  }
+
+  /** One look at both clusters, and what follows from it. Throws KdrError('unreachable'). */
+  async discover(): Promise<TopicVerdict[]> {
+    const { sourceWatch, targetWatch, link, store } = this.#context
+    const [source, target] = await Promise.all([sourceWatch.refresh(), targetWatch.refresh()])
+    const records = readTopics(store, link)
+    const actions = planTopics({ link, isWanted: this.#isWanted, source, target, records })
+    const verdicts: TopicVerdict[] = []
+    const changes = actions.filter(action => action.kind !== 'mirror' && action.kind !== 'stop')
+    await this.#readSourceConfigs(changes.map(action => action.source.name))
+    for (const action of actions) verdicts.push(await this.#carryOut(action, records))
+    if (changes.length > 0) await targetWatch.refresh()
+    return verdicts
+  }
+
+  /** Brings the mirrors' configs in step with the source's; changes made by others at the target are told, not fought. */
+  async syncConfigs(): Promise<void> {
+    const { link, store } = this.#context
+    const topics = [...readTopics(store, link)]
+      .filter(([, record]) => record.phase === 'mirroring')
+      .map(([topic]) => topic)
+    await this.#readSourceConfigs(topics)
+    for (const topic of topics) await this.#applyConfigs(topic)
+    await this.#reportDrift(topics)
+  }
+
+  /** While it is seeded, a compacted mirror is `delete`: it would refuse null keys (DESIGN 2.1.4). */
+  async setSeeding(topic: string, isSeeding: boolean): Promise<void> {
+    if (this.#seeding.has(topic) === isSeeding) return
+    if (isSeeding) this.#seeding.add(topic)
+    else this.#seeding.delete(topic)
+    if (!this.#sourceConfigs.has(topic)) await this.#readSourceConfigs([topic])
+    await this.#applyConfigs(topic)
+  }
+
+  async #carryOut(action: TopicAction, records: ReadonlyMap<string, TopicRecord>): Promise<TopicVerdict> {
+    switch (action.kind) {
+      case 'stop':
+        return {
+          topic: action.topic,
+          partitions: action.partitions,
+          record: undefined,
+          fault: { reason: action.reason, sentence: action.sentence },
+        }
+      case 'mirror':
+        return mirrored(action.source.name, action.target.partitions.length, records.get(action.source.name))
+      case 'create':
+        return await this.#create(action.source)
+      case 'take-over':
+        return await this.#takeOver(action.source, action.target)
+      case 'add-partitions':
+        return await this.#addPartitions(action.source, action.target, records.get(action.source.name))
+    }
+  }
+
+  async #create(source: TopicView): Promise<TopicVerdict> {
+    const { target, log, link } = this.#context
+    const configs = this.#desired(source)
+    const replicationFactor = this.#replicationFactor(source)
+    await this.#context.assertGeneration()
+    await this.#record(source, undefined, configs)
+    const outcome = await target.createTopic({
+      name: source.name,
+      partitions: source.partitions.length,
+      replicationFactor,
+      configs,
+    })
+    if (outcome.code === KafkaCode.TOPIC_ALREADY_EXISTS) return waiting(source, 'is being created')
+    if (outcome.code !== KafkaCode.NONE) return refused(source, 'cannot be created', outcome)
+    const record = await this.#record(source, outcome.id, configs)
+    log.event('info', `created mirror topic "${source.name}"`, {
+      link,
+      partitions: source.partitions.length,
+      replicationFactor,
+    })
+    return mirrored(source.name, source.partitions.length, record)
+  }
+
+  /** A topic that stands at the target and that kdr did not make: taken over when it never held anything. */
+  async #takeOver(source: TopicView, target: TopicView): Promise<TopicVerdict> {
+    const known = this.#notEmpty.get(target.id)
+    if (known !== undefined)
+      return { topic: source.name, partitions: source.partitions.length, record: undefined, fault: known }
+    const partitions = target.partitions.map(({ partition }) => ({ topic: target.name, partition }))
+    const ends = await this.#context.target.offsets(partitions, 'logEnd')
+    const failed = ends.find(end => end.code !== KafkaCode.NONE)
+    if (failed !== undefined)
+      return waiting(source, `the target answers ${codeName(failed.code)}`, failed.code)
+    const filled = ends.filter(end => end.offset > 0).length
+    if (filled > 0) return await this.#refuseNonEmpty(source, target, filled)
+
+    const desired = this.#desired(source)
+    await this.#context.assertGeneration()
+    const outcome = await this.#context.target.alterTopicConfigs(source.name, desired)
+    if (outcome.code !== KafkaCode.NONE) return refused(source, 'cannot be given its configs', outcome)
+    const record = await this.#record(source, target.id, desired)
+    this.#context.log.event('info', `took over the empty topic "${source.name}"`, {
+      link: this.#context.link,
+    })
+    if (target.partitions.length < source.partitions.length)
+      return await this.#addPartitions(source, target, record)
+    return mirrored(source.name, target.partitions.length, record)
+  }
+
+  async #refuseNonEmpty(source: TopicView, target: TopicView, filled: number): Promise<TopicVerdict> {
+    const { link, log } = this.#context
+    const difference = await this.#firstDifference(source.name)
+    const sentence =
+      `"${source.name}": the target already has a topic of this name, and ${filled} of its ${target.partitions.length} partition(s) ` +
+      `are not empty (${difference}). Delete it at the target, or let kdr verify it and go on: kdr link adopt ${link} --topic ${source.name}`
+    const fault: Fault = { reason: 'not-empty', sentence }
+    this.#notEmpty.set(target.id, fault)
+    log.event('error', sentence, { reason: fault.reason })
+    return { topic: source.name, partitions: source.partitions.length, record: undefined, fault }
+  }
+
+  async #addPartitions(
+    source: TopicView,
+    target: TopicView,
+    record: TopicRecord | undefined,
+  ): Promise<TopicVerdict> {
+    await this.#context.assertGeneration()
+    const outcome = await this.#context.target.addPartitions(source.name, source.partitions.length)
+    const isDone = outcome.code === KafkaCode.NONE || outcome.code === KafkaCode.INVALID_PARTITIONS
+    if (!isDone) return refused(source, 'cannot be given more partitions', outcome)
+    this.#context.log.event('info', `"${source.name}" has ${source.partitions.length} partitions now`, {
+      before: target.partitions.length,
+    })
+    return mirrored(source.name, source.partitions.length, record)
+  }
+
+  #replicationFactor(source: TopicView): number {
+    const wanted = overridesFor(source.name, this.#context.settings.overrides).replicationFactor
+    const brokers = this.#context.targetWatch.view?.brokers.length ?? 1
+    return wanted ?? Math.min(source.partitions[0]?.replicas.length ?? 1, brokers)
+  }
+
+  #desired(source: TopicView): Record<string, string> {
+    const mirror = this.#context.targetWatch.topic(source.name)
+    return mirrorConfigs({
+      source: this.#sourceConfigs.get(source.name) ?? new Map<string, ConfigEntry>(),
+      knownAtTarget: this.#knownAtTarget,
+      replicationFactor: mirror?.partitions[0]?.replicas.length ?? this.#replicationFactor(source),
+      overrides: overridesFor(source.name, this.#context.settings.overrides).configs,
+      isSeeding: this.#seeding.has(source.name),
+    })
+  }
+
+  async #applyConfigs(topic: string): Promise<void> {
+    const { store, link, target, log, sourceWatch } = this.#context
+    const record = readTopics(store, link).get(topic)
+    const source = sourceWatch.topic(topic)
+    if (record === undefined || source === undefined || !this.#sourceConfigs.has(topic)) return
+    const desired = this.#desired(source)
+    const changes = configChanges(record.applied, desired)
+    if (Object.keys(changes).length === 0) return
+    await this.#context.assertGeneration()
+    const outcome = await target.alterTopicConfigs(topic, changes)
+    if (outcome.code !== KafkaCode.NONE) {
+      this.#tellOnce(
+        `configs of "${topic}" cannot be changed at the target: ${codeName(outcome.code)} ${outcome.message ?? ''}`,
+      )
+      return
+    }
+    await store.put(topicKey(link, topic), toRecord('topic', { ...record, applied: desired }))
+    log.event('info', `configs of "${topic}" follow the source`, { changes })
+  }
+
+  async #reportDrift(topics: readonly string[]): Promise<void> {
+    const { target, store, link } = this.#context
+    const records = readTopics(store, link)
+    for (const [topic, configs] of await target.topicConfigs(topics)) {
+      const record = records.get(topic)
+      if (configs.code !== KafkaCode.NONE || record === undefined) continue
+      for (const { name, applied, found } of configDrift(record.applied, configs.entries)) {
+        this.#tellOnce(
+          `"${topic}": somebody set ${name} to "${found}" at the target (kdr had set "${applied}"); kdr leaves it`,
+        )
+      }
+    }
+  }
+
+  async #readSourceConfigs(topics: readonly string[]): Promise<void> {
+    if (topics.length === 0) return
+    if (this.#knownAtTarget.size === 0) await this.#learnTargetConfigs()
+    const answers = await this.#context.source.topicConfigs(topics)
+    for (const [topic, answer] of answers) {
+      if (answer.code === KafkaCode.NONE) this.#sourceConfigs.set(topic, answer.entries)
+      else this.#tellOnce(`configs of "${topic}" cannot be read at the source: ${codeName(answer.code)}`)
+      this.#tellUnknown(topic, answer)
+    }
+  }
+
+  /** Any topic shows which topic configs its brokers know: `_kdr.state` is there before all others. */
+  async #learnTargetConfigs(): Promise<void> {
+    const [any] = (await this.#context.target.topicConfigs(['_kdr.state'])).values()
+    if (any !== undefined) this.#knownAtTarget = new Set(any.entries.keys())
+  }
+
+  #tellUnknown(topic: string, { entries }: TopicConfigs): void {
+    for (const [name, { isOverride }] of entries) {
+      if (!isOverride || !isCopied(name) || this.#knownAtTarget.has(name)) continue
+      this.#tellOnce(`"${topic}": the target does not know the config ${name}; it is left out`)
+    }
+  }
+
+  #tellOnce(sentence: string): void {
+    if (this.#reported.has(sentence)) return
+    this.#reported.add(sentence)
+    this.#context.log.event('warn', sentence, { link: this.#context.link })
+  }
+
+  async #record(
+    source: TopicView,
+    targetTopicId: string | undefined,
+    applied: Record<string, string>,
+  ): Promise<TopicRecord> {
+    const record: TopicRecord = {
+      phase: targetTopicId === undefined ? 'creating' : 'mirroring',
+      sourceTopicId: source.id,
+      targetTopicId,
+      applied,
+      adoptedUpTo: [],
+    }
+    await this.#context.store.put(topicKey(this.#context.link, source.name), toRecord('topic', record))
+    return record
+  }
+}
+
+function mirrored(topic: string, partitions: number, record: TopicRecord | undefined): TopicVerdict {
+  return { topic, partitions, record, fault: undefined }
+}
+
+function refused(
+  source: TopicView,
+  what: string,
+  outcome: { readonly code: number; readonly message?: string },
+): TopicVerdict {
+  return waiting(
+    source,
+    `${what} at the target: ${codeName(outcome.code)} ${outcome.message ?? ''}`.trimEnd(),
+    outcome.code,
+  )
+}
+
+/** Not now; the next look tries again. */
+function waiting(source: TopicView, what: string, code?: number): TopicVerdict {
+  const reason = code !== undefined && isAuthorization(code) ? 'no-rights' : 'target-refuses'
+  return {
+    topic: source.name,
+    partitions: source.partitions.length,
+    record: undefined,
+    fault: { reason, sentence: `"${source.name}": ${what}` },
+  }
+}

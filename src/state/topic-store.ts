@@ -1,0 +1,269 @@
+// `_kdr.state`: a compacted topic of one partition on the target, one JSON record per key. Puts made while a write is
+// under way travel together in the next one. A record is a whole value, so writing it again after a doubt does no harm:
+// unlike data, state may be resent.
+import { splitBatches } from '../model/batch.ts'
+import { findKdrError, InvariantViolation, KdrError } from '../model/errors.ts'
+import { codeName, isAuthorization, isLeaderChange, KafkaCode } from '../model/kafka-codes.ts'
+import { assertVersion } from '../model/versioned.ts'
+import type { Clock } from '../ports/clock.ts'
+import { type AppendLane, type Cluster, type FetchLane, NO_TOPIC_ID } from '../ports/cluster.ts'
+import type { DecodedRecord, RecordCodec } from '../ports/records.ts'
+import type { StateRecord, StateStore } from '../ports/state.ts'
+
+export const STATE_TOPIC = '_kdr.state'
+const MAX_RECORD_BYTES = 64 * 1024
+const MAX_WRITE_BYTES = 512 * 1024
+const WRITE_TIMEOUT_MS = 10_000
+/** After this long without success a put gives up; whoever waits for it decides what then. */
+const GIVE_UP_MS = 30_000
+
+type Waiting = { key: string; value: Buffer | null; resolve: () => void; reject: (error: unknown) => void }
+
+/** `create`: makes the topic when it is missing; without it, a missing topic is an empty store that refuses puts. */
+export async function openTopicStore(
+  cluster: Cluster,
+  codec: RecordCodec,
+  clock: Clock,
+  options: { readonly create: boolean },
+): Promise<StateStore & { close(): Promise<void> }> {
+  const store = new TopicStore(cluster, codec, clock)
+  await store.open(options.create)
+  return store
+}
+
+class TopicStore implements StateStore {
+  readonly #cluster: Cluster
+  readonly #codec: RecordCodec
+  readonly #clock: Clock
+  readonly #records = new Map<string, StateRecord>()
+  #topicId = NO_TOPIC_ID
+  #leader = -1
+  #exists = false
+  #position = 0
+  #fetchLane: FetchLane | undefined
+  #appendLane: AppendLane | undefined
+  #waiting: Waiting[] = []
+  #isWriting = false
+  #reading: Promise<void> = Promise.resolve()
+
+  constructor(cluster: Cluster, codec: RecordCodec, clock: Clock) {
+    this.#cluster = cluster
+    this.#codec = codec
+    this.#clock = clock
+  }
+
+  async open(create: boolean): Promise<void> {
+    await this.#locate()
+    if (!this.#exists && create) await this.#create()
+  }
+
+  async refresh(): Promise<void> {
+    const turn = this.#reading.then(async () => await this.#readToEnd())
+    this.#reading = turn.catch(() => undefined)
+    await turn
+  }
+
+  get(key: string): StateRecord | undefined {
+    return this.#records.get(key)
+  }
+
+  entries(prefix: string): readonly (readonly [string, StateRecord])[] {
+    return [...this.#records].filter(([key]) => key.startsWith(prefix))
+  }
+
+  async put(key: string, record: StateRecord | undefined): Promise<void> {
+    const value = record === undefined ? null : Buffer.from(JSON.stringify(record))
+    if (value !== null && value.length > MAX_RECORD_BYTES) {
+      throw new InvariantViolation('a state record is too large', { key, bytes: value.length })
+    }
+    if (record === undefined) this.#records.delete(key)
+    else this.#records.set(key, record)
+    await new Promise<void>((resolve, reject) => {
+      this.#waiting.push({ key, value, resolve, reject })
+      if (!this.#isWriting) void this.#write()
+    })
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#fetchLane?.close(), this.#appendLane?.close()])
+  }
+
+  async #create(): Promise<void> {
+    const { brokers } = await this.#cluster.describe()
+    const outcome = await this.#cluster.createTopic({
+      name: STATE_TOPIC,
+      partitions: 1,
+      replicationFactor: Math.min(3, brokers.length),
+      configs: { 'cleanup.policy': 'compact', 'min.insync.replicas': brokers.length >= 3 ? '2' : '1' },
+    })
+    if (outcome.code !== KafkaCode.NONE && outcome.code !== KafkaCode.TOPIC_ALREADY_EXISTS) {
+      throw new KdrError(
+        isAuthorization(outcome.code) ? 'not-allowed' : 'not-ready',
+        `topic "${STATE_TOPIC}" cannot be created on "${this.#cluster.name}": ${codeName(outcome.code)} ${outcome.message ?? ''}`.trim(),
+      )
+    }
+    const deadline = this.#clock.monotonic() + GIVE_UP_MS
+    while (this.#leader < 0 && this.#clock.monotonic() < deadline) {
+      await this.#clock.sleep(100)
+      await this.#locate()
+    }
+    if (this.#leader < 0)
+      throw new KdrError('not-ready', `topic "${STATE_TOPIC}" on "${this.#cluster.name}" has no leader`)
+  }
+
+  async #locate(): Promise<void> {
+    const topic = (await this.#cluster.describe()).topics.get(STATE_TOPIC)
+    this.#exists = topic !== undefined
+    this.#topicId = topic?.id ?? NO_TOPIC_ID
+    this.#leader = topic?.partitions[0]?.leader ?? -1
+  }
+
+  /** Up to the high watermark as of now. */
+  async #readToEnd(): Promise<void> {
+    if (!this.#exists) await this.#locate()
+    if (!this.#exists) return
+    await this.#trying(async () => {
+      const of = { topic: STATE_TOPIC, partition: 0 }
+      const [end] = await this.#cluster.offsets([of], 'highWatermark')
+      assertAnswered(end?.code, 'read')
+      while (this.#position < end!.offset) {
+        this.#fetchLane ??= await this.#cluster.openFetchLane(this.#leader)
+        const [answer] = await this.#fetchLane.fetch({
+          isolation: 'uncommitted',
+          maxWaitMs: 100,
+          maxBytes: 8 * 1024 * 1024,
+          partitions: [
+            {
+              ...of,
+              topicId: this.#topicId,
+              offset: this.#position,
+              leaderEpoch: -1,
+              lastFetchedEpoch: -1,
+              maxBytes: 8 * 1024 * 1024,
+            },
+          ],
+        })
+        if (answer?.code === KafkaCode.OFFSET_OUT_OF_RANGE && answer.logStart > this.#position) {
+          this.#position = answer.logStart
+          continue
+        }
+        assertAnswered(answer?.code, 'read')
+        this.#apply(answer!.records, end!.offset)
+      }
+    }, this.#closeFetchLane)
+  }
+
+  #apply(records: Buffer, end: number): void {
+    const batches = splitBatches(records)
+    for (const batch of batches) {
+      if (!batch.header.isControl) for (const record of this.#codec.decode(batch)) this.#applyRecord(record)
+      this.#position = batch.header.lastOffset + 1
+    }
+    if (batches.length === 0) this.#position = end
+  }
+
+  #applyRecord({ key, value }: DecodedRecord): void {
+    if (key === null) return
+    const name = key.toString()
+    // A put of ours that is under way is newer than what the log shows.
+    if (this.#waiting.some(waiting => waiting.key === name)) return
+    if (value === null) {
+      this.#records.delete(name)
+      return
+    }
+    const record = JSON.parse(value.toString()) as StateRecord
+    assertVersion(record, `record "${name}" of topic "${STATE_TOPIC}"`)
+    this.#records.set(name, record)
+  }
+
+  async #write(): Promise<void> {
+    this.#isWriting = true
+    await Promise.resolve()
+    while (this.#waiting.length > 0) {
+      const now = this.#cut()
+      try {
+        await this.#trying(async () => await this.#append(now), this.#closeAppendLane)
+        this.#waiting.splice(0, now.length)
+        for (const waiting of now) waiting.resolve()
+      } catch (error) {
+        this.#waiting.splice(0, now.length)
+        for (const waiting of now) waiting.reject(error)
+      }
+    }
+    this.#isWriting = false
+  }
+
+  #cut(): Waiting[] {
+    let bytes = 0
+    const end = this.#waiting.findIndex(({ key, value }, index) => {
+      bytes += key.length + (value?.length ?? 0)
+      return index > 0 && bytes > MAX_WRITE_BYTES
+    })
+    return this.#waiting.slice(0, end < 0 ? undefined : end)
+  }
+
+  async #append(puts: readonly Waiting[]): Promise<void> {
+    const batch = this.#codec.encode({
+      baseOffset: 0,
+      codec: 'none',
+      records: puts.map(({ key, value }, offset) => ({
+        offset,
+        timestamp: this.#clock.now(),
+        key: Buffer.from(key),
+        value,
+        headers: [],
+      })),
+    })
+    this.#appendLane ??= await this.#cluster.openAppendLane(this.#leader)
+    const [answer] = await this.#appendLane.append(
+      [{ topic: STATE_TOPIC, partition: 0, topicId: this.#topicId, batch }],
+      WRITE_TIMEOUT_MS,
+    )
+    assertAnswered(answer?.code, 'write')
+  }
+
+  /** Tries until it works, the operator's credentials are refused, or the time is up. */
+  async #trying(act: () => Promise<void>, closeLane: () => Promise<void>): Promise<void> {
+    const deadline = this.#clock.monotonic() + GIVE_UP_MS
+    for (let waitMs = 50; ; waitMs = Math.min(waitMs * 2, 2_000)) {
+      try {
+        await act()
+        return
+      } catch (error) {
+        const known = findKdrError(error)
+        if (known?.code !== 'unreachable' || this.#clock.monotonic() > deadline) throw error
+        await closeLane()
+        await this.#clock.sleep(waitMs)
+        await this.#locate().catch(() => undefined)
+      }
+    }
+  }
+
+  readonly #closeFetchLane = async (): Promise<void> => {
+    await this.#fetchLane?.close()
+    this.#fetchLane = undefined
+  }
+
+  readonly #closeAppendLane = async (): Promise<void> => {
+    await this.#appendLane?.close()
+    this.#appendLane = undefined
+  }
+}
+
+/** Throws 'unreachable' for what a retry may mend, so that `#trying` tries again. */
+function assertAnswered(code: number | undefined, verb: 'read' | 'write'): void {
+  if (code === KafkaCode.NONE) return
+  const text = `topic "${STATE_TOPIC}" cannot be ${verb === 'read' ? 'read' : 'written'}: ${code === undefined ? 'no answer' : codeName(code)}`
+  if (code !== undefined && isAuthorization(code)) throw new KdrError('not-allowed', text)
+  const mayPass =
+    code === undefined ||
+    isLeaderChange(code) ||
+    code === KafkaCode.REQUEST_TIMED_OUT ||
+    code === KafkaCode.NOT_ENOUGH_REPLICAS ||
+    code === KafkaCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND ||
+    code === KafkaCode.UNKNOWN_TOPIC_OR_PARTITION ||
+    code === KafkaCode.UNKNOWN_TOPIC_ID ||
+    code === KafkaCode.OFFSET_NOT_AVAILABLE ||
+    code === KafkaCode.KAFKA_STORAGE_ERROR
+  throw new KdrError(mayPass ? 'unreachable' : 'not-ready', text)
+}
