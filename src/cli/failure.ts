@@ -61,8 +61,6 @@ function interruption(error: unknown, signal: AbortSignal): KdrError | undefined
 
 function stackOf(error: unknown): string {
   const parts: string[] = []
-  for (let at = error; at !== undefined; at = at instanceof Error ? at.cause : undefined) {
-    parts.push(at instanceof Error ? (at.stack ?? at.message) : String(at))
-  }
+  for (let at = error; at instanceof Error; at = at.cause) parts.push(at.stack ?? at.message)
   return parts.join('\ncaused by: ')
 }

@@ -44,7 +44,7 @@ export function formatTable(
 }
 
 function visibleWidth(text: string): number {
-  return [...stripColours(text)].length
+  return Array.from(stripColours(text)).length
 }
 
 export function stripColours(text: string): string {

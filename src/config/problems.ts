@@ -76,7 +76,7 @@ function kindOf(value: unknown): string {
   if (value === null) return 'nothing'
   if (Array.isArray(value)) return 'a list'
   if (typeof value === 'object') return 'keys and values'
-  return `\`${String(value)}\``
+  return `\`${JSON.stringify(value).replace(/^"(.*)"$/, '$1')}\``
 }
 
 /** `links.east.topics: `, or nothing at the top. */

@@ -1,0 +1,145 @@
+// Writes the pages of docs/reference that are made from tables in code. test/docs.test.ts fails when they are not current.
+
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { EXIT_CODES } from '../src/cli/exit-codes.ts'
+import { configJsonSchema, type JsonSchema } from '../src/config/json-schema.ts'
+import { ERRORS } from '../src/model/errors.ts'
+
+/** File names under docs/reference, with their text. */
+export function referencePages(): ReadonlyMap<string, string> {
+  return new Map([
+    ['config.md', configPage()],
+    ['exit-codes.md', exitCodesPage()],
+  ])
+}
+
+function configPage(): string {
+  const rows: Row[] = []
+  collect(configJsonSchema(), '', false, false, rows)
+  const now = rows.filter(row => !row.isLater)
+  const later = rows.filter(row => row.isLater)
+  return [
+    '# `kdr.yaml`',
+    '',
+    'Made by `make docs` from `src/config/schema.ts`.',
+    '',
+    'Only `bootstrap`, `source` and `target` are required. Unknown keys are errors. `NAME` is a name of your choice.',
+    '',
+    '- A *secret* is a reference: `env:NAME`, `file:PATH` (from the folder of the config) or `exec:COMMAND`. It is read each time it is used, and never printed.',
+    '- A *duration* is `500ms`, `30s`, `5m`, `12h`, `7d`; a *size* `64KiB`, `50MB`, `1GB`.',
+    '- *Patterns* are globs (`*`, `?`), or regular expressions after `re:`; the last one that matches wins, `!x` excludes.',
+    '  A broad pattern (a glob without a letter or a digit, such as `*`; a regular expression that matches any name) passes by the internal topics of',
+    "  Schema Registry, Connect, MirrorMaker 2 and Confluent's programs: name those. `__*` must be named without a wildcard.",
+    '  `_kdr.*`, `__consumer_offsets` and the other topics that Kafka keeps for itself are never copied.',
+    '',
+    ...tableOf(now),
+    '',
+    '## Keys of later releases',
+    '',
+    'They are checked in shape, `kdr config check` notes them, and they have no effect yet.',
+    '',
+    ...tableOf(later),
+    '',
+  ].join('\n')
+}
+
+type Row = {
+  readonly key: string
+  readonly form: string
+  readonly fallback: string
+  readonly description: string
+  readonly isLater: boolean
+}
+
+function collect(schema: JsonSchema, path: string, isRequired: boolean, isLater: boolean, rows: Row[]): void {
+  const later = isLater || schema['x-later'] === true
+  const branches = schema.anyOf ?? [schema]
+  if (
+    path !== '' &&
+    (schema.description !== undefined || branches.every(branch => branch.properties === undefined))
+  ) {
+    rows.push({
+      key: path,
+      form: formOf(schema),
+      fallback: fallbackOf(schema, isRequired),
+      description: schema.description ?? '',
+      isLater: later,
+    })
+  }
+  for (const branch of branches) {
+    for (const [key, inner] of Object.entries(branch.properties ?? {})) {
+      collect(
+        inner,
+        path === '' ? key : `${path}.${key}`,
+        branch.required?.includes(key) === true,
+        later,
+        rows,
+      )
+    }
+    if (typeof branch.additionalProperties === 'object' && hasKeys(branch.additionalProperties)) {
+      collect(branch.additionalProperties, `${path}.NAME`, false, later, rows)
+    }
+    if (branch.items !== undefined && hasKeys(branch.items))
+      collect(branch.items, `${path}[]`, false, later, rows)
+  }
+}
+
+function hasKeys(schema: JsonSchema): boolean {
+  return (schema.anyOf ?? [schema]).some(branch => branch.properties !== undefined)
+}
+
+function formOf(schema: JsonSchema): string {
+  if (schema['x-form'] !== undefined) return schema['x-form']
+  if (schema.enum !== undefined) return schema.enum.map(value => `\`${String(value)}\``).join(', ')
+  if (schema.const !== undefined) return `\`${JSON.stringify(schema.const)}\``
+  if (schema.anyOf !== undefined) return schema.anyOf.map(formOf).join(' or ')
+  if (schema.type === 'object') return 'keys'
+  if (schema.type === 'array') return 'list'
+  return { string: 'text', boolean: '`true`, `false`' }[String(schema.type)] ?? String(schema.type)
+}
+
+function fallbackOf(schema: JsonSchema, isRequired: boolean): string {
+  if (isRequired) return 'required'
+  const { default: value } = schema
+  if (value === undefined || (typeof value === 'object' && JSON.stringify(value) === '{}')) return ''
+  return `\`${typeof value === 'string' ? value : JSON.stringify(value)}\``
+}
+
+function tableOf(rows: readonly Row[]): string[] {
+  return [
+    '| key | value | default | |',
+    '|---|---|---|---|',
+    ...rows.map(
+      row => `| \`${row.key}\` | ${row.form} | ${row.fallback} | ${row.description.replaceAll('|', '\\|')} |`,
+    ),
+  ]
+}
+
+function exitCodesPage(): string {
+  const errors = Object.entries(ERRORS)
+  return [
+    '# Exit codes and errors',
+    '',
+    'Made by `make docs` from `src/cli/exit-codes.ts` and `src/model/errors.ts`. With `--json`, an error is',
+    '`{ "v": 1, "error": { "code", "message", "hint", "exit" } }` on stdout.',
+    '',
+    '| exit | meaning | error codes |',
+    '|---|---|---|',
+    ...EXIT_CODES.map(([exit, meaning]) => {
+      const codes = errors.filter(([, spec]) => spec.exit === exit).map(([code]) => `\`${code}\``)
+      return `| ${exit} | ${meaning} | ${exit === 1 ? '`unexpected`' : codes.join(', ')} |`
+    }),
+    '',
+    '| error code | hint |',
+    '|---|---|',
+    ...errors.map(([code, { hint }]) => `| \`${code}\` | ${hint} |`),
+    '',
+  ].join('\n')
+}
+
+if (import.meta.main) {
+  const directory = fileURLToPath(new URL('../docs/reference/', import.meta.url))
+  mkdirSync(directory, { recursive: true })
+  for (const [name, text] of referencePages()) writeFileSync(`${directory}${name}`, text)
+}
