@@ -10,8 +10,9 @@ export type CoordinatorKind = 'group' | 'transaction'
 const KEY_TYPES: Readonly<Record<CoordinatorKind, number>> = { group: 0, transaction: 1 }
 
 const FIND_AGAIN_AFTER_MS = 100
-/** A transaction is completed within some milliseconds; the next one is refused until then. */
-const CONCURRENT_AFTER_MS = 5
+/** A transaction is completed within some milliseconds; the next one is refused until then. Doubled at each refusal. */
+const CONCURRENT_AFTER_MS = 1
+const CONCURRENT_AFTER_AT_MOST_MS = 32
 
 const MOVED: readonly number[] = [
   KafkaCode.COORDINATOR_LOAD_IN_PROGRESS,
@@ -43,6 +44,7 @@ export class Coordinators {
   ): Promise<Answer> {
     const { clock, requestTimeoutMs } = this.#context
     const deadline = clock.monotonic() + requestTimeoutMs
+    let concurrentMs = CONCURRENT_AFTER_MS
     for (;;) {
       const answer = await this.#askOnce(key, ask, refused)
       const code = codeOf(answer)
@@ -50,7 +52,8 @@ export class Coordinators {
       if (hasMoved) this.#known.delete(key)
       if (!hasMoved && code !== KafkaCode.CONCURRENT_TRANSACTIONS) return answer
       if (clock.monotonic() >= deadline) return answer
-      await clock.sleep(hasMoved ? FIND_AGAIN_AFTER_MS : CONCURRENT_AFTER_MS)
+      await clock.sleep(hasMoved ? FIND_AGAIN_AFTER_MS : concurrentMs)
+      if (!hasMoved) concurrentMs = Math.min(concurrentMs * 2, CONCURRENT_AFTER_AT_MOST_MS)
     }
   }
 

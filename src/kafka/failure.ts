@@ -28,6 +28,10 @@ const SOCKET_WORDS: Readonly<Record<string, string>> = {
 const REFUSED_CERTIFICATE =
   /ALERT_(CERTIFICATE_|BAD_CERTIFICATE|UNKNOWN_CA|UNSUPPORTED_CERT|ACCESS_DENIED|HANDSHAKE_F)/
 
+/** A listener drops whoever speaks TLS, SASL or neither where it expects another. */
+const DROPPED_HINT =
+  'Check that the broker is alive, and that `tls` and `sasl` of this cluster suit the listener at that port.'
+
 function* causes(error: unknown): Generator<Error> {
   for (let at = error; at instanceof Error; at = at.cause) {
     yield at
@@ -69,7 +73,11 @@ export function toKdrError(error: unknown, what: string, earlier?: unknown): Kdr
   }
   const first = reasonOf(error)
   const said = earlier === undefined || earlier === error ? first : reasonOf(earlier)
-  return new KdrError('unreachable', `${what} is not reachable: ${said}`, { cause: error })
+  const wasDropped = said === 'connection closed' || said === 'connection reset'
+  return new KdrError('unreachable', `${what} is not reachable: ${said}`, {
+    cause: error,
+    ...(wasDropped ? { hint: DROPPED_HINT } : {}),
+  })
 }
 
 /** Errors of the library and of sockets carry a string `code`; a parser that ran off the end of a reply does not. */

@@ -76,26 +76,25 @@ export class BrokerPool {
    * the bootstrap addresses. Throws with what was tried when none does.
    */
   async askAny<Answer>(ask: (connection: BrokerConnection) => Promise<Answer>): Promise<Answer> {
-    const tried: string[] = []
-    let refused: KdrError | undefined
+    const tried = new Map<string, KdrError>()
     for (const open of this.#candidates()) {
       try {
         return await ask(await open())
       } catch (error) {
         if (!(error instanceof KdrError) || (error.code !== 'unreachable' && error.code !== 'not-allowed'))
           throw error
-        if (error.code === 'not-allowed') refused ??= error
-        if (!tried.includes(error.message)) tried.push(error.message)
+        tried.set(error.message, error)
       }
     }
+    const failures = [...tried.values()]
+    const refused = failures.find(failure => failure.code === 'not-allowed')
     if (refused !== undefined) throw refused
-    throw new KdrError(
-      'unreachable',
-      `cluster "${this.#settings.cluster}" is not reachable: ${tried.join('; ')}`,
-      {
-        facts: { tried },
-      },
-    )
+    if (failures.length === 1 && failures[0] !== undefined) throw failures[0]
+    const texts = failures.map(failure => failure.message)
+    throw new KdrError('unreachable', `cluster "${this.#settings.cluster}": ${texts.join('; ')}`, {
+      facts: { tried: texts },
+      ...(failures[0] === undefined ? {} : { hint: failures[0].hint, cause: failures[0] }),
+    })
   }
 
   *#candidates(): Generator<() => Promise<BrokerConnection>> {
