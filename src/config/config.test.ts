@@ -1,0 +1,304 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { inspect } from 'node:util'
+import { KdrError } from '../model/errors.ts'
+import { draftConfig, explainConfig, loadConfig, parseConfig, resolveSecret, SecretRef } from './index.ts'
+
+const CLUSTERS = 'clusters:\n  east: { bootstrap: "a:1" }\n  west: { bootstrap: "b:1" }\n'
+const LEAST = `${CLUSTERS}links:\n  ew: { source: east, target: west }\n`
+
+function problemsOf(text: string): string[] {
+  try {
+    parseConfig(text, 'kdr.yaml')
+    return []
+  } catch (error) {
+    assert.ok(error instanceof KdrError)
+    assert.equal(error.exit, 2)
+    return error.message.split('\n')
+  }
+}
+
+describe('config', () => {
+  test('the least config gets every default, and is frozen', () => {
+    const config = parseConfig(LEAST, 'kdr.yaml')
+
+    assert.deepEqual(config.links['ew'], {
+      name: 'ew',
+      source: 'east',
+      target: 'west',
+      mode: 'exact',
+      topics: ['*'],
+      groups: ['*'],
+      overrides: [],
+      onSourceDelete: 'keep',
+      largeGap: 'stop',
+      onOverfilled: 'stop',
+      maxBytesPerSecond: undefined,
+      sync: { configsMs: 30_000, aclsMs: 30_000, quotasMs: 30_000, groupsMs: 5_000 },
+    })
+    assert.ok(Object.isFrozen(config.links['ew']?.topics))
+    assert.deepEqual(config.notes, [])
+  })
+
+  test('units, mechanisms in any case and lists of addresses are put in one form', () => {
+    const config = parseConfig(
+      `clusters:
+  east: { bootstrap: "a:1, b:2", tls: true, sasl: { mechanism: SCRAM-sha-512, username: u, password: env:P } }
+  west: { bootstrap: ["[::1]:9092"], sasl: { mechanism: OAuthBearer, token: "exec:echo t" } }
+links:
+  ew: { source: east, target: west, maxBytesPerSecond: 50MB, onSourceDelete: { deleteAfter: 7d }, sync: { groups: 500ms } }
+`,
+      'kdr.yaml',
+    )
+
+    const { east, west } = config.clusters
+    assert.deepEqual(east?.bootstrap, ['a:1', 'b:2'])
+    assert.deepEqual(east?.tls, {})
+    assert.equal(east?.sasl?.mechanism, 'SCRAM-SHA-512')
+    assert.equal(west?.sasl?.mechanism, 'OAUTHBEARER')
+    assert.equal(config.links['ew']?.maxBytesPerSecond, 50_000_000)
+    assert.deepEqual(config.links['ew']?.onSourceDelete, { deleteAfterMs: 604_800_000 })
+    assert.equal(config.links['ew']?.sync.groupsMs, 500)
+  })
+
+  const WRONG: readonly (readonly [what: string, text: string, ...problems: string[]])[] = [
+    [
+      'an unknown key',
+      `${LEAST}servr: {}\n`,
+      'kdr.yaml:6:1: servr: unknown key `servr` (did you mean "server"?)',
+    ],
+    [
+      'an unknown key deep down',
+      `${CLUSTERS}links:\n  ew:\n    source: east\n    target: west\n    topcs: ["*"]\n`,
+      'kdr.yaml:8:5: links.ew.topcs: unknown key `topcs` (did you mean "topics"?)',
+    ],
+    ['a missing key', 'clusters:\n  east: {}\n', 'kdr.yaml:2:3: clusters.east: `bootstrap` is missing'],
+    [
+      'an unknown cluster',
+      `${CLUSTERS}links:\n  ew: { source: eest, target: west }\n`,
+      'kdr.yaml:5:17: links.ew.source: `clusters` has no "eest" (did you mean "east"?)',
+    ],
+    [
+      'a link to itself',
+      `${CLUSTERS}links:\n  ew: { source: east, target: east }\n`,
+      'kdr.yaml:5:31: links.ew.target: source and target are both "east"',
+    ],
+    [
+      'two names for one address',
+      'clusters: { a: { bootstrap: "x:1" }, b: { bootstrap: "y:1,x:1" } }\nlinks: { l: { source: a, target: b } }\n',
+      'kdr.yaml:2:34: links.l.target: "a" and "b" are the same cluster: both have the address "x:1"',
+    ],
+    [
+      'an address without a port',
+      'clusters:\n  east: { bootstrap: east-1 }\n',
+      'kdr.yaml:2:22: clusters.east.bootstrap: "east-1" is not an address: write `host:port`',
+    ],
+    [
+      'a word that is not among the choices',
+      `${CLUSTERS}links:\n  ew: { source: east, target: west, largeGap: marker }\n`,
+      'kdr.yaml:5:47: links.ew.largeGap: expected `stop` or `markers` or `tombstones`, found `marker` (did you mean "markers"?)',
+    ],
+    [
+      'a duration without a unit',
+      `${CLUSTERS}links:\n  ew: { source: east, target: west, sync: { groups: 5 } }\n`,
+      'kdr.yaml:5:53: links.ew.sync.groups: expected a duration such as `500ms`, `30s`, `5m`, `12h` or `7d`',
+    ],
+    [
+      'more in-sync replicas than replicas',
+      `${CLUSTERS}links:\n  ew: { source: east, target: west, overrides: [{ topics: "*", replicationFactor: 1, configs: { min.insync.replicas: 2 } }] }\n`,
+      'kdr.yaml:5:118: links.ew.overrides[0].configs."min.insync.replicas": 2 in-sync replicas of 1 replicas can never be: nothing could be written',
+    ],
+    [
+      'sasl that lacks its password',
+      'clusters:\n  east: { bootstrap: "a:1", sasl: { mechanism: plain, username: u } }\n',
+      'kdr.yaml:2:29: clusters.east.sasl.password: `password` is missing: plain needs it',
+    ],
+    [
+      'a path where a reference belongs',
+      'clusters:\n  east: { bootstrap: "a:1", tls: { ca: ca.pem } }\n',
+      'kdr.yaml:2:40: clusters.east.tls.ca: neither a PEM nor a reference: write `file:ca.pem`',
+    ],
+    ['a key twice', `${CLUSTERS}clusters: {}\n`, 'kdr.yaml:4:1: not valid YAML: map keys must be unique'],
+    [
+      'two problems at once',
+      'clusters:\n  east: {}\n  west: { bootstrap: 5 }\n',
+      'kdr.yaml:2:3: clusters.east: `bootstrap` is missing',
+      'kdr.yaml:3:22: clusters.west.bootstrap: expected addresses such as "broker-1:9092,broker-2:9092"',
+    ],
+  ]
+
+  for (const [what, text, ...problems] of WRONG) {
+    test(`${what} is refused with its place`, () => {
+      assert.deepEqual(problemsOf(text), problems)
+    })
+  }
+
+  test('a newer version is refused before anything else', () => {
+    assert.throws(() => parseConfig('v: 2\nnew: stuff\n', 'kdr.yaml'), {
+      code: 'newer-version',
+      message: /kdr.yaml:1:4: .* version 2/,
+    })
+  })
+
+  test('a missing file is a sentence', async () => {
+    await assert.rejects(loadConfig('nowhere/kdr.yaml'), {
+      code: 'config-missing',
+      message: /"nowhere\/kdr.yaml"/,
+    })
+  })
+
+  test('keys of later releases are accepted and noted', () => {
+    const config = parseConfig(
+      `${CLUSTERS}links:
+  ew:
+    source: east
+    target: west
+    mode: shared
+    fence: { acl: true, command: "x", probe: { sasl: { mechanism: plain, username: u, password: env:P } } }
+    consumers: { stop: fence }
+    principals: { "User:a": "User:b" }
+    users: { a: { mechanism: scram-sha-512, password: env:A } }
+    redirect:
+      - dns: { server: "10.0.0.2:53", zone: k.example., record: b, tsig: file:key, values: { east: ["x"], west: ["y"] } }
+      - command: { apply: "a", verify: "v", undo: "u" }
+      - template: { from: a, to: b }
+plans: { region: { links: [ew], objectives: { rpo: 30s, rto: 5m } } }
+vaults: { main: { url: "s3://bucket/prefix", region: eu-central-1 } }
+sets: { all: { cluster: east, vault: main, topics: ["*"], every: 15m, keep: { days: 35 } } }
+objectives: [{ for: "*", rpo: 1m, rto: 15m }]
+accept: [{ finding: C012, where: "topic:tmp-*", until: 2027-01-01, why: "scratch data" }]
+alerts: { webhook: { url: env:HOOK }, command: "...", deadMan: { url: env:DEADMAN, every: 1m } }
+`,
+      'kdr.yaml',
+    )
+
+    const noted = config.notes.map(({ message }) => message.split(': ')[0])
+    assert.deepEqual(noted, [
+      'links.ew.mode',
+      'links.ew.fence',
+      'links.ew.consumers',
+      'links.ew.principals',
+      'links.ew.users',
+      'links.ew.redirect',
+      'plans',
+      'vaults',
+      'sets',
+      'objectives',
+      'accept',
+      'alerts',
+    ])
+  })
+})
+
+describe('secrets', () => {
+  test('are read each time, and never shown', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'kdr-config-'))
+    writeFileSync(join(directory, 'password'), 'one\n')
+    const reference = SecretRef.parse('file:password', directory)
+
+    assert.equal(await resolveSecret(reference), 'one')
+    writeFileSync(join(directory, 'password'), 'two\n')
+    assert.equal(await resolveSecret(reference), 'two')
+    assert.equal(`${reference}`, 'file:password')
+  })
+
+  test('a command gives its output, and a failing one says so without it', async () => {
+    assert.equal(await resolveSecret(SecretRef.parse('exec:echo s3cret', '.')), 's3cret')
+
+    const directory = mkdtempSync(join(tmpdir(), 'kdr-config-'))
+    writeFileSync(join(directory, 'password'), 's3cret')
+    const failing = SecretRef.parse('exec:cat "$KDR_TEST_FILE"; exit 4', directory)
+    process.env['KDR_TEST_FILE'] = join(directory, 'password')
+    await assert.rejects(resolveSecret(failing), (error: unknown) => {
+      assert.ok(error instanceof KdrError)
+      assert.match(error.message, /failed with status 4/)
+      assert.doesNotMatch(inspect(error, { depth: 9 }), /s3cret/)
+      return true
+    })
+  })
+
+  test('a variable that is not there is named', async () => {
+    await assert.rejects(resolveSecret(SecretRef.parse('env:KDR_NO_SUCH_VARIABLE', '.')), {
+      code: 'config-invalid',
+      message: /"env:KDR_NO_SUCH_VARIABLE" cannot be read/,
+    })
+  })
+
+  test('one that is written in the file is hidden wherever it is printed, and noted', () => {
+    const text =
+      'clusters: { a: { bootstrap: "a:1", sasl: { mechanism: plain, username: u, password: hunter2 } } }\n'
+    const config = parseConfig(text, 'kdr.yaml')
+
+    const printed =
+      JSON.stringify(config) +
+      inspect(config, { depth: 9, showHidden: true }) +
+      JSON.stringify(explainConfig(text, 'kdr.yaml'))
+    assert.doesNotMatch(printed, /hunter2/)
+    assert.match(config.notes[0]?.message ?? '', /written in the file/)
+  })
+})
+
+describe('explain', () => {
+  test('says of every value where it comes from', () => {
+    const values = explainConfig(
+      `${CLUSTERS}links:\n  ew:\n    source: east\n    target: west\n    sync: { acls: 1m }\n`,
+      'kdr.yaml',
+    )
+    const of = (key: string) => values.find(value => value.key === key)
+
+    assert.deepEqual(of('links.ew.source'), {
+      key: 'links.ew.source',
+      value: 'east',
+      from: 'line 6',
+      line: 6,
+    })
+    assert.deepEqual(of('links.ew.sync.acls'), {
+      key: 'links.ew.sync.acls',
+      value: '1m',
+      from: 'line 8',
+      line: 8,
+    })
+    assert.deepEqual(of('links.ew.sync.groups'), {
+      key: 'links.ew.sync.groups',
+      value: '5s',
+      from: 'default',
+      line: undefined,
+    })
+    assert.deepEqual(of('links.ew.topics')?.value, ['*'])
+    assert.equal(of('server.listen')?.from, 'default')
+  })
+})
+
+describe('draft', () => {
+  test('with placeholders passes the check', () => {
+    assert.deepEqual(problemsOf(draftConfig([], './kdr.schema.json')), [])
+  })
+
+  test('from a real cluster names what it saw, leaves out copies of MirrorMaker, and passes the check', () => {
+    const topics = [
+      '_schemas',
+      'connect-configs',
+      'connect-offsets',
+      'connect-status',
+      'north.heartbeats',
+      'north.checkpoints.internal',
+      'north.orders',
+      'orders',
+      'app-totals-changelog',
+      '_confluent-ksql-default__command_topic',
+      '__consumer_offsets',
+    ]
+    const seen = { clusterId: 'abc', topics: topics.map(name => ({ name, partitions: 1 })) }
+
+    const text = draftConfig([{ bootstrap: 'h:9092', seen }], './kdr.schema.json')
+
+    assert.match(text, /cluster id abc, 11 topics/)
+    assert.deepEqual(parseConfig(text, 'kdr.yaml').links['east-west']?.topics, ['*', '!north.*'])
+    for (const program of ['Schema Registry', 'Kafka Connect', 'Kafka Streams', 'ksqlDB', 'MirrorMaker 2']) {
+      assert.ok(text.includes(`# ${program}: found `), program)
+    }
+  })
+})

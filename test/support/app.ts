@@ -1,0 +1,45 @@
+// An App for tests of commands: no process, no terminal, no cluster; what is written can be read back.
+
+import type { App, Writer } from '../../src/cli/app.ts'
+import { runCli } from '../../src/cli/run-cli.ts'
+import { loadConfig } from '../../src/config/index.ts'
+import { KdrError } from '../../src/model/errors.ts'
+
+export type CliResult = { readonly exit: number; readonly stdout: string; readonly stderr: string }
+
+export function makeTestApp(
+  changes: Partial<App> = {},
+): App & { readonly written: { stdout: string; stderr: string } } {
+  const written = { stdout: '', stderr: '' }
+  const writer = (name: 'stdout' | 'stderr'): Writer => ({
+    write: text => {
+      written[name] += text
+    },
+    isTerminal: false,
+    columns: undefined,
+  })
+  return {
+    written,
+    version: '1.2.3',
+    stdout: writer('stdout'),
+    stderr: writer('stderr'),
+    env: {},
+    clock: { now: () => 0, monotonic: () => 0, sleep: () => Promise.resolve() },
+    signal: new AbortController().signal,
+    services: {
+      inspectCluster: bootstrap =>
+        Promise.reject(new KdrError('unreachable', `no broker answers at "${bootstrap}"`)),
+    },
+    loadConfig,
+    ask: () => Promise.resolve(undefined),
+    onReload: () => {},
+    exit: 0,
+    ...changes,
+  }
+}
+
+export async function runForTest(argv: readonly string[], changes: Partial<App> = {}): Promise<CliResult> {
+  const app = makeTestApp(changes)
+  const exit = await runCli(argv, app)
+  return { exit, ...app.written }
+}
