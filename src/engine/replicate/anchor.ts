@@ -9,11 +9,11 @@
 import { advanceSequence, type RawBatch, splitBatches, stampedCrc } from '../../model/batch.ts'
 import { epochBefore, type Fault } from '../../model/link.ts'
 import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
-import type { DecodedRecord } from '../../ports/records.ts'
+import { type PlannedOp, planAppend } from '../log/plan-append.ts'
+import { isSameRecord } from '../log/records.ts'
 import type { LinkContext } from './context.ts'
 import { SETTLE_MS } from './limits.ts'
 import { overfilled, type PartitionCopy } from './partition.ts'
-import { type PlannedOp, planAppend } from './plan-append.ts'
 
 export type Anchor = {
   readonly kind: 'anchored'
@@ -252,22 +252,6 @@ function withBase(bytes: Buffer, base: number): Buffer {
   const copy = Buffer.from(bytes)
   copy.writeBigInt64BE(BigInt(base), 0)
   return copy
-}
-
-export function isSameRecord(a: DecodedRecord, b: DecodedRecord): boolean {
-  return (
-    a.timestamp === b.timestamp &&
-    isSameBytes(a.key, b.key) &&
-    isSameBytes(a.value, b.value) &&
-    a.headers.length === b.headers.length &&
-    a.headers.every(
-      ([key, value], i) => isSameBytes(key, b.headers[i]![0]) && isSameBytes(value, b.headers[i]![1]),
-    )
-  )
-}
-
-function isSameBytes(a: Buffer | null, b: Buffer | null): boolean {
-  return a === null || b === null ? a === b : a.equals(b)
 }
 
 function lostToRetention({ link }: LinkContext, copy: PartitionCopy, end: number, start: number): Fault {

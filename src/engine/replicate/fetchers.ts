@@ -14,7 +14,7 @@ import {
   LINK_BUFFER_BYTES,
 } from './limits.ts'
 import type { PartitionCopy } from './partition.ts'
-import { planAppend } from './plan-append.ts'
+import { planAppend } from '../log/plan-append.ts'
 import { Throttle } from './throttle.ts'
 
 export class Fetchers {

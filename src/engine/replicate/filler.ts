@@ -6,7 +6,7 @@ import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
 import type { LinkContext } from './context.ts'
 import { BACKOFF_MS, LEADER_QUIET_MS, MARKERS_PER_PARTITION, MARKERS_PER_REQUEST } from './limits.ts'
 import type { PartitionCopy } from './partition.ts'
-import type { PlannedGap } from './plan-append.ts'
+import type { PlannedGap } from '../log/plan-append.ts'
 
 type Job = { readonly copy: PartitionCopy; readonly gap: PlannedGap }
 type Filled = Job & { readonly count: number }

@@ -5,7 +5,7 @@ import { invariant } from '../../model/errors.ts'
 import type { LinkContext } from './context.ts'
 import { LANES_PER_BROKER, PRODUCE_TIMEOUT_MS, REQUEST_BYTES, REQUESTS_IN_FLIGHT } from './limits.ts'
 import type { PartitionCopy } from './partition.ts'
-import type { PlannedBatch } from './plan-append.ts'
+import type { PlannedBatch } from '../log/plan-append.ts'
 
 export class AppendLanes {
   readonly #context: LinkContext

@@ -13,7 +13,7 @@ import {
 import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
 import { LagRing } from './lag.ts'
 import { BATCHES_IN_FLIGHT, PARTITION_BUFFER_BYTES } from './limits.ts'
-import type { PlannedBatch, PlannedGap, PlannedOp } from './plan-append.ts'
+import type { PlannedBatch, PlannedGap, PlannedOp } from '../log/plan-append.ts'
 
 /**
  * Why the copy stopped for now. `isUnguarded`: something unanswered may still land that no sequence check would stop
