@@ -1,4 +1,5 @@
-// Runs the tests: `check` is types, lint, format and unit tests; `lab` the tests with real brokers, one file at a time.
+// Runs the tests: `check` is types, lint, format and unit tests; `lab` those that take longer: the package, and the tests
+// with real brokers, one file at a time.
 // Ends with `N passed, N failed`; exits 1 when something failed. A step that fails does not keep the next from running.
 
 import { spawnSync } from 'node:child_process'
@@ -11,6 +12,8 @@ type Counts = { passed: number; failed: number; skipped: number; names: string[]
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const tools = (name: string) => join(root, 'node_modules/.bin', name)
+/** Installs the package from the registry. */
+const PACKAGE = 'test/package.test.ts'
 const total: Counts = { passed: 0, failed: 0, skipped: 0, names: [] }
 
 function main(): void {
@@ -29,11 +32,11 @@ function main(): void {
     ])
     step('format', tools('biome'), ['format', '.'])
     const unit = globSync(['src/**/*.test.ts', 'test/**/*.test.ts'])
-      .filter(file => !lab.includes(file))
+      .filter(file => file !== PACKAGE && !lab.includes(file))
       .sort()
     tests(unit, [])
   }
-  if (wanted.includes('lab')) tests(lab, ['--test-concurrency=1'])
+  if (wanted.includes('lab')) tests([PACKAGE, ...lab], ['--test-concurrency=1'])
 
   for (const name of total.names) console.log(`failed: ${name}`)
   if (total.skipped > 0) console.log(`${total.skipped} skipped`)

@@ -202,7 +202,7 @@ describe('secrets', () => {
     assert.equal(await resolveSecret(reference), 'one')
     writeFileSync(join(directory, 'password'), 'two\n')
     assert.equal(await resolveSecret(reference), 'two')
-    assert.equal(`${reference}`, 'file:password')
+    assert.equal(String(reference), 'file:password')
   })
 
   test('a command gives its output, and a failing one says so without it', async () => {
