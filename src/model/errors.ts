@@ -103,7 +103,7 @@ export class InvariantViolation extends Error {
 
   constructor(message: string, facts: Record<string, unknown> = {}) {
     super(
-      `${message} ${JSON.stringify(facts, (_key, value) => (typeof value === 'bigint' ? String(value) : value))}`,
+      `${message} ${JSON.stringify(facts, (_key, value: unknown) => (typeof value === 'bigint' ? String(value) : value))}`,
     )
     this.name = 'InvariantViolation'
     this.facts = facts

@@ -9,7 +9,14 @@ import type { Log } from '../../ports/log.ts'
 import type { StateStore } from '../../ports/state.ts'
 import type { LinkIdentity } from './context.ts'
 import { PRODUCE_TIMEOUT_MS } from './limits.ts'
-import { type LinkRecord, linkKey, readLink, readWorkers, toRecord, workerKey } from './state-records.ts'
+import {
+  type LinkRecord,
+  linkKey,
+  readLink,
+  readWorkers,
+  toRecord,
+  workerKey,
+} from '../../model/state-records.ts'
 
 export type TakeOverInput = {
   readonly link: string

@@ -1,19 +1,8 @@
 // Pure: what to do about each topic, from what the config wants, both clusters have, and `_kdr.state` remembers.
 // kdr remembers ids, not names: a name that leads to another topic stops the topic.
 import type { FaultReason } from '../../model/link.ts'
+import type { TopicRecord } from '../../model/state-records.ts'
 import type { ClusterView, TopicView } from '../../ports/cluster.ts'
-
-/** `_kdr.state` of one mirror topic. `creating`: written before the creation, so that a crash in between is no riddle. */
-export type TopicRecord = {
-  readonly phase: 'creating' | 'mirroring'
-  readonly sourceTopicId: string
-  /** Undefined while creating. */
-  readonly targetTopicId: string | undefined
-  /** Topic configs as kdr last applied them. */
-  readonly applied: Readonly<Record<string, string>>
-  /** Ends of partitions that were adopted with their content. */
-  readonly adoptedUpTo: readonly number[]
-}
 
 export type TopicAction =
   | { readonly kind: 'create'; readonly source: TopicView }

@@ -20,7 +20,7 @@ import { PartitionCopy, type PartitionHooks } from './partition.ts'
 import { createReads } from './reads.ts'
 import { Reporter } from './reporter.ts'
 import { Seeder } from './seed.ts'
-import { linkKey, partitionKey, readLineage, readLink, toRecord } from './state-records.ts'
+import { linkKey, partitionKey, readLineage, readLink, toRecord } from '../../model/state-records.ts'
 import { type FirstDifference, Topics, type TopicVerdict } from './topics.ts'
 import { trim } from './trim.ts'
 

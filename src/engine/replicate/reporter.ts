@@ -3,7 +3,13 @@
 import type { PartitionReport } from '../../model/link.ts'
 import type { LinkContext } from './context.ts'
 import type { PartitionCopy } from './partition.ts'
-import { REPORT_PARTITIONS, reportKey, toRecord, workerKey, type WorkerRecord } from './state-records.ts'
+import {
+  REPORT_PARTITIONS,
+  reportKey,
+  toRecord,
+  workerKey,
+  type WorkerRecord,
+} from '../../model/state-records.ts'
 
 export class Reporter {
   static readonly everyMs = 2_000

@@ -7,8 +7,8 @@ import { compilePatterns } from '../../model/patterns.ts'
 import type { ConfigEntry, TopicConfigs, TopicView } from '../../ports/cluster.ts'
 import type { LinkContext } from './context.ts'
 import { configChanges, configDrift, isCopied, mirrorConfigs } from './mirror-configs.ts'
-import { planTopics, type TopicAction, type TopicRecord } from './plan-topics.ts'
-import { readTopics, toRecord, topicKey } from './state-records.ts'
+import { planTopics, type TopicAction } from './plan-topics.ts'
+import { readTopics, toRecord, topicKey, type TopicRecord } from '../../model/state-records.ts'
 
 /** What a topic's partitions may do now. */
 export type TopicVerdict = {

@@ -1,7 +1,12 @@
 // Keys and shapes of what a link keeps in `_kdr.state`. Every record carries `v: 1`; the store refuses newer ones.
-import type { FillMode, Lineage, PartitionReport } from '../../model/link.ts'
-import type { StateRecord, StateStore } from '../../ports/state.ts'
-import type { TopicRecord } from './plan-topics.ts'
+import type { FillMode, Lineage, PartitionReport } from './link.ts'
+
+/** The part of a state store that these readers need. */
+type StateReader = {
+  get(key: string): unknown
+  entries(prefix: string): readonly (readonly [string, unknown])[]
+}
+type VersionedRecord = { readonly v: 1; readonly kind: string }
 
 export const linkKey = (link: string): string => `link/${link}`
 export const topicKey = (link: string, topic: string): string => `topic/${link}/${topic}`
@@ -28,6 +33,18 @@ export type LinkRecord = {
   readonly isClean: boolean
 }
 
+/** `_kdr.state` of one mirror topic. `creating`: written before the creation, so that a crash in between is no riddle. */
+export type TopicRecord = {
+  readonly phase: 'creating' | 'mirroring'
+  readonly sourceTopicId: string
+  /** Undefined while creating. */
+  readonly targetTopicId: string | undefined
+  /** Topic configs as kdr last applied them. */
+  readonly applied: Readonly<Record<string, string>>
+  /** Ends of partitions that were adopted with their content. */
+  readonly adoptedUpTo: readonly number[]
+}
+
 export type WorkerRecord = {
   readonly beat: number
   readonly at: number
@@ -39,14 +56,25 @@ export type WorkerRecord = {
 /** One topic as its worker sees it. */
 export type TopicReport = { readonly at: number; readonly partitions: readonly PartitionReport[] }
 
-export const toRecord = (kind: string, value: object): StateRecord => ({ v: 1, kind, ...value })
+/** What an operator asks of the running worker (`kdr link ...`); whoever carries it out deletes it. */
+export type CommandRecord = {
+  readonly verb: 'resume'
+  readonly topic?: string
+  readonly partition?: number
+  readonly acceptLogStart?: boolean
+  readonly at: number
+  readonly reason?: string
+}
+export const commandKey = (link: string, id: string): string => `command/${link}/${id}`
 
-const read = <T>(store: StateStore, key: string): T | undefined => store.get(key) as unknown as T | undefined
+export const toRecord = (kind: string, value: object): VersionedRecord => ({ v: 1, kind, ...value })
 
-export const readLink = (store: StateStore, link: string): LinkRecord | undefined =>
+const read = <T>(store: StateReader, key: string): T | undefined => store.get(key) as unknown as T | undefined
+
+export const readLink = (store: StateReader, link: string): LinkRecord | undefined =>
   read(store, linkKey(link))
 
-export function readTopics(store: StateStore, link: string): Map<string, TopicRecord> {
+export function readTopics(store: StateReader, link: string): Map<string, TopicRecord> {
   const prefix = topicKey(link, '')
   return new Map(
     store
@@ -55,11 +83,11 @@ export function readTopics(store: StateStore, link: string): Map<string, TopicRe
   )
 }
 
-export function readLineage(store: StateStore, link: string, topic: string, partition: number): Lineage {
+export function readLineage(store: StateReader, link: string, topic: string, partition: number): Lineage {
   return read<{ epochs: Lineage }>(store, partitionKey(link, topic, partition))?.epochs ?? []
 }
 
-export function readWorkers(store: StateStore, link: string): Map<string, WorkerRecord> {
+export function readWorkers(store: StateReader, link: string): Map<string, WorkerRecord> {
   const prefix = workerKey(link, '')
   return new Map(
     store
@@ -69,7 +97,7 @@ export function readWorkers(store: StateStore, link: string): Map<string, Worker
 }
 
 /** Per topic, all its pieces put together again. */
-export function readReports(store: StateStore, link: string): Map<string, TopicReport> {
+export function readReports(store: StateReader, link: string): Map<string, TopicReport> {
   const prefix = `report/${link}/`
   const reports = new Map<string, TopicReport>()
   for (const [key, record] of store.entries(prefix)) {
@@ -84,4 +112,8 @@ export function readReports(store: StateStore, link: string): Map<string, TopicR
     })
   }
   return reports
+}
+
+export function readCommands(store: StateReader, link: string): Map<string, CommandRecord> {
+  return new Map(store.entries(commandKey(link, '')).map(([key, record]) => [key, record as CommandRecord]))
 }
