@@ -8,10 +8,9 @@ import { runCli } from './cli/run-cli.ts'
 import { KdrError } from './model/errors.ts'
 import type { Clock } from './ports/clock.ts'
 
+/** Each behind a dynamic import: `kdr --help` must not wait for the Kafka client. */
 const services: Services = {
-  inspectCluster: async () => {
-    throw new KdrError('not-available', 'looking at a real cluster is not available yet')
-  },
+  inspectCluster: async bootstrap => (await import('./connect.ts')).inspectCluster(bootstrap, systemClock),
 }
 
 async function main(): Promise<void> {

@@ -35,7 +35,7 @@ const RULES: readonly Rule[] = [
     layer: 'engine',
     may: ['model', 'ports', 'OWN ENGINE', 'engine/log'],
     because:
-      'an engine sees the world only through ports, or it cannot be simulated; engines never import each other: main.ts hands one to another. What the bytes of a log mean (engine/log) is pure, and theirs in common',
+      'an engine sees the world only through ports, or it cannot be simulated; engines never import each other (main.ts hands one to another), only `engine/log`, which is what all of them know of a log. What the bytes of a log mean (engine/log) is pure, and theirs in common',
   },
   {
     layer: 'state',

@@ -1,0 +1,50 @@
+// From the config to real clusters. Part of the composition root: it knows both, so that neither knows the other.
+
+import type { ConnectionOptions } from 'node:tls'
+import type { ClusterConfig, InspectedCluster, SaslConfig, TlsConfig } from './config/index.ts'
+import { connectCluster } from './kafka/cluster.ts'
+import type { SaslOptions } from './kafka/connection.ts'
+import type { Clock } from './ports/clock.ts'
+import type { Cluster } from './ports/cluster.ts'
+
+const CLIENT_ID = 'kdr'
+
+/** Secrets are read now for TLS, and for SASL at each connection. The caller closes it. */
+export async function openCluster(config: ClusterConfig, clock: Clock): Promise<Cluster> {
+  return connectCluster({
+    name: config.name,
+    bootstrap: config.bootstrap,
+    clientId: CLIENT_ID,
+    clock,
+    tls: config.tls === undefined ? undefined : await tlsOf(config.tls),
+    sasl: config.sasl === undefined ? undefined : saslOf(config.sasl),
+  })
+}
+
+/** For `kdr init --from`: what a cluster holds, asked without credentials, as there is no config yet. */
+export async function inspectCluster(bootstrap: string, clock: Clock): Promise<InspectedCluster> {
+  const cluster = await connectCluster({ name: bootstrap, bootstrap, clientId: CLIENT_ID, clock })
+  try {
+    const view = await cluster.describe()
+    const topics = [...view.topics.values()].filter(topic => !topic.isInternal)
+    return {
+      clusterId: view.clusterId,
+      topics: topics.map(({ name, partitions }) => ({ name, partitions: partitions.length })),
+    }
+  } finally {
+    await cluster.close()
+  }
+}
+
+async function tlsOf({ ca, cert, key }: TlsConfig): Promise<ConnectionOptions> {
+  return {
+    ...(ca !== undefined && { ca: await ca.read() }),
+    ...(cert !== undefined && { cert: await cert.read() }),
+    ...(key !== undefined && { key: await key.read() }),
+  }
+}
+
+function saslOf(sasl: SaslConfig): SaslOptions {
+  if (sasl.mechanism === 'OAUTHBEARER') return { mechanism: sasl.mechanism, token: () => sasl.token.read() }
+  return { mechanism: sasl.mechanism, username: sasl.username, password: () => sasl.password.read() }
+}
