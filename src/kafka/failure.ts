@@ -52,6 +52,7 @@ function reasonOf(error: unknown): string {
     if (words !== undefined) return words
     reason = at.message
   }
+  if (/timed out/i.test(reason)) return 'no answer in time'
   return reason.replace(/\.$/, '').replace(/^Connection/, 'connection')
 }
 

@@ -1,7 +1,10 @@
-// Every method of the Cluster port on real brokers, and the facts that the design stands on. Given a running broker in
-// KDR_KAFKA_BOOTSTRAP, that one is used.
+// Every method of the Cluster port on real brokers, and the facts that the design stands on; what it does with
+// wrong credentials, leaders that move and brokers that hang.
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
+import { mkdtemp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { connectCluster } from '../../src/kafka/cluster.ts'
@@ -13,9 +16,11 @@ import {
   stampBatch,
   type ProducerStamp,
 } from '../../src/model/batch.ts'
-import { KafkaCode } from '../../src/model/kafka-codes.ts'
+import { LAB_USERS, type Lab, startLab } from '../../src/lab/lab.ts'
+import { codeName, isLeaderChange, KafkaCode } from '../../src/model/kafka-codes.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import { type AppendLane, type Cluster, type LogPoint, NO_TOPIC_ID } from '../../src/ports/cluster.ts'
+import { suite } from '../support/suite.ts'
 
 const clock: Clock = {
   now: () => Date.now(),
@@ -47,25 +52,30 @@ function dataBatch(
   return bytes
 }
 
-function conformance(
-  what: string,
-  start: () => Promise<{ bootstrap: string; stop: () => Promise<void> }>,
-): void {
-  describe(what, () => {
+const newDir = () => mkdtemp(join(tmpdir(), 'kdr-adapter-'))
+
+/** Waits until the leader of every partition answers. */
+async function served(cluster: Cluster, name: string, partitions: number): Promise<void> {
+  const all = Array.from({ length: partitions }, (_, partition) => ({ topic: name, partition }))
+  for (;;) {
+    await cluster.describe()
+    const answers = await cluster.offsets(all, 'logStart')
+    if (answers.every(answer => answer.code === 0)) return
+    await wait(20)
+  }
+}
+
+function conformance(version: string): void {
+  describe(`Kafka ${version}`, () => {
+    let lab: Lab
     let cluster: Cluster
     let broker: number
     let lane: AppendLane
-    let stop: () => Promise<void>
 
     before(async () => {
-      const started = await start()
-      stop = started.stop
-      cluster = await connectCluster({
-        name: 'east',
-        bootstrap: started.bootstrap,
-        clientId: 'kdr-test',
-        clock,
-      })
+      lab = await startLab({ dir: await newDir(), clusters: [{ name: 'east', version }] })
+      const { bootstrap } = lab.cluster('east')
+      cluster = await connectCluster({ name: 'east', bootstrap, clientId: 'kdr-test', clock })
       const { brokers } = await cluster.describe()
       assert.ok(brokers[0])
       broker = brokers[0].id
@@ -74,7 +84,7 @@ function conformance(
 
     after(async () => {
       await cluster.close()
-      await stop()
+      await lab.down()
     })
 
     /** Creates it and waits until its leader answers. */
@@ -82,18 +92,8 @@ function conformance(
       const fullName = `${name}-${run}`
       const created = await cluster.createTopic({ name: fullName, partitions, replicationFactor: 1, configs })
       assert.equal(created.code, 0, created.message)
-      await served(fullName, partitions)
+      await served(cluster, fullName, partitions)
       return { topic: fullName, topicId: created.id }
-    }
-
-    async function served(name: string, partitions: number): Promise<void> {
-      const all = Array.from({ length: partitions }, (_, partition) => ({ topic: name, partition }))
-      for (;;) {
-        await cluster.describe()
-        const answers = await cluster.offsets(all, 'logStart')
-        if (answers.every(answer => answer.code === 0)) return
-        await wait(20)
-      }
     }
 
     async function append(at: { topic: string; topicId: string }, batch: Buffer, partition = 0) {
@@ -145,7 +145,7 @@ function conformance(
 
       assert.equal((await cluster.addPartitions(name, 1)).code, KafkaCode.INVALID_PARTITIONS)
       assert.deepEqual(await cluster.addPartitions(name, 3), { code: 0 })
-      await served(name, 3)
+      await served(cluster, name, 3)
       assert.deepEqual(await cluster.deleteTopic(name), { code: 0 })
       assert.equal((await cluster.deleteTopic(name)).code, KafkaCode.UNKNOWN_TOPIC_OR_PARTITION)
     })
@@ -366,7 +366,7 @@ function conformance(
         }))
         await wait(20)
       }
-      await served(old.topic, 1)
+      await served(cluster, old.topic, 1)
       // From Kafka 4.1 on the broker knows the topic by its id; before, only by its name.
       const { code } = await append(old, dataBatch(1, producer, 0))
       assert.ok(code === KafkaCode.UNKNOWN_TOPIC_ID || code === KafkaCode.NONE, String(code))
@@ -411,5 +411,138 @@ function conformance(
   })
 }
 
-const given = process.env['KDR_KAFKA_BOOTSTRAP']
-if (given !== undefined) conformance(given, async () => ({ bootstrap: given, stop: async () => undefined }))
+const versions = suite === 'short' ? ['4.4.0'] : ['4.4.0', '3.9.2', '3.3.2']
+for (const version of versions) conformance(version)
+
+describe('credentials and rights', () => {
+  let lab: Lab
+  const connect = (user: keyof typeof LAB_USERS, password: string = LAB_USERS[user]) =>
+    connectCluster({
+      name: 'east',
+      bootstrap: lab.cluster('east').bootstrap,
+      clientId: 'kdr-test',
+      clock,
+      sasl: { mechanism: 'PLAIN', username: user, password: async () => password },
+    })
+
+  before(async () => {
+    lab = await startLab({
+      dir: await newDir(),
+      clusters: [{ name: 'east', security: 'acl', properties: { 'connections.max.reauth.ms': '2000' } }],
+    })
+  })
+  after(() => lab.down())
+
+  test('a wrong password and a missing one', async () => {
+    await assert.rejects(connect('kdr', 'wrong'), { code: 'not-allowed', message: /broker "east" 127.0.0.1/ })
+    const { bootstrap } = lab.cluster('east')
+    await assert.rejects(connectCluster({ name: 'east', bootstrap, clientId: 'x', clock }), {
+      code: 'unreachable',
+    })
+  })
+
+  test('whoever may not write markers is told so, and nothing is written', async () => {
+    const admin = await connect('admin')
+    const kdr = await connect('kdr')
+    assert.equal(await admin.mayWriteMarkers(), true)
+    assert.equal(await kdr.mayWriteMarkers(), false)
+    const created = await kdr.createTopic({ name: 't', partitions: 1, replicationFactor: 1, configs: {} })
+    assert.equal(created.code, KafkaCode.TOPIC_AUTHORIZATION_FAILED)
+    assert.equal((await kdr.groupOffsets('g')).code, KafkaCode.GROUP_AUTHORIZATION_FAILED)
+    assert.equal((await kdr.initProducer('t')).code, KafkaCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
+    await assert.rejects(kdr.brokerConfigs(['log.dirs']), { code: 'not-allowed' })
+    await Promise.all([admin.close(), kdr.close()])
+  })
+
+  test('appends go on while the broker asks for the password again', async () => {
+    const admin = await connect('admin')
+    const name = `reauth-${run}`
+    const { id } = await admin.createTopic({ name, partitions: 1, replicationFactor: 1, configs: {} })
+    await served(admin, name, 1)
+    const broker = (await admin.describe()).brokers[0]
+    assert.ok(broker)
+    const lane = await admin.openAppendLane(broker.id)
+    const producer = randomProducer()
+    const until = clock.monotonic() + 4_500
+    let sequence = 0
+    let flight: Promise<unknown>[] = []
+    while (clock.monotonic() < until) {
+      const batch = dataBatch(1, producer, sequence)
+      const expected = sequence++
+      const done = lane
+        .append([{ topic: name, topicId: id, partition: 0, batch }], 5_000)
+        .then(([answer]) => assert.deepEqual([answer?.code, answer?.baseOffset], [0, expected]))
+      flight.push(done)
+      if (flight.length < 20) continue
+      await Promise.all(flight)
+      flight = []
+    }
+    await Promise.all(flight)
+    await admin.close()
+  })
+})
+
+describe('leaders that move and brokers that hang', () => {
+  let lab: Lab
+  let cluster: Cluster
+  const name = `moving-${run}`
+  const all = [0, 1, 2, 3].map(partition => ({ topic: name, partition }))
+
+  before(async () => {
+    lab = await startLab({ dir: await newDir(), clusters: [{ name: 'east', brokers: 2 }] })
+    const { bootstrap } = lab.cluster('east')
+    cluster = await connectCluster({ name: 'east', bootstrap, clientId: 'x', clock, requestTimeoutMs: 2_000 })
+    const created = await cluster.createTopic({ name, partitions: 4, replicationFactor: 2, configs: {} })
+    assert.equal(created.code, 0, created.message)
+    await served(cluster, name, 4)
+  })
+  after(async () => {
+    await cluster.close()
+    await lab.down()
+  })
+
+  test('a broker that was the leader refuses to tell its log end', async () => {
+    // Given partitions on both brokers, answered in the order of the question.
+    const view = (await cluster.describe()).topics.get(name)
+    assert.deepEqual(new Set(view?.partitions.map(p => p.leader)), new Set([1, 2]))
+    for (const { partition } of all) {
+      const leader = view?.partitions[partition]?.leader ?? -1
+      const fills = [{ topic: name, partition, count: partition + 1 }]
+      const marked = await cluster.writeMarkers(leader, { ...randomProducer(), coordinatorEpoch: 0 }, fills)
+      assert.equal(marked[0]?.code, 0)
+    }
+    const reversed = all.toReversed()
+    assert.deepEqual(
+      (await cluster.offsets(reversed, 'logEnd')).map(answer => answer.offset),
+      [4, 3, 2, 1],
+    )
+    // When broker 2 goes and comes back, and the metadata is not asked again.
+    await lab.cluster('east').stop(2)
+    await lab.cluster('east').start(2)
+    const answers = await cluster.offsets(all, 'logEnd')
+    for (const { partition } of all) {
+      const wasMoved = view?.partitions[partition]?.leader === 2
+      const isRefused = isLeaderChange(answers[partition]?.code ?? -1)
+      assert.equal(isRefused, wasMoved, `partition ${partition}: ${codeName(answers[partition]?.code ?? -1)}`)
+    }
+    // Then the new metadata finds all ends.
+    await served(cluster, name, 4)
+    assert.deepEqual(
+      (await cluster.offsets(all, 'logEnd')).map(answer => answer.offset),
+      [1, 2, 3, 4],
+    )
+  })
+
+  test('no answer in time ends the lane, and closing does not wait', async () => {
+    const lane = await cluster.openAppendLane(1)
+    await lab.cluster('east').pause(1)
+    const batch = dataBatch(1, randomProducer(), 0)
+    const entries = [{ topic: name, topicId: NO_TOPIC_ID, partition: 0, batch }]
+    await assert.rejects(lane.append(entries, 1_000), { code: 'unreachable', message: /no answer in time/ })
+    assert.equal(lane.isClosed, true)
+    await assert.rejects(lane.append(entries, 1_000), { code: 'unreachable' })
+    await lane.close()
+    await lab.cluster('east').resume(1)
+    await served(cluster, name, 4)
+  })
+})
