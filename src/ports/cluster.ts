@@ -183,7 +183,7 @@ export type MarkerFill = TopicPartition & { readonly count: number }
 /** Writing logs. */
 export interface LogWriter {
   openAppendLane(broker: number): Promise<AppendLane>
-  /** Whether WriteTxnMarkers is allowed here (asked with an empty request: authorization is checked first). */
+  /** Whether WriteTxnMarkers is allowed here (asked for a topic that cannot exist: authorization is checked first). */
   mayWriteMarkers(): Promise<boolean>
   /**
    * `count` COMMIT markers into each partition, all led by `broker`, in one WriteTxnMarkers v1. One code a partition,
