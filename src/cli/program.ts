@@ -6,6 +6,7 @@ import type { App } from './app.ts'
 import { registerConfig } from './config.ts'
 import { EXIT_CODES } from './exit-codes.ts'
 import { registerInit } from './init.ts'
+import { registerLab } from './lab.ts'
 import { registerLater } from './later.ts'
 
 export function buildProgram(app: App): Command {
@@ -36,6 +37,7 @@ export function buildProgram(app: App): Command {
 
   registerInit(program, app)
   registerConfig(program, app)
+  registerLab(program, app)
   registerLater(program)
   return program
 }
