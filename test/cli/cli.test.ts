@@ -34,7 +34,7 @@ describe('help', () => {
 
     assert.equal(exit, 0)
     assert.equal(stderr, '')
-    for (const command of ['init', 'config', ...LATER])
+    for (const command of ['init', 'config', 'lab', ...LATER])
       assert.match(stdout, new RegExp(`^  ${command} `, 'm'))
     assert.match(stdout, /^Not available yet:$/m)
     assert.match(stdout, /^ {2}130 {2}interrupted$/m)
