@@ -2,15 +2,22 @@
 
 import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline/promises'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { App, Services, Writer } from './cli/app.ts'
 import { runCli } from './cli/run-cli.ts'
 import { KdrError } from './model/errors.ts'
-import type { Clock } from './ports/clock.ts'
+import { chooseLinks } from './wiring/choose-links.ts'
+import { systemClock } from './wiring/system.ts'
 
 /** Each behind a dynamic import: `kdr --help` must not wait for the Kafka client. */
 const services: Services = {
-  inspectCluster: async bootstrap => (await import('./connect.ts')).inspectCluster(bootstrap, systemClock),
+  inspectCluster: async () => {
+    throw new KdrError('not-available', 'looking at a real cluster is not available yet')
+  },
+  chooseLinks,
+  startLink: async (config, link, log) =>
+    await (await import('./wiring/links.ts')).startLink(config, link, log),
+  readLinkStatus: async (config, link) =>
+    await (await import('./wiring/links.ts')).readLinkStatus(config, link),
 }
 
 async function main(): Promise<void> {
@@ -38,15 +45,6 @@ function makeApp(interruption: Interruption): App {
     onReload: listener => process.on('SIGHUP', listener),
     exit: 0,
   }
-}
-
-const systemClock: Clock = {
-  now: () => Date.now(),
-  monotonic: () => performance.now(),
-  sleep: async (ms, signal) => {
-    // It rejects on abort only, and a sleep that is cut short is a sleep that has ended.
-    await sleep(ms, undefined, signal === undefined ? {} : { signal }).catch(() => {})
-  },
 }
 
 type Interruption = { readonly signal: AbortSignal; isTaken: boolean }

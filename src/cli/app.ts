@@ -1,7 +1,11 @@
 // What commands get from the outside. main.ts makes one; tests make their own. A command touches the world only through
 // this, so its tests need no process, no terminal and no cluster.
 
-import type { Config, InspectedCluster } from '../config/index.ts'
+import type { Config, InspectedCluster, LinkConfig } from '../config/index.ts'
+import type { OnceOptions, OnceResult } from '../engine/replicate/once.ts'
+import type { PartitionProgress } from '../engine/replicate/replication.ts'
+import type { LinkStatus } from '../engine/status/status.ts'
+import type { Log } from '../ports/log.ts'
 import type { Clock } from '../ports/clock.ts'
 
 export type Writer = {
@@ -18,6 +22,26 @@ export type Writer = {
 export type Services = {
   /** Looks at a real cluster, for `kdr init --from`. Throws KdrError('unreachable' | 'not-allowed'). */
   inspectCluster(bootstrap: string): Promise<InspectedCluster>
+  /** The links that a command means: those named, or all. Throws KdrError('usage') for an unknown name. */
+  chooseLinks(config: Config, names: readonly string[]): LinkConfig[]
+  /** Takes a link over and mirrors it. Throws KdrError: see startLink in src/wiring/links.ts. */
+  startLink(config: Config, link: LinkConfig, log: Log): Promise<RunningLink>
+  /** Throws KdrError('unreachable') when the target, which keeps what is known of the link, does not answer. */
+  readLinkStatus(config: Config, link: LinkConfig): Promise<LinkStatus>
+}
+
+/** One link under way in this process. */
+export type RunningLink = {
+  readonly link: LinkConfig
+  progress(): PartitionProgress[]
+  /** Rejects when the link cannot go on; never resolves. */
+  readonly failed: Promise<never>
+  /** To the ends as of now, with configs and groups. */
+  once(options: OnceOptions): Promise<OnceResult>
+  /** Groups follow until the link stops. */
+  followGroups(): void
+  /** Finishes what is in flight. */
+  stop(): Promise<void>
 }
 
 export type App = {

@@ -8,6 +8,8 @@ import { EXIT_CODES } from './exit-codes.ts'
 import { registerInit } from './init.ts'
 import { registerLab } from './lab.ts'
 import { registerLater } from './later.ts'
+import { registerRun } from './run.ts'
+import { registerStatus } from './status.ts'
 
 export function buildProgram(app: App): Command {
   const program = new Command('kdr')
@@ -37,6 +39,8 @@ export function buildProgram(app: App): Command {
 
   registerInit(program, app)
   registerConfig(program, app)
+  registerRun(program, app)
+  registerStatus(program, app)
   registerLab(program, app)
   registerLater(program)
   return program

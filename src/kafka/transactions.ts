@@ -1,7 +1,7 @@
 // The writes that ordinary producers do not do: markers through WriteTxnMarkers, and empty transactions for clusters that
 // do not allow that. Versions are pinned: with EndTxn v5 the coordinator would raise the producer epoch at each end, and
 // with AddPartitionsToTxn v4 a broker would take the request for another broker's.
-import { addPartitionsToTxnV3, endTxnV3, initProducerIdV4 } from '@platformatic/kafka'
+import { addPartitionsToTxnV3, describeTransactionsV0, endTxnV3, initProducerIdV4 } from '@platformatic/kafka'
 import { KafkaCode } from '../model/kafka-codes.ts'
 import { KdrError } from '../model/errors.ts'
 import type { MarkerFill, Outcome, TopicPartition } from '../ports/cluster.ts'
@@ -110,7 +110,7 @@ export async function emptyTransaction(
     why => why,
   )
   if (added.code !== KafkaCode.NONE) return added
-  return coordinators.ask<Outcome>(
+  const ended = await coordinators.ask<Outcome>(
     producer.transactionalId,
     async connection => {
       connection.versions.need('EndTxn')
@@ -121,4 +121,29 @@ export async function emptyTransaction(
     answer => answer.code,
     why => why,
   )
+  return ended.code === KafkaCode.NONE ? completed(coordinators, producer.transactionalId) : ended
 }
+
+/**
+ * EndTxn is answered once the decision is written; the markers follow. Only a completed transaction has all of them in
+ * their logs and will not send them again. Until then the answer counts as CONCURRENT_TRANSACTIONS, which is asked again.
+ */
+async function completed(coordinators: Coordinators, transactionalId: string): Promise<Outcome> {
+  return coordinators.ask<Outcome>(
+    transactionalId,
+    async connection => {
+      connection.versions.need('DescribeTransactions')
+      const answer = await connection.call(describeTransactionsV0.api, [transactionalId])
+      const found = answer.transactionStates[0]
+      if (found === undefined || found.errorCode !== KafkaCode.NONE) {
+        return outcome(found?.errorCode ?? KafkaCode.UNKNOWN_SERVER_ERROR)
+      }
+      return outcome(OVER.has(found.transactionState) ? KafkaCode.NONE : KafkaCode.CONCURRENT_TRANSACTIONS)
+    },
+    answer => answer.code,
+    why => why,
+  )
+}
+
+/** TransactionState.java: states in which nothing is under way. */
+const OVER: ReadonlySet<string> = new Set(['Empty', 'CompleteCommit', 'CompleteAbort'])

@@ -31,6 +31,13 @@ export const APIS = {
   DescribeConfigs: { key: 32, min: 4, max: 4, since: '2.8', why: 'read configs' },
   CreatePartitions: { key: 37, min: 3, max: 3, since: '2.7', why: 'add partitions' },
   IncrementalAlterConfigs: { key: 44, min: 1, max: 1, since: '2.4', why: 'change topic configs' },
+  DescribeTransactions: {
+    key: 65,
+    min: 0,
+    max: 0,
+    since: '3.0',
+    why: 'await the markers of empty transactions',
+  },
   DescribeProducers: { key: 61, min: 0, max: 0, since: '2.8', why: 'read producer states' },
 } as const satisfies Record<string, ApiNeed>
 

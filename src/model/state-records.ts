@@ -69,7 +69,7 @@ export const commandKey = (link: string, id: string): string => `command/${link}
 
 export const toRecord = (kind: string, value: object): VersionedRecord => ({ v: 1, kind, ...value })
 
-const read = <T>(store: StateReader, key: string): T | undefined => store.get(key) as unknown as T | undefined
+const read = <T>(store: StateReader, key: string): T | undefined => store.get(key) as T | undefined
 
 export const readLink = (store: StateReader, link: string): LinkRecord | undefined =>
   read(store, linkKey(link))
@@ -77,9 +77,7 @@ export const readLink = (store: StateReader, link: string): LinkRecord | undefin
 export function readTopics(store: StateReader, link: string): Map<string, TopicRecord> {
   const prefix = topicKey(link, '')
   return new Map(
-    store
-      .entries(prefix)
-      .map(([key, record]) => [key.slice(prefix.length), record as unknown as TopicRecord]),
+    store.entries(prefix).map(([key, record]) => [key.slice(prefix.length), record as TopicRecord]),
   )
 }
 
@@ -90,9 +88,7 @@ export function readLineage(store: StateReader, link: string, topic: string, par
 export function readWorkers(store: StateReader, link: string): Map<string, WorkerRecord> {
   const prefix = workerKey(link, '')
   return new Map(
-    store
-      .entries(prefix)
-      .map(([key, record]) => [key.slice(prefix.length), record as unknown as WorkerRecord]),
+    store.entries(prefix).map(([key, record]) => [key.slice(prefix.length), record as WorkerRecord]),
   )
 }
 
@@ -102,7 +98,7 @@ export function readReports(store: StateReader, link: string): Map<string, Topic
   const reports = new Map<string, TopicReport>()
   for (const [key, record] of store.entries(prefix)) {
     const topic = key.slice(prefix.length, key.lastIndexOf('/'))
-    const piece = record as unknown as TopicReport
+    const piece = record as TopicReport
     const before = reports.get(topic)
     reports.set(topic, {
       at: Math.max(piece.at, before?.at ?? 0),

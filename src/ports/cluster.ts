@@ -204,7 +204,7 @@ export interface LogWriter {
   ): Promise<Outcome & { readonly producerId: bigint; readonly producerEpoch: number }>
   /**
    * One transaction without data over `partitions` (AddPartitionsToTxn v3, EndTxn v3): leaves at least one marker in
-   * each. Returns when the coordinator has accepted the end; the markers may land later. Not retried inside, except
+   * each. Returns when the coordinator has completed it: its markers are in the logs. Not retried inside, except
    * CONCURRENT_TRANSACTIONS while the one before is being completed.
    */
   emptyTransaction(

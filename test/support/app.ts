@@ -4,6 +4,7 @@ import type { App, Writer } from '../../src/cli/app.ts'
 import { runCli } from '../../src/cli/run-cli.ts'
 import { loadConfig } from '../../src/config/index.ts'
 import { KdrError } from '../../src/model/errors.ts'
+import { chooseLinks } from '../../src/wiring/choose-links.ts'
 
 export type CliResult = { readonly exit: number; readonly stdout: string; readonly stderr: string }
 
@@ -29,6 +30,11 @@ export function makeTestApp(
     services: {
       inspectCluster: bootstrap =>
         Promise.reject(new KdrError('unreachable', `no broker answers at "${bootstrap}"`)),
+      chooseLinks,
+      startLink: (_config, link) =>
+        Promise.reject(new KdrError('unreachable', `no broker answers at "${link.source}"`)),
+      readLinkStatus: (_config, link) =>
+        Promise.reject(new KdrError('unreachable', `no broker answers at "${link.target}"`)),
     },
     loadConfig,
     ask: () => Promise.resolve(undefined),

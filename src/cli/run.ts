@@ -1,0 +1,205 @@
+// kdr run: the daemon, and `--once`.
+
+import type { Command } from 'commander'
+import type { OnceProgress, OnceResult } from '../engine/replicate/once.ts'
+import type { LinkConfig } from '../config/index.ts'
+import { KdrError } from '../model/errors.ts'
+import { parseDuration } from '../model/units.ts'
+import type { Level, Log } from '../ports/log.ts'
+import { type App, type GlobalOptions, type RunningLink, writeJson, writeJsonLine } from './app.ts'
+import { formatBytes, formatCount, formatDuration, formatRate, plural } from './format.ts'
+import { type Progress, startProgress } from './progress.ts'
+import { styleOf } from './table.ts'
+
+type RunOptions = GlobalOptions & {
+  readonly link?: string[]
+  readonly once?: boolean
+  readonly timeout?: string
+  readonly only?: string
+  readonly jsonLines?: boolean
+  readonly verbose?: boolean
+}
+
+/** A second look that costs nothing while nothing happens. */
+const SUMMARY_EVERY_MS = 60_000
+
+export function registerRun(program: Command, app: App): void {
+  program
+    .command('run')
+    .summary('mirror the links, until stopped or once')
+    .description(
+      'Mirrors the links of the config. Runs until SIGTERM or Ctrl-C; with --once, to the ends as of now.',
+    )
+    .helpGroup('Replicate')
+    .option('--link <name...>', 'only these links')
+    .option('--once', 'copy until every partition has reached the end that it had at the start')
+    .option('--timeout <duration>', 'with --once: give up after this long (exit 21)')
+    .option('--only <part>', 'links (backups and monitor are not available yet)')
+    .option('--json-lines', 'with --once: progress as JSON lines on stdout')
+    .option('-v, --verbose', 'more of what happens')
+    .action(async (_options: unknown, command: Command) => await run(app, command.optsWithGlobals()))
+}
+
+async function run(app: App, options: RunOptions): Promise<void> {
+  const timeoutMs = readTimeout(options)
+  if (options.only !== undefined && options.only !== 'links') {
+    throw new KdrError('not-available', `\`kdr run --only ${options.only}\` is not available yet`)
+  }
+  const config = await app.loadConfig(options.config)
+  const links = app.services.chooseLinks(config, options.link ?? [])
+  const log = makeLog(app, options.verbose === true)
+  const { signal } = app
+  const started: RunningLink[] = []
+  try {
+    for (const link of links) started.push(await app.services.startLink(config, link, log))
+    if (options.once === true) await runOnce(app, started, { options, timeoutMs, signal })
+    else await runUntilStopped(app, started, signal, log)
+  } finally {
+    await Promise.all(started.map(async link => await link.stop()))
+  }
+}
+
+function readTimeout({ timeout, once }: RunOptions): number | undefined {
+  if (timeout === undefined) return undefined
+  if (once !== true) throw new KdrError('usage', '`--timeout` goes with `--once`')
+  const ms = parseDuration(timeout)
+  if (ms === undefined)
+    throw new KdrError('usage', `"${timeout}" is not a duration`, { hint: 'Write it like 30s, 5m or 2h.' })
+  return ms
+}
+
+async function runUntilStopped(
+  app: App,
+  links: readonly RunningLink[],
+  signal: AbortSignal,
+  log: Log,
+): Promise<void> {
+  for (const each of links) each.followGroups()
+  const stopped = new Promise<void>(resolve => {
+    if (signal.aborted) resolve()
+    signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+  while (!signal.aborted) {
+    for (const each of links) log.event('info', summarize(each))
+    await Promise.race([
+      stopped,
+      app.clock.sleep(SUMMARY_EVERY_MS, signal),
+      ...links.map(each => each.failed),
+    ])
+  }
+  log.event('info', 'stopping: finishing what is in flight')
+}
+
+function summarize(running: RunningLink): string {
+  const { link } = running
+  const partitions = running.progress()
+  const topics = new Set(partitions.map(partition => partition.topic)).size
+  const lag = partitions.reduce((sum, partition) => sum + partition.lagRecords, 0)
+  const stopped = partitions.filter(partition => partition.state === 'faulted').length
+  const trouble = stopped === 0 ? '' : `, ${plural(stopped, 'partition')} stopped (kdr status)`
+  return `${link.source} → ${link.target}: ${plural(topics, 'topic')}, ${plural(partitions.length, 'partition')}, ${plural(lag, 'record')} behind${trouble}`
+}
+
+type Once = {
+  readonly options: RunOptions
+  readonly timeoutMs: number | undefined
+  readonly signal: AbortSignal
+}
+
+async function runOnce(
+  app: App,
+  links: readonly RunningLink[],
+  { options, timeoutMs, signal }: Once,
+): Promise<void> {
+  const results: { link: LinkConfig; result: OnceResult }[] = []
+  for (const each of links) {
+    const progress = startProgress(app)
+    const speed = new Speed()
+    const result = await each.once({
+      signal,
+      timeoutMs,
+      onProgress: now => show(app, each.link, { now, speed, progress, isLines: options.jsonLines === true }),
+    })
+    progress.clear()
+    results.push({ link: each.link, result })
+  }
+  if (options.json === true)
+    writeJson(app, { links: results.map(({ link, result }) => ({ name: link.name, ...result })) })
+  else for (const { link, result } of results) print(app, link, result)
+  app.exit = exitOf(results.flatMap(({ result }) => result.faulted.map(fault => fault.reason)))
+}
+
+type Show = {
+  readonly now: OnceProgress
+  readonly speed: Speed
+  readonly progress: Progress
+  readonly isLines: boolean
+}
+
+function show(app: App, link: LinkConfig, { now, speed, progress, isLines }: Show): void {
+  speed.observe(now)
+  const leftMs = speed.leftMs(now)
+  if (isLines) writeJsonLine(app, { link: link.name, ...now, leftMs: leftMs ?? null })
+  const left =
+    now.left === 0
+      ? ''
+      : `, ${formatCount(now.left)} to go${leftMs === undefined ? '' : `, about ${formatDuration(leftMs)}`}`
+  progress.update(
+    `${link.name}: ${plural(now.records, 'record')}, ${formatBytes(now.bytes)}, ${formatRate(now.bytes, now.elapsedMs)}${left}`,
+  )
+}
+
+function print(app: App, link: LinkConfig, result: OnceResult): void {
+  const style = styleOf(app.stdout, app.env)
+  const { records, bytes, elapsedMs, partitions, faulted } = result
+  const reached = partitions - faulted.length
+  const verdict =
+    faulted.length === 0 ? style.green('caught up') : style.red('finished, with partitions that stopped')
+  app.stdout.write(
+    `${style.bold(link.name)}  ${link.source} → ${link.target}  ${verdict}: ${formatCount(reached)} of ${plural(partitions, 'partition')}, ` +
+      `${plural(records, 'record')}, ${formatBytes(bytes)} in ${formatDuration(elapsedMs)} (${formatRate(bytes, elapsedMs)})\n`,
+  )
+  for (const sentence of new Set(faulted.map(fault => fault.sentence)))
+    app.stdout.write(`  ${style.red('✗')} ${sentence}\n`)
+}
+
+/** 12 and 14 only when nothing else is wrong, so that a script can tell. */
+function exitOf(reasons: readonly string[]): number {
+  if (reasons.length === 0) return 0
+  if (reasons.every(reason => reason === 'not-empty')) return 12
+  if (reasons.every(reason => reason === 'no-rights')) return 14
+  return 3
+}
+
+/** Offsets per ms over the last seconds: a mean over the whole run would lag behind the truth. */
+class Speed {
+  readonly #seen: { readonly left: number; readonly at: number }[] = []
+
+  observe({ left, elapsedMs }: OnceProgress): void {
+    this.#seen.push({ left, at: elapsedMs })
+    while (this.#seen.length > 2 && elapsedMs - (this.#seen[0]?.at ?? 0) > 5_000) this.#seen.shift()
+  }
+
+  leftMs({ left, elapsedMs }: OnceProgress): number | undefined {
+    const first = this.#seen[0]
+    if (first === undefined || first.left <= left) return undefined
+    return (left * (elapsedMs - first.at)) / (first.left - left)
+  }
+}
+
+const LEVELS: readonly Level[] = ['debug', 'info', 'warn', 'error']
+
+/** One line per event on stderr: time, level, sentence. */
+function makeLog(app: App, isVerbose: boolean): Log {
+  const style = styleOf(app.stderr, app.env)
+  const least = LEVELS.indexOf(isVerbose ? 'debug' : 'info')
+  const paint = { debug: style.dim, info: (text: string) => text, warn: style.yellow, error: style.red }
+  return {
+    event(level, message, facts = {}) {
+      if (LEVELS.indexOf(level) < least) return
+      const detail = isVerbose && Object.keys(facts).length > 0 ? style.dim(` ${JSON.stringify(facts)}`) : ''
+      const time = new Date(app.clock.now()).toISOString().slice(11, 19)
+      app.stderr.write(`${style.dim(time)} ${paint[level](level.padEnd(5))} ${message}${detail}\n`)
+    },
+  }
+}

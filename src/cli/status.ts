@@ -1,0 +1,123 @@
+// kdr status: where every link stands, at a glance.
+
+import type { Command } from 'commander'
+import type { LinkStatus, TopicStatus } from '../engine/status/status.ts'
+import type { App, GlobalOptions } from './app.ts'
+import { writeJson } from './app.ts'
+import { formatCount, formatDuration, plural } from './format.ts'
+import { formatTable, type Style, styleOf } from './table.ts'
+
+type StatusOptions = GlobalOptions & {
+  readonly link?: string[]
+  readonly watch?: boolean
+  readonly all?: boolean
+}
+
+const WATCH_EVERY_MS = 1_000
+/** Topics that a screen holds; those in trouble and those furthest behind come first. */
+const TOPICS_SHOWN = 30
+
+export function registerStatus(program: Command, app: App): void {
+  program
+    .command('status')
+    .summary('where every link stands')
+    .description('Shows where every link stands. Exit 3 when one is faulted.')
+    .helpGroup('Replicate')
+    .option('--link <name...>', 'only these links')
+    .option('--watch', 'again every second, until Ctrl-C')
+    .option('--all', `every topic, not only the ${TOPICS_SHOWN} that matter most`)
+    .action(async (_options: unknown, command: Command) => await status(app, command.optsWithGlobals()))
+}
+
+async function status(app: App, options: StatusOptions): Promise<void> {
+  const config = await app.loadConfig(options.config)
+  const links = app.services.chooseLinks(config, options.link ?? [])
+  const read = async (): Promise<LinkStatus[]> =>
+    await Promise.all(links.map(async link => await app.services.readLinkStatus(config, link)))
+  if (options.watch === true) {
+    await watch(app, options, read)
+    return
+  }
+  const statuses = await read()
+  if (options.json === true) writeJson(app, { links: statuses })
+  else app.stdout.write(render(statuses, options, styleOf(app.stdout, app.env)))
+  app.exit = statuses.some(link => link.state === 'faulted') ? 3 : 0
+}
+
+async function watch(app: App, options: StatusOptions, read: () => Promise<LinkStatus[]>): Promise<void> {
+  const { signal, stdout } = app
+  const style = styleOf(stdout, app.env)
+  while (!signal.aborted) {
+    const screen = render(await read(), options, style)
+    // Home, text, clear what is left below: the screen does not flicker.
+    stdout.write(stdout.isTerminal ? `\u001b[H${screen.replaceAll('\n', '\u001b[K\n')}\u001b[J` : screen)
+    await app.clock.sleep(WATCH_EVERY_MS, signal)
+  }
+}
+
+function render(links: readonly LinkStatus[], options: StatusOptions, style: Style): string {
+  return links.map(link => renderLink(link, options, style)).join('\n')
+}
+
+function renderLink(link: LinkStatus, options: StatusOptions, style: Style): string {
+  const colour = {
+    mirroring: style.green,
+    starting: style.yellow,
+    paused: style.yellow,
+    promoted: style.bold,
+    stopped: style.yellow,
+    faulted: style.red,
+  }
+  const seen = link.sourceSeenAt === null ? 'source never seen' : `RPO now ${formatDuration(link.rpoMs)}`
+  const head =
+    `${style.bold(link.name)}  ${link.source} → ${link.target}  ${colour[link.state](link.state)}  ` +
+    `${plural(link.lagRecords, 'record')} behind, ${seen}\n${link.sentence}\n`
+  if (link.topics.length === 0) return head
+  const sorted = link.topics.toSorted((a, b) => gravity(b) - gravity(a) || a.name.localeCompare(b.name))
+  const shown = options.all === true ? sorted : sorted.slice(0, TOPICS_SHOWN)
+  const rows = shown.map(topic => [
+    topic.name,
+    topic.state === 'mirroring'
+      ? style.green(topic.state)
+      : topic.state === 'faulted'
+        ? style.red(topic.state)
+        : style.yellow(topic.state),
+    formatCount(topic.partitions.length),
+    formatCount(sum(topic, 'lagRecords')),
+    formatDuration(Math.max(...topic.partitions.map(partition => partition.lagMs))),
+  ])
+  const table = formatTable(
+    [
+      { title: 'TOPIC' },
+      { title: 'STATE' },
+      { title: 'PARTITIONS', align: 'right' },
+      { title: 'BEHIND', align: 'right' },
+      { title: 'LAG', align: 'right' },
+    ],
+    rows,
+    style,
+  )
+  const hidden = sorted.length - shown.length
+  return `${head}\n${table}${hidden > 0 ? style.dim(`... and ${plural(hidden, 'topic')} more (--all)\n`) : ''}${troubles(link, style)}`
+}
+
+/** One line per distinct sentence: a topic that stops as a whole says so once. */
+function troubles(link: LinkStatus, style: Style): string {
+  const sentences = new Set<string>()
+  for (const { partitions } of link.topics) {
+    for (const { reason, sentence } of partitions)
+      if (reason !== undefined && sentence !== undefined) sentences.add(`${reason}: ${sentence}`)
+  }
+  return sentences.size === 0
+    ? ''
+    : `\n${[...sentences].map(sentence => `${style.red('✗')} ${sentence}\n`).join('')}`
+}
+
+function sum(topic: TopicStatus, of: 'lagRecords'): number {
+  return topic.partitions.reduce((total, partition) => total + partition[of], 0)
+}
+
+function gravity(topic: TopicStatus): number {
+  const state = { faulted: 3, waiting: 2, seeding: 1, paused: 1, mirroring: 0, promoted: 0 }[topic.state]
+  return state * 1e15 + sum(topic, 'lagRecords')
+}

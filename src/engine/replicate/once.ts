@@ -1,0 +1,118 @@
+// `kdr run --once`: to each partition's last stable offset as of the start, and no further.
+import { KdrError } from '../../model/errors.ts'
+import { KafkaCode } from '../../model/kafka-codes.ts'
+import type { FaultReason } from '../../model/link.ts'
+import { BACKOFF_MS } from './limits.ts'
+import type { PartitionCopy } from './partition.ts'
+import type { Replication } from './replication.ts'
+
+const LOOK_EVERY_MS = 200
+/** A cluster that has not answered for this long ends the command; a daemon would go on trying. */
+const UNREACHABLE_MS = 60_000
+
+export type OnceProgress = {
+  readonly records: number
+  readonly bytes: number
+  /** Offsets still to go, over all partitions. */
+  readonly left: number
+  readonly elapsedMs: number
+}
+export type OnceResult = OnceProgress & {
+  readonly partitions: number
+  /** Partitions that stopped before they reached their end. */
+  readonly faulted: readonly {
+    readonly name: string
+    readonly reason: FaultReason
+    readonly sentence: string
+  }[]
+}
+
+export type OnceOptions = {
+  readonly signal: AbortSignal
+  readonly timeoutMs: number | undefined
+  readonly onProgress: (progress: OnceProgress) => void
+}
+
+/** Throws KdrError: interrupted, timed-out, unreachable, and whatever ends the link. */
+export async function catchUp(replication: Replication, options: OnceOptions): Promise<OnceResult> {
+  const { clock, sourceWatch, targetWatch } = replication.context
+  const startedAt = clock.monotonic()
+  const ends = await readStableEnds(replication)
+  for (;;) {
+    const copies = replication.copies()
+    const progress = measure(copies, ends, clock.monotonic() - startedAt)
+    options.onProgress(progress)
+    const open = copies.filter(copy => !hasReached(copy, ends) && !isStuck(copy))
+    if (open.length === 0) return { ...progress, partitions: copies.length, faulted: copies.flatMap(faultOf) }
+
+    if (options.signal.aborted) throw new KdrError('interrupted', 'interrupted')
+    if (options.timeoutMs !== undefined && progress.elapsedMs > options.timeoutMs) {
+      throw new KdrError(
+        'timed-out',
+        `${open.length} partition(s) have not reached their end in time; ${progress.left} offsets are left`,
+      )
+    }
+    for (const { cluster, seenAt } of [sourceWatch, targetWatch]) {
+      if (clock.now() - seenAt < UNREACHABLE_MS) continue
+      throw new KdrError(
+        'unreachable',
+        `cluster "${cluster.name}" has not answered for ${UNREACHABLE_MS / 1_000} s`,
+      )
+    }
+    await Promise.race([clock.sleep(LOOK_EVERY_MS, options.signal), replication.failed])
+  }
+}
+
+/** Waits for partitions without a leader: an end that is not known is not an end that is reached. */
+async function readStableEnds(replication: Replication): Promise<ReadonlyMap<string, number>> {
+  const ends = new Map<string, number>()
+  const { context } = replication
+  let missing = replication.copies()
+  for (
+    let waitMs: number = BACKOFF_MS.first;
+    missing.length > 0;
+    waitMs = Math.min(waitMs * 2, BACKOFF_MS.last)
+  ) {
+    const answers = await context.source.offsets(missing, 'lastStable')
+    missing = missing.filter((copy, index) => {
+      const answer = answers[index]
+      if (answer?.code !== KafkaCode.NONE) return !isStuck(copy)
+      ends.set(copy.name, answer.offset)
+      return false
+    })
+    if (missing.length === 0) break
+    await context.clock.sleep(waitMs, context.signal)
+    await context.sourceWatch.refresh()
+  }
+  return ends
+}
+
+function hasReached(copy: PartitionCopy, ends: ReadonlyMap<string, number>): boolean {
+  return copy.appended >= (ends.get(copy.name) ?? 0) && copy.state === 'mirroring'
+}
+
+/** Waits for a person, not for time. */
+function isStuck(copy: PartitionCopy): boolean {
+  return copy.fault !== undefined && copy.fault.reason !== 'unreachable'
+}
+
+function faultOf(copy: PartitionCopy): OnceResult['faulted'] {
+  const fault = copy.fault ?? copy.heldLogStart
+  return fault === undefined ? [] : [{ name: copy.name, ...fault }]
+}
+
+function measure(
+  copies: readonly PartitionCopy[],
+  ends: ReadonlyMap<string, number>,
+  elapsedMs: number,
+): OnceProgress {
+  let records = 0
+  let bytes = 0
+  let left = 0
+  for (const copy of copies) {
+    records += copy.recordsCopied
+    bytes += copy.bytesCopied
+    if (!isStuck(copy)) left += Math.max(0, (ends.get(copy.name) ?? 0) - copy.appended)
+  }
+  return { records, bytes, left, elapsedMs }
+}

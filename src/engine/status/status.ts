@@ -1,0 +1,198 @@
+// What `kdr status` knows: the worker's own reports in `_kdr.state`, held against what both clusters say right now. It
+// needs no living worker, and says so when there is none.
+import { findKdrError } from '../../model/errors.ts'
+import { KafkaCode } from '../../model/kafka-codes.ts'
+import type { PartitionReport, PartitionState } from '../../model/link.ts'
+import type { LinkSettings } from '../../model/link-settings.ts'
+import {
+  readLink,
+  readReports,
+  readTopics,
+  readWorkers,
+  type TopicReport,
+  type WorkerRecord,
+} from '../../model/state-records.ts'
+import type { Clock } from '../../ports/clock.ts'
+import type { LogPoint, LogReader, TopicPartition } from '../../ports/cluster.ts'
+import type { StateStore } from '../../ports/state.ts'
+
+export type LinkState = 'starting' | 'mirroring' | 'paused' | 'stopped' | 'promoted' | 'faulted'
+
+export type TopicStatus = {
+  readonly name: string
+  readonly state: PartitionState
+  readonly partitions: readonly PartitionReport[]
+}
+
+export type LinkStatus = {
+  readonly name: string
+  readonly source: string
+  readonly target: string
+  readonly home: boolean
+  readonly generation: number
+  readonly mode: 'exact' | 'shared'
+  readonly state: LinkState
+  readonly sentence: string
+  readonly lagRecords: number
+  readonly lagMs: number
+  readonly rpoMs: number
+  /** ISO 8601; null when it was never seen. */
+  readonly sourceSeenAt: string | null
+  readonly workers: readonly { readonly id: string; readonly slots: readonly number[] }[]
+  readonly topics: readonly TopicStatus[]
+  readonly groups: readonly never[]
+}
+
+export type ObserveStatusInput = {
+  readonly settings: LinkSettings
+  /** Undefined when it cannot be reached; `sourceProblem` then says why. */
+  readonly source: LogReader | undefined
+  readonly sourceProblem: string | undefined
+  readonly target: LogReader
+  readonly store: StateStore
+  readonly clock: Clock
+}
+
+/** A worker whose last beat is older is taken for dead. */
+const BEAT_MISSING_MS = 12_000
+
+export async function observeStatus(input: ObserveStatusInput): Promise<LinkStatus> {
+  const { settings, store, clock } = input
+  await store.refresh()
+  const now = clock.now()
+  const link = readLink(store, settings.name)
+  const known = readTopics(store, settings.name)
+  const reports = new Map(
+    [...readReports(store, settings.name)].filter(([topic]) => known.has(topic) || link !== undefined),
+  )
+  const workers = [...readWorkers(store, settings.name)]
+  const alive = workers.filter(
+    ([, worker]) => worker.state === 'running' && now - worker.at < BEAT_MISSING_MS,
+  )
+
+  const partitions = [...reports].flatMap(([topic, report]) =>
+    report.partitions.map(({ partition }) => ({ topic, partition })),
+  )
+  const cursors = await liveOffsets(input.target, partitions, 'logEnd')
+  const sourceEnds =
+    input.source === undefined ? undefined : await liveOffsets(input.source, partitions, 'highWatermark')
+  const topics = [...reports].map(([name, report]) => topicStatus(name, report, { cursors, sourceEnds, now }))
+  const all = topics.flatMap(topic => topic.partitions)
+
+  const seenAt =
+    sourceEnds === undefined ? Math.max(0, ...workers.map(([, worker]) => worker.sourceSeenAt)) : now
+  const lagMs = Math.max(0, ...all.map(partition => partition.lagMs))
+  return {
+    name: settings.name,
+    source: settings.source,
+    target: settings.target,
+    home: true,
+    generation: link?.generation ?? 0,
+    mode: settings.mode,
+    ...stateOf({ input, hasRun: link !== undefined, alive, topics, all }),
+    lagRecords: all.reduce((sum, partition) => sum + partition.lagRecords, 0),
+    lagMs,
+    rpoMs: lagMs + (seenAt === 0 ? 0 : now - seenAt),
+    sourceSeenAt: seenAt === 0 ? null : new Date(seenAt).toISOString(),
+    workers: alive.map(([id]) => ({ id, slots: [0] })),
+    topics,
+    groups: [],
+  }
+}
+
+/** Offsets by `topic/partition`; those that no leader answered for are missing. Undefined: the cluster went away. */
+async function liveOffsets(
+  cluster: LogReader,
+  partitions: readonly TopicPartition[],
+  point: LogPoint,
+): Promise<ReadonlyMap<string, number> | undefined> {
+  try {
+    const answers = await cluster.offsets(partitions, point)
+    return new Map(
+      answers.flatMap((answer, index) => {
+        const of = partitions[index]
+        return answer.code === KafkaCode.NONE && of !== undefined
+          ? [[`${of.topic}/${of.partition}`, answer.offset] as const]
+          : []
+      }),
+    )
+  } catch (error) {
+    if (findKdrError(error)?.code === 'unreachable') return undefined
+    throw error
+  }
+}
+
+type Live = {
+  readonly cursors: ReadonlyMap<string, number> | undefined
+  readonly sourceEnds: ReadonlyMap<string, number> | undefined
+  readonly now: number
+}
+
+function topicStatus(name: string, report: TopicReport, live: Live): TopicStatus {
+  const partitions = report.partitions.map(partition => {
+    const key = `${name}/${partition.partition}`
+    const cursor = live.cursors?.get(key) ?? partition.cursor
+    const sourceEnd = live.sourceEnds?.get(key) ?? partition.sourceEnd
+    const lagRecords = Math.max(0, sourceEnd - cursor)
+    // What the worker measured, grown by the age of its report; nothing is late that has arrived.
+    const lagMs = lagRecords === 0 ? 0 : Math.round(partition.lagMs + Math.max(0, live.now - report.at))
+    return { ...partition, cursor, sourceEnd, lagRecords, lagMs }
+  })
+  return { name, state: worst(partitions.map(partition => partition.state)), partitions }
+}
+
+const BY_GRAVITY: readonly PartitionState[] = [
+  'faulted',
+  'waiting',
+  'seeding',
+  'paused',
+  'mirroring',
+  'promoted',
+]
+
+function worst(states: readonly PartitionState[]): PartitionState {
+  return BY_GRAVITY.find(state => states.includes(state)) ?? 'waiting'
+}
+
+function stateOf(found: {
+  readonly input: ObserveStatusInput
+  readonly hasRun: boolean
+  readonly alive: readonly (readonly [string, WorkerRecord])[]
+  readonly topics: readonly TopicStatus[]
+  readonly all: readonly PartitionReport[]
+}): { readonly state: LinkState; readonly sentence: string } {
+  const { input, hasRun, alive, topics, all } = found
+  if (!hasRun) return { state: 'stopped', sentence: 'this link has never run; start it with: kdr run' }
+  const faulted = all.filter(partition => partition.state === 'faulted')
+  const lag = all.reduce((sum, partition) => sum + partition.lagRecords, 0)
+  if (faulted.length > 0) {
+    const first = faulted[0]?.sentence ?? ''
+    const others = faulted.length > 1 ? ` (and ${faulted.length - 1} more)` : ''
+    return {
+      state: 'faulted',
+      sentence: `${faulted.length} of ${all.length} partition(s) stopped${others}: ${first}`,
+    }
+  }
+  if (input.source === undefined) {
+    return {
+      state: alive.length > 0 ? 'mirroring' : 'stopped',
+      sentence: `the source does not answer: ${input.sourceProblem ?? 'unknown'}`,
+    }
+  }
+  if (alive.length === 0)
+    return {
+      state: 'stopped',
+      sentence: `no kdr runs this link; ${lag} record(s) behind. Start it with: kdr run`,
+    }
+  const waiting = all.filter(partition => partition.state === 'waiting' || partition.state === 'seeding')
+  if (waiting.length === 0) {
+    const mirrored = `${topics.length} topic(s), ${all.length} partition(s)`
+    return {
+      state: 'mirroring',
+      sentence: lag === 0 ? `${mirrored}, nothing behind` : `${mirrored}, ${lag} record(s) behind`,
+    }
+  }
+  const first = waiting.find(partition => partition.sentence !== undefined)?.sentence
+  const sentence = `${waiting.length} of ${all.length} partition(s) wait${first === undefined ? '' : `: ${first}`}`
+  return { state: waiting.length === all.length ? 'starting' : 'mirroring', sentence }
+}

@@ -1,0 +1,107 @@
+// Consumer groups follow the data, never ahead of what they imply (DESIGN 2.5): the groups are read first, then the ends
+// of the link's topics; the offsets are committed at the target when every cursor has passed those ends. Otherwise an
+// exactly-once application could find its input consumed and its output missing.
+import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
+import type { Clock } from '../../ports/clock.ts'
+import type { GroupAdmin, GroupOffset, LogReader, TopicPartition } from '../../ports/cluster.ts'
+import type { Log } from '../../ports/log.ts'
+
+/** Where a mirror partition stands. `isStopped`: it will not go on by itself, so nobody waits for it. */
+export type MirrorPosition = TopicPartition & {
+  readonly cursor: number
+  readonly logStart: number
+  readonly isStopped: boolean
+}
+
+export type GroupSyncInput = {
+  readonly source: GroupAdmin & LogReader
+  readonly target: GroupAdmin
+  readonly isWanted: (group: string) => boolean
+  readonly positions: () => readonly MirrorPosition[]
+  /** Asked before each commit: throws when another worker has taken over. */
+  readonly assertGeneration: () => Promise<void>
+  readonly clock: Clock
+  readonly log: Log
+}
+
+type Captured = {
+  readonly offsets: ReadonlyMap<string, readonly GroupOffset[]>
+  readonly ends: ReadonlyMap<string, number>
+}
+
+const LOOK_EVERY_MS = 100
+
+export class GroupSync {
+  readonly #input: GroupSyncInput
+  readonly #applied = new Map<string, string>()
+  readonly #told = new Set<string>()
+
+  constructor(input: GroupSyncInput) {
+    this.#input = input
+  }
+
+  /** Captures, waits for the cursors, applies. False when `signal` ended it before the cursors got there. */
+  async round(signal: AbortSignal): Promise<boolean> {
+    const captured = await this.capture()
+    while (!this.#isCovered(captured)) {
+      if (signal.aborted) return false
+      await this.#input.clock.sleep(LOOK_EVERY_MS, signal)
+    }
+    await this.apply(captured)
+    return true
+  }
+
+  async capture(): Promise<Captured> {
+    const { source, isWanted, positions } = this.#input
+    const offsets = new Map<string, readonly GroupOffset[]>()
+    for (const { group } of await source.listGroups()) {
+      if (!isWanted(group)) continue
+      const answer = await source.groupOffsets(group)
+      if (answer.code === KafkaCode.NONE) offsets.set(group, answer.offsets)
+      else
+        this.#tellOnce(`offsets of group "${group}" cannot be read at the source: ${codeName(answer.code)}`)
+    }
+    const mirrored = positions()
+    const answers = await source.offsets(mirrored, 'highWatermark')
+    const ends = new Map(mirrored.map((at, index) => [nameOf(at), answers[index]?.offset ?? 0]))
+    return { offsets, ends }
+  }
+
+  /** Commits what changed since the last time, inside what the mirrors hold. */
+  async apply({ offsets }: Captured): Promise<void> {
+    const { target, positions, assertGeneration } = this.#input
+    const at = new Map(positions().map(position => [nameOf(position), position]))
+    for (const [group, committed] of offsets) {
+      const clamped = committed.flatMap(offset => clamp(offset, at.get(nameOf(offset))))
+      const content = JSON.stringify(clamped)
+      if (clamped.length === 0 || this.#applied.get(group) === content) continue
+      await assertGeneration()
+      const outcome = await target.commitGroupOffsets(group, clamped)
+      if (outcome.code === KafkaCode.NONE) this.#applied.set(group, content)
+      else if (outcome.code === KafkaCode.UNKNOWN_MEMBER_ID) {
+        this.#tellOnce(`group "${group}" has members at the target: its offsets are left alone`)
+      } else
+        this.#tellOnce(
+          `offsets of group "${group}" cannot be committed at the target: ${codeName(outcome.code)}`,
+        )
+    }
+  }
+
+  #isCovered({ ends }: Captured): boolean {
+    return this.#input.positions().every(at => at.isStopped || at.cursor >= (ends.get(nameOf(at)) ?? 0))
+  }
+
+  #tellOnce(sentence: string): void {
+    if (this.#told.has(sentence)) return
+    this.#told.add(sentence)
+    this.#input.log.event('warn', sentence)
+  }
+}
+
+const nameOf = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`
+
+/** Topics that are not mirrored are left out. */
+function clamp(offset: GroupOffset, at: MirrorPosition | undefined): GroupOffset[] {
+  if (at === undefined) return []
+  return [{ ...offset, offset: Math.max(at.logStart, Math.min(offset.offset, at.cursor)) }]
+}

@@ -1,0 +1,142 @@
+// Links of the config as running things: connects both clusters, opens the state, starts the engines, and hands
+// commands what they show. One file composes them; the engines do not know each other.
+import type { RunningLink } from '../cli/app.ts'
+import type { Config, LinkConfig } from '../config/index.ts'
+import { catchUp } from '../engine/replicate/once.ts'
+import { type Replication, startReplication } from '../engine/replicate/replication.ts'
+import { type LinkStatus, observeStatus } from '../engine/status/status.ts'
+import { GroupSync } from '../engine/sync/groups.ts'
+import { recordCodec } from '../kafka/records.ts'
+import { findKdrError } from '../model/errors.ts'
+import { compilePatterns } from '../model/patterns.ts'
+import type { Cluster } from '../ports/cluster.ts'
+import type { Log } from '../ports/log.ts'
+import { openTopicStore } from '../state/topic-store.ts'
+import { connectFromConfig } from './clusters.ts'
+import { systemClock, systemEntropy } from './system.ts'
+
+/** Throws KdrError: unreachable, not-allowed, cluster-lacks, wrong-cluster, other-controller. */
+export async function startLink(config: Config, link: LinkConfig, log: Log): Promise<RunningLink> {
+  const closers: (() => Promise<void>)[] = []
+  const closeAll = async (): Promise<void> => {
+    for (const close of closers.toReversed()) await close()
+  }
+  try {
+    const [source, target] = await connectBoth(config, link, closers)
+    const store = await openTopicStore(target, recordCodec, systemClock, { create: true })
+    closers.push(async () => await store.close())
+    const replication = await startReplication({
+      settings: link,
+      source,
+      target,
+      store,
+      codec: recordCodec,
+      clock: systemClock,
+      entropy: systemEntropy,
+      log,
+      firstDifference: async () => 'see: kdr verify',
+    })
+    closers.push(async () => await replication.stop())
+    return running(link, replication, closeAll, log)
+  } catch (error) {
+    await closeAll()
+    throw error
+  }
+}
+
+function running(
+  link: LinkConfig,
+  replication: Replication,
+  closeAll: () => Promise<void>,
+  log: Log,
+): RunningLink {
+  const { source, target, assertGeneration, signal } = replication.context
+  const filter = compilePatterns(link.groups, 'groups')
+  const groups = new GroupSync({
+    source,
+    target,
+    isWanted: group => filter.matches(group),
+    positions: () =>
+      replication.copies().map(copy => ({
+        topic: copy.topic,
+        partition: copy.partition,
+        cursor: copy.appended,
+        logStart: copy.targetLogStart,
+        isStopped: copy.fault !== undefined,
+      })),
+    assertGeneration,
+    clock: systemClock,
+    log,
+  })
+  return {
+    link,
+    progress: () => replication.progress(),
+    failed: replication.failed,
+    once: async options => {
+      const captured = await groups.capture()
+      const result = await catchUp(replication, options)
+      await replication.syncConfigs()
+      await replication.trimNow()
+      await groups.apply(captured)
+      return result
+    },
+    followGroups: () => void followGroups(groups, link, signal, log),
+    stop: closeAll,
+  }
+}
+
+async function followGroups(
+  groups: GroupSync,
+  link: LinkConfig,
+  signal: AbortSignal,
+  log: Log,
+): Promise<void> {
+  while (!signal.aborted) {
+    await systemClock.sleep(link.sync.groupsMs, signal)
+    try {
+      if (!signal.aborted) await groups.round(signal)
+    } catch (error) {
+      const known = findKdrError(error)
+      if (known === undefined) throw error
+      log.event('warn', `groups are not in step: ${known.message}`, { link: link.name })
+    }
+  }
+}
+
+async function connectBoth(
+  config: Config,
+  link: LinkConfig,
+  closers: (() => Promise<void>)[],
+): Promise<readonly [Cluster, Cluster]> {
+  const connected = await Promise.allSettled(
+    [link.source, link.target].map(async name => await connectFromConfig(config, name, systemClock)),
+  )
+  for (const each of connected)
+    if (each.status === 'fulfilled') closers.push(async () => await each.value.close())
+  const [source, target] = connected
+  if (source?.status === 'fulfilled' && target?.status === 'fulfilled') return [source.value, target.value]
+  throw connected.find(each => each.status === 'rejected')?.reason
+}
+
+/** Throws KdrError('unreachable') when the target does not answer: what is known about a link is kept there. */
+export async function readLinkStatus(config: Config, link: LinkConfig): Promise<LinkStatus> {
+  const target = await connectFromConfig(config, link.target, systemClock)
+  let source: Cluster | undefined
+  let sourceProblem: string | undefined
+  try {
+    source = await connectFromConfig(config, link.source, systemClock).catch((error: unknown) => {
+      const known = findKdrError(error)
+      if (known?.code !== 'unreachable') throw error
+      sourceProblem = known.message
+      return undefined
+    })
+    const store = await openTopicStore(target, recordCodec, systemClock, { create: false })
+    try {
+      return await observeStatus({ settings: link, source, sourceProblem, target, store, clock: systemClock })
+    } finally {
+      await store.close()
+    }
+  } finally {
+    await Promise.all([source?.close(), target.close()])
+  }
+}
