@@ -1,0 +1,186 @@
+// Consumer groups: members that read and commit in the background and remember what they received, and the groups'
+// committed offsets.
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicLong;
+import org.apache.kafka.clients.admin.ListConsumerGroupOffsetsOptions;
+import org.apache.kafka.clients.admin.ListConsumerGroupOffsetsSpec;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.consumer.OffsetAndMetadata;
+import org.apache.kafka.common.TopicPartition;
+
+final class Groups {
+  private static final Map<String, Member> MEMBERS = new ConcurrentHashMap<>();
+  private static final AtomicLong NEXT = new AtomicLong();
+
+  private Groups() {}
+
+  static void register(Map<String, Judge.Command> commands) {
+    commands.put("startConsumer", request -> {
+      String name = "c" + NEXT.incrementAndGet();
+      Member member = new Member(name, request);
+      MEMBERS.put(name, member);
+      member.start();
+      return Map.of("consumer", name);
+    });
+    commands.put("consumer", request -> of(Args.text(request, "consumer")).report());
+    commands.put("stopConsumer", request -> {
+      Member member = of(Args.text(request, "consumer"));
+      member.end(request.path("crash").asBoolean());
+      return member.report();
+    });
+    commands.put("auditConsumers", Groups::auditConsumers);
+    commands.put("groupOffsets", Groups::groupOffsets);
+    commands.put("alterGroupOffsets", Groups::alterGroupOffsets);
+    commands.put("deleteGroup", request -> {
+      Admins.of(request).deleteConsumerGroups(List.of(Args.text(request, "group"))).all().get();
+      return null;
+    });
+    commands.put("listGroups", request -> {
+      List<Object> found = new ArrayList<>();
+      for (var group : Admins.of(request).listGroups().all().get())
+        found.add(Map.of("group", group.groupId(), "type", group.type().map(String::valueOf).orElse(""),
+            "state", group.groupState().map(String::valueOf).orElse("")));
+      return found;
+    });
+  }
+
+  private static Member of(String name) {
+    Member member = MEMBERS.get(name);
+    if (member == null) throw new IllegalArgumentException("no such consumer: " + name);
+    return member;
+  }
+
+  static final class Member extends Thread {
+    private final JsonNode request;
+    private final KafkaConsumer<byte[], byte[]> consumer;
+    private final Map<String, Long> positions = new TreeMap<>();
+    /** By `WORKLOAD:N`. */
+    private final Map<String, Integer> received = new HashMap<>();
+    private volatile boolean isEnding;
+    private boolean isCrash;
+    private long count;
+    private String lastError;
+    private List<String> assigned = List.of();
+
+    Member(String name, JsonNode request) {
+      super(name);
+      setDaemon(true);
+      this.request = request;
+      ObjectNode own = request.deepCopy();
+      ObjectNode properties = own.withObject("/properties");
+      properties.put("group.id", Args.text(request, "group"));
+      if (!properties.has("auto.offset.reset")) properties.put("auto.offset.reset", "earliest");
+      if (Args.has(request, "protocol")) properties.put("group.protocol", Args.text(request, "protocol"));
+      consumer = Readers.open(own, Readers.isCommitted(request));
+    }
+
+    @Override
+    public void run() {
+      consumer.subscribe(Args.texts(request, "topics"));
+      long commitEvery = request.path("commitEveryMs").asLong(200) * 1_000_000;
+      long committedAt = System.nanoTime();
+      while (!isEnding) {
+        try {
+          for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(100))) take(record);
+          look();
+          if (commitEvery > 0 && System.nanoTime() - committedAt > commitEvery) {
+            consumer.commitSync(Duration.ofSeconds(5));
+            committedAt = System.nanoTime();
+          }
+        } catch (RuntimeException error) {
+          note(error);
+        }
+      }
+      try {
+        if (!isCrash && commitEvery > 0) consumer.commitSync(Duration.ofSeconds(5));
+      } catch (RuntimeException error) {
+        note(error);
+      }
+      consumer.close(isCrash ? Duration.ZERO : Duration.ofSeconds(5));
+    }
+
+    private synchronized void take(ConsumerRecord<byte[], byte[]> record) {
+      count++;
+      positions.put(record.topic() + "-" + record.partition(), record.offset() + 1);
+      String id = Workloads.idOf(record.value());
+      if (id != null) received.merge(id, 1, Integer::sum);
+    }
+
+    private synchronized void look() {
+      assigned = consumer.assignment().stream().map(TopicPartition::toString).sorted().toList();
+    }
+
+    private synchronized void note(RuntimeException error) {
+      lastError = error.getClass().getSimpleName() + ": " + error.getMessage();
+    }
+
+    void end(boolean isCrash) throws InterruptedException {
+      this.isCrash = isCrash;
+      isEnding = true;
+      join(20_000);
+    }
+
+    synchronized Object report() {
+      Map<String, Object> report = new LinkedHashMap<>();
+      report.put("received", count);
+      report.put("distinct", received.size());
+      report.put("duplicates", received.values().stream().mapToInt(each -> each - 1).sum());
+      report.put("positions", new TreeMap<>(positions));
+      report.put("assigned", assigned);
+      report.put("lastError", lastError);
+      return report;
+    }
+
+    synchronized void addTo(Map<String, Integer> all) {
+      received.forEach((id, times) -> all.merge(id, times, Integer::sum));
+    }
+  }
+
+  /** What `consumers` together have received of a workload's acknowledged records. */
+  private static Object auditConsumers(JsonNode request) {
+    Workloads.Writer writer = Workloads.of(request);
+    Map<String, Integer> all = new HashMap<>();
+    for (String name : Args.texts(request, "consumers")) of(name).addTo(all);
+    Collection<Workloads.Entry> entries = writer.acknowledged();
+    List<Workloads.Entry> missing =
+        entries.stream().filter(entry -> !all.containsKey(writer.name + ":" + entry.n())).toList();
+    return Map.of("acknowledged", entries.size(), "missing", missing.size(),
+        "firstMissing", missing.stream().limit(20).map(Workloads.Entry::shown).toList(),
+        "duplicates", all.values().stream().mapToInt(each -> each - 1).sum());
+  }
+
+  private static Object groupOffsets(JsonNode request) throws Exception {
+    String group = Args.text(request, "group");
+    var spec = Map.of(group, new ListConsumerGroupOffsetsSpec());
+    var found = Admins.of(request).listConsumerGroupOffsets(spec, new ListConsumerGroupOffsetsOptions().requireStable(true))
+        .partitionsToOffsetAndMetadata(group).get();
+    List<Map<String, Object>> offsets = new ArrayList<>();
+    found.forEach((partition, at) -> {
+      if (at != null) offsets.add(Map.of("topic", partition.topic(), "partition", partition.partition(),
+          "offset", at.offset(), "metadata", at.metadata(), "leaderEpoch", at.leaderEpoch().orElse(-1)));
+    });
+    offsets.sort((a, b) -> (a.get("topic") + "-" + a.get("partition")).compareTo(b.get("topic") + "-" + b.get("partition")));
+    return offsets;
+  }
+
+  private static Object alterGroupOffsets(JsonNode request) throws Exception {
+    Map<TopicPartition, OffsetAndMetadata> offsets = new HashMap<>();
+    request.path("offsets").forEach(each -> offsets.put(
+        new TopicPartition(Args.text(each, "topic"), each.path("partition").asInt()),
+        new OffsetAndMetadata(each.path("offset").asLong(), each.path("metadata").asText(""))));
+    Admins.of(request).alterConsumerGroupOffsets(Args.text(request, "group"), offsets).all().get();
+    return null;
+  }
+}

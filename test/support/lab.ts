@@ -1,0 +1,79 @@
+// Real clusters and the judge for a test file, taken down when its tests are over.
+
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type ClusterSpec, type Lab, type LabCluster, startLab } from '../../src/lab/lab.ts'
+import { type Judge, startJudge } from './judge.ts'
+
+/** To be used inside tests and hooks only; before the lab is up its members throw. */
+export interface TestLab {
+  readonly lab: Lab
+  readonly judge: Judge
+  cluster(name: string): LabCluster
+}
+
+/** Call it at the top of a test file (or of a `describe`): starts before the tests and takes all down after them. */
+export function withLab(clusters: readonly ClusterSpec[]): TestLab {
+  let lab: Lab | undefined
+  let judge: Judge | undefined
+  before(async () => {
+    // The judge waits for no broker, so it starts at the same time.
+    const judging = startJudge()
+    const starting = startLab({ dir: freshDir(), clusters })
+    const results = await Promise.allSettled([judging, starting])
+    if (results[0].status === 'fulfilled') judge = results[0].value
+    if (results[1].status === 'fulfilled') lab = results[1].value
+    for (const result of results) if (result.status === 'rejected') throw result.reason
+  })
+  after(async () => {
+    await judge?.close()
+    await lab?.down()
+  })
+  return {
+    get lab() {
+      return started(lab)
+    },
+    get judge() {
+      return started(judge)
+    },
+    cluster: name => started(lab).cluster(name),
+  }
+}
+
+/** A new folder for a lab; the lab removes it with `down`. */
+export function freshDir(): string {
+  return mkdtempSync(join(tmpdir(), 'kdr-lab-'))
+}
+
+let topics = 0
+
+/** A name that no other test of this process has used. */
+export function freshTopic(prefix = 'topic'): string {
+  topics++
+  return `${prefix}-${process.pid}-${topics}`
+}
+
+export type WaitOptions = { readonly timeoutMs?: number; readonly everyMs?: number; readonly what: string }
+
+/** Polls until `condition` returns something other than false, null and undefined, and returns that. */
+export async function waitFor<T>(
+  condition: () => Promise<T> | T,
+  { timeoutMs = 20_000, everyMs = 50, what }: WaitOptions,
+): Promise<NonNullable<Exclude<T, false>>> {
+  const deadline = performance.now() + timeoutMs
+  for (;;) {
+    const found = await condition()
+    if (found !== false && found !== undefined && found !== null)
+      return found as NonNullable<Exclude<T, false>>
+    if (performance.now() > deadline) throw new Error(`waited ${timeoutMs} ms in vain for ${what}`)
+    await sleep(everyMs)
+  }
+}
+
+function started<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error('the lab is not up: use it inside a test')
+  return value
+}
