@@ -10,9 +10,8 @@ import { systemClock } from './wiring/system.ts'
 
 /** Each behind a dynamic import: `kdr --help` must not wait for the Kafka client. */
 const services: Services = {
-  inspectCluster: async () => {
-    throw new KdrError('not-available', 'looking at a real cluster is not available yet')
-  },
+  inspectCluster: async bootstrap =>
+    await (await import('./wiring/clusters.ts')).inspectCluster(bootstrap, systemClock),
   chooseLinks,
   startLink: async (config, link, log) =>
     await (await import('./wiring/links.ts')).startLink(config, link, log),

@@ -1,51 +1,53 @@
-// From a cluster of the config to a connected one. Secrets are handed over as functions, read at each use.
-import type { ConnectionOptions as TlsOptions } from 'node:tls'
-import type { ClusterConfig, Config, SaslConfig, TlsConfig } from '../config/index.ts'
-import { resolveSecret } from '../config/index.ts'
-import { invariant } from '../model/errors.ts'
+// From a cluster of the config to a connected one. Secrets are read at each use.
+
+import type { ConnectionOptions } from 'node:tls'
+import type { ClusterConfig, InspectedCluster, SaslConfig, TlsConfig } from '../config/index.ts'
+import { connectCluster } from '../kafka/cluster.ts'
+import type { SaslOptions } from '../kafka/connection.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Cluster } from '../ports/cluster.ts'
 
-/** The produce timeout of the engine is 5 s: an answer later than this will not come. */
+const CLIENT_ID = 'kdr'
+/** The engine lets a broker wait 5 s for its followers: an answer later than this will not come. */
 const REQUEST_TIMEOUT_MS = 15_000
 
-/** Throws KdrError: unreachable, not-allowed, cluster-lacks, config-invalid (a secret that cannot be read). */
-export async function connectFromConfig(config: Config, name: string, clock: Clock): Promise<Cluster> {
-  const cluster = config.clusters[name]
-  invariant(cluster !== undefined, 'a link names a cluster that the config does not have', { name })
-  return await connectCluster(cluster, clock)
-}
-
-async function connectCluster(cluster: ClusterConfig, clock: Clock): Promise<Cluster> {
-  const kafka = await import('../kafka/cluster.ts')
-  return await kafka.connectCluster({
-    name: cluster.name,
-    bootstrap: cluster.bootstrap,
-    clientId: 'kdr',
+/** Secrets are read now for TLS, and for SASL at each connection. The caller closes it. */
+export async function openCluster(config: ClusterConfig, clock: Clock): Promise<Cluster> {
+  return connectCluster({
+    name: config.name,
+    bootstrap: config.bootstrap,
+    clientId: CLIENT_ID,
     clock,
     requestTimeoutMs: REQUEST_TIMEOUT_MS,
-    ...(cluster.tls === undefined ? {} : { tls: await readTls(cluster.tls) }),
-    ...(cluster.sasl === undefined ? {} : { sasl: saslOptions(cluster.sasl) }),
+    tls: config.tls === undefined ? undefined : await tlsOf(config.tls),
+    sasl: config.sasl === undefined ? undefined : saslOf(config.sasl),
   })
 }
 
-async function readTls({ ca, cert, key }: TlsConfig): Promise<TlsOptions> {
-  const [caText, certText, keyText] = await Promise.all(
-    [ca, cert, key].map(async reference =>
-      reference === undefined ? undefined : await resolveSecret(reference),
-    ),
-  )
-  return {
-    ...(caText === undefined ? {} : { ca: caText }),
-    ...(certText === undefined ? {} : { cert: certText }),
-    ...(keyText === undefined ? {} : { key: keyText }),
+/** For `kdr init --from`: what a cluster holds, asked without credentials, as there is no config yet. */
+export async function inspectCluster(bootstrap: string, clock: Clock): Promise<InspectedCluster> {
+  const cluster = await connectCluster({ name: bootstrap, bootstrap, clientId: CLIENT_ID, clock })
+  try {
+    const view = await cluster.describe()
+    const topics = [...view.topics.values()].filter(topic => !topic.isInternal)
+    return {
+      clusterId: view.clusterId,
+      topics: topics.map(({ name, partitions }) => ({ name, partitions: partitions.length })),
+    }
+  } finally {
+    await cluster.close()
   }
 }
 
-function saslOptions(sasl: SaslConfig) {
-  if (sasl.mechanism === 'OAUTHBEARER') {
-    return { mechanism: sasl.mechanism, token: async () => await resolveSecret(sasl.token) } as const
+async function tlsOf({ ca, cert, key }: TlsConfig): Promise<ConnectionOptions> {
+  return {
+    ...(ca !== undefined && { ca: await ca.read() }),
+    ...(cert !== undefined && { cert: await cert.read() }),
+    ...(key !== undefined && { key: await key.read() }),
   }
-  const { mechanism, username, password } = sasl
-  return { mechanism, username, password: async () => await resolveSecret(password) } as const
+}
+
+function saslOf(sasl: SaslConfig): SaslOptions {
+  if (sasl.mechanism === 'OAUTHBEARER') return { mechanism: sasl.mechanism, token: () => sasl.token.read() }
+  return { mechanism: sasl.mechanism, username: sasl.username, password: () => sasl.password.read() }
 }

@@ -1,18 +1,18 @@
 // Links of the config as running things: connects both clusters, opens the state, starts the engines, and hands
 // commands what they show. One file composes them; the engines do not know each other.
 import type { RunningLink } from '../cli/app.ts'
-import type { Config, LinkConfig } from '../config/index.ts'
+import type { ClusterConfig, Config, LinkConfig } from '../config/index.ts'
 import { catchUp } from '../engine/replicate/once.ts'
 import { type Replication, startReplication } from '../engine/replicate/replication.ts'
 import { type LinkStatus, observeStatus } from '../engine/status/status.ts'
 import { GroupSync } from '../engine/sync/groups.ts'
 import { recordCodec } from '../kafka/records.ts'
-import { findKdrError } from '../model/errors.ts'
+import { findKdrError, invariant } from '../model/errors.ts'
 import { compilePatterns } from '../model/patterns.ts'
 import type { Cluster } from '../ports/cluster.ts'
 import type { Log } from '../ports/log.ts'
 import { openTopicStore } from '../state/topic-store.ts'
-import { connectFromConfig } from './clusters.ts'
+import { openCluster } from './clusters.ts'
 import { systemClock, systemEntropy } from './system.ts'
 
 /** Throws KdrError: unreachable, not-allowed, cluster-lacks, wrong-cluster, other-controller. */
@@ -109,7 +109,7 @@ async function connectBoth(
   closers: (() => Promise<void>)[],
 ): Promise<readonly [Cluster, Cluster]> {
   const connected = await Promise.allSettled(
-    [link.source, link.target].map(async name => await connectFromConfig(config, name, systemClock)),
+    [link.source, link.target].map(async name => await openCluster(clusterOf(config, name), systemClock)),
   )
   for (const each of connected)
     if (each.status === 'fulfilled') closers.push(async () => await each.value.close())
@@ -120,11 +120,11 @@ async function connectBoth(
 
 /** Throws KdrError('unreachable') when the target does not answer: what is known about a link is kept there. */
 export async function readLinkStatus(config: Config, link: LinkConfig): Promise<LinkStatus> {
-  const target = await connectFromConfig(config, link.target, systemClock)
+  const target = await openCluster(clusterOf(config, link.target), systemClock)
   let source: Cluster | undefined
   let sourceProblem: string | undefined
   try {
-    source = await connectFromConfig(config, link.source, systemClock).catch((error: unknown) => {
+    source = await openCluster(clusterOf(config, link.source), systemClock).catch((error: unknown) => {
       const known = findKdrError(error)
       if (known?.code !== 'unreachable') throw error
       sourceProblem = known.message
@@ -139,4 +139,10 @@ export async function readLinkStatus(config: Config, link: LinkConfig): Promise<
   } finally {
     await Promise.all([source?.close(), target.close()])
   }
+}
+
+function clusterOf(config: Config, name: string): ClusterConfig {
+  const cluster = config.clusters[name]
+  invariant(cluster !== undefined, 'a link names a cluster that the config does not have', { name })
+  return cluster
 }

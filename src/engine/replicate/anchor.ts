@@ -13,7 +13,16 @@ import { type PlannedOp, planAppend } from '../log/plan-append.ts'
 import { isSameRecord } from '../log/records.ts'
 import type { LinkContext } from './context.ts'
 import { SETTLE_MS } from './limits.ts'
-import { overfilled, type PartitionCopy } from './partition.ts'
+import {
+  differs,
+  fenced,
+  foreignWrite,
+  lostToRetention,
+  overfilled,
+  shorterSource,
+  truncated,
+} from './faults.ts'
+import type { PartitionCopy } from './partition.ts'
 
 export type Anchor = {
   readonly kind: 'anchored'
@@ -51,10 +60,10 @@ export async function anchor(
 
   const tail = await readTail(context, copy, end)
   if (tail.kind !== 'tail') return tail
-  const foreign = tail.last === undefined ? undefined : foreignWrite(context, copy, tail.last)
-  if (foreign !== undefined) return fault(foreign)
+  if (tail.last !== undefined && isForeign(context, copy, tail.last))
+    return fault(foreignWrite(copy, tail.last.header))
   const isFresh = epochBefore(copy.lineage, end) < 0
-  if (start.offset > end && !isFresh) return fault(lostToRetention(context, copy, end, start.offset))
+  if (start.offset > end && !isFresh) return fault(lostToRetention(copy, end, start.offset))
 
   const difference = await compareTail(context, copy, { end, tail, sourceStart: start.offset })
   if (difference !== undefined) return difference
@@ -101,12 +110,7 @@ async function settle(
 
   const own = state.producers.find(producer => producer.producerId === identity.producerId)
   if (own !== undefined && own.producerEpoch > identity.producerEpoch) {
-    return fault({
-      reason: 'target-refuses',
-      sentence:
-        `"${copy.name}": this link was fenced at the target (producer epoch ${own.producerEpoch}, ours is ` +
-        `${identity.producerEpoch}); another kdr has taken over, or the topic was promoted. See: kdr status`,
-    })
+    return fault(fenced(copy, own.producerEpoch, identity.producerEpoch))
   }
   const isContinued =
     own !== undefined && own.producerEpoch === identity.producerEpoch && own.lastSequence >= 0
@@ -183,16 +187,9 @@ async function lastData(
   return { kind: 'tail', last, logStart }
 }
 
-function foreignWrite({ identity }: LinkContext, copy: PartitionCopy, last: RawBatch): Fault | undefined {
-  const { header } = last
+function isForeign({ identity }: LinkContext, copy: PartitionCopy, { header }: RawBatch): boolean {
   // An adopted topic's own batches carry their first producers' ids; kdr has verified them once (kdr link adopt).
-  if (identity.knownProducers.has(header.producerId) || header.lastOffset < copy.adoptedUpTo) return undefined
-  return {
-    reason: 'foreign-write',
-    sentence:
-      `"${copy.name}": offsets ${header.baseOffset} to ${header.lastOffset} of the target were written by another producer ` +
-      `(id ${header.producerId}). Stop that writer, then copy the topic anew: kdr link recopy LINK --topic ${copy.topic}`,
-  }
+  return !identity.knownProducers.has(header.producerId) && header.lastOffset >= copy.adoptedUpTo
 }
 
 /** Steps 3 and 4. Undefined: all as it should be, or the source no longer holds what would tell. */
@@ -234,7 +231,7 @@ function compareOp(
   { last, end, codec }: Expected,
 ): Fault | undefined {
   const dataEnd = last === undefined ? 0 : last.header.lastOffset + 1
-  if (op.base >= dataEnd) return overfilled(copy.name, op.base, end)
+  if (op.base >= dataEnd) return overfilled(copy, op.base, end)
   if (last === undefined || op.next <= last.header.baseOffset) return undefined
   if (op.base === last.header.baseOffset && stampedCrc(op.bytes, last.header) === last.header.crc)
     return undefined
@@ -245,47 +242,11 @@ function compareOp(
     const source = theirs.get(record.offset)
     if (source !== undefined && !isSameRecord(source, record)) return differs(copy, record.offset)
   }
-  return op.next > dataEnd && end > dataEnd ? overfilled(copy.name, dataEnd, end) : undefined
+  return op.next > dataEnd && end > dataEnd ? overfilled(copy, dataEnd, end) : undefined
 }
 
 function withBase(bytes: Buffer, base: number): Buffer {
   const copy = Buffer.from(bytes)
   copy.writeBigInt64BE(BigInt(base), 0)
   return copy
-}
-
-function lostToRetention({ link }: LinkContext, copy: PartitionCopy, end: number, start: number): Fault {
-  return {
-    reason: 'lost-to-retention',
-    sentence:
-      `"${copy.name}": the source deleted offsets ${end} to ${start - 1} (${start - end}) before they were copied. ` +
-      `To go on without them: kdr link accept-loss ${link} --topic ${copy.topic} --partition ${copy.partition}`,
-  }
-}
-
-function shorterSource(copy: PartitionCopy, end: number, sourceEnd: number): Fault {
-  return {
-    reason: 'foreign-write',
-    sentence:
-      `"${copy.name}": the target holds offsets up to ${end - 1}, the source only up to ${sourceEnd - 1}, and kdr copied none ` +
-      `of them. Delete the topic at the target, or copy it anew: kdr link recopy LINK --topic ${copy.topic}`,
-  }
-}
-
-function truncated(copy: PartitionCopy, at: { epoch: number; endsAt: number; end: number }): Fault {
-  return {
-    reason: 'truncated',
-    sentence:
-      `"${copy.name}": the source lost offsets ${at.endsAt} to ${at.end - 1} that were copied under its leader epoch ${at.epoch} ` +
-      `(an unclean election, or a restored disk). The target still has them. To make both equal: kdr link recopy LINK --topic ${copy.topic}`,
-  }
-}
-
-function differs(copy: PartitionCopy, offset: number): Fault {
-  return {
-    reason: 'foreign-write',
-    sentence:
-      `"${copy.name}": offset ${offset} differs between source and target. See what differs: kdr verify LINK --topic ` +
-      `${copy.topic}; then copy the topic anew: kdr link recopy LINK --topic ${copy.topic}`,
-  }
 }

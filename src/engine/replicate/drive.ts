@@ -2,11 +2,12 @@
 // again. Ends when the partition faults or the link stops.
 import { findKdrError, InvariantViolation } from '../../model/errors.ts'
 import type { Fault } from '../../model/link.ts'
-import { codeName, isAuthorization, isLeaderChange, KafkaCode } from '../../model/kafka-codes.ts'
+import { isAuthorization, isLeaderChange, KafkaCode } from '../../model/kafka-codes.ts'
 import { splitBatches } from '../../model/batch.ts'
 import { type Anchor, anchor, type AnchorResult } from './anchor.ts'
 import type { LinkContext } from './context.ts'
 import { checkFilling } from './estimate.ts'
+import { refusal } from './faults.ts'
 import type { Fetchers } from './fetchers.ts'
 import type { AppendLanes } from './lanes.ts'
 import { BACKOFF_MS, NO_RIGHTS_RETRY_MS, PRODUCE_TIMEOUT_MS, SETTLE_MS } from './limits.ts'
@@ -21,8 +22,6 @@ export type DriveParts = {
   readonly beforeSeed: (copy: PartitionCopy) => Promise<void>
 }
 
-/** A doubt that comes back this often at one offset, with the same code, is no passing trouble. */
-const SAME_DOUBT_LIMIT = 6
 /** How long a partition may be without an answer before its state says so. */
 const PATIENCE_MS = 2_000
 
@@ -244,61 +243,14 @@ function judge(copy: PartitionCopy, reason: Exclude<Break, { why: 'closed' }>, d
   if (reason.why === 'fault') return { kind: 'fault', fault: reason.fault }
   const { cause, code, isUnguarded } = reason
   const times = doubts.count(copy.appended, code)
-  const refusal = code === undefined ? undefined : refusalFault(copy, code, cause, times)
-  if (refusal !== undefined) return { kind: 'fault', fault: refusal }
+  const refused = code === undefined ? undefined : refusal(copy, { offset: copy.appended, code, times })
+  if (refused !== undefined) return { kind: 'fault', fault: refused }
   const waitMs = isRights(code)
     ? NO_RIGHTS_RETRY_MS
     : times <= 1 && (code === undefined || isLeaderChange(code))
       ? 0
       : doubts.backoff()
   return { kind: 'again', cause, isUnguarded, waitMs, ...withCode(code) }
-}
-
-/** Codes that no retry mends. */
-function refusalFault(copy: PartitionCopy, code: number, cause: string, times: number): Fault | undefined {
-  const where = `"${copy.name}" at offset ${copy.appended}`
-  switch (code) {
-    case KafkaCode.MESSAGE_TOO_LARGE:
-    case KafkaCode.RECORD_LIST_TOO_LARGE:
-      return {
-        reason: 'too-large',
-        sentence:
-          `${where}: the target refuses the batch as too large (${codeName(code)}). Raise max.message.bytes of topic ` +
-          `"${copy.topic}" (and segment.bytes, if it is smaller) at the target, then: kdr link resume LINK --topic ${copy.topic}`,
-      }
-    case KafkaCode.CORRUPT_MESSAGE:
-      if (times < 3) return undefined
-      return {
-        reason: 'corrupt',
-        sentence:
-          `${where}: the bytes that the source sends do not match their checksum (${cause}, ${times} times). Move the ` +
-          `partition's leader to another replica at the source, then: kdr link resume LINK --topic ${copy.topic}`,
-      }
-    case KafkaCode.INVALID_RECORD:
-    case KafkaCode.INVALID_TIMESTAMP:
-    case KafkaCode.UNSUPPORTED_COMPRESSION_TYPE:
-    case KafkaCode.UNSUPPORTED_FOR_MESSAGE_FORMAT:
-    case KafkaCode.POLICY_VIOLATION:
-      return {
-        reason: 'target-refuses',
-        sentence: `${where}: ${cause}. After a change at the target: kdr link resume LINK --topic ${copy.topic}`,
-      }
-    case KafkaCode.INVALID_PRODUCER_EPOCH:
-    case KafkaCode.PRODUCER_FENCED:
-    case KafkaCode.TRANSACTION_COORDINATOR_FENCED:
-      return {
-        reason: 'target-refuses',
-        sentence: `${where}: this kdr was fenced at the target (${codeName(code)}); another one has taken the link over. See: kdr status`,
-      }
-    default:
-      if (code !== KafkaCode.OUT_OF_ORDER_SEQUENCE_NUMBER || times < SAME_DOUBT_LIMIT) return undefined
-      return {
-        reason: 'target-refuses',
-        sentence:
-          `${where}: the target refuses the sequence number again and again (${codeName(code)}, ${times} times); something else ` +
-          `writes with this link's producer id. See: kdr status, and kdr verify LINK --topic ${copy.topic}`,
-      }
-  }
 }
 
 /** Counts how often the same doubt came back without progress, and since when nothing has worked. */

@@ -11,6 +11,7 @@ import {
   type PartitionState,
 } from '../../model/link.ts'
 import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
+import { displaced, overfilled } from './faults.ts'
 import { LagRing } from './lag.ts'
 import { BATCHES_IN_FLIGHT, PARTITION_BUFFER_BYTES } from './limits.ts'
 import type { PlannedBatch, PlannedGap, PlannedOp } from '../log/plan-append.ts'
@@ -40,6 +41,7 @@ export type PartitionHooks = {
 }
 
 export class PartitionCopy {
+  readonly link: string
   readonly topic: string
   readonly partition: number
   readonly #hooks: PartitionHooks
@@ -91,9 +93,13 @@ export class PartitionCopy {
   #broken = Promise.withResolvers<Break>()
   #drained: PromiseWithResolvers<void> | undefined
 
-  constructor(topic: string, partition: number, hooks: PartitionHooks) {
-    this.topic = topic
-    this.partition = partition
+  constructor(
+    of: { readonly link: string; readonly topic: string; readonly partition: number },
+    hooks: PartitionHooks,
+  ) {
+    this.link = of.link
+    this.topic = of.topic
+    this.partition = of.partition
     this.#hooks = hooks
   }
 
@@ -218,7 +224,7 @@ export class PartitionCopy {
       return
     }
     if (answer.baseOffset !== batch.base) {
-      this.break({ why: 'fault', fault: this.#displaced(batch, answer.baseOffset) })
+      this.break({ why: 'fault', fault: displaced(this, batch.base, answer.baseOffset) })
       return
     }
     this.appended = batch.next
@@ -321,7 +327,7 @@ export class PartitionCopy {
       this.#countGap({ ...op, next: Math.min(op.next, this.appended) })
       return op.next <= this.appended ? undefined : { ...op, base: this.appended }
     }
-    this.break({ why: 'fault', fault: overfilled(this.name, op.base, this.appended) })
+    this.break({ why: 'fault', fault: overfilled(this, op.base, this.appended) })
     return undefined
   }
 
@@ -385,24 +391,5 @@ export class PartitionCopy {
 
   #isFresh(batch: PlannedBatch): boolean {
     return batch.maxTimestamp > this.#freshSince()
-  }
-
-  #displaced(batch: PlannedBatch, landed: number): Fault {
-    return {
-      reason: 'unexpected-offset',
-      sentence:
-        `"${this.name}": the batch of source offset ${batch.base} landed at offset ${landed} of the target; ` +
-        `something else was written there. Find the writer, then copy the topic anew: kdr link recopy LINK --topic ${this.topic}`,
-    }
-  }
-}
-
-export function overfilled(name: string, offset: number, end: number): Fault {
-  const topic = name.slice(0, name.lastIndexOf('/'))
-  return {
-    reason: 'overfilled',
-    sentence:
-      `"${name}": the target holds ${end - offset} marker(s) more than the source has gaps: its log ends at ${end}, and the ` +
-      `source has a record at ${offset}. Offsets can only be made equal by copying anew: kdr link recopy LINK --topic ${topic}`,
   }
 }

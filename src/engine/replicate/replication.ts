@@ -250,7 +250,7 @@ export class Replication {
     const name = `${verdict.topic}/${partition}`
     const known = this.#copies.get(name)
     const driven: Driven = known ?? {
-      copy: new PartitionCopy(verdict.topic, partition, this.#hooks()),
+      copy: new PartitionCopy({ link: this.context.link, topic: verdict.topic, partition }, this.#hooks()),
       stop: new AbortController(),
       driving: undefined,
       topicFault: undefined,

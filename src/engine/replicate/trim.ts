@@ -2,9 +2,9 @@
 // minutes) must not be mirrored within seconds: a jump over a large share waits for a person, unless the source's own
 // retention explains it (DESIGN 2.2.5). Copying goes on meanwhile.
 import { codeName, isAuthorization, KafkaCode } from '../../model/kafka-codes.ts'
-import type { Fault } from '../../model/link.ts'
 import { readTail } from './anchor.ts'
 import type { LinkContext } from './context.ts'
+import { logStartJump } from './faults.ts'
 import { LOG_START_JUMP_SHARE } from './limits.ts'
 import type { PartitionCopy } from './partition.ts'
 
@@ -82,14 +82,8 @@ async function isExpired(
   return tail.last === undefined || tail.last.header.maxTimestamp < context.clock.now() - retentionMs
 }
 
-function hold({ link, log }: LinkContext, copy: PartitionCopy, before: number): void {
-  const held: Fault = {
-    reason: 'log-start-jump',
-    sentence:
-      `"${copy.name}": the source's log start jumped from ${copy.targetLogStart} to ${before}, over most of what the mirror holds, and ` +
-      `its retention does not explain it. The mirror keeps its records, and copying goes on. If it was meant: ` +
-      `kdr link resume ${link} --topic ${copy.topic} --partition ${copy.partition} --accept-log-start`,
-  }
+function hold({ log }: LinkContext, copy: PartitionCopy, before: number): void {
+  const held = logStartJump(copy, copy.targetLogStart, before)
   if (copy.heldLogStart === undefined) log.event('warn', held.sentence, { reason: held.reason })
   copy.heldLogStart = held
 }

@@ -1,0 +1,158 @@
+// The sentences of partitions that stop: topic, partition, offsets, cause, and the command that resolves it. One place,
+// so that they read alike.
+import type { BatchHeader } from '../../model/batch.ts'
+import type { Fault } from '../../model/link.ts'
+import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
+
+/** Which partition it is about. */
+export type Where = {
+  readonly link: string
+  readonly topic: string
+  readonly partition: number
+  readonly name: string
+}
+
+const recopy = ({ link, topic }: Where): string =>
+  `copy the topic anew: kdr link recopy ${link} --topic ${topic}`
+const resume = ({ link, topic }: Where): string => `kdr link resume ${link} --topic ${topic}`
+
+export function overfilled(where: Where, offset: number, end: number): Fault {
+  return {
+    reason: 'overfilled',
+    sentence:
+      `"${where.name}": the target holds ${end - offset} marker(s) more than the source has gaps: its log ends at ${end}, and the ` +
+      `source has a record at ${offset}. Nothing shortens a log; ${recopy(where)}`,
+  }
+}
+
+export function displaced(where: Where, base: number, landed: number): Fault {
+  return {
+    reason: 'unexpected-offset',
+    sentence:
+      `"${where.name}": the batch of source offset ${base} landed at offset ${landed} of the target, because something else was ` +
+      `written there. Find that writer, then ${recopy(where)}`,
+  }
+}
+
+export function foreignWrite(where: Where, header: BatchHeader): Fault {
+  return {
+    reason: 'foreign-write',
+    sentence:
+      `"${where.name}": offsets ${header.baseOffset} to ${header.lastOffset} of the target were written by another producer ` +
+      `(id ${header.producerId}). Stop that writer, then ${recopy(where)}`,
+  }
+}
+
+export function differs(where: Where, offset: number): Fault {
+  return {
+    reason: 'foreign-write',
+    sentence:
+      `"${where.name}": offset ${offset} differs between source and target. See what differs: kdr verify ${where.link} ` +
+      `--topic ${where.topic}; then ${recopy(where)}`,
+  }
+}
+
+/** The target holds more than the source, and no record of it was copied. */
+export function shorterSource(where: Where, end: number, sourceEnd: number): Fault {
+  return {
+    reason: 'foreign-write',
+    sentence:
+      `"${where.name}": the target's log ends at ${end}, the source's at ${sourceEnd}, and kdr copied no record of it. ` +
+      `Stop whoever wrote there, then ${recopy(where)}`,
+  }
+}
+
+export function lostToRetention(where: Where, end: number, start: number): Fault {
+  return {
+    reason: 'lost-to-retention',
+    sentence:
+      `"${where.name}": the source deleted offsets ${end} to ${start - 1} (${start - end}) before they were copied. To go on ` +
+      `without them: kdr link accept-loss ${where.link} --topic ${where.topic} --partition ${where.partition}; or ${recopy(where)}`,
+  }
+}
+
+export function truncated(where: Where, at: { epoch: number; endsAt: number; end: number }): Fault {
+  return {
+    reason: 'truncated',
+    sentence:
+      `"${where.name}": the source lost offsets ${at.endsAt} to ${at.end - 1} that were copied under its leader epoch ${at.epoch} ` +
+      `(an unclean election, or a restored disk). The target still has them. To make both equal, ${recopy(where)}`,
+  }
+}
+
+export function fenced(where: Where, theirs: number, ours: number): Fault {
+  return {
+    reason: 'target-refuses',
+    sentence:
+      `"${where.name}": this kdr was fenced at the target (its producer epoch is ${ours}, the target has seen ${theirs}); ` +
+      `another one has taken the link over, or the topic was promoted. See: kdr status`,
+  }
+}
+
+export function logStartJump(where: Where, from: number, to: number): Fault {
+  return {
+    reason: 'log-start-jump',
+    sentence:
+      `"${where.name}": the source's log start jumped from ${from} to ${to}, over most of what the mirror holds, and its ` +
+      `retention does not explain it. The mirror keeps its records, and copying goes on. If it was meant: ` +
+      `kdr link resume ${where.link} --topic ${where.topic} --partition ${where.partition} --accept-log-start`,
+  }
+}
+
+/** A doubt that comes back this often at one offset, with the same code, is no passing trouble. */
+const SAME_DOUBT_LIMIT = 6
+/** Bytes that do not match their checksum are read again this often: a line can flip a bit. */
+const CORRUPT_LIMIT = 3
+
+/** What a refused batch means when no retry mends it; undefined when one may. `times`: this code at this offset. */
+export function refusal(
+  where: Where,
+  at: { offset: number; code: number; times: number },
+): Fault | undefined {
+  const { code, times } = at
+  const begin = `"${where.name}" at offset ${at.offset}`
+  switch (code) {
+    case KafkaCode.MESSAGE_TOO_LARGE:
+    case KafkaCode.RECORD_LIST_TOO_LARGE:
+      return {
+        reason: 'too-large',
+        sentence:
+          `${begin}: the target refuses the batch as too large (${codeName(code)}). Raise max.message.bytes of topic ` +
+          `"${where.topic}" (and segment.bytes, if it is smaller) at the target, then: ${resume(where)}`,
+      }
+    case KafkaCode.CORRUPT_MESSAGE:
+      if (times < CORRUPT_LIMIT) return undefined
+      return {
+        reason: 'corrupt',
+        sentence:
+          `${begin}: the bytes that the source sends do not match their checksum, ${times} times in a row. Move the partition's ` +
+          `leader to another replica at the source, then: ${resume(where)}`,
+      }
+    case KafkaCode.INVALID_RECORD:
+    case KafkaCode.INVALID_TIMESTAMP:
+    case KafkaCode.UNSUPPORTED_COMPRESSION_TYPE:
+    case KafkaCode.UNSUPPORTED_FOR_MESSAGE_FORMAT:
+    case KafkaCode.POLICY_VIOLATION:
+      return {
+        reason: 'target-refuses',
+        sentence: `${begin}: the target refuses the batch with ${codeName(code)}. After a change at the target: ${resume(where)}`,
+      }
+    case KafkaCode.INVALID_PRODUCER_EPOCH:
+    case KafkaCode.PRODUCER_FENCED:
+    case KafkaCode.TRANSACTION_COORDINATOR_FENCED:
+      return {
+        reason: 'target-refuses',
+        sentence: `${begin}: this kdr was fenced at the target (${codeName(code)}); another one has taken the link over. See: kdr status`,
+      }
+    case KafkaCode.OUT_OF_ORDER_SEQUENCE_NUMBER:
+      if (times < SAME_DOUBT_LIMIT) return undefined
+      return {
+        reason: 'target-refuses',
+        sentence:
+          `${begin}: the target refuses the sequence number again and again (${codeName(code)}, ${times} times): something else ` +
+          `writes with this link's producer id. See: kdr status, and kdr verify ${where.link} --topic ${where.topic}`,
+      }
+    default:
+      return undefined
+  }
+}
