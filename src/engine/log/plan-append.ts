@@ -139,8 +139,11 @@ class Plan {
   }
 }
 
-/** Which batches belong to aborted transactions: the rule of Java's CompletedFetch, over one answer. */
-class AbortedFilter {
+/**
+ * Which batches belong to aborted transactions: the rule of Java's CompletedFetch, over one answer. `covers` must be asked
+ * once for each batch of the answer, in order, control batches included.
+ */
+export class AbortedFilter {
   readonly #waiting: AbortedTransaction[]
   readonly #active = new Set<bigint>()
 
