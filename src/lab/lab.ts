@@ -66,7 +66,8 @@ export async function startLab(options: LabOptions): Promise<Lab> {
 
   await mkdir(dir, { recursive: true })
   writeState(dir, { v: 1, clusters: records })
-  if (options.until !== 'down') guardLab(dir)
+  // Until it is up, in any case: a second Ctrl-C ends this process at once.
+  guardLab(dir)
   const lab = labAt(dir, options)
   try {
     for (const [index, spec] of clusters.entries()) {
@@ -75,6 +76,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
       await writeCluster(dir, record, spec, pick(distributions, spec.version).template)
     }
     await allOf(lab.clusters.map(cluster => cluster.start()))
+    if (options.until === 'down') releaseLab(dir)
     return lab
   } catch (error) {
     await lab.down()

@@ -56,8 +56,8 @@ export function brokerProperties({ node, nodes, logDir, security, extra }: Broke
       'share.coordinator.state.topic.min.isr': inSync,
       'share.coordinator.state.topic.num.partitions': '5',
       'group.initial.rebalance.delay.ms': '0',
-      // A killed broker is noticed in 5 s instead of 9.
-      'broker.session.timeout.ms': '5000',
+      // A killed broker is noticed in 4 s instead of 9, and one that starts again waits no longer.
+      'broker.session.timeout.ms': '4000',
       'broker.heartbeat.interval.ms': '1000',
       ...(security === 'acl' ? aclProperties() : {}),
       ...extra,

@@ -35,7 +35,7 @@ type Waiting = { readonly resolve: (value: unknown) => void; readonly reject: (e
 export async function startJudgeProcess(version?: string): Promise<JudgeProcess> {
   const distribution = await prepareDistribution(version)
   const classes = await compile(distribution.version, distribution.classPath)
-  const quiet = '-Dorg.slf4j.simpleLogger.defaultLogLevel=error'
+  const quiet = '-Dorg.slf4j.simpleLogger.defaultLogLevel=off'
   const flags = ['-Xmx1g', '-XX:+UseSerialGC', quiet, ...distribution.jvm]
   const args = [...flags, '-cp', `${distribution.classPath}:${classes}`, 'Judge']
   const child = spawn(javaTool('java'), args, { stdio: ['pipe', 'pipe', 'inherit'] })
