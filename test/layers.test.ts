@@ -64,6 +64,11 @@ const RULES: readonly Rule[] = [
     mayTypes: ['engine'],
     because: 'commands get engines through App, so that their tests need none; main.ts wires the real ones',
   },
+  {
+    layer: 'wiring',
+    may: ['model', 'ports', 'engine', 'state', 'kafka', 'config', 'cli', 'wiring', 'node:*'],
+    because: 'the composition root, with main.ts: it knows everything, so that nothing else has to',
+  },
 ]
 
 /** What model and engine must take as an argument instead: time, chance, the process. */

@@ -58,7 +58,7 @@ export type TopicReport = { readonly at: number; readonly partitions: readonly P
 
 /** What an operator asks of the running worker (`kdr link ...`); whoever carries it out deletes it. */
 export type CommandRecord = {
-  readonly verb: 'resume'
+  readonly verb: 'resume' | 'recopy'
   readonly topic?: string
   readonly partition?: number
   readonly acceptLogStart?: boolean

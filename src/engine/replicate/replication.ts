@@ -1,7 +1,7 @@
 // One link's replication by this worker: takes the link over, keeps its topics and partitions going, reports. The parts
 // do the work; this file owns their lifetimes, and what becomes of an error that no partition can answer for.
 import { findKdrError, KdrError } from '../../model/errors.ts'
-import type { Fault, PartitionReport } from '../../model/link.ts'
+import type { PartitionReport } from '../../model/link.ts'
 import type { LinkSettings } from '../../model/link-settings.ts'
 import type { Clock, Entropy } from '../../ports/clock.ts'
 import type { Cluster } from '../../ports/cluster.ts'
@@ -10,18 +10,14 @@ import type { RecordCodec } from '../../ports/records.ts'
 import type { StateStore } from '../../ports/state.ts'
 import { ClusterWatch } from './cluster-watch.ts'
 import type { LinkContext } from './context.ts'
-import { drive, type DriveParts } from './drive.ts'
-import { Fetchers } from './fetchers.ts'
-import { Filler } from './filler.ts'
+import { Copies } from './copies.ts'
 import { takeOver } from './identity.ts'
-import { AppendLanes } from './lanes.ts'
 import { DISCOVER_EVERY_MS, PRODUCER_EXPIRATION_MS, TRIM_EVERY_MS } from './limits.ts'
-import { PartitionCopy, type PartitionHooks } from './partition.ts'
+import type { PartitionCopy } from './partition.ts'
 import { createReads } from './reads.ts'
 import { Reporter } from './reporter.ts'
-import { Seeder } from './seed.ts'
-import { linkKey, partitionKey, readLineage, readLink, toRecord } from '../../model/state-records.ts'
-import { type FirstDifference, Topics, type TopicVerdict } from './topics.ts'
+import { linkKey, readLink, toRecord } from '../../model/state-records.ts'
+import { type FirstDifference, Topics } from './topics.ts'
 import { trim } from './trim.ts'
 
 export type ReplicationInput = {
@@ -34,14 +30,6 @@ export type ReplicationInput = {
   readonly entropy: Entropy
   readonly log: Log
   readonly firstDifference: FirstDifference
-}
-
-/** A copy and the loop that drives it. */
-type Driven = {
-  readonly copy: PartitionCopy
-  stop: AbortController
-  driving: Promise<void> | undefined
-  topicFault: Fault | undefined
 }
 
 export type PartitionProgress = PartitionReport & {
@@ -112,13 +100,11 @@ async function assertGeneration(
 
 export class Replication {
   readonly context: LinkContext
-  readonly #parts: DriveParts
-  readonly #filler: Filler
   readonly #topics: Topics
   readonly #reporter: Reporter
   readonly #reads: { close(): Promise<void> }
   readonly #stopping: AbortController
-  readonly #copies = new Map<string, Driven>()
+  readonly #copies: Copies
   readonly #loops: Promise<void>[] = []
   readonly #failed = Promise.withResolvers<never>()
   #sentence = 'starting'
@@ -135,15 +121,9 @@ export class Replication {
     this.context = context
     this.#stopping = own.stopping
     this.#reads = own.reads
-    this.#filler = new Filler(context)
     this.#topics = new Topics(context, own.firstDifference)
     this.#reporter = new Reporter(context, own.worker)
-    this.#parts = {
-      lanes: new AppendLanes(context),
-      fetchers: new Fetchers(context),
-      seeder: new Seeder(context),
-      beforeSeed: async copy => await this.#topics.setSeeding(copy.topic, true),
-    }
+    this.#copies = new Copies(context, this.#topics, error => this.#failed.reject(error))
     // Whoever awaits `failed` hears of it; nobody has to.
     this.#failed.promise.catch(() => undefined)
   }
@@ -155,7 +135,7 @@ export class Replication {
 
   /** The first look at both clusters, then the loops. */
   async begin(): Promise<void> {
-    this.#take(await this.#topics.discover())
+    this.#copies.take(await this.#topics.discover())
     this.#sentence = 'mirroring'
     this.#loops.push(
       this.#every(DISCOVER_EVERY_MS, async () => await this.#discover()),
@@ -167,7 +147,7 @@ export class Replication {
   }
 
   copies(): PartitionCopy[] {
-    return [...this.#copies.values()].map(({ copy }) => copy)
+    return this.#copies.all()
   }
 
   progress(): PartitionProgress[] {
@@ -193,14 +173,10 @@ export class Replication {
   async stop(): Promise<void> {
     if (this.#stopping.signal.aborted) return
     this.#stopping.abort()
-    for (const { copy, stop } of this.#copies.values()) {
-      stop.abort()
-      copy.break({ why: 'closed' })
-    }
-    await Promise.allSettled([...this.#copies.values()].map(async ({ driving }) => await driving))
+    await this.#copies.stop()
     await Promise.allSettled(this.#loops)
     await this.#recordEnd()
-    await Promise.allSettled([this.#parts.lanes.close(), this.#parts.fetchers.close(), this.#reads.close()])
+    await Promise.allSettled([this.#copies.close(), this.#reads.close()])
   }
 
   /** Leaves out what a successor must wait for. Unreachable: the successor will wait, which is safe. */
@@ -210,7 +186,7 @@ export class Replication {
       const record = readLink(store, link)
       const isClean = this.copies().every(copy => !copy.hasUncertainty)
       if (record?.slotGeneration !== identity.slotGeneration) return
-      await this.#reporter.end()
+      await this.#reporter.end(this.copies())
       await store.put(linkKey(link), toRecord('link', { ...record, isClean }))
     } catch (error) {
       if (findKdrError(error) === undefined) throw error
@@ -218,101 +194,14 @@ export class Replication {
   }
 
   async #discover(): Promise<void> {
-    this.#take(await this.#topics.discover())
-    this.#parts.fetchers.followLeaders()
-    for (const topic of this.#seededTopics()) await this.#topics.setSeeding(topic, false)
+    await this.context.store.refresh()
+    await this.#copies.obey()
+    this.#copies.take(await this.#topics.discover())
+    for (const topic of this.#copies.seeded()) await this.#topics.setSeeding(topic, false)
   }
 
   async #trim(): Promise<void> {
     await trim(this.context, this.copies(), topic => this.#topics.retentionMs(topic))
-  }
-
-  /** Topics none of whose partitions is being seeded, or has seeded records to trim. */
-  #seededTopics(): Set<string> {
-    const done = new Set<string>()
-    const busy = new Set<string>()
-    for (const { copy } of this.#copies.values()) {
-      const isBusy =
-        copy.state === 'seeding' || copy.state === 'waiting' || copy.targetLogStart < copy.acceptedLogStart
-      ;(isBusy ? busy : done).add(copy.topic)
-    }
-    return done.difference(busy)
-  }
-
-  #take(verdicts: readonly TopicVerdict[]): void {
-    for (const verdict of verdicts) {
-      for (let partition = 0; partition < verdict.partitions; partition++)
-        this.#takePartition(verdict, partition)
-    }
-  }
-
-  #takePartition(verdict: TopicVerdict, partition: number): void {
-    const name = `${verdict.topic}/${partition}`
-    const known = this.#copies.get(name)
-    const driven: Driven = known ?? {
-      copy: new PartitionCopy({ link: this.context.link, topic: verdict.topic, partition }, this.#hooks()),
-      stop: new AbortController(),
-      driving: undefined,
-      topicFault: undefined,
-    }
-    if (known === undefined) this.#copies.set(name, driven)
-    const { copy } = driven
-    if (verdict.fault !== undefined) {
-      this.#fault(driven, verdict.fault)
-      return
-    }
-    const mayStart =
-      driven.driving === undefined && (copy.state !== 'faulted' || driven.topicFault !== undefined)
-    if (!mayStart) return
-    driven.topicFault = undefined
-    copy.fault = undefined
-    copy.state = 'waiting'
-    copy.adoptedUpTo = verdict.record?.adoptedUpTo[partition] ?? 0
-    copy.lineage = readLineage(this.context.store, this.context.link, copy.topic, partition)
-    driven.stop = new AbortController()
-    driven.driving = this.#drive(driven)
-  }
-
-  #fault(driven: Driven, fault: Fault): void {
-    driven.topicFault = fault
-    const { copy } = driven
-    if (driven.driving === undefined) {
-      copy.state = isPassing(fault) ? 'waiting' : 'faulted'
-      copy.fault = fault
-      return
-    }
-    driven.stop.abort()
-    copy.break({ why: 'fault', fault })
-  }
-
-  async #drive(driven: Driven): Promise<void> {
-    try {
-      await drive(
-        this.context,
-        driven.copy,
-        this.#parts,
-        AbortSignal.any([this.#stopping.signal, driven.stop.signal]),
-      )
-    } catch (error) {
-      this.#failed.reject(error)
-    } finally {
-      driven.driving = undefined
-      if (driven.topicFault !== undefined) this.#fault(driven, driven.topicFault)
-    }
-  }
-
-  #hooks(): PartitionHooks {
-    return {
-      onSendable: copy => this.#parts.lanes.offer(copy),
-      onGap: (copy, gap) => this.#filler.add(copy, gap),
-      onRoom: copy => this.#parts.fetchers.onRoom(copy),
-      onBuffered: bytes => this.#parts.fetchers.onBuffered(bytes),
-      saveLineage: async copy =>
-        await this.context.store.put(
-          partitionKey(this.context.link, copy.topic, copy.partition),
-          toRecord('partition', { epochs: copy.lineage }),
-        ),
-    }
   }
 
   /** Repeats until the link stops. An unreachable cluster is told once and tried again; anything else ends the link. */
@@ -338,13 +227,6 @@ export class Replication {
       }
     }
   }
-}
-
-/** The next look at the topic may find it gone. */
-function isPassing(fault: Fault): boolean {
-  return (
-    fault.reason === 'no-rights' || fault.reason === 'source-deleted' || fault.reason === 'target-refuses'
-  )
 }
 
 function isPassingError(error: KdrError): boolean {

@@ -24,6 +24,16 @@ export class Reporter {
   }
 
   async beat(sentence: string, copies: readonly PartitionCopy[]): Promise<void> {
+    await Promise.all([this.#put(this.#record('running', sentence)), this.#report(copies)])
+  }
+
+  /** The last word: what it saw, and that it has stopped. */
+  async end(copies: readonly PartitionCopy[]): Promise<void> {
+    await this.#report(copies)
+    await this.#put(this.#record('stopped', 'stopped'))
+  }
+
+  async #report(copies: readonly PartitionCopy[]): Promise<void> {
     const { clock, store, link } = this.#context
     const pieces = new Map<string, PartitionReport[]>()
     for (const copy of copies) {
@@ -32,18 +42,15 @@ export class Reporter {
       piece.push(copy.report(clock.monotonic()))
       pieces.set(key, piece)
     }
-    const puts: Promise<void>[] = [this.#put(this.#record('running', sentence))]
-    for (const [key, partitions] of pieces) {
-      const content = JSON.stringify(partitions)
-      if (this.#written.get(key) === content) continue
-      this.#written.set(key, content)
-      puts.push(store.put(key, toRecord('report', { at: clock.now(), partitions })))
-    }
-    await Promise.all(puts)
-  }
-
-  async end(): Promise<void> {
-    await this.#put(this.#record('stopped', 'stopped'))
+    const changed = [...pieces].filter(
+      ([key, partitions]) => this.#written.get(key) !== JSON.stringify(partitions),
+    )
+    await Promise.all(
+      changed.map(async ([key, partitions]) => {
+        await store.put(key, toRecord('report', { at: clock.now(), partitions }))
+        this.#written.set(key, JSON.stringify(partitions))
+      }),
+    )
   }
 
   #record(state: WorkerRecord['state'], sentence: string): WorkerRecord {

@@ -82,6 +82,13 @@ export class Topics {
     await this.#applyConfigs(topic)
   }
 
+  /** As if it had never been mirrored. */
+  async forget(topic: string): Promise<void> {
+    this.#seeding.delete(topic)
+    this.#sourceConfigs.delete(topic)
+    await this.#context.store.put(topicKey(this.#context.link, topic), undefined)
+  }
+
   async #carryOut(action: TopicAction, records: ReadonlyMap<string, TopicRecord>): Promise<TopicVerdict> {
     switch (action.kind) {
       case 'stop':
