@@ -1,9 +1,17 @@
 // From a cluster of the config to a connected one. Secrets are read at each use.
 
 import type { ConnectionOptions } from 'node:tls'
-import type { ClusterConfig, InspectedCluster, SaslConfig, TlsConfig } from '../config/index.ts'
+import type {
+  ClusterConfig,
+  Config,
+  InspectedCluster,
+  LinkConfig,
+  SaslConfig,
+  TlsConfig,
+} from '../config/index.ts'
 import { connectCluster } from '../kafka/cluster.ts'
 import type { SaslOptions } from '../kafka/connection.ts'
+import { invariant } from '../model/errors.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Cluster } from '../ports/cluster.ts'
 
@@ -22,6 +30,28 @@ export async function openCluster(config: ClusterConfig, clock: Clock): Promise<
     tls: config.tls === undefined ? undefined : await tlsOf(config.tls),
     sasl: config.sasl === undefined ? undefined : saslOf(config.sasl),
   })
+}
+
+export function clusterOf(config: Config, name: string): ClusterConfig {
+  const cluster = config.clusters[name]
+  invariant(cluster !== undefined, 'a link names a cluster that the config does not have', { name })
+  return cluster
+}
+
+/** Both sides of a link, or none: when one cannot be opened, the other is closed again. The caller closes them. */
+export async function openBoth(
+  config: Config,
+  link: LinkConfig,
+  clock: Clock,
+): Promise<{ readonly source: Cluster; readonly target: Cluster }> {
+  const [source, target] = await Promise.allSettled([
+    openCluster(clusterOf(config, link.source), clock),
+    openCluster(clusterOf(config, link.target), clock),
+  ])
+  if (source.status === 'fulfilled' && target.status === 'fulfilled')
+    return { source: source.value, target: target.value }
+  for (const each of [source, target]) if (each.status === 'fulfilled') await each.value.close()
+  throw [source, target].find(each => each.status === 'rejected')?.reason
 }
 
 /** For `kdr init --from`: what a cluster holds, asked without credentials, as there is no config yet. */

@@ -1,18 +1,19 @@
 // Links of the config as running things: connects both clusters, opens the state, starts the engines, and hands
 // commands what they show. One file composes them; the engines do not know each other.
 import type { RunningLink } from '../cli/app.ts'
-import type { ClusterConfig, Config, LinkConfig } from '../config/index.ts'
+import type { Config, LinkConfig } from '../config/index.ts'
 import { catchUp } from '../engine/replicate/once.ts'
 import { type Replication, startReplication } from '../engine/replicate/replication.ts'
 import { type LinkStatus, observeStatus } from '../engine/status/status.ts'
 import { GroupSync } from '../engine/sync/groups.ts'
+import { firstDifference } from '../engine/verify/first-difference.ts'
 import { recordCodec } from '../kafka/records.ts'
-import { findKdrError, invariant } from '../model/errors.ts'
+import { findKdrError } from '../model/errors.ts'
 import { compilePatterns } from '../model/patterns.ts'
 import type { Cluster } from '../ports/cluster.ts'
 import type { Log } from '../ports/log.ts'
 import { openTopicStore } from '../state/topic-store.ts'
-import { openCluster } from './clusters.ts'
+import { clusterOf, openBoth, openCluster } from './clusters.ts'
 import { systemClock, systemEntropy } from './system.ts'
 
 /** Throws KdrError: unreachable, not-allowed, cluster-lacks, wrong-cluster, other-controller. */
@@ -22,7 +23,8 @@ export async function startLink(config: Config, link: LinkConfig, log: Log): Pro
     for (const close of closers.toReversed()) await close()
   }
   try {
-    const [source, target] = await connectBoth(config, link, closers)
+    const { source, target } = await openBoth(config, link, systemClock)
+    closers.push(async () => void (await Promise.all([source.close(), target.close()])))
     const store = await openTopicStore(target, recordCodec, systemClock, { create: true })
     closers.push(async () => await store.close())
     const replication = await startReplication({
@@ -34,7 +36,8 @@ export async function startLink(config: Config, link: LinkConfig, log: Log): Pro
       clock: systemClock,
       entropy: systemEntropy,
       log,
-      firstDifference: async () => 'see: kdr verify',
+      firstDifference: async topic =>
+        await firstDifference({ source, target, codec: recordCodec, clock: systemClock }, topic),
     })
     closers.push(async () => await replication.stop())
     return running(link, replication, closeAll, log)
@@ -103,21 +106,6 @@ async function followGroups(
   }
 }
 
-async function connectBoth(
-  config: Config,
-  link: LinkConfig,
-  closers: (() => Promise<void>)[],
-): Promise<readonly [Cluster, Cluster]> {
-  const connected = await Promise.allSettled(
-    [link.source, link.target].map(async name => await openCluster(clusterOf(config, name), systemClock)),
-  )
-  for (const each of connected)
-    if (each.status === 'fulfilled') closers.push(async () => await each.value.close())
-  const [source, target] = connected
-  if (source?.status === 'fulfilled' && target?.status === 'fulfilled') return [source.value, target.value]
-  throw connected.find(each => each.status === 'rejected')?.reason
-}
-
 /** Throws KdrError('unreachable') when the target does not answer: what is known about a link is kept there. */
 export async function readLinkStatus(config: Config, link: LinkConfig): Promise<LinkStatus> {
   const target = await openCluster(clusterOf(config, link.target), systemClock)
@@ -139,10 +127,4 @@ export async function readLinkStatus(config: Config, link: LinkConfig): Promise<
   } finally {
     await Promise.all([source?.close(), target.close()])
   }
-}
-
-function clusterOf(config: Config, name: string): ClusterConfig {
-  const cluster = config.clusters[name]
-  invariant(cluster !== undefined, 'a link names a cluster that the config does not have', { name })
-  return cluster
 }
