@@ -17,6 +17,10 @@ const services: Services = {
     await (await import('./wiring/links.ts')).startLink(config, link, log),
   readLinkStatus: async (config, link) =>
     await (await import('./wiring/links.ts')).readLinkStatus(config, link),
+  withLink: async (config, link, act) =>
+    await (await import('./wiring/open-link.ts')).withLink(config, link, act),
+  sendCommand: async (config, link, command) =>
+    await (await import('./wiring/open-link.ts')).sendCommand(config, link, command),
 }
 
 async function main(): Promise<void> {

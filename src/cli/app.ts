@@ -5,6 +5,9 @@ import type { Config, InspectedCluster, LinkConfig } from '../config/index.ts'
 import type { OnceOptions, OnceResult } from '../engine/replicate/once.ts'
 import type { PartitionProgress } from '../engine/replicate/replication.ts'
 import type { LinkStatus } from '../engine/status/status.ts'
+import type { CheckOptions, PrefixCheck } from '../engine/verify/adopt.ts'
+import type { Verification, VerifyProgress } from '../engine/verify/verify.ts'
+import type { CommandRecord } from '../model/state-records.ts'
 import type { Log } from '../ports/log.ts'
 import type { Clock } from '../ports/clock.ts'
 
@@ -28,6 +31,32 @@ export type Services = {
   startLink(config: Config, link: LinkConfig, log: Log): Promise<RunningLink>
   /** Throws KdrError('unreachable') when the target, which keeps what is known of the link, does not answer. */
   readLinkStatus(config: Config, link: LinkConfig): Promise<LinkStatus>
+  /** Both sides of a link, open while `act` runs. Throws KdrError: see src/wiring/open-link.ts. */
+  withLink<T>(config: Config, link: LinkConfig, act: (opened: OpenedLink) => Promise<T>): Promise<T>
+  /** Leaves a command for whoever runs the link now, or next (`isRunning`). */
+  sendCommand(
+    config: Config,
+    link: LinkConfig,
+    command: Omit<CommandRecord, 'at'>,
+  ): Promise<{ readonly id: string; readonly isRunning: boolean }>
+}
+
+export type VerifyOptions = {
+  /** All of the link when empty. Throws KdrError('usage') for one that it does not have. */
+  readonly topics: readonly string[]
+  readonly sinceMs?: number | undefined
+  readonly samplePercent?: number | undefined
+  readonly signal: AbortSignal
+  readonly onProgress: (progress: VerifyProgress) => void
+}
+
+export type OpenedLink = {
+  verify(options: VerifyOptions): Promise<Verification>
+  /** Whether the link has the topic already. Throws KdrError('usage') for one that it does not take. */
+  isMirrored(topic: string): Promise<boolean>
+  checkPrefix(topic: string, options: CheckOptions): Promise<PrefixCheck>
+  /** Makes a topic that was checked the link's own, in its memory; nothing else changes. */
+  adopt(topic: string, checked: PrefixCheck & { readonly kind: 'prefix' }, reason?: string): Promise<void>
 }
 
 /** One link under way in this process. */

@@ -8,8 +8,10 @@ import { EXIT_CODES } from './exit-codes.ts'
 import { registerInit } from './init.ts'
 import { registerLab } from './lab.ts'
 import { registerLater } from './later.ts'
+import { registerLink } from './link.ts'
 import { registerRun } from './run.ts'
 import { registerStatus } from './status.ts'
+import { registerVerify } from './verify.ts'
 
 export function buildProgram(app: App): Command {
   const program = new Command('kdr')
@@ -41,6 +43,8 @@ export function buildProgram(app: App): Command {
   registerConfig(program, app)
   registerRun(program, app)
   registerStatus(program, app)
+  registerVerify(program, app)
+  registerLink(program, app)
   registerLab(program, app)
   registerLater(program)
   return program

@@ -35,6 +35,10 @@ export function makeTestApp(
         Promise.reject(new KdrError('unreachable', `no broker answers at "${link.source}"`)),
       readLinkStatus: (_config, link) =>
         Promise.reject(new KdrError('unreachable', `no broker answers at "${link.target}"`)),
+      withLink: (_config, link) =>
+        Promise.reject(new KdrError('unreachable', `no broker answers at "${link.target}"`)),
+      sendCommand: (_config, link) =>
+        Promise.reject(new KdrError('unreachable', `no broker answers at "${link.target}"`)),
     },
     loadConfig,
     ask: () => Promise.resolve(undefined),

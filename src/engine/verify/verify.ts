@@ -41,7 +41,7 @@ export type VerifyInput = VerifyClusters & {
   readonly since?: number
   /** Only this share of the offsets; `fraction` (random, in [0, 1)) chooses which. */
   readonly sample?: { readonly percent: number; readonly fraction: () => number }
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
   readonly onProgress?: (progress: VerifyProgress) => void
 }
 
