@@ -4,6 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { EXIT_CODES } from '../src/cli/exit-codes.ts'
 import { configJsonSchema, type JsonSchema } from '../src/config/json-schema.ts'
+import { HELD, NOT_COPIED } from '../src/engine/replicate/mirror-configs.ts'
 import { ERRORS } from '../src/model/errors.ts'
 
 /** File names under docs/reference, with their text. */
@@ -11,6 +12,7 @@ export function referencePages(): ReadonlyMap<string, string> {
   return new Map([
     ['config.md', configPage()],
     ['exit-codes.md', exitCodesPage()],
+    ['not-copied.md', notCopiedPage()],
   ])
 }
 
@@ -40,6 +42,43 @@ function configPage(): string {
     'They are checked in shape, `kdr config check` notes them, and they have no effect yet.',
     '',
     ...tableOf(later),
+    '',
+  ].join('\n')
+}
+
+function notCopiedPage(): string {
+  return [
+    '# What is not copied, and what is held',
+    '',
+    'Made by `make docs` from `src/engine/replicate/mirror-configs.ts`.',
+    '',
+    "A mirror topic gets the source topic's partitions and every config that is set on the topic itself. Not copied:",
+    '',
+    '| topic config | why |',
+    '|---|---|',
+    ...NOT_COPIED.map(([name, why]) => `| \`${name}\` | ${why} |`),
+    '| a config that the target does not know | an older target; `kdr run` names it once |',
+    "| defaults of the source's brokers | they belong to that cluster; only `cleanup.policy` is carried over, because it decides what the log holds |",
+    '',
+    'Held on a mirror until it is promoted, because a mirror must neither delete nor refuse anything by itself:',
+    '',
+    '| topic config | value |',
+    '|---|---|',
+    ...Object.entries(HELD).map(([name, value]) => `| \`${name}\` | \`${value}\` |`),
+    "| `max.message.bytes` | 104857600, or the source's if that is more |",
+    '| `min.insync.replicas` | as at the source, at most the replication factor |',
+    '| `cleanup.policy` | `delete` while a compacted mirror is seeded, then as at the source |',
+    '',
+    'If somebody changes one of these at the target, kdr says so once and leaves it.',
+    '',
+    'Also not copied, by intent:',
+    '',
+    "- Producer ids, epochs and sequence numbers: a mirror carries the link's own. Leader epochs: the target's own.",
+    '- Records of aborted transactions, and control markers as such: their offsets hold markers that no reader sees.',
+    "- The time in markers is the target broker's: lookups by time on mirrors of transactional or compacted topics may answer too early.",
+    '- `__consumer_offsets`, `__transaction_state` and other topics that Kafka keeps for itself, and `_kdr.*`. Group offsets are copied through the API.',
+    "- Internal topics of Schema Registry, Connect, MirrorMaker 2 and Confluent's programs, unless a pattern names them.",
+    '- ACLs, quotas and users: a later release.',
     '',
   ].join('\n')
 }

@@ -148,6 +148,8 @@ export class Copies {
     copy.fault = undefined
     copy.state = 'waiting'
     copy.adoptedUpTo = verdict.record?.adoptedUpTo[partition] ?? 0
+    copy.fillsWithTombstones =
+      this.#context.settings.largeGap === 'tombstones' && this.#topics.isCompacted(verdict.topic)
     copy.lineage = readLineage(store, link, copy.topic, partition)
     driven.stop = new AbortController()
     driven.driving = this.#drive(driven)

@@ -15,6 +15,7 @@ import {
 } from './limits.ts'
 import type { PartitionCopy } from './partition.ts'
 import { planAppend } from '../log/plan-append.ts'
+import { withTombstones } from '../log/tombstones.ts'
 import { Throttle } from './throttle.ts'
 
 export class Fetchers {
@@ -218,7 +219,9 @@ class BrokerFetcher {
     copy.observeSource(answer, monotonic)
     const batches = splitBatches(answer.records)
     copy.fetchBytes = batches.length === 0 ? wholeBatchBytes(answer.records) : 0
-    copy.enqueue(planAppend(copy.planned, batches, answer.aborted, this.#context.codec))
+    const { codec, clock } = this.#context
+    const ops = planAppend(copy.planned, batches, answer.aborted, codec)
+    copy.enqueue(copy.fillsWithTombstones ? withTombstones(ops, codec, clock.now()) : ops)
     return 'ok'
   }
 

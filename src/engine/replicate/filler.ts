@@ -2,7 +2,7 @@
 // afterwards the true end of its log says how many markers landed (one answer stands for all of them), and only an end
 // that is as expected lets it go on (DESIGN 2.2.4).
 import { findKdrError } from '../../model/errors.ts'
-import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
+import { codeName, isAuthorization, isLeaderChange, KafkaCode } from '../../model/kafka-codes.ts'
 import type { LinkContext } from './context.ts'
 import { BACKOFF_MS, LEADER_QUIET_MS, MARKERS_PER_PARTITION, MARKERS_PER_REQUEST } from './limits.ts'
 import type { PartitionCopy } from './partition.ts'
@@ -87,7 +87,7 @@ export class Filler {
       jobs.map(async job => {
         const code = codes.get(job.copy.name) ?? KafkaCode.UNKNOWN_SERVER_ERROR
         if (code === KafkaCode.NONE) await this.#settle(job)
-        else job.copy.onFillFailed(`markers are refused with ${codeName(code)}`, code, true)
+        else job.copy.onFillFailed(`markers are refused with ${codeName(code)}`, code, mayHaveLanded(code))
       }),
     )
   }
@@ -141,4 +141,9 @@ export class Filler {
     }
     copy.onFilled(gap, count, answer.end)
   }
+}
+
+/** A refusal for want of leadership or rights wrote nothing; after any other the markers may stand there all the same. */
+function mayHaveLanded(code: number): boolean {
+  return !isLeaderChange(code) && !isAuthorization(code) && code !== KafkaCode.NOT_ENOUGH_REPLICAS
 }

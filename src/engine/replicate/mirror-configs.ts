@@ -2,8 +2,8 @@
 // A mirror must not delete or refuse by itself (DESIGN 2.5): kdr moves its log start, and takes what the source took.
 import type { ConfigEntry } from '../../ports/cluster.ts'
 
-/** Held on a mirror until it is promoted, whatever the source says. */
-const HELD: Readonly<Record<string, string>> = {
+/** Held on a mirror until it is promoted, whatever the source says; docs/reference/not-copied.md shows them too. */
+export const HELD: Readonly<Record<string, string>> = {
   'retention.ms': '-1',
   'retention.bytes': '-1',
   'compression.type': 'producer',

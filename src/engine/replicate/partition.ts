@@ -77,6 +77,8 @@ export class PartitionCopy {
   isFetching = false
   /** Since it was last opened, a write was left without an answer. */
   hasUncertainty = false
+  /** `largeGap: tombstones`, and the topic is compacted. */
+  fillsWithTombstones = false
   /** The first fill after a take-over is of one offset: it raises the generation there (DESIGN 2.2.4). */
   fillOneFirst = true
 

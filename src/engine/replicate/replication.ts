@@ -32,6 +32,10 @@ export type ReplicationInput = {
   readonly firstDifference: FirstDifference
 }
 
+/** A stop waits this long for what is in flight, then this long for each further step. */
+const FINISH_MS = 6_000
+const CLOSE_MS = 1_000
+
 export type PartitionProgress = PartitionReport & {
   readonly topic: string
   readonly records: number
@@ -169,22 +173,34 @@ export class Replication {
     await this.#trim()
   }
 
-  /** Finishes what is in flight, records a clean end, closes the connections. At most about PRODUCE_TIMEOUT_MS. */
+  /** Finishes what is in flight, records a clean end, closes the connections: within 10 s, whatever the brokers do. */
   async stop(): Promise<void> {
     if (this.#stopping.signal.aborted) return
     this.#stopping.abort()
-    await this.#copies.stop()
-    await Promise.allSettled(this.#loops)
-    await this.#recordEnd()
-    await Promise.allSettled([this.#copies.close(), this.#reads.close()])
+    const stopped = this.#copies.stop()
+    const isInTime = await this.#within(FINISH_MS, stopped)
+    if (!isInTime) await this.#copies.close()
+    const isDrained = isInTime || (await this.#within(CLOSE_MS, stopped))
+    await this.#within(CLOSE_MS, this.#recordEnd(isDrained))
+    await this.#within(CLOSE_MS, Promise.allSettled([this.#copies.close(), this.#reads.close()]))
+  }
+
+  /** False when `work` has not ended in time; it is then left to itself. */
+  async #within(ms: number, work: Promise<unknown>): Promise<boolean> {
+    const inTime = new AbortController()
+    const done = work.then(() => true)
+    const isInTime = await Promise.race([done, this.context.clock.sleep(ms, inTime.signal).then(() => false)])
+    inTime.abort()
+    return isInTime
   }
 
   /** Leaves out what a successor must wait for. Unreachable: the successor will wait, which is safe. */
-  async #recordEnd(): Promise<void> {
+  async #recordEnd(isDrained: boolean): Promise<void> {
     const { store, link, identity } = this.context
     try {
+      await Promise.allSettled(this.#loops)
       const record = readLink(store, link)
-      const isClean = this.copies().every(copy => !copy.hasUncertainty)
+      const isClean = isDrained && this.copies().every(copy => !copy.hasUncertainty)
       if (record?.slotGeneration !== identity.slotGeneration) return
       await this.#reporter.end(this.copies())
       await store.put(linkKey(link), toRecord('link', { ...record, isClean }))

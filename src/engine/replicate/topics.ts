@@ -22,6 +22,9 @@ export type TopicVerdict = {
 /** The first difference between a non-empty topic at the target and its source, in words. */
 export type FirstDifference = (topic: string) => Promise<string>
 
+/** Topics that are created or changed side by side. */
+const AT_ONCE = 16
+
 export class Topics {
   readonly #context: LinkContext
   readonly #firstDifference: FirstDifference
@@ -48,6 +51,10 @@ export class Topics {
       : undefined
   }
 
+  isCompacted(topic: string): boolean {
+    return this.#sourceConfigs.get(topic)?.get('cleanup.policy')?.value?.includes('compact') === true
+  }
+
   /** One look at both clusters, and what follows from it. Throws KdrError('unreachable'). */
   async discover(): Promise<TopicVerdict[]> {
     const { sourceWatch, targetWatch, link, store } = this.#context
@@ -56,8 +63,13 @@ export class Topics {
     const actions = planTopics({ link, isWanted: this.#isWanted, source, target, records })
     const verdicts: TopicVerdict[] = []
     const changes = actions.filter(action => action.kind !== 'mirror' && action.kind !== 'stop')
-    await this.#readSourceConfigs(changes.map(action => action.source.name))
-    for (const action of actions) verdicts.push(await this.#carryOut(action, records))
+    await this.#readSourceConfigs(
+      actions.flatMap(action => (needsConfigs(action, this.#sourceConfigs) ? [action.source.name] : [])),
+    )
+    for (let at = 0; at < actions.length; at += AT_ONCE) {
+      const now = actions.slice(at, at + AT_ONCE)
+      verdicts.push(...(await Promise.all(now.map(async action => await this.#carryOut(action, records)))))
+    }
     if (changes.length > 0) await targetWatch.refresh()
     return verdicts
   }
@@ -281,6 +293,13 @@ export class Topics {
     await this.#context.store.put(topicKey(this.#context.link, source.name), toRecord('topic', record))
     return record
   }
+}
+
+function needsConfigs(
+  action: TopicAction,
+  known: ReadonlyMap<string, unknown>,
+): action is Exclude<TopicAction, { readonly kind: 'stop' }> {
+  return action.kind !== 'stop' && (action.kind !== 'mirror' || !known.has(action.source.name))
 }
 
 function mirrored(topic: string, partitions: number, record: TopicRecord | undefined): TopicVerdict {
