@@ -1,16 +1,17 @@
-// Starts the Java judge (test/judge) and speaks its protocol: a JSON object a line, answers in any order. It is compiled
-// once for each state of its sources, into the lab's cache.
+// Starts the Java judge (the folder judge) and speaks its protocol: a JSON object a line, answers in any order. It is
+// compiled once for each state of its sources, into the lab's cache.
 
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { prepareDistribution } from '../../src/lab/distribution.ts'
-import { cached } from '../../src/lab/jars.ts'
-import { javaTool, runTool } from '../../src/lab/processes.ts'
+import { fileURLToPath } from 'node:url'
+import { prepareDistribution } from './distribution.ts'
+import { cached } from './jars.ts'
+import { javaTool, runTool } from './processes.ts'
 
-const SOURCES = new URL('../judge/', import.meta.url)
+const SOURCES = fileURLToPath(new URL('judge/', import.meta.url))
 
 /** What Kafka answered, by the name of Java's exception: `TopicExistsException`. */
 export class JudgeError extends Error {
@@ -31,14 +32,21 @@ export interface JudgeProcess {
 
 type Waiting = { readonly resolve: (value: unknown) => void; readonly reject: (error: Error) => void }
 
-/** `version`: of the Java clients; default the lab's default. */
-export async function startJudgeProcess(version?: string): Promise<JudgeProcess> {
-  const distribution = await prepareDistribution(version)
-  const classes = await compile(distribution.version, distribution.classPath)
+export type JudgeOptions = {
+  /** Of the Java clients; default the lab's default. */
+  readonly version?: string | undefined
+  readonly signal?: AbortSignal
+}
+
+export async function startJudgeProcess(options: JudgeOptions = {}): Promise<JudgeProcess> {
+  const { version, signal } = options
+  const distribution = await prepareDistribution(version, signal && { signal })
+  const classes = await compile(distribution.version, distribution.classPath, signal)
   const quiet = '-Dorg.slf4j.simpleLogger.defaultLogLevel=off'
   const flags = ['-Xmx1g', '-XX:+UseSerialGC', quiet, ...distribution.jvm]
   const args = [...flags, '-cp', `${distribution.classPath}:${classes}`, 'Judge']
-  const child = spawn(javaTool('java'), args, { stdio: ['pipe', 'pipe', 'inherit'] })
+  // Detached: Ctrl-C in the terminal is not for it; it ends with its stdin, so whatever ends this process ends it too.
+  const child = spawn(javaTool('java'), args, { stdio: ['pipe', 'pipe', 'inherit'], detached: true })
   const waiting = new Map<number, Waiting>()
   let next = 1
   let ended: Error | undefined
@@ -82,22 +90,15 @@ export async function startJudgeProcess(version?: string): Promise<JudgeProcess>
   }
 }
 
-function compile(version: string, classPath: string): Promise<string> {
+function compile(version: string, classPath: string, signal?: AbortSignal): Promise<string> {
   const names = readdirSync(SOURCES).filter(name => name.endsWith('.java'))
-  const sources = names.sort().map(name => new URL(name, SOURCES))
+  const sources = names.sort().map(name => join(SOURCES, name))
   const hash = createHash('sha256').update(version)
   for (const source of sources) hash.update(readFileSync(source))
   return cached(join('judge', hash.digest('hex').slice(0, 16)), async scratch => {
     const classes = join(scratch, 'classes')
-    const files = sources.map(source => source.pathname)
-    const { code, output } = await runTool(javaTool('javac'), [
-      '-nowarn',
-      '-d',
-      classes,
-      '-cp',
-      classPath,
-      ...files,
-    ])
+    const args = ['-nowarn', '-d', classes, '-cp', classPath, ...sources]
+    const { code, output } = await runTool(javaTool('javac'), args, signal)
     if (code !== 0) throw new Error(`the judge does not compile:\n${output}`)
     return classes
   })

@@ -1,0 +1,280 @@
+// Java's own Kafka clients as the judge of kdr: typed calls of the program in the folder judge.
+
+import { JudgeError, type JudgeOptions, startJudgeProcess } from './judge-process.ts'
+
+export { JudgeError }
+
+/** A cluster, as the lab gives it; `properties` are Java client properties (see `saslOf`). */
+export type At = { readonly bootstrap: string; readonly properties?: Readonly<Record<string, string>> }
+
+export type Isolation = 'committed' | 'uncommitted'
+export type Codec = 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd'
+
+/** Bytes travel as base64; `b64` makes it of text. */
+export type Base64 = string
+
+export type TestRecord = {
+  readonly partition?: number
+  readonly key?: Base64 | null
+  readonly value?: Base64 | null
+  readonly headers?: readonly (readonly [key: string, value: Base64 | null])[]
+  readonly timestamp?: number
+}
+
+export type ProducerOptions = {
+  readonly compression?: Codec
+  readonly acks?: 'all' | '1' | '0'
+  readonly idempotent?: boolean
+  readonly lingerMs?: number
+  readonly batchBytes?: number
+  readonly transactionalId?: string
+}
+
+/** Given records, or `count` made ones: half of each value is random (by `seed`), so that it compresses like real data. */
+export type Send = {
+  readonly topic: string
+  /** Default: round robin. */
+  readonly partition?: number
+} & (
+  | { readonly records: readonly TestRecord[] }
+  | {
+      readonly count: number
+      /** Default 100. */
+      readonly sizeBytes?: number
+      /** Keys are `key-N`, N below this; 0 for null keys. Default 1000. */
+      readonly keys?: number
+      readonly timestampBase?: number
+      readonly timestampStep?: number
+      readonly seed?: number
+    }
+)
+
+export type Sent = {
+  /** In the order of the records; empty when more than 10,000. */
+  readonly offsets: readonly number[]
+  readonly partitions: readonly {
+    readonly partition: number
+    readonly first: number
+    readonly last: number
+  }[]
+}
+
+export type TopicDescription = {
+  readonly topicId: string
+  readonly partitions: readonly {
+    readonly partition: number
+    readonly leader: number
+    readonly replicas: readonly number[]
+    readonly isr: readonly number[]
+  }[]
+}
+
+export type Digest = {
+  readonly partition: number
+  readonly logStart: number
+  /** The high watermark; the last stable offset when `committed`. */
+  readonly end: number
+  readonly count: number
+  readonly bytes: number
+  /** Of offset, timestamp, key, value and headers of every record. */
+  readonly sha256: string
+}
+
+export type ListedRecord = {
+  readonly partition: number
+  readonly offset: number
+  readonly timestamp: number
+  readonly timestampType: 'CreateTime' | 'LogAppendTime' | 'NoTimestampType'
+  readonly key: Base64 | null
+  readonly value: Base64 | null
+  readonly headers: readonly (readonly [key: string, value: Base64 | null])[]
+}
+
+export type PartitionComparison = {
+  readonly topic: string
+  /** -1 when the numbers of partitions differ. */
+  readonly partition: number
+  /** Same records, same log start, same end. */
+  readonly identical: boolean
+  readonly logStart: readonly [a: number, b: number]
+  readonly end: readonly [a: number, b: number]
+  readonly same: number
+  readonly onlyA: number
+  readonly onlyB: number
+  readonly different: number
+  readonly firstDifference?: { readonly offset: number; readonly what: string }
+}
+export type Comparison = { readonly identical: boolean; readonly partitions: readonly PartitionComparison[] }
+
+export type Acl = {
+  readonly type: 'TOPIC' | 'GROUP' | 'CLUSTER' | 'TRANSACTIONAL_ID'
+  /** Default: that of the cluster resource. */
+  readonly name?: string
+  readonly pattern?: 'LITERAL' | 'PREFIXED'
+  readonly principal: string
+  readonly host?: string
+  readonly operation: string
+  readonly permission?: 'ALLOW' | 'DENY'
+}
+
+export type LedgerEntry = readonly [partition: number, offset: number, n: number, ackMs: number]
+
+/** `failed` counts failed sends and transactions. */
+export type WorkloadReport = {
+  readonly sent: number
+  readonly acknowledged: number
+  readonly failed: number
+  readonly lastError: string | null
+  readonly lastAckMs: number
+  readonly ledger?: readonly LedgerEntry[]
+}
+
+export type TopicAudit = {
+  readonly acknowledged: number
+  readonly present: number
+  readonly missing: number
+  readonly firstMissing: readonly LedgerEntry[]
+  /** Numbers that stand there more than once. */
+  readonly repeated: number
+  /** Acknowledged ones at another partition or offset. */
+  readonly moved: number
+  readonly unacknowledged: number
+  /** Records that the workload has not written. */
+  readonly foreign: number
+}
+
+export type ConsumerReport = {
+  readonly received: number
+  readonly distinct: number
+  readonly duplicates: number
+  /** By `topic-partition`: the offset after the last received. */
+  readonly positions: Readonly<Record<string, number>>
+  readonly assigned: readonly string[]
+  readonly lastError: string | null
+}
+
+export type GroupOffset = {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  readonly metadata: string
+  readonly leaderEpoch: number
+}
+
+type TopicAt = At & { readonly topic: string }
+type PartitionAt = TopicAt & { readonly partition: number }
+type Configs = Readonly<Record<string, string>>
+type Range = {
+  readonly partition?: number
+  readonly from?: number
+  readonly to?: number
+  readonly isolation?: Isolation
+}
+type Handle<Name extends string> = { readonly [key in Name]: string }
+
+/** Every call: its argument, and what it returns. The names are those of the program's commands. */
+type Calls = {
+  createTopic: [TopicAt & { partitions?: number; rf?: number; configs?: Configs }, TopicDescription]
+  deleteTopic: [TopicAt, void]
+  createPartitions: [TopicAt & { count: number }, void]
+  describeTopic: [TopicAt, TopicDescription]
+  listTopics: [At, string[]]
+  /** Of a topic or, with `broker` ('' for all), of brokers. `null` removes one. */
+  alterConfigs: [
+    At & { topic?: string; broker?: string; configs: Readonly<Record<string, string | null>> },
+    void,
+  ]
+  /** Only overrides, unless `all`. */
+  describeConfigs: [At & { topic?: string; broker?: string; all?: boolean }, Record<string, string>]
+  deleteRecords: [PartitionAt & { before: number }, { logStart: number }]
+  /** Moves the partition, and its leader to the first of `replicas`. */
+  reassign: [PartitionAt & { replicas: readonly number[] }, { leader: number }]
+  createAcls: [At & { acls: readonly Acl[] }, void]
+  /** All of them without `acls`. */
+  deleteAcls: [At & { acls?: readonly Acl[] }, { deleted: number }]
+  describeAcls: [At, Required<Acl>[]]
+  /** `end`: of a transaction. `open`: the producer goes away as by a crash. */
+  produce: [At & ProducerOptions & Send & { end?: 'commit' | 'abort' | 'open' }, Sent]
+  openProducer: [At & ProducerOptions, Handle<'producer'>]
+  begin: [Handle<'producer'>, void]
+  send: [Handle<'producer'> & Send, Sent]
+  commit: [Handle<'producer'>, void]
+  abort: [Handle<'producer'>, void]
+  closeProducer: [Handle<'producer'> & { leaveOpen?: boolean }, void]
+  digest: [TopicAt & Range, Digest[]]
+  list: [TopicAt & Range, ListedRecord[]]
+  compare: [{ a: At; b: At; topics: readonly string[]; isolation?: Isolation }, Comparison]
+  /** `rate`: records a second. `keys`: as for `Send`, default 0. `abortEvery` N: every Nth transaction. */
+  startWorkload: [
+    TopicAt &
+      ProducerOptions & {
+        rate?: number
+        keys?: number
+        sizeBytes?: number
+        perTransaction?: number
+        abortEvery?: number
+      },
+    Handle<'workload'>,
+  ]
+  workload: [Handle<'workload'> & { ledger?: boolean }, WorkloadReport]
+  stopWorkload: [Handle<'workload'> & { ledger?: boolean; timeoutMs?: number }, WorkloadReport]
+  auditTopic: [At & Handle<'workload'> & { topic?: string; isolation?: Isolation }, TopicAudit]
+  startConsumer: [
+    At & {
+      group: string
+      topics: readonly string[]
+      isolation?: Isolation
+      protocol?: 'classic' | 'consumer'
+      /** Default 200; 0 never commits. */
+      commitEveryMs?: number
+    },
+    Handle<'consumer'>,
+  ]
+  consumer: [Handle<'consumer'>, ConsumerReport]
+  stopConsumer: [Handle<'consumer'> & { crash?: boolean }, ConsumerReport]
+  auditConsumers: [
+    Handle<'workload'> & { consumers: readonly string[] },
+    { acknowledged: number; missing: number; firstMissing: LedgerEntry[]; duplicates: number },
+  ]
+  groupOffsets: [At & { group: string }, GroupOffset[]]
+  alterGroupOffsets: [
+    At & { group: string; offsets: readonly (Partial<GroupOffset> & { topic: string })[] },
+    void,
+  ]
+  deleteGroup: [At & { group: string }, void]
+  listGroups: [At, { group: string; type: string; state: string }[]]
+}
+
+type CallName = keyof Calls
+
+export type Judge = { readonly [Name in CallName]: (args: Calls[Name][0]) => Promise<Calls[Name][1]> } & {
+  close(): Promise<void>
+}
+
+/** Close it, or this process does not end. */
+export async function startJudge(options: JudgeOptions = {}): Promise<Judge> {
+  const judge = await startJudgeProcess(options)
+  // A proxy, so that a command is written down once here: in Calls.
+  return new Proxy({ close: () => judge.close() } as Judge, {
+    get: (own, name) => {
+      // `then`: an object that is awaited is asked for it.
+      if (name === 'close' || name === 'then' || typeof name === 'symbol')
+        return Reflect.get(own, name) as unknown
+      return (args: object) => judge.request(name, args)
+    },
+  })
+}
+
+export function b64(text: string | Uint8Array): Base64 {
+  return Buffer.from(text as string).toString('base64')
+}
+
+/** Java client properties that sign in to a lab cluster with `security: 'acl'`. */
+export function saslOf(username: string, password: string): Record<string, string> {
+  const login = `username="${username}" password="${password}"`
+  return {
+    'security.protocol': 'SASL_PLAINTEXT',
+    'sasl.mechanism': 'PLAIN',
+    'sasl.jaas.config': `org.apache.kafka.common.security.plain.PlainLoginModule required ${login};`,
+  }
+}
