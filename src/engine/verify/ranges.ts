@@ -17,18 +17,14 @@ export function sampleRanges(
   const wanted = Math.min(Math.ceil(((to - from) * percent) / 100), to - from)
   if (wanted <= 0) return []
   const count = Math.min(Math.ceil(wanted / SAMPLE_RANGE_OFFSETS), MAX_SAMPLE_RANGES)
-  const stretch = (to - from) / count
-  const ranges: OffsetRange[] = []
-  let given = 0
-  for (let i = 0; i < count; i++) {
-    const length = Math.round((wanted * (i + 1)) / count) - given
-    given += length
-    const earliest = Math.max(Math.ceil(from + i * stretch), ranges.at(-1)?.to ?? from)
-    const latest = Math.max(Math.floor(from + (i + 1) * stretch) - length, earliest)
-    const start = Math.min(earliest + Math.floor(fraction() * (latest - earliest + 1)), to - length)
-    ranges.push({ from: start, to: start + length })
-  }
-  return ranges
+  const share = (of: number, i: number) => Math.floor((of * i) / count)
+  // What is left out comes before the ranges, a random part of each share of it: then they never overlap.
+  const leftOut = to - from - wanted
+  return Array.from({ length: count }, (_, i) => {
+    const least = share(leftOut, i)
+    const skipped = least + Math.floor(fraction() * (share(leftOut, i + 1) - least + 1))
+    return { from: from + skipped + share(wanted, i), to: from + skipped + share(wanted, i + 1) }
+  })
 }
 
 export type Bounds = {
