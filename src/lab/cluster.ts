@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { KdrError } from '../model/errors.ts'
 import { killBroker, startBroker, stopBroker } from './broker.ts'
 import type { Progress } from './jars.ts'
-import { processState, signalProcess } from './processes.ts'
+import { pauseProcess, type ProcessMark, processState, resumeProcess } from './processes.ts'
 import type { Security } from './properties.ts'
 import { type BrokerRecord, type ClusterRecord, readState, recordProcess } from './state.ts'
 
@@ -45,10 +45,13 @@ export type Watching = { readonly onProgress?: Progress; readonly signal?: Abort
 export function clusterAt(dir: string, name: string, { onProgress, signal }: Watching): LabCluster {
   const record = () => recordOf(dir, name)
   const chosen = (id: number | undefined) => brokersOf(record(), id)
+  const onEach = (act: (mark: ProcessMark) => Promise<void>) => async (id?: number) => {
+    await Promise.all(chosen(id).flatMap(({ process: mark }) => (mark ? [act(mark)] : [])))
+  }
   const first = record()
   const started = async (broker: BrokerRecord) => {
     if (stateOf(broker) === 'running') return
-    if (stateOf(broker) === 'paused') return resumeOne(broker)
+    if (broker.process && stateOf(broker) === 'paused') return resumeProcess(broker.process)
     await startBroker({
       name: `${name}/${broker.id}`,
       dir: nodeDir(dir, name, broker.id),
@@ -76,26 +79,14 @@ export function clusterAt(dir: string, name: string, { onProgress, signal }: Wat
       }))
     },
     logDir: id => join(nodeDir(dir, name, id), 'data'),
-    kill: async id => {
-      await Promise.all(chosen(id).flatMap(({ process: mark }) => (mark ? [killBroker(mark)] : [])))
-    },
-    stop: async id => {
-      await Promise.all(chosen(id).flatMap(({ process: mark }) => (mark ? [stopBroker(mark)] : [])))
-    },
-    pause: async id => {
-      for (const { process: mark } of chosen(id)) if (mark) signalProcess(mark, 'SIGSTOP')
-    },
-    resume: async id => {
-      for (const broker of chosen(id)) resumeOne(broker)
-    },
+    kill: onEach(killBroker),
+    stop: onEach(stopBroker),
+    pause: onEach(pauseProcess),
+    resume: onEach(resumeProcess),
     start: async id => {
       await allOf(chosen(id).map(started))
     },
   }
-}
-
-function resumeOne({ process: mark }: BrokerRecord): void {
-  if (mark) signalProcess(mark, 'SIGCONT')
 }
 
 /** Waits for all before it throws the first failure, so that nothing is still being started behind the caller's back. */

@@ -36,9 +36,29 @@ export function signalProcess(mark: ProcessMark, signal: NodeJS.Signals): void {
 }
 
 /** False when `timeoutMs` passed first. */
-export async function waitUntilGone(mark: ProcessMark, timeoutMs: number): Promise<boolean> {
+export function waitUntilGone(mark: ProcessMark, timeoutMs: number): Promise<boolean> {
+  return waitUntil(mark, state => state === 'gone', timeoutMs)
+}
+
+/** SIGSTOP; resolves when it stands still, which takes the system a moment. */
+export async function pauseProcess(mark: ProcessMark): Promise<void> {
+  signalProcess(mark, 'SIGSTOP')
+  await waitUntil(mark, state => state !== 'running', 5000)
+}
+
+/** SIGCONT. */
+export async function resumeProcess(mark: ProcessMark): Promise<void> {
+  signalProcess(mark, 'SIGCONT')
+  await waitUntil(mark, state => state !== 'paused', 5000)
+}
+
+async function waitUntil(
+  mark: ProcessMark,
+  isReached: (state: ProcessState) => boolean,
+  timeoutMs: number,
+): Promise<boolean> {
   const deadline = performance.now() + timeoutMs
-  while (processState(mark) !== 'gone') {
+  while (!isReached(processState(mark))) {
     if (performance.now() > deadline) return false
     await sleep(20)
   }

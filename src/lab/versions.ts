@@ -3,7 +3,7 @@
 
 import { KdrError } from '../model/errors.ts'
 
-/** Each of these has been resolved by Maven and booted by this lab, oldest first. */
+/** Each of these has been resolved by Maven and booted as a KRaft node, oldest first. */
 export const KNOWN_VERSIONS: readonly string[] = [
   '3.3.2',
   '3.4.1',

@@ -5,8 +5,9 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, test } from 'node:test'
+import { after, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { prepareDistribution } from '../../src/lab/distribution.ts'
 import { KNOWN_VERSIONS, LAB_USERS, startLab } from '../../src/lab/lab.ts'
 import { resolveVersion } from '../../src/lab/versions.ts'
 import { KdrError } from '../../src/model/errors.ts'
@@ -31,6 +32,31 @@ describe('versions', () => {
       for (const known of KNOWN_VERSIONS) assert.ok(error.hint.includes(known), `${known} in: ${error.hint}`)
     }
   })
+})
+
+describe('tools', () => {
+  const emptyCache = freshDir()
+  after(() => rmSync(emptyCache, { recursive: true, force: true }))
+
+  for (const [tool, cache] of [
+    ['mvn', emptyCache],
+    ['java', process.env['KDR_CACHE'] ?? ''],
+  ] as const) {
+    test(`without ${tool}, it says how to install it`, async () => {
+      // The jars of the default version must be in the cache already, or Maven would be missed before Java is.
+      await prepareDistribution(undefined)
+      const env = { ...process.env, PATH: '/nonexistent', JAVA_HOME: '', KAFKA_HOME: '', KDR_CACHE: cache }
+      const child = spawn(process.execPath, [MAIN, 'lab', 'up', '--dir', freshDir()], { env })
+      let errors = ''
+      child.stderr.on('data', chunk => (errors += String(chunk)))
+      const [code] = (await once(child, 'close')) as [number]
+      assert.equal(code, 17)
+      assert.match(
+        errors,
+        new RegExp(`"${tool}" is needed and not installed\\nhint: Install .*apt-get install`),
+      )
+    })
+  }
 })
 
 describe('two clusters', () => {

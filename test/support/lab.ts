@@ -1,6 +1,6 @@
 // Real clusters and the judge for a test file, taken down when its tests are over.
 
-import { mkdtempSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before } from 'node:test'
@@ -43,9 +43,9 @@ export function withLab(clusters: readonly ClusterSpec[]): TestLab {
   }
 }
 
-/** A new folder for a lab; the lab removes it with `down`. */
+/** The name of a folder that does not exist yet; the lab makes it, and removes it with `down`. */
 export function freshDir(): string {
-  return mkdtempSync(join(tmpdir(), 'kdr-lab-'))
+  return join(tmpdir(), `kdr-lab-${randomBytes(6).toString('hex')}`)
 }
 
 let topics = 0
