@@ -1,0 +1,211 @@
+// A link between two lab clusters, run by the real program: a config in a folder of its own, and `./kdr` as a child
+// process that can be awaited, signalled and killed.
+
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { LAB_USERS, type LabCluster } from '../../src/lab/lab.ts'
+import { type Acl, type At, type Comparison, type Judge, saslOf } from './judge.ts'
+import { waitFor } from './lab.ts'
+
+const KDR = fileURLToPath(new URL('../../kdr', import.meta.url))
+
+export type User = { readonly username: string; readonly password: string }
+export const KDR_USER: User = { username: 'kdr', password: LAB_USERS.kdr }
+
+/** A cluster of the config: one of the lab, or an address. */
+export type Side = LabCluster | { readonly name: string; readonly bootstrap: string }
+
+export type LinkSpec = {
+  /** Default `link`. */
+  readonly name?: string
+  readonly source: Side
+  readonly target: Side
+  /** For lab clusters with `security: 'acl'`; default KDR_USER. */
+  readonly user?: User
+  /** More keys of the link. */
+  readonly settings?: Readonly<Record<string, unknown>>
+}
+
+/** `code`: null when a signal ended it. `stdout` and `stderr` are whole only after `ended`. */
+export interface KdrProcess {
+  readonly pid: number
+  readonly stdout: string
+  readonly stderr: string
+  readonly ended: Promise<KdrResult>
+  signal(name: NodeJS.Signals): void
+  /** Resolves at the first match in what is and will be written to stderr; rejects when the process ends before. */
+  says(pattern: RegExp, timeoutMs?: number): Promise<void>
+}
+
+export type KdrResult = {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+  readonly ms: number
+}
+
+export interface Link {
+  readonly name: string
+  readonly config: string
+  /** `kdr ... --config CONFIG`, not awaited. */
+  start(...args: string[]): KdrProcess
+  run(...args: string[]): Promise<KdrResult>
+  /** `kdr ... --json`, parsed. */
+  json(...args: string[]): Promise<{ code: number | null; object: Record<string, unknown>; stderr: string }>
+}
+
+const running = new Set<ChildProcess>()
+
+/** Kills what a failed test has left, at the end of the file. */
+after(() => {
+  for (const child of running) child.kill('SIGKILL')
+})
+
+export function makeLink(spec: LinkSpec): Link {
+  const { name = 'link' } = spec
+  const dir = mkdtempSync(join(tmpdir(), 'kdr-link-'))
+  after(() => rmSync(dir, { recursive: true, force: true }))
+  const config = join(dir, 'kdr.yaml')
+  writeFileSync(config, configText({ ...spec, name }))
+  const start = (...args: string[]) => startKdr([...args, '--config', config])
+  return {
+    name,
+    config,
+    start,
+    run: async (...args) => await start(...args).ended,
+    json: async (...args) => {
+      const { code, stdout, stderr } = await start(...args, '--json').ended
+      return { code, object: JSON.parse(stdout) as Record<string, unknown>, stderr }
+    },
+  }
+}
+
+/** JSON is YAML. */
+function configText({ name = 'link', source, target, user = KDR_USER, settings }: LinkSpec): string {
+  const clusters: Record<string, unknown> = {}
+  for (const side of [source, target]) {
+    const isSecured = 'security' in side && side.security === 'acl'
+    clusters[side.name] = {
+      bootstrap: side.bootstrap,
+      ...(isSecured && { sasl: { mechanism: 'plain', ...user } }),
+    }
+  }
+  const links = { [name]: { source: source.name, target: target.name, ...settings } }
+  return JSON.stringify({ clusters, links }, undefined, 2)
+}
+
+export function startKdr(args: readonly string[]): KdrProcess {
+  const startedAt = performance.now()
+  // The launcher replaces itself with Node, so this is kdr's own process id.
+  const child = spawn(KDR, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+  running.add(child)
+  const written = { stdout: '', stderr: '' }
+  for (const name of ['stdout', 'stderr'] as const)
+    child[name].setEncoding('utf8').on('data', (text: string) => {
+      written[name] += text
+    })
+  let hasEnded = false
+  const ended = once(child, 'close').then(([code]) => {
+    hasEnded = true
+    running.delete(child)
+    return { code: code as number | null, ...written, ms: performance.now() - startedAt }
+  })
+  return {
+    get pid() {
+      return child.pid ?? 0
+    },
+    get stdout() {
+      return written.stdout
+    },
+    get stderr() {
+      return written.stderr
+    },
+    ended,
+    signal: name => void child.kill(name),
+    says: async (pattern, timeoutMs = 20_000) => {
+      await waitFor(
+        () => {
+          if (pattern.test(written.stderr)) return true
+          if (hasEnded) throw new Error(`kdr ended before it said ${pattern}:\n${written.stderr}`)
+          return false
+        },
+        { what: `kdr to say ${pattern}; it said:\n${written.stderr}`, timeoutMs },
+      )
+    },
+  }
+}
+
+/** Runs `act` while `kdr run` mirrors; SIGTERM and a clean end afterwards. Returns what the daemon wrote. */
+export async function whileRunning(
+  link: Link,
+  act: (daemon: KdrProcess) => Promise<void>,
+): Promise<KdrResult> {
+  const daemon = link.start('run', '-v')
+  try {
+    await daemon.says(/→/)
+    await act(daemon)
+    daemon.signal('SIGTERM')
+    return await daemon.ended
+  } finally {
+    daemon.signal('SIGKILL')
+  }
+}
+
+/** As an admin, for the judge. */
+export function adminOf(cluster: LabCluster): At {
+  return cluster.security === 'acl'
+    ? { bootstrap: cluster.bootstrap, properties: saslOf('admin', LAB_USERS.admin) }
+    : { bootstrap: cluster.bootstrap }
+}
+
+/** What the program needs at a source: nothing that writes. */
+export const SOURCE_ACLS: readonly Acl[] = [
+  ...['READ', 'DESCRIBE', 'DESCRIBE_CONFIGS'].map(operation => topicAcl(operation)),
+  { type: 'GROUP', name: '*', principal: 'User:kdr', operation: 'DESCRIBE' },
+]
+
+/** What the program needs at a target where it may not alter the cluster. */
+export const BARE_TARGET_ACLS: readonly Acl[] = [
+  ...['CREATE', 'READ', 'WRITE', 'DESCRIBE', 'ALTER', 'DELETE', 'DESCRIBE_CONFIGS', 'ALTER_CONFIGS'].map(
+    operation => topicAcl(operation),
+  ),
+  // The brokers' `producer.id.expiration.ms`.
+  { type: 'CLUSTER', principal: 'User:kdr', operation: 'DESCRIBE_CONFIGS' },
+  { type: 'GROUP', name: '*', principal: 'User:kdr', operation: 'READ' },
+  { type: 'TRANSACTIONAL_ID', name: '_kdr.', pattern: 'PREFIXED', principal: 'User:kdr', operation: 'WRITE' },
+  {
+    type: 'TRANSACTIONAL_ID',
+    name: '_kdr.',
+    pattern: 'PREFIXED',
+    principal: 'User:kdr',
+    operation: 'DESCRIBE',
+  },
+]
+
+/** Makes it a target with cluster rights (Kafka 3.8 or later). */
+export const MARKER_ACL: Acl = { type: 'CLUSTER', principal: 'User:kdr', operation: 'ALTER' }
+/** The same before 3.8. */
+export const OLD_MARKER_ACL: Acl = { type: 'CLUSTER', principal: 'User:kdr', operation: 'CLUSTER_ACTION' }
+
+function topicAcl(operation: string): Acl {
+  return { type: 'TOPIC', name: '*', principal: 'User:kdr', operation }
+}
+
+/** Fails with the partitions that differ and how. */
+export async function assertIdentical(
+  judge: Judge,
+  sides: { readonly source: LabCluster; readonly target: LabCluster },
+  topics: readonly string[],
+): Promise<Comparison> {
+  const comparison = await judge.compare({ a: adminOf(sides.source), b: adminOf(sides.target), topics })
+  const wrong = comparison.partitions.filter(partition => !partition.identical)
+  if (wrong.length === 0) return comparison
+  throw new Error(
+    `${wrong.length} of ${comparison.partitions.length} partitions differ:\n${wrong.map(each => JSON.stringify(each)).join('\n')}`,
+  )
+}
