@@ -59,8 +59,14 @@ const RULES: readonly Rule[] = [
     because: 'the lab starts real brokers for tests and trials; the product must not need it',
   },
   {
+    layer: 'demo',
+    may: ['model', 'lab', 'demo', 'node:*'],
+    because:
+      'the demo is a user of the product: it runs `kdr run` as a process, and judges it with the clients of Kafka, never with code of kdr',
+  },
+  {
     layer: 'cli',
-    may: ['model', 'ports', 'config', 'lab', 'cli', 'commander', 'node:*'],
+    may: ['model', 'ports', 'config', 'lab', 'demo', 'cli', 'commander', 'node:*'],
     mayTypes: ['engine'],
     because: 'commands get engines through App, so that their tests need none; main.ts wires the real ones',
   },

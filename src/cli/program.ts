@@ -4,6 +4,7 @@
 import { Command, type Help } from 'commander'
 import type { App } from './app.ts'
 import { registerConfig } from './config.ts'
+import { registerDemo } from './demo.ts'
 import { EXIT_CODES } from './exit-codes.ts'
 import { registerInit } from './init.ts'
 import { registerLab } from './lab.ts'
@@ -45,6 +46,7 @@ export function buildProgram(app: App): Command {
   registerStatus(program, app)
   registerVerify(program, app)
   registerLink(program, app)
+  registerDemo(program, app)
   registerLab(program, app)
   registerLater(program)
   return program

@@ -143,8 +143,30 @@ export type TopicAudit = {
   readonly foreign: number
 }
 
+/** A partition of a cluster, held against the ledger of what another one has acknowledged. */
+export type LedgerAudit = {
+  readonly partition: number
+  readonly end: number
+  readonly acknowledged: number
+  /** With the same offset, key, value and timestamp, unless a problem says otherwise. */
+  readonly present: number
+  /** Compacted away: their keys were acknowledged again, later. */
+  readonly superseded: number
+  /** At or beyond the end. */
+  readonly lost: number
+  /** -1 when nothing is lost. */
+  readonly firstLostAckMs: number
+  /** Arrived, though the source had not yet told the producer. */
+  readonly unacknowledged: number
+  readonly problems: number
+  /** By offset, at most 20. */
+  readonly firstProblems: readonly { readonly offset: number; readonly what: string }[]
+}
+
 export type ConsumerReport = {
   readonly received: number
+  /** Wall clock; -1 before the first record. */
+  readonly firstAtMs: number
   readonly distinct: number
   readonly duplicates: number
   /** By `topic-partition`: the offset after the last received. */
@@ -204,10 +226,13 @@ type Calls = {
   digest: [TopicAt & Range, Digest[]]
   list: [TopicAt & Range, ListedRecord[]]
   compare: [{ a: At; b: At; topics: readonly string[]; isolation?: Isolation }, Comparison]
-  /** `rate`: records a second. `keys`: as for `Send`, default 0. `abortEvery` N: every Nth transaction. */
+  /** High watermarks. */
+  ends: [At & { topics: readonly string[] }, (readonly [topic: string, partition: number, end: number])[]]
+  /** `burst`: so many first, at once. `rate`: records a second, then. `keys`: as for `Send`, default 0. `abortEvery` N: every Nth transaction. */
   startWorkload: [
     TopicAt &
       ProducerOptions & {
+        burst?: number
         rate?: number
         keys?: number
         sizeBytes?: number
@@ -219,6 +244,15 @@ type Calls = {
   workload: [Handle<'workload'> & { ledger?: boolean }, WorkloadReport]
   stopWorkload: [Handle<'workload'> & { ledger?: boolean; timeoutMs?: number }, WorkloadReport]
   auditTopic: [At & Handle<'workload'> & { topic?: string; isolation?: Isolation }, TopicAudit]
+  /** `kind` says what may be missing before the tail: only of a compacted topic, records whose key came again. */
+  auditLedger: [
+    At &
+      Handle<'workload'> & {
+        kind: 'plain' | 'transactional' | 'compacted'
+        consumers?: readonly string[]
+      },
+    LedgerAudit[],
+  ]
   startConsumer: [
     At & {
       group: string

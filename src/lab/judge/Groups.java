@@ -56,7 +56,7 @@ final class Groups {
     });
   }
 
-  private static Member of(String name) {
+  static Member of(String name) {
     Member member = MEMBERS.get(name);
     if (member == null) throw new IllegalArgumentException("no such consumer: " + name);
     return member;
@@ -71,6 +71,7 @@ final class Groups {
     private volatile boolean isEnding;
     private boolean isCrash;
     private long count;
+    private long firstAtMs = -1;
     private String lastError;
     private List<String> assigned = List.of();
 
@@ -112,7 +113,7 @@ final class Groups {
     }
 
     private synchronized void take(ConsumerRecord<byte[], byte[]> record) {
-      count++;
+      if (count++ == 0) firstAtMs = System.currentTimeMillis();
       positions.put(record.topic() + "-" + record.partition(), record.offset() + 1);
       String id = Workloads.idOf(record.value());
       if (id != null) received.merge(id, 1, Integer::sum);
@@ -137,10 +138,15 @@ final class Groups {
       report.put("received", count);
       report.put("distinct", received.size());
       report.put("duplicates", received.values().stream().mapToInt(each -> each - 1).sum());
+      report.put("firstAtMs", firstAtMs);
       report.put("positions", new TreeMap<>(positions));
       report.put("assigned", assigned);
       report.put("lastError", lastError);
       return report;
+    }
+
+    synchronized boolean hasReceived(String id) {
+      return received.containsKey(id);
     }
 
     synchronized void addTo(Map<String, Integer> all) {

@@ -30,6 +30,7 @@ public final class Judge {
     Readers.register(COMMANDS);
     Workloads.register(COMMANDS);
     Groups.register(COMMANDS);
+    Ledgers.register(COMMANDS);
     ExecutorService threads = Executors.newCachedThreadPool(task -> {
       Thread thread = new Thread(task);
       thread.setDaemon(true);

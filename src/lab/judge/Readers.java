@@ -29,6 +29,7 @@ final class Readers {
     commands.put("digest", Readers::digest);
     commands.put("list", Readers::list);
     commands.put("compare", Readers::compare);
+    commands.put("ends", Readers::ends);
   }
 
   static KafkaConsumer<byte[], byte[]> open(JsonNode request, boolean isCommitted) {
@@ -91,6 +92,19 @@ final class Readers {
     for (var info : consumer.partitionsFor(topic))
       if (!isOne || info.partition() == request.get("partition").asInt()) found.add(new TopicPartition(topic, info.partition()));
     found.sort((a, b) -> a.partition() - b.partition());
+    return found;
+  }
+
+  private static final Map<String, KafkaConsumer<byte[], byte[]>> ASKING = new java.util.HashMap<>();
+
+  /** The high watermarks of `topics`: [topic, partition, end]. Its consumers are kept, since it is asked often. */
+  private static synchronized Object ends(JsonNode request) {
+    var consumer = ASKING.computeIfAbsent(Args.client(request).toString(), none -> open(request, false));
+    List<TopicPartition> partitions = new ArrayList<>();
+    for (String topic : Args.texts(request, "topics"))
+      for (var info : consumer.partitionsFor(topic)) partitions.add(new TopicPartition(topic, info.partition()));
+    List<Object> found = new ArrayList<>();
+    consumer.endOffsets(partitions).forEach((at, end) -> found.add(List.of(at.topic(), at.partition(), end)));
     return found;
   }
 

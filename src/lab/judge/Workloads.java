@@ -7,9 +7,11 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.regex.Matcher;
@@ -48,7 +50,7 @@ final class Workloads {
   }
 
   /** Acknowledged, or with transactions committed. */
-  record Entry(int partition, long offset, long n, long ackMs) {
+  record Entry(int partition, long offset, long n, long ackMs, long timestamp) {
     List<Long> shown() {
       return List.of((long) partition, offset, n, ackMs);
     }
@@ -74,6 +76,8 @@ final class Workloads {
     final String topic;
     private final JsonNode request;
     private final List<Entry> ledger = new ArrayList<>();
+    /** Numbers that no committed reader may ever see. */
+    private final Set<Long> aborted = new HashSet<>();
     private final int perTransaction;
     private KafkaProducer<byte[], byte[]> producer;
     private volatile boolean isEnding;
@@ -95,13 +99,16 @@ final class Workloads {
     @Override
     public void run() {
       double rate = request.path("rate").asDouble(100);
+      long burst = request.path("burst").asLong(0);
       long begun = System.nanoTime();
       long n = 0;
       while (!isEnding) {
-        long due = (long) ((System.nanoTime() - begun) / 1e9 * rate) - n;
+        // The burst comes first; the clock of the rate starts when it is out.
+        if (n < burst) begun = System.nanoTime();
+        long due = (long) ((System.nanoTime() - begun) / 1e9 * rate) - Math.max(0, n - burst);
         // After a stall it does not make up for more than a second.
         if (due > rate) begun += (long) ((due - rate) / rate * 1e9);
-        if (due < Math.max(1, perTransaction)) {
+        if (n >= burst && due < Math.max(1, perTransaction)) {
           pause(2);
           continue;
         }
@@ -126,30 +133,39 @@ final class Workloads {
         // What is aborted must be in the log, not still in memory.
         producer.flush();
         producer.abortTransaction();
+        synchronized (ledger) {
+          for (Entry each : acknowledged) aborted.add(each.n);
+        }
       } else {
         producer.commitTransaction();
         long now = System.currentTimeMillis();
         synchronized (ledger) {
-          for (Entry each : acknowledged) ledger.add(new Entry(each.partition, each.offset, each.n, now));
+          for (Entry each : acknowledged) ledger.add(new Entry(each.partition, each.offset, each.n, now, each.timestamp));
         }
       }
       return from + perTransaction;
     }
 
     private void send(long n, List<Entry> into) {
-      byte[] id = (name + ":" + n + "|").getBytes(StandardCharsets.US_ASCII);
-      byte[] value = Arrays.copyOf(id, Math.max(id.length, request.path("sizeBytes").asInt(100)));
-      int keys = request.path("keys").asInt(0);
-      byte[] key = keys == 0 ? null : ("key-" + n % keys).getBytes(StandardCharsets.US_ASCII);
       synchronized (ledger) {
         sent++;
       }
-      producer.send(new ProducerRecord<>(topic, key, value), (metadata, error) -> {
+      producer.send(new ProducerRecord<>(topic, keyOf(n), valueOf(n)), (metadata, error) -> {
         if (error != null) note(error);
         else synchronized (ledger) {
-          into.add(new Entry(metadata.partition(), metadata.offset(), n, System.currentTimeMillis()));
+          into.add(new Entry(metadata.partition(), metadata.offset(), n, System.currentTimeMillis(), metadata.timestamp()));
         }
       });
+    }
+
+    byte[] keyOf(long n) {
+      int keys = request.path("keys").asInt(0);
+      return keys == 0 ? null : ("key-" + n % keys).getBytes(StandardCharsets.US_ASCII);
+    }
+
+    byte[] valueOf(long n) {
+      byte[] id = (name + ":" + n + "|").getBytes(StandardCharsets.US_ASCII);
+      return Arrays.copyOf(id, Math.max(id.length, request.path("sizeBytes").asInt(100)));
     }
 
     /** Whatever became of the transaction, a new producer of the same id ends it. */
@@ -186,6 +202,12 @@ final class Workloads {
     List<Entry> acknowledged() {
       synchronized (ledger) {
         return List.copyOf(ledger);
+      }
+    }
+
+    boolean hasAborted(long n) {
+      synchronized (ledger) {
+        return aborted.contains(n);
       }
     }
 

@@ -1,0 +1,98 @@
+// The link of the demo is the product itself: `kdr run` as a process of its own, with a config that one could write.
+
+import { type ChildProcess, spawn } from 'node:child_process'
+import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { KdrError } from '../model/errors.ts'
+
+export interface Link {
+  /** Throws KdrError('not-ready') with the end of kdr's log when kdr has ended by itself. */
+  assertRuns(): void
+  /** SIGTERM; resolves when it is gone. */
+  stop(): Promise<void>
+  /** At once, for a process that ends itself. */
+  kill(): void
+}
+
+export type LinkOptions = {
+  /** Config and log are written here. */
+  readonly dir: string
+  readonly source: { readonly name: string; readonly bootstrap: string }
+  readonly target: { readonly name: string; readonly bootstrap: string }
+  readonly topics: readonly string[]
+}
+
+const STOP_TIMEOUT_MS = 12_000
+const MAIN = fileURLToPath(
+  new URL(import.meta.url.endsWith('.ts') ? '../main.ts' : '../main.js', import.meta.url),
+)
+
+export function runLink(options: LinkOptions): Link {
+  const { dir } = options
+  const config = join(dir, 'kdr.yaml')
+  writeFileSync(config, configText(options))
+  const logFile = join(dir, 'kdr.txt')
+  const log = openSync(logFile, 'a')
+  // Detached: Ctrl-C in the terminal is for the demo, which ends this in its own time.
+  const child = spawn(process.execPath, [MAIN, 'run', '--config', config], {
+    cwd: dir,
+    detached: true,
+    stdio: ['ignore', log, log],
+  })
+  closeSync(log)
+  let isStopping = false
+  const gone = new Promise<void>(resolve => {
+    child.once('error', () => resolve())
+    child.once('exit', () => resolve())
+  })
+  return {
+    assertRuns() {
+      if (isRunning(child) || isStopping) return
+      const lines = readFileSync(logFile, 'utf8').trimEnd().split('\n').slice(-8)
+      throw new KdrError(
+        'not-ready',
+        `\`kdr run\` has ended in the middle of the demo:\n${lines.join('\n')}`,
+        {
+          hint: 'This should not happen; please report what it says above.',
+        },
+      )
+    },
+    async stop() {
+      isStopping = true
+      if (!isRunning(child)) return
+      child.kill('SIGTERM')
+      const patience = new AbortController()
+      await Promise.race([
+        gone.then(() => patience.abort()),
+        sleep(STOP_TIMEOUT_MS, undefined, { signal: patience.signal }).catch(() => {}),
+      ])
+      if (isRunning(child)) child.kill('SIGKILL')
+      await gone
+    },
+    kill() {
+      isStopping = true
+      if (isRunning(child)) child.kill('SIGKILL')
+    },
+  }
+}
+
+function isRunning(child: ChildProcess): boolean {
+  return child.pid !== undefined && child.exitCode === null && child.signalCode === null
+}
+
+function configText({ source, target, topics }: LinkOptions): string {
+  return [
+    'clusters:',
+    `  ${source.name}: { bootstrap: "${source.bootstrap}" }`,
+    `  ${target.name}: { bootstrap: "${target.bootstrap}" }`,
+    'links:',
+    `  ${source.name}-${target.name}:`,
+    `    source: ${source.name}`,
+    `    target: ${target.name}`,
+    `    topics: [${topics.join(', ')}]`,
+    '    sync: { groups: 1s }',
+    '',
+  ].join('\n')
+}
