@@ -146,13 +146,15 @@ const TAIL_WINDOWS = [1, 64, 4_096, 262_144, Number.MAX_SAFE_INTEGER] as const
 
 /** The last data batch of the target below `end`; none when only markers stand there. */
 export async function readTail(context: LinkContext, copy: PartitionCopy, end: number): Promise<Tail | Wait> {
-  let logStart = 0
+  // Asked for: a fetch below it is answered OFFSET_OUT_OF_RANGE, and does not say where the log starts.
+  const start = await context.reads.targetStart(copy)
+  if (start.code !== KafkaCode.NONE) return targetAnswers(start.code)
+  const logStart = start.offset
   for (const window of TAIL_WINDOWS) {
-    const from = Math.max(logStart, end - window, 0)
-    const found = await lastData(context, copy, from, end)
-    if (found.kind === 'wait' || found.last !== undefined) return found
-    logStart = found.logStart
-    if (from <= logStart) break
+    const from = Math.max(logStart, end - window)
+    const last = await lastData(context, copy, from, end)
+    if (last?.kind === 'wait') return last
+    if (last !== undefined || from === logStart) return { kind: 'tail', last: last?.batch, logStart }
   }
   return { kind: 'tail', last: undefined, logStart }
 }
@@ -162,30 +164,26 @@ async function lastData(
   copy: PartitionCopy,
   from: number,
   end: number,
-): Promise<Tail | Wait> {
+): Promise<{ readonly kind: 'found'; readonly batch: RawBatch } | Wait | undefined> {
   const of = { topic: copy.topic, partition: copy.partition, isolation: 'uncommitted' } as const
   let last: RawBatch | undefined
-  let logStart = 0
-  let offset = from
-  do {
+  for (let offset = from; offset < end; ) {
     const answer = await reads.peek('target', { ...of, offset })
-    if (answer.code === KafkaCode.OFFSET_OUT_OF_RANGE && answer.logStart > offset) {
-      offset = answer.logStart
-      logStart = answer.logStart
-      continue
-    }
-    if (answer.code !== KafkaCode.NONE) {
-      return { kind: 'wait', cause: `the target answers ${codeName(answer.code)}`, code: answer.code }
-    }
-    logStart = answer.logStart
+    if (answer.code !== KafkaCode.NONE) return targetAnswers(answer.code)
     const batches = splitBatches(answer.records)
     last = batches.findLast(batch => !batch.header.isControl && batch.header.lastOffset < end) ?? last
     const reached = batches.at(-1)?.header.lastOffset
     if (reached === undefined) break
     offset = reached + 1
-  } while (offset < end)
-  return { kind: 'tail', last, logStart }
+  }
+  return last === undefined ? undefined : { kind: 'found', batch: last }
 }
+
+const targetAnswers = (code: number): Wait => ({
+  kind: 'wait',
+  cause: `the target answers ${codeName(code)}`,
+  code,
+})
 
 function isForeign({ identity }: LinkContext, copy: PartitionCopy, { header }: RawBatch): boolean {
   // An adopted topic's own batches carry their first producers' ids; kdr has verified them once (kdr link adopt).

@@ -34,6 +34,7 @@ export type Reads = {
   readonly targetProducers: (
     partition: TopicPartition,
   ) => Promise<{ code: number; producers: readonly ProducerState[] }>
+  readonly targetStart: (partition: TopicPartition) => Promise<{ code: number; offset: number }>
   readonly sourceStart: (partition: TopicPartition) => Promise<{ code: number; offset: number }>
   readonly sourceEnd: (
     partition: TopicPartition,

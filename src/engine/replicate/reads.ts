@@ -24,6 +24,7 @@ export function createReads({ source, target }: Sides): Reads & { close(): Promi
   return {
     targetEnds: batched(async items => await readEnds(target.cluster, items)),
     targetProducers: batched(async items => await target.cluster.producers(items)),
+    targetStart: batched(async items => await target.cluster.offsets(items, 'logStart')),
     sourceStart: batched(async items => await seen(source, source.cluster.offsets(items, 'logStart'))),
     sourceEnd: batched(async items => await seen(source, source.cluster.offsets(items, 'logEnd'))),
     sourceEpochEnd: batched(async items => await source.cluster.epochEnds(items)),
