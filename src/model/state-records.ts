@@ -45,6 +45,13 @@ export type TopicRecord = {
   readonly adoptedUpTo: readonly number[]
 }
 
+/** Written before the first batch of each new epoch is sent. */
+export type PartitionRecord = {
+  readonly epochs: Lineage
+  /** The source's log start when the copy began. */
+  readonly origin: number
+}
+
 export type WorkerRecord = {
   readonly beat: number
   readonly at: number
@@ -81,8 +88,12 @@ export function readTopics(store: StateReader, link: string): Map<string, TopicR
   )
 }
 
-export function readLineage(store: StateReader, link: string, topic: string, partition: number): Lineage {
-  return read<{ epochs: Lineage }>(store, partitionKey(link, topic, partition))?.epochs ?? []
+export function readPartition(
+  store: StateReader,
+  link: string,
+  { topic, partition }: { readonly topic: string; readonly partition: number },
+): PartitionRecord {
+  return read(store, partitionKey(link, topic, partition)) ?? { epochs: [], origin: 0 }
 }
 
 export function readWorkers(store: StateReader, link: string): Map<string, WorkerRecord> {

@@ -63,7 +63,8 @@ export async function anchor(
   if (tail.last !== undefined && isForeign(context, copy, tail.last))
     return fault(foreignWrite(copy, tail.last.header))
   const isFresh = epochBefore(copy.lineage, end) < 0
-  if (start.offset > end && !isFresh) return fault(lostToRetention(copy, end, start.offset))
+  const neverCopied = Math.max(end, copy.origin)
+  if (start.offset > neverCopied && !isFresh) return fault(lostToRetention(copy, neverCopied, start.offset))
 
   const difference = await compareTail(context, copy, { end, tail, sourceStart: start.offset })
   if (difference !== undefined) return difference

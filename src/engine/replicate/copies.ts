@@ -4,9 +4,10 @@ import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
 import type { Fault } from '../../model/link.ts'
 import {
   type CommandRecord,
+  type PartitionRecord,
   partitionKey,
   readCommands,
-  readLineage,
+  readPartition,
   toRecord,
 } from '../../model/state-records.ts'
 import type { LinkContext } from './context.ts'
@@ -150,7 +151,9 @@ export class Copies {
     copy.adoptedUpTo = verdict.record?.adoptedUpTo[partition] ?? 0
     copy.fillsWithTombstones =
       this.#context.settings.largeGap === 'tombstones' && this.#topics.isCompacted(verdict.topic)
-    copy.lineage = readLineage(store, link, copy.topic, partition)
+    const known = readPartition(store, link, copy)
+    copy.lineage = known.epochs
+    copy.origin = known.origin
     driven.stop = new AbortController()
     driven.driving = this.#drive(driven)
   }
@@ -177,7 +180,7 @@ export class Copies {
       saveLineage: async copy =>
         await store.put(
           partitionKey(link, copy.topic, copy.partition),
-          toRecord('partition', { epochs: copy.lineage }),
+          toRecord('partition', { epochs: copy.lineage, origin: copy.origin } satisfies PartitionRecord),
         ),
     }
   }

@@ -86,11 +86,12 @@ async function attempt(
     copy.appended = anchored.offset
     copy.targetLogStart = anchored.targetLogStart
     copy.sourceLogStart = anchored.sourceLogStart
+    if (anchored.isFresh) copy.origin = anchored.sourceLogStart
+    copy.acceptedLogStart = Math.max(copy.acceptedLogStart, copy.origin)
     if (anchored.isFresh && anchored.sourceLogStart > anchored.offset) {
       const base = await firstBase(context, copy, anchored.sourceLogStart)
       if (base === undefined) return { kind: 'wait', cause: "the source's first batch cannot be read" }
       if (base > anchored.offset) return await seedTo(context, copy, parts, anchored, base)
-      copy.acceptedLogStart = anchored.sourceLogStart
     }
     const tooMuch = await fillingFault(context, copy, anchored.offset)
     if (tooMuch !== undefined) return { kind: 'fault', fault: tooMuch }

@@ -61,7 +61,9 @@ export class PartitionCopy {
   sourceLogStart = 0
   /** Where to fetch from while `planned` lies below it: a batch that straddles the source's log start. */
   #fetchFrom = 0
-  /** A log start that is to be followed without asking: the source's when the copy began. */
+  /** The source's log start when the copy began: below it nothing was ever to be copied. */
+  origin = 0
+  /** A log start that is to be followed without asking: the origin, or what an operator has accepted. */
   acceptedLogStart = 0
   sourceHighWatermark = 0
   sourceLastStable = 0
@@ -85,6 +87,8 @@ export class PartitionCopy {
   #queue: PlannedOp[] = []
   #queuedBytes = 0
   #inFlight: PlannedBatch[] = []
+  /** The highest end of an acknowledged batch. */
+  #acknowledged = 0
   #isOpen = false
   #isFilling = false
   #lineagePending = 0
@@ -141,6 +145,7 @@ export class PartitionCopy {
   }): Promise<Break> {
     invariant(!this.#isOpen && this.#inFlight.length === 0, 'a copy was opened twice', { copy: this.name })
     this.appended = at.offset
+    this.#acknowledged = at.offset
     this.planned = at.offset
     this.#fetchFrom = at.fetchFrom
     this.#sequence = at.sequence
@@ -229,7 +234,9 @@ export class PartitionCopy {
       this.break({ why: 'fault', fault: displaced(this, batch.base, answer.baseOffset) })
       return
     }
-    this.appended = batch.next
+    // Answers may overtake each other; the cursor never passes a batch that is still in flight.
+    this.#acknowledged = Math.max(this.#acknowledged, batch.next)
+    this.appended = this.#inFlight[0]?.base ?? this.#acknowledged
     this.recordsCopied += batch.next - batch.base
     this.bytesCopied += batch.bytes.length
     this.#isLastAckedFresh = this.#isFresh(batch)
@@ -259,6 +266,7 @@ export class PartitionCopy {
     }
     this.fillOneFirst = false
     this.appended = end
+    this.#acknowledged = end
     if (end >= gap.next) {
       this.#queue.shift()
       this.#countGap(gap)
@@ -314,6 +322,11 @@ export class PartitionCopy {
       !this.#isFilling &&
       this.#lineagePending === 0
     ) {
+      invariant(head.base === this.appended, 'a gap does not begin at the cursor', {
+        copy: this.name,
+        gap: head.base,
+        cursor: this.appended,
+      })
       this.#isFilling = true
       this.#hooks.onGap(this, head)
       return

@@ -1,0 +1,89 @@
+// Virtual time. Nothing really waits: when all promises that can run have run, the clock jumps to the next sleeper.
+import type { Clock } from '../../src/ports/clock.ts'
+
+type Sleeper = { readonly at: number; readonly order: number; readonly wake: () => void }
+
+export class SimClock implements Clock {
+  #now: number
+  #order = 0
+  /** A binary heap by (at, order). */
+  readonly #heap: Sleeper[] = []
+  readonly #startedAt: number
+
+  constructor(startAt: number) {
+    this.#now = startAt
+    this.#startedAt = startAt
+  }
+
+  now(): number {
+    return this.#now
+  }
+
+  monotonic(): number {
+    return this.#now - this.#startedAt
+  }
+
+  async sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    if (signal?.aborted === true) return
+    await new Promise<void>(resolve => {
+      let isAwake = false
+      const wake = (): void => {
+        if (isAwake) return
+        isAwake = true
+        signal?.removeEventListener('abort', wake)
+        resolve()
+      }
+      signal?.addEventListener('abort', wake)
+      this.#push({ at: this.#now + Math.max(0, ms), order: this.#order++, wake })
+    })
+  }
+
+  /** Runs until `done` is true or nothing is left to happen, at most to `deadline` of monotonic time. */
+  async run(done: () => boolean, deadline: number): Promise<'done' | 'late' | 'stuck'> {
+    for (;;) {
+      // A macrotask: every promise chain that can go on has gone on by then, as nothing here does real input or output.
+      await new Promise<void>(resolve => {
+        setImmediate(resolve)
+      })
+      if (done()) return 'done'
+      const next = this.#pop()
+      if (next === undefined) return 'stuck'
+      if (next.at - this.#startedAt > deadline) return 'late'
+      this.#now = Math.max(this.#now, next.at)
+      next.wake()
+    }
+  }
+
+  #push(sleeper: Sleeper): void {
+    const heap = this.#heap
+    heap.push(sleeper)
+    let at = heap.length - 1
+    while (at > 0) {
+      const parent = (at - 1) >> 1
+      if (!isBefore(heap[at]!, heap[parent]!)) break
+      ;[heap[at], heap[parent]] = [heap[parent]!, heap[at]!]
+      at = parent
+    }
+  }
+
+  #pop(): Sleeper | undefined {
+    const heap = this.#heap
+    const first = heap[0]
+    const last = heap.pop()
+    if (first === undefined || last === undefined || heap.length === 0) return first
+    heap[0] = last
+    for (let at = 0; ; ) {
+      const left = 2 * at + 1
+      let least = at
+      if (left < heap.length && isBefore(heap[left]!, heap[least]!)) least = left
+      if (left + 1 < heap.length && isBefore(heap[left + 1]!, heap[least]!)) least = left + 1
+      if (least === at) return first
+      ;[heap[at], heap[least]] = [heap[least]!, heap[at]!]
+      at = least
+    }
+  }
+}
+
+function isBefore(a: Sleeper, b: Sleeper): boolean {
+  return a.at < b.at || (a.at === b.at && a.order < b.order)
+}

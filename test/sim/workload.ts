@@ -1,0 +1,169 @@
+// The source's applications: plain and transactional producers, aborts, open transactions; and what the broker does to
+// their records: compaction, retention. Remembers what was ever written at each offset: the truth that oracles ask.
+import { BATCH_HEADER_BYTES, splitBatches } from '../../src/model/batch.ts'
+import { crc32c } from '../../src/model/crc32c.ts'
+import { recordCodec } from '../../src/kafka/records.ts'
+import type { DecodedRecord } from '../../src/ports/records.ts'
+import type { SimPartition } from './cluster.ts'
+import type { SimClock } from './clock.ts'
+import type { Entry } from './log.ts'
+import { controlBatch, transactional } from './marker.ts'
+import type { Random } from './random.ts'
+
+type Written = { readonly id: string; state: 'plain' | 'open' | 'committed' | 'aborted' }
+
+/** What was written at one partition's offsets, over all its histories (an unclean election starts another). */
+export class Truth {
+  readonly #at = new Map<number, Written[]>()
+
+  write(offset: number, written: Written): void {
+    const before = this.#at.get(offset)
+    if (before === undefined) this.#at.set(offset, [written])
+    else before.push(written)
+  }
+
+  /** Whether a read-committed consumer may ever have seen this record there. */
+  wasReadable(offset: number, id: string): boolean {
+    return (
+      this.#at
+        .get(offset)
+        ?.some(each => each.id === id && (each.state === 'plain' || each.state === 'committed')) === true
+    )
+  }
+}
+
+type Transaction = { readonly producerId: bigint; epoch: number; sequence: number; written: Written[] }
+
+export class PartitionWorkload {
+  readonly truth = new Truth()
+  readonly at: SimPartition
+  readonly #clock: SimClock
+  readonly #random: Random
+  readonly #ageMs: number
+  readonly #transactions: Transaction[]
+  #ids = 0
+
+  constructor(
+    at: SimPartition,
+    options: { clock: SimClock; random: Random; ageMs: number; producers: number; firstProducer: number },
+  ) {
+    this.at = at
+    this.#clock = options.clock
+    this.#random = options.random
+    this.#ageMs = options.ageMs
+    this.#transactions = Array.from({ length: options.producers }, (_none, i) => ({
+      producerId: BigInt(options.firstProducer + i),
+      epoch: 0,
+      sequence: 0,
+      written: [],
+    }))
+  }
+
+  /** One thing that an application does. */
+  step(): void {
+    const transaction =
+      this.#transactions.length > 0 && this.#random.chance(0.6)
+        ? this.#random.pick(this.#transactions)
+        : undefined
+    if (transaction === undefined) this.#plain()
+    else if (transaction.written.length === 0 || this.#random.chance(0.4)) this.#send(transaction)
+    else this.#end(transaction, this.#random.chance(0.7))
+    if (!this.at.isUnderReplicated) this.at.log.advance()
+  }
+
+  /** No transaction stays open. */
+  finish(): void {
+    for (const transaction of this.#transactions)
+      if (transaction.written.length > 0) this.#end(transaction, true)
+    this.at.log.advance()
+  }
+
+  /** The cleaner: takes records out of some batches, all of them out of a few, and whole batches. */
+  compact(): void {
+    const { log } = this.at
+    const upTo = log.lastStable
+    log.entries = log.entries.flatMap((entry, index) => {
+      const isLast = index === log.entries.length - 1
+      if (
+        isLast ||
+        entry.next > upTo ||
+        entry.header.isControl ||
+        entry.bytes.length === 0 ||
+        this.#random.chance(0.5)
+      )
+        return [entry]
+      if (this.#random.chance(0.2)) return []
+      return [thinned(entry, this.#random)]
+    })
+  }
+
+  retain(): void {
+    const { log } = this.at
+    log.trim(this.#random.between(log.logStart, Math.min(log.lastStable, log.highWatermark)))
+  }
+
+  #plain(): void {
+    const count = this.#random.between(1, 8)
+    const batch = recordCodec.encode({ codec: 'none', records: this.#records(count) })
+    this.#note(this.at.log.force(batch), count, 'plain')
+  }
+
+  #send(transaction: Transaction): void {
+    const count = this.#random.between(1, 4)
+    const { producerId, epoch } = transaction
+    const batch = recordCodec.encode({
+      codec: 'none',
+      records: this.#records(count),
+      producer: { producerId, producerEpoch: epoch },
+      baseSequence: transaction.sequence,
+    })
+    transaction.sequence += count
+    transaction.written.push(...this.#note(this.at.log.force(transactional(batch)), count, 'open'))
+  }
+
+  #end(transaction: Transaction, isCommit: boolean): void {
+    const { producerId, epoch } = transaction
+    this.at.log.force(controlBatch({ producerId, producerEpoch: epoch, isCommit, now: this.#clock.now() }))
+    for (const written of transaction.written) written.state = isCommit ? 'committed' : 'aborted'
+    transaction.written = []
+  }
+
+  #records(count: number): DecodedRecord[] {
+    const timestamp = this.#clock.now() - this.#ageMs
+    return Array.from({ length: count }, (_none, offset) => ({
+      offset,
+      timestamp,
+      key: Buffer.from(`k${this.#random.between(0, 9)}`),
+      value: Buffer.from(`v${this.#ids + offset}`),
+      headers: [],
+    }))
+  }
+
+  #note(base: number, count: number, state: Written['state']): Written[] {
+    return Array.from({ length: count }, (_none, i) => {
+      const written: Written = { id: `v${this.#ids++}`, state }
+      this.truth.write(base + i, written)
+      return written
+    })
+  }
+}
+
+/** The batch with some of its records, as the cleaner leaves it: the same span, fewer records, perhaps none. */
+function thinned(entry: Entry, random: Random): Entry {
+  const [raw] = splitBatches(entry.bytes)
+  const kept = recordCodec.decode(raw!).filter(() => random.chance(0.6))
+  if (kept.length === entry.header.recordCount) return entry
+  const { header } = entry
+  const body =
+    kept.length === 0
+      ? Buffer.alloc(0)
+      : recordCodec
+          .encode({ codec: 'none', baseOffset: entry.base, records: kept })
+          .subarray(BATCH_HEADER_BYTES)
+  const bytes = Buffer.concat([entry.bytes.subarray(0, BATCH_HEADER_BYTES), body])
+  bytes.writeInt32BE(bytes.length - 12, 8)
+  if (kept.length > 0) bytes.writeBigInt64BE(BigInt(kept[0]!.timestamp), 27)
+  bytes.writeInt32BE(kept.length, 57)
+  bytes.writeUInt32BE(crc32c(bytes.subarray(21)), 17)
+  return { ...entry, bytes, header: { ...header, sizeBytes: bytes.length, recordCount: kept.length } }
+}
