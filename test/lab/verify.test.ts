@@ -7,7 +7,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { Reader, Side } from '../../src/engine/verify/reader.ts'
 import type { PartitionVerdict, Verification } from '../../src/engine/verify/verify.ts'
+import { connectCluster } from '../../src/kafka/cluster.ts'
+import { KafkaCode } from '../../src/model/kafka-codes.ts'
+import { systemClock } from '../../src/wiring/system.ts'
 import { b64, type Codec, type TestRecord } from '../support/judge.ts'
 import { freshTopic, withLab } from '../support/lab.ts'
 
@@ -44,7 +48,7 @@ describe('verify', () => {
       const child = execFile(
         process.execPath,
         [MAIN, ...args],
-        { cwd: directory, maxBuffer: 64 * 1024 * 1024 },
+        { cwd: directory, maxBuffer: 64 * 1024 * 1024, timeout: 90_000, killSignal: 'SIGKILL' },
         (_error, stdout, stderr) => resolve({ exit: child.exitCode ?? -1, stdout, stderr }),
       )
     })
@@ -255,7 +259,15 @@ describe('verify', () => {
       links: { [topic]: { source: 'east', target: 'west', topics: [topic] } },
     }
     writeFileSync(join(directory, `${topic}.yaml`), JSON.stringify(config))
-    const { exit, stdout, stderr } = await kdr('run', '--once', '--config', `${topic}.yaml`)
+    const { exit, stdout, stderr } = await kdr(
+      'run',
+      '--once',
+      '--timeout',
+      '60s',
+      '-v',
+      '--config',
+      `${topic}.yaml`,
+    )
     assert.equal(exit, 0, stdout + stderr)
   }
 
@@ -269,6 +281,23 @@ describe('verify', () => {
 
     assert.deepEqual([found.identical, found.from, found.records], [true, 5, 5])
     assert.deepEqual(found.logStart, { source: 5, target: 0 })
+  })
+
+  test('a log start that moves while it is read is followed', async () => {
+    const topic = await topicOf()
+    await put('east', topic, records(0, 10))
+    await context.judge.deleteRecords({ ...at('east'), topic, partition: 0, before: 5 })
+    const clock = systemClock
+    const cluster = await connectCluster({ name: 'east', clientId: 'test', clock, ...at('east') })
+    const reader = new Reader(await Side.open(cluster, clock))
+    try {
+      const { code, logStart } = await reader.fetch({ topic, partition: 0 }, 2)
+
+      assert.deepEqual([code, logStart], [KafkaCode.OFFSET_OUT_OF_RANGE, 5])
+    } finally {
+      await reader.close()
+      await cluster.close()
+    }
   })
 
   test('compaction explains a record only if a later one has its key, or it was a tombstone', async () => {
@@ -388,7 +417,7 @@ describe('verify', () => {
       assert.equal(adopted.exit, 0, adopted.stdout + adopted.stderr)
       assert.equal((JSON.parse(adopted.stdout) as { adopted: boolean }).adopted, true)
 
-      const went = await kdr('run', '--once', '--config', `${topic}.yaml`)
+      const went = await kdr('run', '--once', '--timeout', '60s', '-v', '--config', `${topic}.yaml`)
       assert.equal(went.exit, 0, went.stdout + went.stderr)
       const judged = await context.judge.compare({ a: at('east'), b: at('west'), topics: [topic] })
       assert.equal(judged.identical, true, JSON.stringify(judged))

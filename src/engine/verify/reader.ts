@@ -116,8 +116,12 @@ export class Reader implements LogSource {
     return await this.#side.trying(async () => {
       for (;;) {
         const answer = await this.#once(of, offset, maxBytes)
-        if (answer.code === KafkaCode.OFFSET_OUT_OF_RANGE && offset < answer.logStart)
-          return { value: answer }
+        if (answer.code === KafkaCode.OFFSET_OUT_OF_RANGE) {
+          // That answer does not say where the log starts (brokers send -1).
+          const [start] = await this.#side.cluster.offsets([of], 'logStart')
+          if (start?.code === KafkaCode.NONE && offset < start.offset)
+            return { value: { ...answer, logStart: start.offset } }
+        }
         if (answer.code !== KafkaCode.NONE) return { failed: of, code: answer.code }
         // A broker sends the first batch whole, whatever its size; should one not, ask for more.
         if (answer.records.length === 0 || maxBytes >= MAX_FETCH_BYTES || isSomeWhole(answer.records))

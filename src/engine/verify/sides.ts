@@ -7,7 +7,7 @@ export const otherSide = (side: SideName): SideName => (side === 'source' ? 'tar
 
 /** Reads one cluster's logs as a read-committed consumer does; moved leaders and lost connections are its own affair. */
 export interface LogSource {
-  /** Answers with code NONE or OFFSET_OUT_OF_RANGE. Throws KdrError('unreachable' | 'not-allowed' | 'not-ready'). */
+  /** Answers with code NONE, or OFFSET_OUT_OF_RANGE when the log starts later, at the answer's log start. Throws KdrError('unreachable' | 'not-allowed' | 'not-ready'). */
   fetch(of: TopicPartition, offset: number): Promise<FetchedPartition>
 }
 
