@@ -2,7 +2,7 @@
 // commands what they show. One file composes them; the engines do not know each other.
 import type { RunningLink } from '../cli/app.ts'
 import type { Config, LinkConfig } from '../config/index.ts'
-import { catchUp } from '../engine/replicate/once.ts'
+import { catchUp, faultsOf } from '../engine/replicate/once.ts'
 import { type Replication, startReplication } from '../engine/replicate/replication.ts'
 import { type LinkStatus, observeStatus } from '../engine/status/status.ts'
 import { GroupSync } from '../engine/sync/groups.ts'
@@ -78,10 +78,10 @@ function running(
     once: async options => {
       const captured = await groups.capture()
       const result = await catchUp(replication, options)
-      await replication.syncConfigs()
       await replication.trimNow()
+      await replication.syncConfigs()
       await groups.apply(captured)
-      return result
+      return { ...result, faulted: faultsOf(replication) }
     },
     followGroups: () => void followGroups(groups, link, signal, log),
     stop: closeAll,

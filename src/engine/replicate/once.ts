@@ -43,7 +43,7 @@ export async function catchUp(replication: Replication, options: OnceOptions): P
     const progress = measure(copies, ends, clock.monotonic() - startedAt)
     options.onProgress(progress)
     const open = copies.filter(copy => !hasReached(copy, ends) && !isStuck(copy))
-    if (open.length === 0) return { ...progress, partitions: copies.length, faulted: copies.flatMap(faultOf) }
+    if (open.length === 0) return { ...progress, partitions: copies.length, faulted: faultsOf(replication) }
 
     if (options.signal.aborted) throw new KdrError('interrupted', 'interrupted')
     if (options.timeoutMs !== undefined && progress.elapsedMs > options.timeoutMs) {
@@ -94,6 +94,11 @@ function hasReached(copy: PartitionCopy, ends: ReadonlyMap<string, number>): boo
 /** Waits for a person, not for time. */
 function isStuck(copy: PartitionCopy): boolean {
   return copy.fault !== undefined && copy.fault.reason !== 'unreachable'
+}
+
+/** What is wrong now, log starts that could not be moved included. */
+export function faultsOf(replication: Replication): OnceResult['faulted'] {
+  return replication.copies().flatMap(faultOf)
 }
 
 function faultOf(copy: PartitionCopy): OnceResult['faulted'] {

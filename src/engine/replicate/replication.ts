@@ -168,9 +168,10 @@ export class Replication {
     await this.#topics.syncConfigs()
   }
 
-  /** One round of moving log starts. */
+  /** One round of moving log starts; topics that were made ready for it get their configs back. */
   async trimNow(): Promise<void> {
     await this.#trim()
+    await this.#endSeeding()
   }
 
   /** Finishes what is in flight, records a clean end, closes the connections: within 10 s, whatever the brokers do. */
@@ -213,11 +214,18 @@ export class Replication {
     await this.context.store.refresh()
     await this.#copies.obey()
     this.#copies.take(await this.#topics.discover())
+    await this.#endSeeding()
+  }
+
+  async #endSeeding(): Promise<void> {
     for (const topic of this.#copies.seeded()) await this.#topics.setSeeding(topic, false)
   }
 
   async #trim(): Promise<void> {
-    await trim(this.context, this.copies(), topic => this.#topics.retentionMs(topic))
+    await trim(this.context, this.copies(), {
+      retentionOf: topic => this.#topics.retentionMs(topic),
+      beforeTrim: async topic => await this.#topics.setSeeding(topic, true),
+    })
   }
 
   /** Repeats until the link stops. An unreachable cluster is told once and tried again; anything else ends the link. */

@@ -31,11 +31,17 @@ export function planTrim(copy: {
 /** `retentionMs` of a source topic, or undefined when nothing there deletes by age. */
 export type RetentionOf = (topic: string) => number | undefined
 
+export type TrimHooks = {
+  readonly retentionOf: RetentionOf
+  /** Readies a mirror topic: one that only compacts refuses DeleteRecords. */
+  readonly beforeTrim: (topic: string) => Promise<void>
+}
+
 /** One round over all copies that mirror. */
 export async function trim(
   context: LinkContext,
   copies: readonly PartitionCopy[],
-  retentionOf: RetentionOf,
+  { retentionOf, beforeTrim }: TrimHooks,
 ): Promise<void> {
   const moves: { copy: PartitionCopy; before: number }[] = []
   for (const copy of copies) {
@@ -49,6 +55,9 @@ export async function trim(
     else hold(context, copy, decision.before)
   }
   if (moves.length === 0) return
+  // Decided: the topic stays ready until its log start is there.
+  for (const { copy, before } of moves) copy.acceptedLogStart = Math.max(copy.acceptedLogStart, before)
+  for (const topic of new Set(moves.map(({ copy }) => copy.topic))) await beforeTrim(topic)
   await context.assertGeneration()
   const answers = await context.target.deleteRecords(
     moves.map(({ copy, before }) => ({ topic: copy.topic, partition: copy.partition, before })),
