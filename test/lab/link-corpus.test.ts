@@ -85,6 +85,13 @@ async function mirrorAndCompare(
   assert.equal(result.code, 0, result.stderr + result.stdout)
   assert.match(result.stderr, name === 'bare' ? /filled by empty transactions/ : /filled by markers/)
   await assertIdentical(judge, sides, topics)
+  for (const topic of topics) {
+    const of = async (cluster: LabCluster) =>
+      await judge.describeConfigs({ ...adminOf(cluster), topic, all: true })
+    const [source, mirror] = [await of(sides.source), await of(sides.target)]
+    assert.equal(mirror['cleanup.policy'], source['cleanup.policy'], `cleanup.policy of ${topic}`)
+    assert.equal(mirror['retention.ms'], '-1', `retention.ms of ${topic}`)
+  }
   // A second run finds nothing to do, and takes over at once after a clean end.
   const again = await link.json('run', '--once', '--timeout', '1m')
   assert.equal(again.code, 0, again.stderr)
