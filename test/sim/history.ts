@@ -338,7 +338,7 @@ class History {
     }
     const copies = this.#replication
       ?.copies()
-      .map(copy => `${copy.name} ${copy.state} ${copy.appended} ${copy.note ?? ''}`) ?? ['no worker']
+      .map(copy => `${copy.name} ${copy.state} ${copy.inspect()} ${copy.note ?? ''}`) ?? ['no worker']
     this.#violate(`no convergence: ${copies.join('; ')}`)
   }
 

@@ -21,8 +21,11 @@ export function simPort(cluster: SimCluster, network: SimNetwork, process: SimPr
     call(what, () =>
       items.map(of => {
         const at = cluster.partition(of)
-        const believed = known?.topics.get(of.topic)?.partitions[of.partition]?.leader ?? -1
-        const code = cluster.leaderCode(believed, at)
+        const believed = known?.topics.get(of.topic)?.partitions[of.partition]
+        const code = cluster.leaderCode(believed?.leader ?? -1, at)
+        // The adapter sends the leader epoch that it knows.
+        if (code === KafkaCode.NONE && believed?.leaderEpoch !== at?.log.leaderEpoch)
+          return failed(KafkaCode.FENCED_LEADER_EPOCH)
         return code === KafkaCode.NONE ? one(at!, of) : failed(code)
       }),
     )

@@ -31,6 +31,8 @@ export type Anchor = {
   readonly sequence: number
   readonly targetLogStart: number
   readonly sourceLogStart: number
+  /** Its leader's, under which all this was asked. */
+  readonly sourceEpoch: number
   /** No record was ever copied: a source that starts later is seeded, not mourned. */
   readonly isFresh: boolean
 }
@@ -44,6 +46,7 @@ export async function anchor(
   copy: PartitionCopy,
   settleMs: number = SETTLE_MS,
 ): Promise<AnchorResult> {
+  const sourceEpoch = context.sourceWatch.partition(copy)?.leaderEpoch ?? -1
   const settled = await settle(context, copy, settleMs)
   if (settled.kind !== 'settled') return settled
   const { end, sequence } = settled
@@ -55,13 +58,12 @@ export async function anchor(
   const failed = [start, sourceEnd].find(answer => answer.code !== KafkaCode.NONE)
   if (failed !== undefined) return wait(`the source answers ${codeName(failed.code)}`, failed.code)
 
-  const truncated = await checkLineage(context, copy, end, sourceEnd)
-  if (truncated !== undefined) return truncated
-
   const tail = await readTail(context, copy, end)
   if (tail.kind !== 'tail') return tail
   if (tail.last !== undefined && isForeign(context, copy, tail.last))
     return fault(foreignWrite(copy, tail.last.header))
+  const lost = await checkLineage(context, copy, { end, last: tail.last, source: sourceEnd })
+  if (lost !== undefined) return lost
   const isFresh = epochBefore(copy.lineage, end) < 0
   const neverCopied = Math.max(end, copy.origin)
   if (start.offset > neverCopied && !isFresh) return fault(lostToRetention(copy, neverCopied, start.offset))
@@ -74,6 +76,7 @@ export async function anchor(
     sequence,
     targetLogStart: tail.logStart,
     sourceLogStart: start.offset,
+    sourceEpoch,
     isFresh,
   }
 }
@@ -122,20 +125,23 @@ async function settle(
   }
 }
 
-/** Step 5: asks the source where the epoch of the last copied record ends now. */
+/**
+ * Step 5: asks the source where the epoch of the last copied record ends now. Only records count: the epochs of what was
+ * filled are not kept, and an epoch may begin in the middle of a gap.
+ */
 async function checkLineage(
   { reads }: LinkContext,
   copy: PartitionCopy,
-  end: number,
-  source: { readonly offset: number; readonly leaderEpoch: number },
+  { end, last, source }: { end: number; last: RawBatch | undefined; source: { readonly offset: number } },
 ): Promise<AnchorResult | undefined> {
-  const epoch = epochBefore(copy.lineage, end)
+  const copied = last === undefined ? end : last.header.lastOffset + 1
+  const epoch = epochBefore(copy.lineage, copied)
   if (epoch < 0) return source.offset < end ? fault(shorterSource(copy, end, source.offset)) : undefined
   const answer = await reads.sourceEpochEnd({ topic: copy.topic, partition: copy.partition, epoch })
   if (answer.code !== KafkaCode.NONE) return wait(`the source answers ${codeName(answer.code)}`, answer.code)
   // -1: it knows no epoch so high; it has forgotten a part of its history.
   const endsAt = answer.offset < 0 ? 0 : answer.offset
-  if (answer.epoch >= epoch && endsAt >= end && source.offset >= end) return undefined
+  if (answer.epoch >= epoch && endsAt >= copied && source.offset >= end) return undefined
   // A later epoch may begin below the end: then the records from there on are others than those copied.
   return fault(truncated(copy, { epoch, endsAt: Math.min(endsAt, source.offset), end }))
 }

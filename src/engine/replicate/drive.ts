@@ -124,6 +124,7 @@ async function copyFrom(
   const broken = copy.open({
     offset: anchored.offset,
     fetchFrom: anchored.sourceLogStart,
+    sourceEpoch: anchored.sourceEpoch,
     sequence: anchored.sequence,
     producer: identity,
     // Half of the time after which a broker forgets: what is younger is safe for hours, whatever the clocks say.

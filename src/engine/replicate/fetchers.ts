@@ -40,6 +40,7 @@ export class Fetchers {
         budget: this.#budget,
         throttle: this.#throttle,
         onMoved: () => this.followLeaders(),
+        onFree: copy => this.onRoom(copy),
       })
       this.#brokers.set(leader, fetcher)
     }
@@ -83,6 +84,8 @@ type Shared = {
   readonly throttle: Throttle
   /** The metadata was read again because a leader moved. */
   readonly onMoved: () => void
+  /** The copy may be fetched again. */
+  readonly onFree: (copy: PartitionCopy) => void
 }
 
 class BrokerFetcher {
@@ -91,6 +94,7 @@ class BrokerFetcher {
   readonly #budget: { readonly bufferedBytes: number }
   readonly #throttle: Throttle
   readonly #onMoved: () => void
+  readonly #onFree: (copy: PartitionCopy) => void
   readonly #copies = new Set<PartitionCopy>()
   readonly #loops: Promise<void>[]
   readonly #lanes: (FetchLane | undefined)[] = []
@@ -103,6 +107,7 @@ class BrokerFetcher {
     this.#budget = shared.budget
     this.#throttle = shared.throttle
     this.#onMoved = shared.onMoved
+    this.#onFree = shared.onFree
     this.#loops = FETCH_WAITS_MS.map(async (maxWaitMs, index) => await this.#run(index, maxWaitMs))
   }
 
@@ -143,8 +148,11 @@ class BrokerFetcher {
         if (!this.#isClosed) await this.#recover(index, error, backoffMs)
         backoffMs = Math.min(backoffMs * 2, BACKOFF_MS.last)
       } finally {
-        for (const copy of wanting) copy.isFetching = false
-        this.wake()
+        for (const copy of wanting) {
+          copy.isFetching = false
+          // Its leader may have moved meanwhile: another broker's connections wait for it then.
+          this.#onFree(copy)
+        }
       }
     }
   }
@@ -198,7 +206,7 @@ class BrokerFetcher {
       partition: copy.partition,
       topicId: sourceWatch.topic(copy.topic)?.id ?? '',
       offset: copy.fetchOffset,
-      leaderEpoch: sourceWatch.partition(copy)?.leaderEpoch ?? -1,
+      leaderEpoch: copy.pinnedEpoch ?? sourceWatch.partition(copy)?.leaderEpoch ?? -1,
       lastFetchedEpoch: copy.lastFetchedEpoch,
       maxBytes: Math.max(copy.fetchBytes, FETCH_PARTITION_BYTES),
     }
@@ -221,11 +229,18 @@ class BrokerFetcher {
     copy.fetchBytes = batches.length === 0 ? wholeBatchBytes(answer.records) : 0
     const { codec, clock } = this.#context
     const ops = planAppend(copy.planned, batches, answer.aborted, codec)
-    copy.enqueue(copy.fillsWithTombstones ? withTombstones(ops, codec, clock.now()) : ops)
+    copy.enqueue(
+      copy.fillsWithTombstones ? withTombstones(ops, codec, clock.now()) : ops,
+      batches.at(-1)?.header.leaderEpoch,
+    )
     return 'ok'
   }
 
   #takeError(copy: PartitionCopy, code: number): 'moved' | 'failed' {
+    if (copy.pinnedEpoch !== undefined && isLeaderChange(code)) {
+      copy.break({ why: 'anchor', cause: `the source answers ${codeName(code)}`, code, isUnguarded: false })
+      return 'moved'
+    }
     if (
       isLeaderChange(code) ||
       code === KafkaCode.UNKNOWN_TOPIC_ID ||

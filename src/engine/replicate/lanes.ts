@@ -1,7 +1,7 @@
 // The produce connections of a link: a few per target broker, each partition always on the same one, one batch a
 // partition and many partitions a request, several requests under way. Only anchoring moves a partition.
 import { type AppendAnswer, type AppendEntry, type AppendLane } from '../../ports/cluster.ts'
-import { invariant } from '../../model/errors.ts'
+import { invariant, KdrError } from '../../model/errors.ts'
 import type { LinkContext } from './context.ts'
 import { LANES_PER_BROKER, PRODUCE_TIMEOUT_MS, REQUEST_BYTES, REQUESTS_IN_FLIGHT } from './limits.ts'
 import type { PartitionCopy } from './partition.ts'
@@ -25,7 +25,7 @@ export class AppendLanes {
       this.#lanes.set(key, lane)
     }
     this.#assigned.set(copy, lane)
-    await lane.ready()
+    await lane.join(copy)
     lane.offer(copy)
   }
 
@@ -58,6 +58,8 @@ class Lane {
   readonly #context: LinkContext
   readonly #opening: Promise<AppendLane>
   #connection: AppendLane | undefined
+  /** Every copy bound to this connection: all of them anchor anew when it is gone, whether or not they were sending. */
+  readonly #members = new Set<PartitionCopy>()
   #hasFailed = false
   #requests = 0
   #ready = new Set<PartitionCopy>()
@@ -80,9 +82,11 @@ class Lane {
     return this.#hasFailed || this.#connection?.isClosed === true
   }
 
-  /** Throws when the connection cannot be made. */
-  async ready(): Promise<void> {
+  /** Throws KdrError('unreachable') when the connection cannot be made, or is gone by then. */
+  async join(copy: PartitionCopy): Promise<void> {
     await this.#opening
+    if (this.isClosed) throw new KdrError('unreachable', 'the produce connection is gone')
+    this.#members.add(copy)
   }
 
   offer(copy: PartitionCopy): void {
@@ -93,6 +97,7 @@ class Lane {
 
   forget(copy: PartitionCopy): void {
     this.#ready.delete(copy)
+    this.#members.delete(copy)
   }
 
   async close(): Promise<void> {
@@ -156,8 +161,9 @@ class Lane {
     } catch (error) {
       this.#hasFailed = true
       this.#requests--
-      for (const { copy, batch } of sent)
-        copy.onUncertain(batch, error instanceof Error ? error.message : String(error))
+      const cause = error instanceof Error ? error.message : String(error)
+      for (const { copy, batch } of sent) copy.onUncertain(batch, cause)
+      for (const copy of this.#members) copy.break({ why: 'anchor', cause, isUnguarded: false })
       await connection.close()
       return
     }

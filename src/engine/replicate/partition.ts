@@ -61,6 +61,8 @@ export class PartitionCopy {
   sourceLogStart = 0
   /** Where to fetch from while `planned` lies below it: a batch that straddles the source's log start. */
   #fetchFrom = 0
+  #anchoredEpoch = -1
+  #fetchedEpoch = -1
   /** The source's log start when the copy began: below it nothing was ever to be copied. */
   origin = 0
   /** A log start that is to be followed without asking: the origin, or what an operator has accepted. */
@@ -127,9 +129,17 @@ export class PartitionCopy {
     return Math.max(this.planned, this.#fetchFrom)
   }
 
-  /** The epoch of the source's record before `planned`, for the broker's truncation check. */
+  /** The epoch of the source's batch that ends at `planned`, for the broker's truncation check; -1 before the first. */
   get lastFetchedEpoch(): number {
-    return epochBefore(this.lineage, this.planned)
+    return this.#fetchedEpoch
+  }
+
+  /**
+   * The source's leader epoch at the anchor, until the first batch has come: under another one the anchor's look at the
+   * lineage would no longer hold.
+   */
+  get pinnedEpoch(): number | undefined {
+    return this.#fetchedEpoch < 0 ? this.#anchoredEpoch : undefined
   }
 
   /**
@@ -139,6 +149,7 @@ export class PartitionCopy {
   open(at: {
     offset: number
     fetchFrom: number
+    sourceEpoch: number
     sequence: number
     producer: ProducerStamp
     freshSince: () => number
@@ -148,6 +159,8 @@ export class PartitionCopy {
     this.#acknowledged = at.offset
     this.planned = at.offset
     this.#fetchFrom = at.fetchFrom
+    this.#anchoredEpoch = at.sourceEpoch
+    this.#fetchedEpoch = -1
     this.#sequence = at.sequence
     this.#producer = at.producer
     this.#freshSince = at.freshSince
@@ -176,9 +189,10 @@ export class PartitionCopy {
     await this.#drained.promise
   }
 
-  /** Planned operations from `planned` on, in order. */
-  enqueue(ops: readonly PlannedOp[]): void {
+  /** Planned operations from `planned` on, in order; `epoch`: of the last batch that they come from. */
+  enqueue(ops: readonly PlannedOp[], epoch: number | undefined): void {
     if (!this.#isOpen) return
+    this.#fetchedEpoch = epoch ?? this.#fetchedEpoch
     let bytes = 0
     for (const op of ops) {
       this.planned = op.next
@@ -297,6 +311,22 @@ export class PartitionCopy {
   /** Nothing queued, nothing in flight: the mirror stands where the plan stands. */
   get isIdle(): boolean {
     return this.#queue.length === 0 && this.#inFlight.length === 0 && !this.#isFilling
+  }
+
+  /** What it is doing inside, for a trace. */
+  inspect(): string {
+    const head = this.#queue[0]
+    const parts = [
+      this.#isOpen ? 'open' : 'closed',
+      `cursor ${this.appended}`,
+      `planned ${this.planned}`,
+      `queue ${this.#queue.length} ${head === undefined ? '' : `${head.kind}@${head.base}`}`,
+      `in flight ${this.#inFlight.map(batch => batch.base).join(',')}`,
+      this.#isFilling ? 'filling' : '',
+      this.isFetching ? 'fetching' : '',
+      this.#lineagePending > 0 ? 'recording an epoch' : '',
+    ]
+    return parts.filter(part => part !== '').join('; ')
   }
 
   report(monotonic: number): PartitionReport {
