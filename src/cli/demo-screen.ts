@@ -3,6 +3,7 @@
 
 import type { DemoReport, Watcher } from '../demo/demo.ts'
 import type { LagRow } from '../demo/observe.ts'
+import { DEMO_TOPICS } from '../demo/topics.ts'
 import type { App, Writer } from './app.ts'
 import { formatCount, formatDuration, plural } from './format.ts'
 import { formatTable, type Style, styleOf } from './table.ts'
@@ -131,12 +132,14 @@ function lagTable(rows: readonly LagRow[], style: Style): string[] {
   const table = formatTable(
     [
       { title: 'TOPIC' },
+      { title: 'KIND' },
       { title: 'EAST', align: 'right' },
       { title: 'WEST', align: 'right' },
       { title: 'BEHIND', align: 'right' },
     ],
     rows.map(({ topic, source, target, behind }) => [
       topic,
+      DEMO_TOPICS.find(({ name }) => name === topic)?.kind ?? '',
       formatCount(source),
       formatCount(target),
       behind === 0 ? style.green('0') : style.yellow(formatCount(behind)),
@@ -165,7 +168,8 @@ export function printReport(out: Writer, app: App, report: DemoReport): void {
 
 function lostText({ lost }: DemoReport): string {
   if (lost.records === 0) return 'nothing: all that east had acknowledged was copied before it died'
-  return `${plural(lost.records, 'record')}, the last ${formatDuration(lost.ms)} before the crash: acknowledged, and not copied yet`
+  const last = lost.ms < 1 ? 'in the last millisecond' : `the last ${formatDuration(lost.ms)}`
+  return `${plural(lost.records, 'record')}, ${last} before the crash: acknowledged by east, and not copied yet`
 }
 
 function presentText({ present, superseded, unacknowledged }: DemoReport): string {
@@ -183,7 +187,10 @@ function presentText({ present, superseded, unacknowledged }: DemoReport): strin
 }
 
 function tookText({ seconds }: DemoReport): string {
-  return `${seconds.firstRecord} s from the kill to the first record read at west; ${seconds.total} s for everything`
+  return (
+    `${seconds.firstRecord} s from the kill to the first record read at west; ${seconds.total} s in all\n` +
+    `${INDENT}(here nobody had to notice and to decide: with your clusters that comes on top)`
+  )
 }
 
 function goodEnd({ lost }: DemoReport, style: Style): string {

@@ -10,7 +10,15 @@ import type { Break } from './breaks.ts'
 import { type Cast, gather } from './cast.ts'
 import type { Link } from './link.ts'
 import { loseOne } from './lose-one.ts'
-import { hasGroupReached, type LagRow, measureStep, observeLag, readEnds, sumOf } from './observe.ts'
+import {
+  behindOf,
+  hasGroupReached,
+  type LagRow,
+  measureStep,
+  observeLag,
+  readEnds,
+  type Step,
+} from './observe.ts'
 import { DEMO_TOPICS, SABOTAGED } from './topics.ts'
 import { judge as judgeAudits, type Problem, type Verdict } from './verdict.ts'
 
@@ -41,6 +49,7 @@ export type DemoReport = Verdict & {
 type StageName = 'clusters' | 'backlog' | 'mirror' | 'group' | 'groupCopied' | 'kill' | 'failover' | 'compare'
 
 const GROUP = 'billing'
+const LIVE_RATE = DEMO_TOPICS.reduce((sum, { rate }) => sum + rate, 0)
 const NAMES = DEMO_TOPICS.map(({ name }) => name)
 const PATIENCE_MS = 60_000
 /** How long the producers go on before east dies. */
@@ -141,7 +150,7 @@ class Story {
       }
       return [
         undefined,
-        `Java producers have written ${count(backlog)} records to east (acks=all), and go on writing.`,
+        `Java producers have written ${count(backlog)} records to east, and go on. A ledger notes every acknowledgement (acks=all).`,
       ]
     })
   }
@@ -154,16 +163,16 @@ class Story {
         link.assertRuns()
         const rows = await observeLag(cast, NAMES)
         this.#watcher.lag(rows)
-        // What the producers write in half a second.
-        if (sumOf(rows, 'behind') < 700) break
+        // What the producers write in half a second: the rest is measured.
+        if (behindOf(rows) < LIVE_RATE / 2) break
         this.#assertInTime(deadline, 'west is still behind east')
         await this.#pause()
       }
-      const ms = await this.#measureStep(cast, link)
-      this.#watcher.lag(await observeLag(cast, NAMES))
+      const { ms, rows } = await this.#measureStep(cast, link)
+      this.#watcher.lag(rows)
       return [
         link,
-        `\`kdr run\` mirrors east to west: what east acknowledges stands at west within ${ms} ms.`,
+        `\`kdr run\` has mirrored them to west, and keeps up: what east held just now was at west ${ms} ms later.`,
       ]
     })
   }
@@ -200,7 +209,7 @@ class Story {
       }
       return [
         undefined,
-        `kdr has copied its committed offsets to west, ${committed.length} of ${committed.length}, number for number.`,
+        `kdr has copied the offsets that it committed to west: ${committed.length} partitions, the same numbers.`,
       ]
     })
   }
@@ -273,7 +282,7 @@ class Story {
       const verdict = judgeAudits(audits, { repeated, lastAckMs })
       return [
         verdict,
-        `west is compared with the ledger of all ${count(verdict.acknowledged)} records that east acknowledged.`,
+        `west is held against the ledger: ${count(verdict.acknowledged)} records that east had acknowledged.`,
       ]
     })
   }
@@ -309,7 +318,7 @@ class Story {
     }
   }
 
-  async #measureStep(cast: Cast, link: Link): Promise<number> {
+  async #measureStep(cast: Cast, link: Link): Promise<Step> {
     const deadline = performance.now() + PATIENCE_MS
     return await measureStep(cast, NAMES, () => {
       link.assertRuns()

@@ -6,7 +6,7 @@ import type { Cast } from './cast.ts'
 
 export type LagRow = {
   readonly topic: string
-  /** Sums over the partitions of their log ends. */
+  /** Sums of offsets over the partitions: what is missing is never made up for by another partition. */
   readonly source: number
   readonly target: number
   readonly behind: number
@@ -20,34 +20,39 @@ export async function readEnds(judge: Judge, bootstrap: string, topics: readonly
   return new Map(ends.map(([topic, partition, end]) => [`${topic}/${partition}`, end]))
 }
 
+/** What the source held when it was asked, and how much of that the target holds a moment later. */
 export async function observeLag({ judge, east, west }: Cast, topics: readonly string[]): Promise<LagRow[]> {
-  // In this order: the target cannot have more than the source had when it was asked later.
-  const target = await readEnds(judge, west.bootstrap, topics)
   const source = await readEnds(judge, east.bootstrap, topics)
-  return topics.map(topic => {
-    const own = [...source].filter(([at]) => at.startsWith(`${topic}/`))
-    return {
-      topic,
-      source: own.reduce((sum, [, end]) => sum + end, 0),
-      target: own.reduce((sum, [at]) => sum + (target.get(at) ?? 0), 0),
-      behind: own.reduce((sum, [at, end]) => sum + Math.max(0, end - (target.get(at) ?? 0)), 0),
-    }
-  })
+  return rowsOf(topics, source, await readEnds(judge, west.bootstrap, topics))
 }
 
-/** How long the target needs for what the source holds right now, in ms. `check` throws to end it. */
+export type Step = { readonly ms: number; readonly rows: readonly LagRow[] }
+
+/** How long the target needs for what the source holds right now. `check` throws to end it. */
 export async function measureStep(
   { judge, east, west }: Cast,
   topics: readonly string[],
   check: () => void,
-): Promise<number> {
-  const wanted = await readEnds(judge, east.bootstrap, topics)
+): Promise<Step> {
+  const source = await readEnds(judge, east.bootstrap, topics)
   const begun = performance.now()
-  while (!isBeyond(await readEnds(judge, west.bootstrap, topics), wanted)) {
+  for (;;) {
+    const target = await readEnds(judge, west.bootstrap, topics)
+    const ms = Math.max(1, Math.round(performance.now() - begun))
+    if (isBeyond(target, source)) return { ms, rows: rowsOf(topics, source, target) }
     check()
     await sleep(5)
   }
-  return Math.max(1, Math.round(performance.now() - begun))
+}
+
+function rowsOf(topics: readonly string[], source: Ends, target: Ends): LagRow[] {
+  return topics.map(topic => {
+    const own = [...source].filter(([at]) => at.startsWith(`${topic}/`))
+    const total = own.reduce((sum, [, end]) => sum + end, 0)
+    // More than the source had when it was asked does not count.
+    const held = own.reduce((sum, [at, end]) => sum + Math.min(end, target.get(at) ?? 0), 0)
+    return { topic, source: total, target: held, behind: total - held }
+  })
 }
 
 /** Whether the group has committed everything below `ends`. */
@@ -63,8 +68,8 @@ export async function hasGroupReached(
   )
 }
 
-export function sumOf(rows: readonly LagRow[], of: 'source' | 'target' | 'behind'): number {
-  return rows.reduce((sum, row) => sum + row[of], 0)
+export function behindOf(rows: readonly LagRow[]): number {
+  return rows.reduce((sum, { behind }) => sum + behind, 0)
 }
 
 function isBeyond(reached: Ends, wanted: Ends): boolean {
