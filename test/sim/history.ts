@@ -1,5 +1,6 @@
 // One history: two clusters, applications, a worker that may die, and trouble; then quiet; then the oracles. Everything
 // follows from the seed, so a history run twice is the same.
+import type { PartitionCopy } from '../../src/engine/replicate/partition.ts'
 import { startReplication, type Replication } from '../../src/engine/replicate/replication.ts'
 import { recordCodec } from '../../src/kafka/records.ts'
 import { splitBatches } from '../../src/model/batch.ts'
@@ -327,19 +328,19 @@ class History {
       await this.#clock.sleep(500)
       const copies = this.#replication?.copies() ?? []
       if (copies.length < this.#trouble.partitions) continue
-      if (
-        copies.every(
-          copy =>
-            copy.state === 'faulted' ||
-            (copy.isIdle && copy.appended >= this.#workloads[copy.partition]!.at.log.end),
-        )
-      )
-        return
+      if (copies.every(copy => copy.state === 'faulted' || this.#hasConverged(copy))) return
     }
     const copies = this.#replication
       ?.copies()
       .map(copy => `${copy.name} ${copy.state} ${copy.inspect()} ${copy.note ?? ''}`) ?? ['no worker']
     this.#violate(`no convergence: ${copies.join('; ')}`)
+  }
+
+  #hasConverged(copy: PartitionCopy): boolean {
+    const { log } = this.#workloads[copy.partition]!.at
+    const isTrimmed =
+      copy.heldLogStart !== undefined || copy.targetLogStart >= Math.min(log.logStart, copy.appended)
+    return copy.isIdle && copy.appended >= log.end && isTrimmed
   }
 
   #faults(): { name: string; reason: FaultReason; sentence: string; partition: number }[] {

@@ -56,7 +56,7 @@ export async function drive(
       if (verdict.isUnguarded) settleMs = PRODUCE_TIMEOUT_MS
       await context.clock.sleep(verdict.waitMs, signal)
     }
-    await refreshTarget(context)
+    await refreshBoth(context)
   }
 }
 
@@ -92,6 +92,13 @@ async function attempt(
       const base = await firstBase(context, copy, anchored.sourceLogStart)
       if (base === undefined) return { kind: 'wait', cause: "the source's first batch cannot be read" }
       if (base > anchored.offset) return await seedTo(context, copy, parts, anchored, base)
+    }
+    // Seeded, and not trimmed: the request to do so was lost, or its worker.
+    const seededTo = Math.min(copy.origin, anchored.offset)
+    if (anchored.isFresh && anchored.targetLogStart < seededTo) {
+      await parts.beforeSeed(copy)
+      const trimmed = await parts.seeder.trim(copy, seededTo)
+      if (trimmed.kind === 'again') return { kind: 'wait', cause: trimmed.cause, ...withCode(trimmed.code) }
     }
     const tooMuch = await fillingFault(context, copy, anchored.offset)
     if (tooMuch !== undefined) return { kind: 'fault', fault: tooMuch }
@@ -196,9 +203,11 @@ const withCode = (code: number | undefined): { readonly code?: number } =>
   code === undefined ? {} : { code }
 const isRights = (code: number | undefined): boolean => code !== undefined && isAuthorization(code)
 
-async function refreshTarget({ targetWatch }: LinkContext): Promise<void> {
+async function refreshBoth({ sourceWatch, targetWatch }: LinkContext): Promise<void> {
   // Unreachable: the next attempt says so.
-  await targetWatch.refresh().catch(() => undefined)
+  await Promise.all(
+    [sourceWatch, targetWatch].map(async watch => await watch.refresh().catch(() => undefined)),
+  )
 }
 
 function fail({ log }: LinkContext, copy: PartitionCopy, fault: Fault): void {

@@ -33,7 +33,7 @@ export class Seeder {
       turn.catch(() => undefined),
     )
     const result = await turn
-    return result.kind === 'done' ? await this.#trim(copy, range.to) : result
+    return result.kind === 'done' ? await this.trim(copy, range.to) : result
   }
 
   async #append(
@@ -74,7 +74,8 @@ export class Seeder {
     return signal.aborted ? { kind: 'again', cause: 'stopped' } : { kind: 'done' }
   }
 
-  async #trim(copy: PartitionCopy, to: number): Promise<SeedResult> {
+  /** Moves the log start over what was seeded. */
+  async trim(copy: PartitionCopy, to: number): Promise<SeedResult> {
     await this.#context.assertGeneration()
     const [answer] = await this.#context.target.deleteRecords([
       { topic: copy.topic, partition: copy.partition, before: to },
