@@ -50,6 +50,11 @@ export async function gather({ signal, onProgress }: CastOptions): Promise<Cast>
   return new Company(dir, lab, judge, signal)
 }
 
+/** The terminal is closed: as Ctrl-C. By itself the signal would end this process before its exit hooks. */
+function asTermination(): void {
+  process.kill(process.pid, 'SIGTERM')
+}
+
 class Company implements Cast {
   readonly lab: Lab
   readonly judge: Judge
@@ -66,6 +71,7 @@ class Company implements Cast {
     this.lab = lab
     this.judge = judge
     process.on('exit', this.#onExit)
+    process.on('SIGHUP', asTermination)
     // Whatever waits for an answer of the judge stops waiting.
     signal.addEventListener('abort', () => void judge.close(), { once: true })
   }
@@ -88,6 +94,7 @@ class Company implements Cast {
     // kdr last hears of a target that is still there.
     await Promise.all([this.#link?.stop(), this.judge.close()])
     await this.lab.down()
+    process.removeListener('SIGHUP', asTermination)
     process.removeListener('exit', this.#onExit)
     this.#onExit()
   }

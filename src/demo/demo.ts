@@ -41,17 +41,31 @@ export type DemoReport = Verdict & {
   readonly kafka: string
   /** What the group has read at each cluster. */
   readonly group: { readonly name: string; readonly atSource: number; readonly atTarget: number }
-  readonly seconds: Readonly<Record<StageName | 'firstRecord' | 'groupAtEnd' | 'total', number>>
+  /** How long each stage took; `firstRecord` and `groupAtEnd` count from the kill. */
+  readonly seconds: Readonly<Partial<Record<StageName, number>>> & {
+    readonly firstRecord: number
+    readonly groupAtEnd: number
+    readonly total: number
+  }
   /** What was broken on purpose. */
   readonly broken?: Omit<Problem, 'what'>
 }
 
-type StageName = 'clusters' | 'backlog' | 'mirror' | 'group' | 'groupCopied' | 'kill' | 'failover' | 'compare'
+type StageName =
+  | 'clusters'
+  | 'backlog'
+  | 'mirror'
+  | 'group'
+  | 'groupCopied'
+  | 'kill'
+  | 'sabotage'
+  | 'failover'
+  | 'compare'
 
 const GROUP = 'billing'
 const LIVE_RATE = DEMO_TOPICS.reduce((sum, { rate }) => sum + rate, 0)
 const NAMES = DEMO_TOPICS.map(({ name }) => name)
-const PATIENCE_MS = 60_000
+const PATIENCE_MS = 90_000
 /** How long the producers go on before east dies. */
 const LIVE_MS = 3_000
 const LOOK_EVERY_MS = 100
@@ -106,16 +120,18 @@ class Story {
     const first = await this.#consume(cast)
     await this.#awaitGroup(cast, link)
     const { killedAt, writers } = await this.#kill(cast, link)
-    const { second, broken, firstRecordMs, groupAtEndMs } = await this.#failOver(cast, link, killedAt)
+    // What it still had in flight lands, and nothing moves any more.
+    await link.stop()
+    const broken = this.#breaking === 'lose-one' ? await this.#loseOne(cast) : undefined
+    const { second, firstRecordMs, groupAtEndMs } = await this.#failOver(cast, killedAt)
     const verdict = await this.#compare(cast, await writers, { first, second })
     const [atSource, atTarget] = [
       await cast.judge.consumer({ consumer: first }),
       await cast.judge.consumer({ consumer: second }),
     ]
     const seconds = {
-      ...(Object.fromEntries([...this.#stages].map(([name, ms]) => [name, inSeconds(ms)])) as Record<
-        StageName,
-        number
+      ...(Object.fromEntries([...this.#stages].map(([name, ms]) => [name, inSeconds(ms)])) as Partial<
+        Record<StageName, number>
       >),
       firstRecord: inSeconds(firstRecordMs),
       groupAtEnd: inSeconds(groupAtEndMs),
@@ -165,7 +181,7 @@ class Story {
         this.#watcher.lag(rows)
         // What the producers write in half a second: the rest is measured.
         if (behindOf(rows) < LIVE_RATE / 2) break
-        this.#assertInTime(deadline, 'west is still behind east')
+        this.#assertInTime(deadline, 'west is still behind east', link)
         await this.#pause()
       }
       const { ms, rows } = await this.#measureStep(cast, link)
@@ -204,7 +220,7 @@ class Story {
         if (committed.every(({ topic, partition, offset }) => at.get(`${topic}/${partition}`) === offset))
           break
         link.assertRuns()
-        this.#assertInTime(deadline, 'the committed offsets have not come to west')
+        this.#assertInTime(deadline, 'the committed offsets have not come to west', link)
         await this.#pause()
       }
       return [
@@ -225,15 +241,12 @@ class Story {
       )
       // Awaited later; a failure then is not a surprise now.
       writers.catch(() => {})
-      return [{ killedAt, writers }, 'kill -9: east is dead, in the middle of the writes.']
+      return [{ killedAt, writers }, 'kill -9 ends east, in the middle of the writes.']
     })
   }
 
-  async #failOver(cast: Cast, link: Link, killedAt: number) {
-    const { judge, west } = cast
+  async #failOver({ judge, west }: Cast, killedAt: number) {
     return await this.#stage('failover', `"${GROUP}" starts at west`, async () => {
-      await link.stop()
-      const broken = this.#breaking === 'lose-one' ? await this.#loseOne(cast) : undefined
       const { bootstrap } = west
       const { consumer: second } = await judge.startConsumer({ bootstrap, group: GROUP, topics: NAMES })
       const ends = await readEnds(judge, bootstrap, NAMES)
@@ -242,7 +255,7 @@ class Story {
       const { firstAtMs, received } = await judge.stopConsumer({ consumer: second })
       const firstRecordMs = firstAtMs - killedAt
       return [
-        { second, broken, firstRecordMs, groupAtEndMs },
+        { second, firstRecordMs, groupAtEndMs },
         `"${GROUP}" goes on at west from its committed offsets: first record ${inSeconds(firstRecordMs)} s after the kill, all ${count(received)} after ${inSeconds(groupAtEndMs)} s.`,
       ]
     })
@@ -250,17 +263,21 @@ class Story {
 
   /** In the middle of what the group has still to read. */
   async #loseOne({ judge, west }: Cast): Promise<Omit<Problem, 'what'>> {
-    const { topic, partition } = SABOTAGED
-    const { bootstrap } = west
-    const committed = await judge.groupOffsets({ bootstrap, group: GROUP })
-    const ends = await readEnds(judge, bootstrap, [topic])
-    const from = committed.find(at => at.topic === topic && at.partition === partition)?.offset ?? 0
-    const end = ends.get(`${topic}/${partition}`) ?? 0
-    this.#watcher.update('BREAK=lose-one: a record is cut out of a log of west')
-    await west.kill()
-    const offset = loseOne(join(west.logDir(1), `${topic}-${partition}`), Math.floor((from + end) / 2))
-    await west.start()
-    return { topic, partition, offset }
+    return await this.#stage('sabotage', "BREAK=lose-one: a record is cut out of west's disk", async () => {
+      const { topic, partition } = SABOTAGED
+      const { bootstrap } = west
+      const committed = await judge.groupOffsets({ bootstrap, group: GROUP })
+      const ends = await readEnds(judge, bootstrap, [topic])
+      const from = committed.find(at => at.topic === topic && at.partition === partition)?.offset ?? 0
+      const end = ends.get(`${topic}/${partition}`) ?? 0
+      await west.kill()
+      const offset = loseOne(join(west.logDir(1), `${topic}-${partition}`), Math.floor((from + end) / 2))
+      await west.start()
+      return [
+        { topic, partition, offset },
+        `BREAK=lose-one: ${topic}/${partition} offset ${offset} is cut out of west's disk, without a trace.`,
+      ]
+    })
   }
 
   async #compare(
@@ -323,7 +340,7 @@ class Story {
     return await measureStep(cast, NAMES, () => {
       link.assertRuns()
       this.#signal.throwIfAborted()
-      this.#assertInTime(deadline, 'west does not reach what east has')
+      this.#assertInTime(deadline, 'west does not reach what east has', link)
     })
   }
 
@@ -331,11 +348,16 @@ class Story {
     return await Promise.all([...this.#workloads.values()].map(ask))
   }
 
-  #assertInTime(deadline: number, what: string): void {
+  #assertInTime(deadline: number, what: string, link?: Link): void {
     if (performance.now() < deadline) return
-    throw new KdrError('not-ready', `the demo does not get on: ${what} after ${PATIENCE_MS / 1000} s`, {
-      hint: 'Is this machine very busy? Try again; if it stays so, please report it.',
-    })
+    const words = link === undefined ? '' : `; what kdr said last:\n${link.lastWords()}`
+    throw new KdrError(
+      'not-ready',
+      `the demo does not get on: ${what} after ${PATIENCE_MS / 1000} s${words}`,
+      {
+        hint: 'Is this machine very busy? Try again; if it stays so, please report it.',
+      },
+    )
   }
 
   async #pause(): Promise<void> {

@@ -10,6 +10,8 @@ import { KdrError } from '../model/errors.ts'
 export interface Link {
   /** Throws KdrError('not-ready') with the end of kdr's log when kdr has ended by itself. */
   assertRuns(): void
+  /** The end of its log. */
+  lastWords(): string
   /** SIGTERM; resolves when it is gone. */
   stop(): Promise<void>
   /** At once, for a process that ends itself. */
@@ -47,7 +49,9 @@ export function runLink(options: LinkOptions): Link {
     child.once('error', () => resolve())
     child.once('exit', () => resolve())
   })
+  const lastWords = () => readFileSync(logFile, 'utf8').trimEnd().split('\n').slice(-8).join('\n')
   return {
+    lastWords,
     assertRuns() {
       if (isRunning(child) || isStopping) return
       const lines = readFileSync(logFile, 'utf8').trimEnd().split('\n').slice(-8)
