@@ -1,3 +1,4 @@
+// long: because the script, its actors and the oracles of one history are read together.
 // One history: two clusters, applications, a worker that may die, and trouble; then quiet; then the oracles. Everything
 // follows from the seed, so a history run twice is the same.
 import type { PartitionCopy } from '../../src/engine/replicate/partition.ts'

@@ -134,8 +134,9 @@ async function checkLineage(
   copy: PartitionCopy,
   { end, last, source }: { end: number; last: RawBatch | undefined; source: { readonly offset: number } },
 ): Promise<AnchorResult | undefined> {
-  const copied = last === undefined ? end : last.header.lastOffset + 1
+  const copied = last === undefined ? 0 : last.header.lastOffset + 1
   const epoch = epochBefore(copy.lineage, copied)
+  // Nothing copied is left to compare: the end is all that is known, and step 4 looks at what stands below it.
   if (epoch < 0) return source.offset < end ? fault(shorterSource(copy, end, source.offset)) : undefined
   const answer = await reads.sourceEpochEnd({ topic: copy.topic, partition: copy.partition, epoch })
   if (answer.code !== KafkaCode.NONE) return wait(`the source answers ${codeName(answer.code)}`, answer.code)

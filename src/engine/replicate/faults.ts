@@ -52,13 +52,13 @@ export function differs(where: Where, offset: number): Fault {
   }
 }
 
-/** The target holds more than the source, and no record of it was copied. */
+/** The target holds more than the source, and no record that was copied is left to tell why. */
 export function shorterSource(where: Where, end: number, sourceEnd: number): Fault {
   return {
     reason: 'foreign-write',
     sentence:
-      `"${where.name}": the target's log ends at ${end}, the source's at ${sourceEnd}, and kdr copied no record of it. ` +
-      `Stop whoever wrote there, then ${recopy(where)}`,
+      `"${where.name}": the target's log ends at ${end}, the source's at ${sourceEnd}: another producer wrote to the target, ` +
+      `or the source lost its end. Then ${recopy(where)}`,
   }
 }
 

@@ -3,17 +3,12 @@
 // and the driver anchors it anew (DESIGN 2.2).
 import { advanceSequence, type ProducerStamp, stampBatch } from '../../model/batch.ts'
 import { invariant } from '../../model/errors.ts'
-import {
-  epochBefore,
-  type Fault,
-  type Lineage,
-  type PartitionReport,
-  type PartitionState,
-} from '../../model/link.ts'
+import { type Fault, type Lineage, type PartitionReport, type PartitionState } from '../../model/link.ts'
 import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
 import { displaced, overfilled } from './faults.ts'
+import { Flight } from './flight.ts'
 import { LagRing } from './lag.ts'
-import { BATCHES_IN_FLIGHT, PARTITION_BUFFER_BYTES } from './limits.ts'
+import { PARTITION_BUFFER_BYTES } from './limits.ts'
 import type { PlannedBatch, PlannedGap, PlannedOp } from '../log/plan-append.ts'
 
 /**
@@ -88,18 +83,13 @@ export class PartitionCopy {
 
   #queue: PlannedOp[] = []
   #queuedBytes = 0
-  #inFlight: PlannedBatch[] = []
-  /** The highest end of an acknowledged batch. */
-  #acknowledged = 0
+  readonly #flight = new Flight()
   #isOpen = false
   #isFilling = false
   #lineagePending = 0
   #sequence = 0
   #producer: ProducerStamp = { producerId: -1n, producerEpoch: -1 }
-  #freshSince: () => number = () => 0
-  #isLastAckedFresh = false
   #broken = Promise.withResolvers<Break>()
-  #drained: PromiseWithResolvers<void> | undefined
 
   constructor(
     of: { readonly link: string; readonly topic: string; readonly partition: number },
@@ -154,21 +144,18 @@ export class PartitionCopy {
     producer: ProducerStamp
     freshSince: () => number
   }): Promise<Break> {
-    invariant(!this.#isOpen && this.#inFlight.length === 0, 'a copy was opened twice', { copy: this.name })
+    invariant(!this.#isOpen, 'a copy was opened twice', { copy: this.name })
     this.appended = at.offset
-    this.#acknowledged = at.offset
+    this.#flight.begin(at.offset, at.freshSince)
     this.planned = at.offset
     this.#fetchFrom = at.fetchFrom
     this.#anchoredEpoch = at.sourceEpoch
     this.#fetchedEpoch = -1
     this.#sequence = at.sequence
     this.#producer = at.producer
-    this.#freshSince = at.freshSince
-    this.#isLastAckedFresh = false
     this.hasUncertainty = false
     this.#broken = Promise.withResolvers<Break>()
     this.#isOpen = true
-    this.lineage = this.lineage.filter(([, first]) => first < at.offset)
     return this.#broken.promise
   }
 
@@ -184,9 +171,7 @@ export class PartitionCopy {
 
   /** Resolves when nothing of this copy is in flight any more. */
   async drained(): Promise<void> {
-    if (this.#inFlight.length === 0 && !this.#isFilling) return
-    this.#drained ??= Promise.withResolvers<void>()
-    await this.#drained.promise
+    await this.#flight.empty(this.#isFilling)
   }
 
   /** Planned operations from `planned` on, in order; `epoch`: of the last batch that they come from. */
@@ -208,17 +193,11 @@ export class PartitionCopy {
     this.#advance()
   }
 
-  /**
-   * Whether the head may be sent now. Several batches are in flight only while the broker's sequence check protects
-   * them: the last acknowledged one and all in flight are fresh. Otherwise one that failed could be followed by one
-   * that lands in its place, because the broker has forgotten the producer (mechanism.md B2).
-   */
+  /** Whether the head may be sent now: see Flight for how many batches may be under way. */
   canSend(): boolean {
     const head = this.#queue[0]
-    if (!this.#isOpen || this.#isFilling || this.#lineagePending > 0 || head?.kind !== 'batch') return false
-    if (this.#inFlight.length === 0) return true
-    if (this.#inFlight.length >= BATCHES_IN_FLIGHT || !this.#isLastAckedFresh) return false
-    return this.#isFresh(head) && this.#inFlight.every(batch => this.#isFresh(batch))
+    const isHeld = !this.#isOpen || this.#isFilling || this.#lineagePending > 0
+    return !isHeld && head?.kind === 'batch' && this.#flight.mayAdd(head)
   }
 
   get headBytes(): number {
@@ -232,7 +211,7 @@ export class PartitionCopy {
     invariant(head?.kind === 'batch', 'nothing to send', { copy: this.name })
     stampBatch(head.bytes, this.#producer, this.#sequence)
     this.#sequence = advanceSequence(this.#sequence, head.next - head.base)
-    this.#inFlight.push(head)
+    this.#flight.add(head)
     return head
   }
 
@@ -248,18 +227,15 @@ export class PartitionCopy {
       this.break({ why: 'fault', fault: displaced(this, batch.base, answer.baseOffset) })
       return
     }
-    // Answers may overtake each other; the cursor never passes a batch that is still in flight.
-    this.#acknowledged = Math.max(this.#acknowledged, batch.next)
-    this.appended = this.#inFlight[0]?.base ?? this.#acknowledged
+    this.appended = this.#flight.acknowledge(batch)
     this.recordsCopied += batch.next - batch.base
     this.bytesCopied += batch.bytes.length
-    this.#isLastAckedFresh = this.#isFresh(batch)
     this.#advance()
   }
 
   /** No answer will come: the connection is gone, or the time is up. */
   onUncertain(batch: PlannedBatch, cause: string): void {
-    const isUnguarded = !this.#isLastAckedFresh || !this.#isFresh(batch)
+    const isUnguarded = !this.#flight.isGuarded(batch)
     this.#land(batch)
     this.hasUncertainty = true
     this.break({ why: 'anchor', cause, isUnguarded })
@@ -272,7 +248,7 @@ export class PartitionCopy {
   onFilled(gap: PlannedGap, written: number, end: number): void {
     const wanted = this.appended + written
     this.#isFilling = false
-    this.#settleDrained()
+    this.#flight.settle(this.#isFilling)
     if (!this.#isOpen) return
     if (end < wanted) {
       this.break({ why: 'anchor', cause: `a fill ended at ${end} instead of ${wanted}`, isUnguarded: true })
@@ -280,7 +256,7 @@ export class PartitionCopy {
     }
     this.fillOneFirst = false
     this.appended = end
-    this.#acknowledged = end
+    this.#flight.moveTo(end)
     if (end >= gap.next) {
       this.#queue.shift()
       this.#countGap(gap)
@@ -294,7 +270,7 @@ export class PartitionCopy {
   onFillFailed(cause: string, code: number | undefined, isUnguarded: boolean): void {
     this.#isFilling = false
     this.hasUncertainty ||= isUnguarded
-    this.#settleDrained()
+    this.#flight.settle(this.#isFilling)
     this.break({ why: 'anchor', cause, isUnguarded, ...(code === undefined ? {} : { code }) })
   }
 
@@ -310,7 +286,7 @@ export class PartitionCopy {
 
   /** Nothing queued, nothing in flight: the mirror stands where the plan stands. */
   get isIdle(): boolean {
-    return this.#queue.length === 0 && this.#inFlight.length === 0 && !this.#isFilling
+    return this.#queue.length === 0 && this.#flight.isEmpty && !this.#isFilling
   }
 
   /** What it is doing inside, for a trace. */
@@ -321,7 +297,7 @@ export class PartitionCopy {
       `cursor ${this.appended}`,
       `planned ${this.planned}`,
       `queue ${this.#queue.length} ${head === undefined ? '' : `${head.kind}@${head.base}`}`,
-      `in flight ${this.#inFlight.map(batch => batch.base).join(',')}`,
+      `in flight ${this.#flight.bases.join(',')}`,
       this.#isFilling ? 'filling' : '',
       this.isFetching ? 'fetching' : '',
       this.#lineagePending > 0 ? 'recording an epoch' : '',
@@ -346,12 +322,7 @@ export class PartitionCopy {
 
   #advance(): void {
     const head = this.#queue[0]
-    if (
-      head?.kind === 'gap' &&
-      this.#inFlight.length === 0 &&
-      !this.#isFilling &&
-      this.#lineagePending === 0
-    ) {
+    if (head?.kind === 'gap' && this.#flight.isEmpty && !this.#isFilling && this.#lineagePending === 0) {
       invariant(head.base === this.appended, 'a gap does not begin at the cursor', {
         copy: this.name,
         gap: head.base,
@@ -384,16 +355,17 @@ export class PartitionCopy {
     if (fitted !== undefined) this.#queue.unshift(fitted)
   }
 
+  /** Entries from the first of `ops` on are replaced only here: until then what they name may yet land. */
   #extendLineage(ops: readonly PlannedOp[]): void {
-    let newest = this.lineage.at(-1)?.[0] ?? -1
-    const added: [number, number][] = []
+    const from = ops[0]?.base ?? 0
+    const kept = this.lineage.filter(([, first]) => first < from)
+    const extended = [...kept]
     for (const op of ops) {
-      if (op.kind !== 'batch' || op.leaderEpoch <= newest) continue
-      added.push([op.leaderEpoch, op.base])
-      newest = op.leaderEpoch
+      const newest = extended.at(-1)?.[0] ?? -1
+      if (op.kind === 'batch' && op.leaderEpoch > newest) extended.push([op.leaderEpoch, op.base])
     }
-    if (added.length === 0) return
-    this.lineage = [...this.lineage, ...added]
+    if (extended.length === this.lineage.length && extended.at(-1)?.[0] === this.lineage.at(-1)?.[0]) return
+    this.lineage = extended
     this.#lineagePending++
     this.#hooks.saveLineage(this).then(
       () => {
@@ -412,29 +384,17 @@ export class PartitionCopy {
   }
 
   #land(batch: PlannedBatch): void {
-    const at = this.#inFlight.indexOf(batch)
-    invariant(at >= 0, 'an answer without a request', { copy: this.name, base: batch.base })
-    this.#inFlight.splice(at, 1)
+    this.#flight.land(batch)
     if (this.#isOpen) {
       this.#queuedBytes -= batch.bytes.length
       this.#hooks.onBuffered(-batch.bytes.length)
     }
-    this.#settleDrained()
-  }
-
-  #settleDrained(): void {
-    if (this.#inFlight.length > 0 || this.#isFilling) return
-    this.#drained?.resolve()
-    this.#drained = undefined
+    this.#flight.settle(this.#isFilling)
   }
 
   #countGap(gap: PlannedGap): void {
     this.gaps.markers += gap.counts.markers
     this.gaps.aborted += gap.counts.aborted
     this.gaps.missing += gap.counts.missing
-  }
-
-  #isFresh(batch: PlannedBatch): boolean {
-    return batch.maxTimestamp > this.#freshSince()
   }
 }
