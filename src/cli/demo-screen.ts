@@ -51,6 +51,11 @@ class LiveWatcher implements ClosableWatcher {
     this.#drawCurrent()
   }
 
+  note(text: string): void {
+    this.#nextAt = 0
+    this.update(text)
+  }
+
   lag(rows: readonly LagRow[]): void {
     this.#rows = rows
     this.#drawCurrent()
@@ -106,6 +111,10 @@ class PlainWatcher implements ClosableWatcher {
   }
 
   update(): void {}
+
+  note(text: string): void {
+    this.#out.write(`${INDENT}${text}\n`)
+  }
 
   lag(rows: readonly LagRow[]): void {
     this.#rows = rows

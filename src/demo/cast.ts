@@ -13,6 +13,8 @@ import { type Link, runLink } from './link.ts'
 
 export type CastOptions = {
   readonly signal: AbortSignal
+  /** Before what is done only once on a machine. */
+  readonly onFetch: (text: string) => void
   readonly onProgress: (text: string) => void
 }
 
@@ -27,9 +29,9 @@ export interface Cast {
   leave(): Promise<void>
 }
 
-export async function gather({ signal, onProgress }: CastOptions): Promise<Cast> {
+export async function gather({ signal, onFetch, onProgress }: CastOptions): Promise<Cast> {
   const dir = join(tmpdir(), `kdr-demo-${randomBytes(6).toString('hex')}`)
-  await prepareDistribution(undefined, { onProgress, signal })
+  await prepareDistribution(undefined, { onProgress: onFetch, signal })
   const [judging, starting] = await Promise.allSettled([
     startJudge({ signal }),
     startLab({

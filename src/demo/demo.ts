@@ -26,6 +26,8 @@ import { judge as judgeAudits, type Problem, type Verdict } from './verdict.ts'
 export interface Watcher {
   begin(text: string): void
   update(text: string): void
+  /** What may take a minute, the first time. */
+  note(text: string): void
   lag(rows: readonly LagRow[]): void
   end(text: string, ms: number): void
 }
@@ -108,6 +110,7 @@ class Story {
     return await this.#stage('clusters', 'Two Kafka clusters start on this machine', async () => {
       const cast = await gather({
         signal: this.#signal,
+        onFetch: text => this.#watcher.note(text),
         onProgress: text => this.#watcher.update(text),
       })
       return [cast, `Two Kafka ${cast.east.version} clusters run on this machine: east and west.`]
