@@ -238,6 +238,8 @@ type Calls = {
         sizeBytes?: number
         perTransaction?: number
         abortEvery?: number
+        /** Records carry timestamps that lie this far back. */
+        ageMs?: number
       },
     Handle<'workload'>,
   ]

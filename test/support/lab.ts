@@ -56,7 +56,11 @@ export function freshTopic(prefix = 'topic'): string {
   return `${prefix}-${process.pid}-${topics}`
 }
 
-export type WaitOptions = { readonly timeoutMs?: number; readonly everyMs?: number; readonly what: string }
+export type WaitOptions = {
+  readonly timeoutMs?: number
+  readonly everyMs?: number
+  readonly what: string | (() => string)
+}
 
 /** Polls until `condition` returns something other than false, null and undefined, and returns that. */
 export async function waitFor<T>(
@@ -68,7 +72,8 @@ export async function waitFor<T>(
     const found = await condition()
     if (found !== false && found !== undefined && found !== null)
       return found as NonNullable<Exclude<T, false>>
-    if (performance.now() > deadline) throw new Error(`waited ${timeoutMs} ms in vain for ${what}`)
+    if (performance.now() > deadline)
+      throw new Error(`waited ${timeoutMs} ms in vain for ${typeof what === 'string' ? what : what()}`)
     await sleep(everyMs)
   }
 }

@@ -37,6 +37,7 @@ export interface KdrProcess {
   readonly stdout: string
   readonly stderr: string
   readonly ended: Promise<KdrResult>
+  readonly hasEnded: boolean
   signal(name: NodeJS.Signals): void
   /** Resolves at the first match in what is and will be written to stderr; rejects when the process ends before. */
   says(pattern: RegExp, timeoutMs?: number): Promise<void>
@@ -126,6 +127,9 @@ export function startKdr(args: readonly string[]): KdrProcess {
       return written.stderr
     },
     ended,
+    get hasEnded() {
+      return hasEnded
+    },
     signal: name => void child.kill(name),
     says: async (pattern, timeoutMs = 20_000) => {
       await waitFor(
@@ -154,6 +158,30 @@ export async function whileRunning(
   } finally {
     daemon.signal('SIGKILL')
   }
+}
+
+export type StatusPartition = {
+  readonly partition: number
+  readonly state: string
+  readonly reason?: string
+  readonly sentence?: string
+  readonly cursor: number
+  readonly sourceEnd: number
+  readonly lagRecords: number
+  readonly lagMs: number
+}
+type Status = {
+  readonly links: readonly {
+    readonly topics: readonly { readonly name: string; readonly partitions: readonly StatusPartition[] }[]
+  }[]
+}
+
+/** Every partition that `kdr status` shows for the link's config. */
+export async function statusOf(link: Link): Promise<(StatusPartition & { readonly topic: string })[]> {
+  const { object } = await link.json('status')
+  return (object as unknown as Status).links.flatMap(({ topics }) =>
+    topics.flatMap(({ name, partitions }) => partitions.map(each => ({ ...each, topic: name }))),
+  )
 }
 
 /** As an admin, for the judge. */

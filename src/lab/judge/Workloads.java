@@ -150,7 +150,8 @@ final class Workloads {
       synchronized (ledger) {
         sent++;
       }
-      producer.send(new ProducerRecord<>(topic, keyOf(n), valueOf(n)), (metadata, error) -> {
+      Long timestamp = Args.has(request, "ageMs") ? Long.valueOf(System.currentTimeMillis() - request.get("ageMs").asLong()) : null;
+      producer.send(new ProducerRecord<>(topic, null, timestamp, keyOf(n), valueOf(n)), (metadata, error) -> {
         if (error != null) note(error);
         else synchronized (ledger) {
           into.add(new Entry(metadata.partition(), metadata.offset(), n, System.currentTimeMillis(), metadata.timestamp()));

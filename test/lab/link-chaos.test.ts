@@ -1,0 +1,285 @@
+// What breaks while a link runs, on a target of three brokers: kdr killed at random moments, target leaders restarted and
+// killed one by one, a follower paused, source leaders restarted; under load, with fresh records, records two days old
+// (the brokers forget their producer at once) and transactions. Afterwards both sides are identical to Java's consumer.
+// Each test prints its seed; KDR_SEED=N repeats its choices.
+
+import assert from 'node:assert/strict'
+import { describe, test, type TestContext } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { freshTopic, waitFor, withLab } from '../support/lab.ts'
+import {
+  adminOf,
+  assertIdentical,
+  BARE_TARGET_ACLS,
+  type KdrProcess,
+  type Link,
+  makeLink,
+  MARKER_ACL,
+  type StatusPartition,
+  statusOf,
+} from '../support/link.ts'
+import { suite } from '../support/suite.ts'
+import { Random } from '../sim/random.ts'
+
+const KILLS = { short: 3, full: 15, soak: 50 }[suite]
+const ROUNDS = { short: 1, full: 2, soak: 6 }[suite]
+const PARTITIONS = 4
+const TWO_DAYS_MS = 2 * 86_400_000
+const KINDS = {
+  fresh: { rate: 300, keys: 50, lingerMs: 10 },
+  // One record a batch now and then, as quiet topics have.
+  quiet: { rate: 40, keys: 50, lingerMs: 0 },
+  old: { rate: 200, keys: 50, lingerMs: 10, ageMs: TWO_DAYS_MS },
+  transactional: { rate: 200, keys: 50, lingerMs: 5, perTransaction: 10, abortEvery: 4 },
+} as const
+type Kind = keyof typeof KINDS
+
+const context = withLab([
+  { name: 'east' },
+  {
+    name: 'west',
+    brokers: 3,
+    security: 'acl',
+    // A restarted broker leads again soon, so that each round moves leaders.
+    properties: { 'leader.imbalance.check.interval.seconds': '2' },
+  },
+])
+
+type Load = {
+  readonly kinds: readonly Kind[]
+  readonly topics: Readonly<Record<string, string>>
+  readonly workloads: Readonly<Record<string, string>>
+}
+
+describe('with cluster rights at the target', () => {
+  test('given the rights', async () => {
+    const { judge } = context
+    await judge.createAcls({
+      ...adminOf(context.cluster('west')),
+      acls: [...BARE_TARGET_ACLS, MARKER_ACL],
+    })
+  })
+
+  test(`${KILLS} × kill -9 of kdr at random moments under load`, async t => {
+    const random = seeded(t)
+    const load = await startLoad()
+    const link = linkOf(load)
+    for (let kill = 0; kill < KILLS; kill++) {
+      const daemon = link.start('run', '-v')
+      // Some die while they take over or anchor, most while they copy.
+      if (random.chance(0.8)) await daemon.says(/record.* behind/)
+      await sleep(random.between(0, 2500))
+      daemon.signal('SIGKILL')
+      await daemon.ended
+    }
+    const daemon = link.start('run', '-v')
+    await settle({ load, link, daemon })
+  })
+
+  test('target leaders stopped and killed one by one, and a follower paused, under load', async t => {
+    const random = seeded(t)
+    const load = await startLoad()
+    const link = linkOf(load)
+    const daemon = link.start('run', '-v')
+    await daemon.says(/record.* behind/)
+    for (let round = 0; round < ROUNDS; round++) await breakTarget(random)
+    await settle({ load, link, daemon })
+  })
+
+  test('the source restarted and killed under load', async t => {
+    const random = seeded(t)
+    const load = await startLoad()
+    const link = linkOf(load)
+    const daemon = link.start('run', '-v')
+    await daemon.says(/record.* behind/)
+    const east = context.cluster('east')
+    for (const how of ['stop', 'kill'] as const) {
+      await sleep(random.between(500, 2000))
+      await east[how](1)
+      await east.start(1)
+    }
+    await settle({ load, link, daemon })
+  })
+})
+
+describe('without cluster rights at the target', () => {
+  test('given the right taken away', async () => {
+    const { judge } = context
+    await judge.deleteAcls({ ...adminOf(context.cluster('west')), acls: [MARKER_ACL] })
+  })
+
+  test('kdr killed, target leaders stopped and killed, a follower paused: identical, or faulted as overfilled', async t => {
+    const random = seeded(t)
+    const load = await startLoad()
+    const link = linkOf(load)
+    const first = link.start('run', '-v')
+    await first.says(/record.* behind/)
+    await sleep(random.between(500, 2500))
+    first.signal('SIGKILL')
+    const daemon = link.start('run', '-v')
+    await daemon.says(/record.* behind/)
+    for (let round = 0; round < ROUNDS; round++) await breakTarget(random)
+    await settle({ load, link, daemon, mayOverfill: ['transactional'] })
+  })
+})
+
+function seeded(t: TestContext): Random {
+  const seed = Number(process.env['KDR_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
+  console.log(`${t.name}: KDR_SEED=${seed}`)
+  return new Random(seed)
+}
+
+function shuffled<T>(random: Random, from: readonly T[]): T[] {
+  return from
+    .map(value => [random.fraction(), value] as const)
+    .sort(([a], [b]) => a - b)
+    .map(([, value]) => value)
+}
+
+async function startLoad(kinds: readonly Kind[] = Object.keys(KINDS) as Kind[]): Promise<Load> {
+  const { judge } = context
+  const admin = adminOf(context.cluster('east'))
+  const topics: Record<string, string> = {}
+  const workloads: Record<string, string> = {}
+  for (const kind of kinds) {
+    const topic = freshTopic(`chaos-${kind}`)
+    topics[kind] = topic
+    await judge.createTopic({ ...admin, topic, partitions: PARTITIONS, configs: { 'retention.ms': '-1' } })
+    const { workload } = await judge.startWorkload({
+      ...admin,
+      topic,
+      ...KINDS[kind],
+      ...(kind === 'transactional' && { transactionalId: topic }),
+    })
+    workloads[kind] = workload
+  }
+  return { kinds, topics, workloads }
+}
+
+/** Its own state for each test, and its own topics. */
+function linkOf({ topics }: Load): Link {
+  return makeLink({
+    name: freshTopic('chaos'),
+    source: context.cluster('east'),
+    target: context.cluster('west'),
+    settings: {
+      topics: Object.values(topics),
+      groups: [],
+      overrides: [{ topics: '*', replicationFactor: 3, configs: { 'min.insync.replicas': 2 } }],
+    },
+  })
+}
+
+/** Each broker of the target once, in any order and each in another way. */
+async function breakTarget(random: Random): Promise<void> {
+  const west = context.cluster('west')
+  const ways = shuffled(random, ['stop', 'kill', 'pause'] as const)
+  for (const [index, id] of shuffled(random, [1, 2, 3]).entries()) {
+    await sleep(random.between(200, 1500))
+    const way = ways[index] ?? 'stop'
+    await west[way](id)
+    // Longer or shorter than the broker's session, the follower's lag and kdr's own patience.
+    if (way === 'pause') await sleep(random.between(3000, 9000))
+    else await sleep(random.between(0, 1000))
+    if (way === 'pause') await west.resume(id)
+    else await west.start(id)
+    await inSync()
+  }
+}
+
+/** Two brokers must never be away at once: min.insync.replicas is 2. */
+async function inSync(): Promise<void> {
+  const { judge } = context
+  const admin = adminOf(context.cluster('west'))
+  await waitFor(
+    async () => {
+      const topics = await judge.listTopics(admin)
+      const all = await Promise.all(topics.map(async topic => await judge.describeTopic({ ...admin, topic })))
+      return all.every(topic => topic.partitions.every(({ isr, replicas }) => isr.length === replicas.length))
+    },
+    { what: 'every replica of the target to be in sync', timeoutMs: 60_000, everyMs: 200 },
+  )
+}
+
+type Settling = {
+  readonly load: Load
+  readonly link: Link
+  readonly daemon: KdrProcess
+  readonly mayOverfill?: readonly Kind[]
+}
+
+/** The load ends, the running daemon catches up by itself, both sides are compared, the daemon ends cleanly. */
+async function settle({ load, link, daemon, mayOverfill = [] }: Settling): Promise<void> {
+  const { judge } = context
+  const sides = { source: context.cluster('east'), target: context.cluster('west') }
+  for (const workload of Object.values(load.workloads)) {
+    const report = await judge.stopWorkload({ workload, timeoutMs: 30_000 })
+    assert.ok(report.acknowledged > 0, `the load wrote nothing: ${report.lastError ?? ''}`)
+  }
+  try {
+    const partitions = await caughtUp(link, daemon)
+    const faulted = partitions.filter(({ state }) => state === 'faulted')
+    const allowed = new Set(mayOverfill.map(kind => load.topics[kind]))
+    for (const each of faulted) {
+      assert.ok(allowed.has(each.topic), `${each.topic}/${each.partition}: ${each.sentence ?? ''}`)
+      assert.equal(each.reason, 'overfilled', each.sentence)
+    }
+    const spoiled = new Set(faulted.map(({ topic }) => topic))
+    const comparison = await judge.compare({
+      a: adminOf(sides.source),
+      b: adminOf(sides.target),
+      topics: [...spoiled],
+    })
+    // What is faulted was seen in time: nothing was ever written at a wrong offset.
+    for (const each of comparison.partitions) {
+      const isFaulted = faulted.some(
+        ({ topic, partition }) => topic === each.topic && partition === each.partition,
+      )
+      assert.ok(each.identical || isFaulted, JSON.stringify(each))
+      assert.equal(each.different, 0, JSON.stringify(each))
+      assert.equal(each.onlyB, 0, JSON.stringify(each))
+    }
+    await assertIdentical(
+      judge,
+      sides,
+      Object.values(load.topics).filter(topic => !spoiled.has(topic)),
+    )
+    for (const kind of load.kinds) {
+      const topic = load.topics[kind] ?? ''
+      if (spoiled.has(topic)) continue
+      // Not zero repeats: a source broker that dies may have forgotten the producer of old records, which sends them again.
+      const of = { workload: load.workloads[kind] ?? '', topic }
+      const audit = await judge.auditTopic({ ...adminOf(sides.target), ...of })
+      assert.deepEqual(audit, await judge.auditTopic({ ...adminOf(sides.source), ...of }))
+      assert.equal(audit.missing, 0, JSON.stringify(audit))
+    }
+  } catch (error) {
+    console.error(`the end of what kdr said:\n${daemon.stderr.slice(-6000)}`)
+    throw error
+  }
+  daemon.signal('SIGTERM')
+  const end = await daemon.ended
+  assert.equal(end.code, 0, end.stderr)
+}
+
+/** Every partition stands at its source's end, or has stopped. */
+async function caughtUp(link: Link, daemon: KdrProcess): Promise<(StatusPartition & { topic: string })[]> {
+  let last: (StatusPartition & { topic: string })[] = []
+  await waitFor(
+    async () => {
+      if (daemon.hasEnded) throw new Error(`kdr ended by itself:\n${daemon.stderr.slice(-4000)}`)
+      last = await statusOf(link)
+      const isDone = last.every(
+        ({ state, lagRecords }) => state === 'faulted' || (state === 'mirroring' && lagRecords === 0),
+      )
+      return last.length > 0 && isDone
+    },
+    {
+      what: () =>
+        `the link to catch up: ${JSON.stringify(last.filter(({ lagRecords, state }) => lagRecords > 0 || state !== 'mirroring'))}\n${daemon.stderr.slice(-4000)}`,
+      timeoutMs: 90_000,
+      everyMs: 300,
+    },
+  )
+  return last
+}
