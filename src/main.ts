@@ -70,7 +70,7 @@ function watchSignals(): Interruption {
 }
 
 /** `kdr run` ends within 10 s of SIGTERM. */
-const SIGNAL_GRACE_MS = 12_000
+const SIGNAL_GRACE_MS = 9_500
 
 async function ask(question: string): Promise<string | undefined> {
   if (!process.stdin.isTTY || !process.stderr.isTTY) return undefined

@@ -30,10 +30,9 @@ function decode(batch: RawBatch): DecodedRecord[] {
   } catch (error) {
     const { baseOffset, codec } = batch.header
     throw new KdrError(
-      'not-ready',
+      'corrupt',
       `the batch at offset ${baseOffset} (${codec}) cannot be decoded: ${String(error)}`,
       {
-        hint: 'The bytes are not what their header says; look at the topic with `kafka-dump-log`.',
         cause: error,
       },
     )
@@ -208,4 +207,9 @@ function isAbortMarker(batch: RawBatch): boolean {
   return key !== null && key !== undefined && key.length >= 4 && key.readInt16BE(CONTROL_TYPE_AT) === ABORT
 }
 
-export const recordCodec: RecordCodec = { decode, encode, seedBatch, isAbortMarker }
+/** Formats v0 and v1 keep their checksums elsewhere; decoding them checks what there is. */
+function isIntact({ header, bytes }: RawBatch): boolean {
+  return header.magic < MAGIC || crc32c(bytes.subarray(CRC_FROM)) === header.crc
+}
+
+export const recordCodec: RecordCodec = { decode, encode, seedBatch, isIntact, isAbortMarker }

@@ -4,10 +4,12 @@
 //   53 baseSequence i32 | 57 recordCount i32 | 61 records
 // batchLength counts from byte 12; the checksum covers everything from byte 21 on. Nothing here reads behind byte 61.
 import { patchCrc32c } from './crc32c.ts'
-import { invariant } from './errors.ts'
+import { invariant, KdrError } from './errors.ts'
 
 export const BATCH_HEADER_BYTES = 61
 const LENGTH_AT = 8
+/** The header of the oldest format, v0, with an empty message. */
+const SMALLEST_BYTES = 26
 const LENGTH_OVERHEAD = 12
 const EPOCH_AT = 12
 const MAGIC_AT = 16
@@ -77,13 +79,16 @@ export function readBatchHeader(bytes: Buffer, at = 0): BatchHeader {
 
 /**
  * Splits fetched bytes into batches. A partial batch at the end (a broker cuts at the byte limit) is left out.
- * Formats v0 and v1 have another layout: a batch with `magic < 2` ends the list, as its last element.
+ * Formats v0 and v1 have another layout: a batch with `magic < 2` ends the list, as its last element. Throws
+ * KdrError('corrupt') for a length that no batch has.
  */
 export function splitBatches(records: Buffer): RawBatch[] {
   const batches: RawBatch[] = []
   let at = 0
   while (at + MAGIC_AT < records.length) {
     const sizeBytes = records.readInt32BE(at + LENGTH_AT) + LENGTH_OVERHEAD
+    if (sizeBytes < SMALLEST_BYTES)
+      throw new KdrError('corrupt', `a batch says that it has ${sizeBytes} bytes`)
     if (at + sizeBytes > records.length) break
     const bytes = records.subarray(at, at + sizeBytes)
     if (bytes.readInt8(MAGIC_AT) < 2) {

@@ -27,6 +27,11 @@ export const ERRORS = {
     retry: 'never',
     hint: 'A newer kdr wrote this; use that version, or a later one.',
   },
+  corrupt: {
+    exit: 3,
+    retry: 'never',
+    hint: 'The bytes are not what their header says; look at the topic with `kafka-dump-log`.',
+  },
   unfinished: { exit: 3, retry: 'never', hint: 'Run `kdr status` to see which partition stopped, and why.' },
   'wrong-cluster': {
     exit: 10,

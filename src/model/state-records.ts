@@ -13,8 +13,8 @@ export const topicKey = (link: string, topic: string): string => `topic/${link}/
 export const partitionKey = (link: string, topic: string, partition: number): string =>
   `partition/${link}/${topic}/${partition}`
 export const workerKey = (link: string, worker: string): string => `worker/${link}/${worker}`
-/** Reports are cut into pieces of this many partitions: a record holds at most 64 KB. */
-export const REPORT_PARTITIONS = 100
+/** Reports are cut into pieces of this many partitions: a record holds 64 KB, a sentence with two long names 1 KB. */
+export const REPORT_PARTITIONS = 40
 export const reportKey = (link: string, topic: string, piece: number): string =>
   `report/${link}/${topic}/${piece}`
 
@@ -23,6 +23,8 @@ export type LinkRecord = {
   readonly sourceClusterId: string
   readonly targetClusterId: string
   readonly slotGeneration: number
+  /** The worker that has taken the link over. */
+  readonly owner: string
   readonly mode: FillMode
   /** Decimal: 62 bits do not fit a JSON number. */
   readonly producerId: string
@@ -69,9 +71,13 @@ export type CommandRecord = {
   readonly topic?: string
   readonly partition?: number
   readonly acceptLogStart?: boolean
+  /** Of a recopy: the mirror that is meant. A command that comes twice does not meet the mirror made in between. */
+  readonly targetTopicId?: string
   readonly at: number
   readonly reason?: string
 }
+/** Who is about to take the link over. */
+export const claimKey = (link: string, worker: string): string => `claim/${link}/${worker}`
 export const commandKey = (link: string, id: string): string => `command/${link}/${id}`
 
 export const toRecord = (kind: string, value: object): VersionedRecord => ({ v: 1, kind, ...value })
@@ -92,8 +98,8 @@ export function readPartition(
   store: StateReader,
   link: string,
   { topic, partition }: { readonly topic: string; readonly partition: number },
-): PartitionRecord {
-  return read(store, partitionKey(link, topic, partition)) ?? { epochs: [], origin: 0 }
+): PartitionRecord | undefined {
+  return read(store, partitionKey(link, topic, partition))
 }
 
 export function readWorkers(store: StateReader, link: string): Map<string, WorkerRecord> {
@@ -123,4 +129,10 @@ export function readReports(store: StateReader, link: string): Map<string, Topic
 
 export function readCommands(store: StateReader, link: string): Map<string, CommandRecord> {
   return new Map(store.entries(commandKey(link, '')).map(([key, record]) => [key, record as CommandRecord]))
+}
+
+/** Workers that are about to take the link over. */
+export function readClaims(store: StateReader, link: string): string[] {
+  const prefix = claimKey(link, '')
+  return store.entries(prefix).map(([key]) => key.slice(prefix.length))
 }

@@ -40,6 +40,8 @@ export interface RecordCodec {
    * (`stampBatch` gives it one). Owned by the caller.
    */
   seedBatch(count: number, timestampMs: number): Buffer
+  /** Whether the bytes match their checksum: asked before a batch is encoded anew, which gives it another. */
+  isIntact(batch: RawBatch): boolean
   /** Of a control batch: whether it ends its transaction by an abort. */
   isAbortMarker(batch: RawBatch): boolean
 }

@@ -17,7 +17,13 @@ const WRITE_TIMEOUT_MS = 10_000
 /** After this long without success a put gives up; whoever waits for it decides what then. */
 const GIVE_UP_MS = 30_000
 
-type Waiting = { key: string; value: Buffer | null; resolve: () => void; reject: (error: unknown) => void }
+type Waiting = {
+  key: string
+  value: Buffer | null
+  before: StateRecord | undefined
+  resolve: () => void
+  reject: (error: unknown) => void
+}
 
 /** `create`: makes the topic when it is missing; without it, a missing topic is an empty store that refuses puts. */
 export async function openTopicStore(
@@ -76,12 +82,17 @@ class TopicStore implements StateStore {
     if (value !== null && value.length > MAX_RECORD_BYTES) {
       throw new InvariantViolation('a state record is too large', { key, bytes: value.length })
     }
-    if (record === undefined) this.#records.delete(key)
-    else this.#records.set(key, record)
+    const before = this.#records.get(key)
+    this.#set(key, record)
     await new Promise<void>((resolve, reject) => {
-      this.#waiting.push({ key, value, resolve, reject })
+      this.#waiting.push({ key, value, before, resolve, reject })
       if (!this.#isWriting) void this.#write()
     })
+  }
+
+  #set(key: string, record: StateRecord | undefined): void {
+    if (record === undefined) this.#records.delete(key)
+    else this.#records.set(key, record)
   }
 
   async close(): Promise<void> {
@@ -187,6 +198,8 @@ class TopicStore implements StateStore {
         for (const waiting of now) waiting.resolve()
       } catch (error) {
         this.#waiting.splice(0, now.length)
+        // Not known to be durable: what is shown is what was known before, until the log says otherwise.
+        for (const { key, before } of now.toReversed()) this.#set(key, before)
         for (const waiting of now) waiting.reject(error)
       }
     }

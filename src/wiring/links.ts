@@ -5,7 +5,8 @@ import type { Config, LinkConfig } from '../config/index.ts'
 import { catchUp, faultsOf } from '../engine/replicate/once.ts'
 import { type Replication, startReplication } from '../engine/replicate/replication.ts'
 import { type LinkStatus, observeStatus } from '../engine/status/status.ts'
-import { GroupSync } from '../engine/sync/groups.ts'
+import type { PartitionCopy } from '../engine/replicate/partition.ts'
+import { GroupSync, type MirrorPosition } from '../engine/sync/groups.ts'
 import { firstDifference } from '../engine/verify/first-difference.ts'
 import { recordCodec } from '../kafka/records.ts'
 import { findKdrError } from '../model/errors.ts'
@@ -59,14 +60,7 @@ function running(
     source,
     target,
     isWanted: group => filter.matches(group),
-    positions: () =>
-      replication.copies().map(copy => ({
-        topic: copy.topic,
-        partition: copy.partition,
-        cursor: copy.appended,
-        logStart: copy.targetLogStart,
-        isStopped: copy.fault !== undefined,
-      })),
+    positions: () => replication.copies().flatMap(positionOf),
     assertGeneration,
     clock: systemClock,
     log,
@@ -80,12 +74,25 @@ function running(
       const result = await catchUp(replication, options)
       await replication.trimNow()
       await replication.syncConfigs()
-      await groups.apply(captured)
+      if (groups.isCovered(captured)) await groups.apply(captured)
+      else
+        log.event(
+          'warn',
+          'groups are left as they are: open transactions at the source hide records that their offsets may imply',
+        )
       return { ...result, faulted: faultsOf(replication) }
     },
     followGroups: () => void followGroups(groups, link, signal, log),
     stop: closeAll,
   }
+}
+
+/** A topic that kdr does not mirror (not empty, recreated) has no position: its offsets are none of ours. */
+function positionOf(copy: PartitionCopy): MirrorPosition[] {
+  const isStopped = copy.state === 'faulted' || copy.fault?.reason === 'source-deleted'
+  if (isStopped && !copy.isAnchored) return []
+  const { topic, partition, isAnchored } = copy
+  return [{ topic, partition, isAnchored, isStopped, cursor: copy.appended, logStart: copy.targetLogStart }]
 }
 
 async function followGroups(

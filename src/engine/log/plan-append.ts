@@ -2,6 +2,7 @@
 // A batch that a broker takes as it is passes through as bytes. What holds no record to copy becomes a gap. Only a
 // batch that no broker would take (thinned by the cleaner, LogAppendTime, cut by the cursor, format v0/v1) is decoded.
 import { isWhole, type RawBatch } from '../../model/batch.ts'
+import { KdrError } from '../../model/errors.ts'
 import type { DecodedRecord, RecordCodec } from '../../ports/records.ts'
 
 export type PlannedBatch = {
@@ -88,7 +89,10 @@ class Plan {
     this.position = header.lastOffset + 1
   }
 
-  /** Decodes, keeps what is at or above the position, and writes each run of neighbouring offsets as its own batch. */
+  /**
+   * Decodes, keeps what is at or above the position, and writes each run of neighbouring offsets as its own batch.
+   * Throws KdrError('corrupt').
+   */
   records(batch: RawBatch, codec: RecordCodec): void {
     const { header } = batch
     let run: DecodedRecord[] = []
@@ -107,6 +111,9 @@ class Plan {
       })
       this.position = next
       run = []
+    }
+    if (!codec.isIntact(batch)) {
+      throw new KdrError('corrupt', `the batch at offset ${header.baseOffset} does not match its checksum`)
     }
     for (const record of codec.decode(batch)) {
       if (record.offset < this.position + run.length) continue

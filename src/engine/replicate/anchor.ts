@@ -33,6 +33,8 @@ export type Anchor = {
   readonly sourceLogStart: number
   /** Its leader's, under which all this was asked. */
   readonly sourceEpoch: number
+  /** Where the plan begins: the source's end when the target is longer. */
+  readonly planFrom: number
   /** No record was ever copied: a source that starts later is seeded, not mourned. */
   readonly isFresh: boolean
 }
@@ -64,7 +66,7 @@ export async function anchor(
     return fault(foreignWrite(copy, tail.last.header))
   const lost = await checkLineage(context, copy, { end, last: tail.last, source: sourceEnd })
   if (lost !== undefined) return lost
-  const isFresh = epochBefore(copy.lineage, end) < 0
+  const isFresh = !copy.hasBegun && copy.adoptedUpTo === 0
   const neverCopied = Math.max(end, copy.origin)
   if (start.offset > neverCopied && !isFresh) return fault(lostToRetention(copy, neverCopied, start.offset))
 
@@ -77,6 +79,7 @@ export async function anchor(
     targetLogStart: tail.logStart,
     sourceLogStart: start.offset,
     sourceEpoch,
+    planFrom: Math.min(end, Math.max(sourceEnd.offset, start.offset)),
     isFresh,
   }
 }
@@ -142,15 +145,19 @@ async function checkLineage(
   if (answer.code !== KafkaCode.NONE) return wait(`the source answers ${codeName(answer.code)}`, answer.code)
   // -1: it knows no epoch so high; it has forgotten a part of its history.
   const endsAt = answer.offset < 0 ? 0 : answer.offset
-  if (answer.epoch >= epoch && endsAt >= copied && source.offset >= end) return undefined
+  // A target that is longer by markers only has a surplus: the copy goes on where the source ends, and finds out.
+  if (answer.epoch >= epoch && endsAt >= copied) return undefined
   // A later epoch may begin below the end: then the records from there on are others than those copied.
   return fault(truncated(copy, { epoch, endsAt: Math.min(endsAt, source.offset), end }))
 }
 
 type Tail = { readonly kind: 'tail'; readonly last: RawBatch | undefined; readonly logStart: number }
 
-/** Windows in which the last data batch is looked for, backwards from the end. */
-const TAIL_WINDOWS = [1, 64, 4_096, 262_144, Number.MAX_SAFE_INTEGER] as const
+/**
+ * Windows in which the last data batch is looked for, backwards from the end. Behind a longer tail of markers it is not
+ * looked for: step 4 proves that what was seen is a gap at the source too.
+ */
+const TAIL_WINDOWS = [1, 64, 4_096, 262_144] as const
 
 /** The last data batch of the target below `end`; none when only markers stand there. */
 export async function readTail(context: LinkContext, copy: PartitionCopy, end: number): Promise<Tail | Wait> {

@@ -8,6 +8,7 @@ import type { Log } from '../../ports/log.ts'
 import type { RecordCodec } from '../../ports/records.ts'
 import type { StateStore } from '../../ports/state.ts'
 import type { ClusterWatch } from './cluster-watch.ts'
+import type { Lease } from './lease.ts'
 
 /** Who writes to the mirrors, as recorded in `_kdr.state` before first use. */
 export type LinkIdentity = ProducerStamp & {
@@ -70,5 +71,8 @@ export type LinkContext = {
   readonly producerExpirationMs: number
   /** Throws when another worker has taken the link over; asked before every DeleteRecords, config and group call. */
   readonly assertGeneration: () => Promise<void>
+  readonly lease: Lease
+  /** For an error that no partition can answer for: the link ends with it. */
+  readonly fail: (error: unknown) => void
   readonly signal: AbortSignal
 }

@@ -8,6 +8,7 @@ import {
   partitionKey,
   readCommands,
   readPartition,
+  readTopics,
   toRecord,
 } from '../../model/state-records.ts'
 import type { LinkContext } from './context.ts'
@@ -30,16 +31,13 @@ type Driven = {
 export class Copies {
   readonly #context: LinkContext
   readonly #topics: Topics
-  readonly #onFailure: (error: unknown) => void
   readonly #filler: Filler
   readonly #parts: DriveParts
   readonly #driven = new Map<string, Driven>()
 
-  /** `onFailure`: an error that no partition can answer for. */
-  constructor(context: LinkContext, topics: Topics, onFailure: (error: unknown) => void) {
+  constructor(context: LinkContext, topics: Topics) {
     this.#context = context
     this.#topics = topics
-    this.#onFailure = onFailure
     this.#filler = new Filler(context)
     this.#parts = {
       lanes: new AppendLanes(context),
@@ -83,9 +81,18 @@ export class Copies {
       log.event('info', `${command.verb}: ${meant.length} partition(s)`, { ...command })
       if (command.verb === 'resume')
         for (const driven of meant) resume(driven, command.acceptLogStart === true)
-      if (command.verb === 'recopy') await this.#recopy(meant)
+      if (command.verb === 'recopy' && this.#isForMirror(command)) await this.#recopy(meant)
       await store.put(key, undefined)
     }
+  }
+
+  /** A recopy that comes a second time, because its end was not recorded, does not meet the mirror made since. */
+  #isForMirror({ topic, targetTopicId }: CommandRecord): boolean {
+    return (
+      topic !== undefined &&
+      targetTopicId !== undefined &&
+      readTopics(this.#context.store, this.#context.link).get(topic)?.targetTopicId === targetTopicId
+    )
   }
 
   /** Stops all; resolves when nothing is in flight. */
@@ -143,6 +150,10 @@ export class Copies {
       fault(driven, verdict.fault)
       return
     }
+    if (verdict.waitsFor !== undefined) {
+      if (driven.driving === undefined) copy.note = verdict.waitsFor
+      return
+    }
     const isStopped = copy.state === 'faulted' && driven.topicFault === undefined
     if (driven.driving !== undefined || isStopped) return
     driven.topicFault = undefined
@@ -152,8 +163,9 @@ export class Copies {
     copy.fillsWithTombstones =
       this.#context.settings.largeGap === 'tombstones' && this.#topics.isCompacted(verdict.topic)
     const known = readPartition(store, link, copy)
-    copy.lineage = known.epochs
-    copy.origin = known.origin
+    copy.lineage = known?.epochs ?? []
+    copy.origin = known?.origin ?? 0
+    copy.hasBegun = known !== undefined
     driven.stop = new AbortController()
     driven.driving = this.#drive(driven)
   }
@@ -163,7 +175,7 @@ export class Copies {
     try {
       await drive(this.#context, driven.copy, this.#parts, signal)
     } catch (error) {
-      this.#onFailure(error)
+      this.#context.fail(error)
     } finally {
       driven.driving = undefined
       if (driven.topicFault !== undefined) fault(driven, driven.topicFault)
@@ -190,6 +202,8 @@ export class Copies {
 function fault(driven: Driven, reason: Fault): void {
   const { copy } = driven
   driven.topicFault = reason
+  // Its cursor is not that of a mirror of this topic.
+  copy.isAnchored = false
   if (driven.driving === undefined) {
     copy.state = isPassing(reason) ? 'waiting' : 'faulted'
     copy.fault = reason

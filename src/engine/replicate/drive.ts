@@ -22,6 +22,8 @@ export type DriveParts = {
   readonly beforeSeed: (copy: PartitionCopy) => Promise<void>
 }
 
+/** After this many times the same doubt at one offset, the state says so until an append succeeds. */
+const STUBBORN_TIMES = 3
 /** How long a partition may be without an answer before its state says so. */
 const PATIENCE_MS = 2_000
 
@@ -32,12 +34,10 @@ export async function drive(
   signal: AbortSignal,
 ): Promise<void> {
   const doubts = new Doubts()
-  let settleMs = SETTLE_MS
   while (!signal.aborted) {
-    const result = await attempt(context, copy, parts, settleMs)
+    const result = await attempt(context, copy, parts, { signal, doubts })
     await copy.drained()
     if (result.kind === 'closed' || signal.aborted) return
-    settleMs = SETTLE_MS
     if (result.kind === 'seeded') continue
     if (result.kind === 'fault') return fail(context, copy, result.fault)
     if (result.kind === 'wait') {
@@ -50,15 +50,18 @@ export async function drive(
       context.log.event('debug', 'anchoring', {
         partition: copy.name,
         cause: verdict.cause,
-        unguarded: verdict.isUnguarded,
+        unguarded: copy.isUnguarded,
       })
       if (isRights(verdict.code)) waitFor(context, copy, doubts, verdict)
-      if (verdict.isUnguarded) settleMs = PRODUCE_TIMEOUT_MS
+      else if (doubts.isStubborn) waitAloud(copy, verdict.cause)
       await context.clock.sleep(verdict.waitMs, signal)
     }
     await refreshBoth(context)
   }
 }
+
+/** What an attempt belongs to. */
+type Trying = { readonly signal: AbortSignal; readonly doubts: Doubts }
 
 type Attempt =
   | { readonly kind: 'closed' }
@@ -71,9 +74,10 @@ async function attempt(
   context: LinkContext,
   copy: PartitionCopy,
   parts: DriveParts,
-  settleMs: number,
+  trying: Trying,
 ): Promise<Attempt> {
   try {
+    await context.lease.hold()
     const leader = context.targetWatch.partition(copy)?.leader ?? -1
     if (leader < 0)
       return {
@@ -81,8 +85,10 @@ async function attempt(
         cause: 'the mirror partition has no leader',
         code: KafkaCode.LEADER_NOT_AVAILABLE,
       }
-    const anchored = await anchor(context, copy, settleMs)
+    const anchored = await anchor(context, copy, copy.isUnguarded ? PRODUCE_TIMEOUT_MS : SETTLE_MS)
     if (anchored.kind !== 'anchored') return anchored
+    copy.isUnguarded = false
+    copy.isAnchored = true
     copy.appended = anchored.offset
     copy.targetLogStart = anchored.targetLogStart
     copy.sourceLogStart = anchored.sourceLogStart
@@ -102,13 +108,19 @@ async function attempt(
     }
     const tooMuch = await fillingFault(context, copy, anchored.offset)
     if (tooMuch !== undefined) return { kind: 'fault', fault: tooMuch }
-    return await copyFrom(context, copy, parts, { anchored, leader })
+    return await copyFrom(context, copy, parts, { anchored, leader, trying })
   } catch (error) {
     const known = findKdrError(error)
     if (known === undefined || error instanceof InvariantViolation) throw error
+    if (known.code === 'corrupt') return corrupted(known.message)
     if (known.code !== 'unreachable' && known.code !== 'not-allowed') throw error
     return { kind: 'wait', cause: known.message }
   }
+}
+
+/** Counted like a broker's own word for it: read again some times, then a fault. */
+function corrupted(cause: string): Attempt {
+  return { kind: 'broken', reason: { why: 'anchor', cause, code: KafkaCode.CORRUPT_MESSAGE } }
 }
 
 async function fillingFault(
@@ -125,11 +137,12 @@ async function copyFrom(
   context: LinkContext,
   copy: PartitionCopy,
   { lanes, fetchers }: DriveParts,
-  { anchored, leader }: { anchored: Anchor; leader: number },
+  { anchored, leader, trying }: { anchored: Anchor; leader: number; trying: Trying },
 ): Promise<Attempt> {
   const { clock, identity, producerExpirationMs } = context
   const broken = copy.open({
     offset: anchored.offset,
+    planFrom: anchored.planFrom,
     fetchFrom: anchored.sourceLogStart,
     sourceEpoch: anchored.sourceEpoch,
     sequence: anchored.sequence,
@@ -137,16 +150,18 @@ async function copyFrom(
     // Half of the time after which a broker forgets: what is younger is safe for hours, whatever the clocks say.
     freshSince: () => clock.now() - producerExpirationMs / 2,
   })
+  const close = (): void => copy.break({ why: 'closed' })
+  trying.signal.addEventListener('abort', close)
+  if (trying.signal.aborted) close()
   try {
     await lanes.attach(copy, leader)
     if (!fetchers.attach(copy)) {
       copy.break({
         why: 'anchor',
         cause: 'the source partition has no leader',
-        isUnguarded: false,
         code: KafkaCode.LEADER_NOT_AVAILABLE,
       })
-    } else {
+    } else if (!trying.doubts.isStubborn) {
       copy.state = 'mirroring'
       copy.fault = undefined
       copy.note = undefined
@@ -154,8 +169,9 @@ async function copyFrom(
     const reason = await broken
     return reason.why === 'closed' ? { kind: 'closed' } : { kind: 'broken', reason }
   } finally {
+    trying.signal.removeEventListener('abort', close)
     // An open copy here means that attaching threw.
-    copy.break({ why: 'closed' })
+    close()
     fetchers.detach(copy)
     lanes.detach(copy)
   }
@@ -239,12 +255,17 @@ function waitFor(
   copy.fault = result.code === undefined ? { reason: 'unreachable', sentence } : undefined
 }
 
+/** The same doubt again and again, without an end in sight: the state says what for. */
+function waitAloud(copy: PartitionCopy, cause: string): void {
+  copy.state = 'waiting'
+  copy.note = `"${copy.name}": ${cause}; trying again`
+}
+
 type Verdict =
   | { readonly kind: 'fault'; readonly fault: Fault }
   | {
       readonly kind: 'again'
       readonly cause: string
-      readonly isUnguarded: boolean
       readonly waitMs: number
       readonly code?: number
     }
@@ -252,7 +273,7 @@ type Verdict =
 /** What a broken copy calls for. */
 function judge(copy: PartitionCopy, reason: Exclude<Break, { why: 'closed' }>, doubts: Doubts): Verdict {
   if (reason.why === 'fault') return { kind: 'fault', fault: reason.fault }
-  const { cause, code, isUnguarded } = reason
+  const { cause, code } = reason
   const times = doubts.count(copy.appended, code)
   const refused = code === undefined ? undefined : refusal(copy, { offset: copy.appended, code, times })
   if (refused !== undefined) return { kind: 'fault', fault: refused }
@@ -261,7 +282,7 @@ function judge(copy: PartitionCopy, reason: Exclude<Break, { why: 'closed' }>, d
     : times <= 1 && (code === undefined || isLeaderChange(code))
       ? 0
       : doubts.backoff()
-  return { kind: 'again', cause, isUnguarded, waitMs, ...withCode(code) }
+  return { kind: 'again', cause, waitMs, ...withCode(code) }
 }
 
 /** Counts how often the same doubt came back without progress, and since when nothing has worked. */
@@ -280,6 +301,11 @@ class Doubts {
     if (offset !== this.#offset) this.#tries = 0
     this.#offset = offset
     return this.#times
+  }
+
+  /** It has come back so often that it is worth a word. */
+  get isStubborn(): boolean {
+    return this.#times >= STUBBORN_TIMES
   }
 
   backoff(): number {

@@ -4,7 +4,12 @@
 import { splitBatches } from '../../model/batch.ts'
 import { codeName, isAuthorization, isLeaderChange, KafkaCode } from '../../model/kafka-codes.ts'
 import { findKdrError } from '../../model/errors.ts'
-import type { FetchedPartition, FetchLane, FetchPartition } from '../../ports/cluster.ts'
+import {
+  type FetchedPartition,
+  type FetchLane,
+  type FetchPartition,
+  NO_TOPIC_ID,
+} from '../../ports/cluster.ts'
 import type { LinkContext } from './context.ts'
 import {
   BACKOFF_MS,
@@ -17,6 +22,8 @@ import type { PartitionCopy } from './partition.ts'
 import { planAppend } from '../log/plan-append.ts'
 import { withTombstones } from '../log/tombstones.ts'
 import { Throttle } from './throttle.ts'
+
+const SMALL_BYTES = 64 * 1024
 
 export class Fetchers {
   readonly #context: LinkContext
@@ -157,23 +164,22 @@ class BrokerFetcher {
     }
   }
 
-  /** Copies that want data, those served longest ago first. */
+  /**
+   * Copies that want data, those served longest ago first: only the first with data in a request is sure to get a batch,
+   * however large.
+   */
   #takeWanting(): PartitionCopy[] {
     if (this.#budget.bufferedBytes >= LINK_BUFFER_BYTES) return []
     const wanting: PartitionCopy[] = []
     for (const copy of this.#copies) if (copy.wantsData) wanting.push(copy)
-    for (const copy of wanting) {
-      copy.isFetching = true
-      this.#copies.delete(copy)
-      this.#copies.add(copy)
-    }
+    for (const copy of wanting) copy.isFetching = true
     return wanting
   }
 
   async #fetch(lane: FetchLane, wanting: readonly PartitionCopy[], maxWaitMs: number): Promise<void> {
     const { sourceWatch, clock } = this.#context
     await this.#throttle.wait(this.#context.signal)
-    const asked = new Map(wanting.map(copy => [copy.name, { copy, offset: copy.planned }]))
+    const asked = new Map(wanting.map(copy => [copy.name, { copy, incarnation: copy.incarnation }]))
     const answers = await lane.fetch({
       isolation: 'committed',
       maxWaitMs,
@@ -185,10 +191,11 @@ class BrokerFetcher {
     let hasFailed = false
     for (const answer of answers) {
       const at = asked.get(`${answer.topic}/${answer.partition}`)
-      // Anchored anew meanwhile: the answer is for a plan that is gone.
-      if (at === undefined || !at.copy.isOpen || at.copy.planned !== at.offset) continue
+      // Anchored anew meanwhile: the answer is for a plan that is gone, perhaps from a history that is gone.
+      if (at === undefined || !at.copy.isOpen || at.copy.incarnation !== at.incarnation) continue
+      if (answer.records.length > 0) this.#moveBack(at.copy)
       this.#throttle.spend(answer.records.length)
-      const outcome = this.#take(at.copy, answer, clock.monotonic())
+      const outcome = this.#takeSafely(at.copy, answer, clock.monotonic())
       hasMoved ||= outcome === 'moved'
       hasFailed ||= outcome === 'failed'
     }
@@ -199,12 +206,28 @@ class BrokerFetcher {
     if (hasMoved || hasFailed) await clock.sleep(BACKOFF_MS.first, this.#context.signal)
   }
 
+  #moveBack(copy: PartitionCopy): void {
+    if (this.#copies.delete(copy)) this.#copies.add(copy)
+  }
+
+  /** Bytes that cannot be what they say stop their own partition, and no other. */
+  #takeSafely(copy: PartitionCopy, answer: FetchedPartition, monotonic: number): 'ok' | 'moved' | 'failed' {
+    try {
+      return this.#take(copy, answer, monotonic)
+    } catch (error) {
+      const known = findKdrError(error)
+      if (known?.code !== 'corrupt') throw error
+      copy.break({ why: 'anchor', cause: known.message, code: KafkaCode.CORRUPT_MESSAGE })
+      return 'failed'
+    }
+  }
+
   #request(copy: PartitionCopy): FetchPartition {
     const { sourceWatch } = this.#context
     return {
       topic: copy.topic,
       partition: copy.partition,
-      topicId: sourceWatch.topic(copy.topic)?.id ?? '',
+      topicId: sourceWatch.topic(copy.topic)?.id ?? NO_TOPIC_ID,
       offset: copy.fetchOffset,
       leaderEpoch: copy.pinnedEpoch ?? sourceWatch.partition(copy)?.leaderEpoch ?? -1,
       lastFetchedEpoch: copy.lastFetchedEpoch,
@@ -220,12 +243,13 @@ class BrokerFetcher {
       copy.break({
         why: 'anchor',
         cause: `the source's epoch ${epoch} ends at ${endOffset}`,
-        isUnguarded: false,
       })
       return 'failed'
     }
     copy.observeSource(answer, monotonic)
-    const batches = splitBatches(answer.records)
+    // A few bytes must not hold the whole answer in memory until they are acknowledged.
+    const records = answer.records.length <= SMALL_BYTES ? Buffer.from(answer.records) : answer.records
+    const batches = splitBatches(records)
     copy.fetchBytes = batches.length === 0 ? wholeBatchBytes(answer.records) : 0
     const { codec, clock } = this.#context
     const ops = planAppend(copy.planned, batches, answer.aborted, codec)
@@ -238,7 +262,7 @@ class BrokerFetcher {
 
   #takeError(copy: PartitionCopy, code: number): 'moved' | 'failed' {
     if (copy.pinnedEpoch !== undefined && isLeaderChange(code)) {
-      copy.break({ why: 'anchor', cause: `the source answers ${codeName(code)}`, code, isUnguarded: false })
+      copy.break({ why: 'anchor', cause: `the source answers ${codeName(code)}`, code })
       return 'moved'
     }
     if (
@@ -248,7 +272,7 @@ class BrokerFetcher {
     )
       return 'moved'
     if (code === KafkaCode.OFFSET_OUT_OF_RANGE || isAuthorization(code)) {
-      copy.break({ why: 'anchor', cause: `the source answers ${codeName(code)}`, code, isUnguarded: false })
+      copy.break({ why: 'anchor', cause: `the source answers ${codeName(code)}`, code })
     } else {
       copy.note = `the source answers ${codeName(code)}`
     }
@@ -258,12 +282,17 @@ class BrokerFetcher {
   async #recover(index: number, error: unknown, backoffMs: number): Promise<void> {
     const { log, sourceWatch, clock, signal } = this.#context
     const known = findKdrError(error)
-    if (known === undefined) throw error
+    if (known === undefined) {
+      this.#isClosed = true
+      this.#context.fail(error)
+      return
+    }
     log.event('debug', 'a fetch failed', { broker: this.broker, error: known.message })
     const lane = this.#lanes[index]
     this.#lanes[index] = undefined
     await lane?.close()
     await clock.sleep(backoffMs, signal)
+    if (signal.aborted) return
     // The link's control loop notices and says when the whole cluster cannot be reached.
     await sourceWatch.refresh().then(this.#onMoved, () => undefined)
   }

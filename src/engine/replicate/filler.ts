@@ -1,15 +1,20 @@
 // Fills gaps, for many partitions of a target broker in one request. A partition comes here with nothing in flight;
 // afterwards the true end of its log says how many markers landed (one answer stands for all of them), and only an end
 // that is as expected lets it go on (DESIGN 2.2.4).
-import { findKdrError } from '../../model/errors.ts'
+import { findKdrError, KdrError } from '../../model/errors.ts'
 import { codeName, isAuthorization, isLeaderChange, KafkaCode } from '../../model/kafka-codes.ts'
 import type { LinkContext } from './context.ts'
 import { BACKOFF_MS, LEADER_QUIET_MS, MARKERS_PER_PARTITION, MARKERS_PER_REQUEST } from './limits.ts'
 import type { PartitionCopy } from './partition.ts'
 import type { PlannedGap } from '../log/plan-append.ts'
 
-type Job = { readonly copy: PartitionCopy; readonly gap: PlannedGap }
+type Job = { readonly copy: PartitionCopy; readonly gap: PlannedGap; readonly since: number }
 type Filled = Job & { readonly count: number }
+
+/** Empty transactions all belong to one transactional id: one at a time, whatever the broker. */
+const ALL_BROKERS = -1
+/** A gap that may not be filled yet gives its place in memory back after this long, and is planned again later. */
+const PATIENCE_MS = 2_000
 
 export class Filler {
   readonly #context: LinkContext
@@ -22,55 +27,71 @@ export class Filler {
 
   /** Takes charge of the gap at the head of the copy's queue; the copy hears of it by onFilled or onFillFailed. */
   add(copy: PartitionCopy, gap: PlannedGap): void {
-    const broker = this.#context.targetWatch.partition(copy)?.leader ?? -1
+    const { targetWatch, identity, clock } = this.#context
+    const broker =
+      identity.mode === 'transactions' ? ALL_BROKERS : (targetWatch.partition(copy)?.leader ?? -1)
     const jobs = this.#waiting.get(broker) ?? []
-    jobs.push({ copy, gap })
+    jobs.push({ copy, gap, since: clock.monotonic() })
     this.#waiting.set(broker, jobs)
-    if (!this.#busy.has(broker)) void this.#run(broker)
+    if (!this.#busy.has(broker)) this.#run(broker).catch((error: unknown) => this.#context.fail(error))
   }
 
   async #run(broker: number): Promise<void> {
     this.#busy.add(broker)
     // A turn of the microtask queue: partitions that reach a gap in the same answer share the first request.
     await Promise.resolve()
-    for (
-      let jobs = this.#waiting.get(broker);
-      jobs !== undefined && jobs.length > 0;
-      jobs = this.#waiting.get(broker)
-    ) {
+    for (let jobs = this.#open(broker); jobs.length > 0; jobs = this.#open(broker)) {
       const now = this.#cut(broker, jobs)
-      if (now.length === 0) {
-        await this.#waitForQuiet()
-        continue
-      }
-      try {
-        if (this.#context.identity.mode === 'markers') await this.#fillByMarkers(broker, now)
-        else await this.#fillByTransaction(now)
-      } catch (error) {
-        const cause = error instanceof Error ? error.message : String(error)
-        for (const { copy } of now) copy.onFillFailed(cause, undefined, true)
-        if (findKdrError(error) === undefined) throw error
-      }
+      if (now.length === 0) await this.#waitForQuiet()
+      else await this.#fill(broker, now)
     }
     this.#busy.delete(broker)
   }
 
+  async #fill(broker: number, now: readonly Filled[]): Promise<void> {
+    try {
+      if (this.#context.identity.mode === 'markers') await this.#fillByMarkers(broker, now)
+      else await this.#fillByTransaction(now)
+    } catch (error) {
+      if (findKdrError(error) === undefined) throw error
+      failAll(now, error)
+    }
+  }
+
+  /** Jobs whose copies still want them; of the others nothing was sent. */
+  #open(broker: number): Job[] {
+    const { signal, lease, clock } = this.#context
+    const jobs = this.#waiting.get(broker) ?? []
+    const isOver = signal.aborted || !lease.isHeld
+    const isWanted = ({ copy, since }: Job): boolean =>
+      copy.isOpen && !isOver && (this.#mayFill(copy) || clock.monotonic() - since < PATIENCE_MS)
+    const kept = jobs.filter(isWanted)
+    this.#waiting.set(broker, kept)
+    for (const { copy } of jobs.filter(job => !isWanted(job))) {
+      copy.onFillFailed(
+        'a gap waits until all followers of the mirror partition are in step',
+        undefined,
+        false,
+      )
+    }
+    return kept
+  }
+
   /** What goes into the next request; the rest stays. */
   #cut(broker: number, jobs: readonly Job[]): Filled[] {
-    const isOneEach = this.#context.identity.mode === 'transactions'
     const now: Filled[] = []
     const later: Job[] = []
     let total = 0
     for (const job of jobs) {
       const { copy, gap } = job
-      const most = isOneEach || copy.fillOneFirst ? 1 : MARKERS_PER_PARTITION
-      const count = Math.min(gap.next - copy.appended, most)
+      const isOneEach = this.#context.identity.mode === 'transactions' || copy.fillOneFirst
+      const count = Math.min(gap.next - copy.appended, isOneEach ? 1 : MARKERS_PER_PARTITION)
       const isFull = now.length > 0 && total + count > MARKERS_PER_REQUEST
-      if (isFull || (isOneEach && !this.#isQuiet(copy))) {
+      if (isFull || !this.#mayFill(copy)) {
         later.push(job)
         continue
       }
-      now.push({ copy, gap, count })
+      now.push({ ...job, count })
       total += count
     }
     this.#waiting.set(broker, later)
@@ -107,6 +128,15 @@ export class Filler {
       await Promise.all(jobs.map(async job => await this.#settle(job)))
       return
     }
+    if (outcome.code === KafkaCode.INVALID_PRODUCER_ID_MAPPING) {
+      const error = new KdrError(
+        'not-ready',
+        `the target has forgotten transactional id "${identity.transactionalId ?? ''}"; start kdr again`,
+      )
+      failAll(jobs, error)
+      this.#context.fail(error)
+      return
+    }
     const cause = `an empty transaction failed with ${codeName(outcome.code)}`
     for (const { copy } of jobs) copy.onFillFailed(cause, outcome.code, true)
   }
@@ -120,10 +150,11 @@ export class Filler {
 
   /**
    * While a partition is under-replicated or its leader has just moved, its coordinator may send a marker twice
-   * (mechanism.md B4): no empty transaction then.
+   * (DESIGN 2.1.4): no empty transaction then. Markers of our own are sent once.
    */
-  #isQuiet(copy: PartitionCopy): boolean {
-    const { targetWatch } = this.#context
+  #mayFill(copy: PartitionCopy): boolean {
+    const { targetWatch, identity } = this.#context
+    if (identity.mode === 'markers') return true
     const view = targetWatch.partition(copy)
     return (
       view !== undefined &&
@@ -133,14 +164,23 @@ export class Filler {
   }
 
   /** Reads the true end and hands it to the copy. */
-  async #settle({ copy, gap, count }: Filled): Promise<void> {
-    const answer = await this.#context.reads.targetEnds(copy)
-    if (answer.code !== KafkaCode.NONE) {
-      copy.onFillFailed(`the end after a fill: ${codeName(answer.code)}`, answer.code, true)
-      return
+  async #settle(job: Filled): Promise<void> {
+    const { copy, gap, count } = job
+    try {
+      const answer = await this.#context.reads.targetEnds(copy)
+      if (answer.code === KafkaCode.NONE) copy.onFilled(gap, count, answer.end)
+      else copy.onFillFailed(`the end after a fill: ${codeName(answer.code)}`, answer.code, true)
+    } catch (error) {
+      if (findKdrError(error) === undefined) throw error
+      failAll([job], error)
     }
-    copy.onFilled(gap, count, answer.end)
   }
+}
+
+/** No answer: the markers may stand there or not. */
+function failAll(jobs: readonly Job[], error: unknown): void {
+  const cause = error instanceof Error ? error.message : String(error)
+  for (const { copy } of jobs) copy.onFillFailed(cause, undefined, true)
 }
 
 /** A refusal for want of leadership or rights wrote nothing; after any other the markers may stand there all the same. */

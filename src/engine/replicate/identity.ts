@@ -10,8 +10,10 @@ import type { StateStore } from '../../ports/state.ts'
 import type { LinkIdentity } from './context.ts'
 import { PRODUCE_TIMEOUT_MS } from './limits.ts'
 import {
+  claimKey,
   type LinkRecord,
   linkKey,
+  readClaims,
   readLink,
   readWorkers,
   toRecord,
@@ -20,6 +22,7 @@ import {
 
 export type TakeOverInput = {
   readonly link: string
+  readonly worker: string
   readonly source: { readonly name: string; readonly view: ClusterView }
   readonly target: { readonly name: string; readonly view: ClusterView; readonly cluster: Cluster }
   readonly store: StateStore
@@ -41,10 +44,9 @@ export async function takeOver(input: TakeOverInput): Promise<LinkIdentity> {
   }
   await store.refresh()
   const before = readLink(store, link)
-  if (before !== undefined) {
-    assertSameClusters(input, before)
-    await waitOutOthers(input, before)
-  }
+  if (before !== undefined) assertSameClusters(input, before)
+  await waitOutOthers(input, before)
+  await claim(input, before)
   const mode: FillMode = (await target.cluster.mayWriteMarkers()) ? 'markers' : 'transactions'
   const identity = await newIdentity(input, before, mode)
   const record: LinkRecord = {
@@ -52,6 +54,7 @@ export async function takeOver(input: TakeOverInput): Promise<LinkIdentity> {
     sourceClusterId: input.source.view.clusterId,
     targetClusterId: target.view.clusterId,
     slotGeneration: identity.slotGeneration,
+    owner: input.worker,
     mode,
     producerId: String(identity.producerId),
     producerEpoch: identity.producerEpoch,
@@ -59,6 +62,7 @@ export async function takeOver(input: TakeOverInput): Promise<LinkIdentity> {
     isClean: false,
   }
   await store.put(linkKey(link), toRecord('link', record))
+  await store.put(claimKey(link, input.worker), undefined)
   const fills =
     mode === 'markers' ? 'markers (cluster rights)' : 'empty transactions (no cluster rights: see the README)'
   log.event('info', `link "${link}": gaps are filled by ${fills}`, {
@@ -85,8 +89,12 @@ function assertSameClusters({ link, source, target }: TakeOverInput, record: Lin
  * A worker that lives shows it by its beat; one that died may still have a request under way. After a clean stop there
  * is neither.
  */
-async function waitOutOthers({ link, store, clock, log }: TakeOverInput, record: LinkRecord): Promise<void> {
-  if (record.isClean) {
+async function waitOutOthers(
+  { link, store, clock, log }: TakeOverInput,
+  record: LinkRecord | undefined,
+): Promise<void> {
+  const claims = readClaims(store, link)
+  if ((record === undefined || record.isClean) && claims.length === 0) {
     for (const id of readWorkers(store, link).keys()) await store.put(workerKey(link, id), undefined)
     return
   }
@@ -103,6 +111,23 @@ async function waitOutOthers({ link, store, clock, log }: TakeOverInput, record:
     }
     await store.put(workerKey(link, id), undefined)
   }
+  // Of workers that died while they took over; one that lives has changed the link's record by now.
+  for (const id of claims) await store.put(claimKey(link, id), undefined)
+}
+
+/**
+ * Of two workers that start together, none may overlook the other: each first says what it is about to do, then looks.
+ * Whoever sees another one gives way; at worst both do, and their supervisor starts them again.
+ */
+async function claim({ link, worker, store }: TakeOverInput, before: LinkRecord | undefined): Promise<void> {
+  await store.put(claimKey(link, worker), toRecord('claim', {}))
+  await store.refresh()
+  const others = readClaims(store, link).filter(other => other !== worker)
+  const now = readLink(store, link)
+  const isChanged = now?.slotGeneration !== before?.slotGeneration || now?.owner !== before?.owner
+  if (others.length === 0 && !isChanged) return
+  await store.put(claimKey(link, worker), undefined)
+  throw new KdrError('other-controller', `another kdr is taking link "${link}" over at this moment`)
 }
 
 async function newIdentity(

@@ -1,6 +1,6 @@
 // The produce connections of a link: a few per target broker, each partition always on the same one, one batch a
 // partition and many partitions a request, several requests under way. Only anchoring moves a partition.
-import { type AppendAnswer, type AppendEntry, type AppendLane } from '../../ports/cluster.ts'
+import { type AppendAnswer, type AppendEntry, type AppendLane, NO_TOPIC_ID } from '../../ports/cluster.ts'
 import { invariant, KdrError } from '../../model/errors.ts'
 import type { LinkContext } from './context.ts'
 import { LANES_PER_BROKER, PRODUCE_TIMEOUT_MS, REQUEST_BYTES, REQUESTS_IN_FLIGHT } from './limits.ts'
@@ -109,6 +109,7 @@ class Lane {
 
   #pump(): void {
     const connection = this.#connection
+    if (this.#ready.size > 0 && !this.#context.lease.isHeld) return this.#lapse()
     while (
       connection !== undefined &&
       !this.isClosed &&
@@ -118,11 +119,15 @@ class Lane {
       const sent = this.#fillRequest()
       if (sent.length === 0) return
       this.#requests++
-      this.#send(connection, sent).catch((error: unknown) => {
-        this.#context.log.event('error', 'a produce lane broke its own rules', { error: String(error) })
-        throw error
-      })
+      this.#send(connection, sent).catch((error: unknown) => this.#context.fail(error))
     }
+  }
+
+  /** Nothing is sent any more; every copy anchors anew, once the lease is held again. */
+  #lapse(): void {
+    this.#ready.clear()
+    for (const copy of this.#members)
+      copy.break({ why: 'anchor', cause: 'kdr was held up, and asks whether the link is still its own' })
   }
 
   /** One batch of each ready copy, as far as a request holds; those that were served go to the end of the line. */
@@ -151,7 +156,7 @@ class Lane {
     const entries: AppendEntry[] = sent.map(({ copy, batch }) => ({
       topic: copy.topic,
       partition: copy.partition,
-      topicId: targetWatch.topic(copy.topic)?.id ?? '',
+      topicId: targetWatch.topic(copy.topic)?.id ?? NO_TOPIC_ID,
       batch: batch.bytes,
     }))
     let answers: AppendAnswer[]
@@ -163,7 +168,7 @@ class Lane {
       this.#requests--
       const cause = error instanceof Error ? error.message : String(error)
       for (const { copy, batch } of sent) copy.onUncertain(batch, cause)
-      for (const copy of this.#members) copy.break({ why: 'anchor', cause, isUnguarded: false })
+      for (const copy of this.#members) copy.break({ why: 'anchor', cause })
       await connection.close()
       return
     }

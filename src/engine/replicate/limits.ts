@@ -35,8 +35,16 @@ export const LARGE_GAP_SECONDS = 600
 /** A partition whose leader just moved is not filled by transactions: the coordinator may send markers again. */
 export const LEADER_QUIET_MS = 10_000
 
+/** Epochs that are remembered of a partition: a record of `_kdr.state` holds 64 KB. */
+export const LINEAGE_ENTRIES = 1_000
+
 /** Null records in one seeding batch: the broker makes an object of each (mechanism.md S7). */
 export const SEED_BATCH_RECORDS = 100_000
+
+/** A worker beats this often, and writes only within the lease of its last beat: less than a successor waits. */
+export const BEAT_EVERY_MS = 1_000
+export const LEASE_MS = 3_500
+export const REPORT_EVERY_MS = 2_000
 
 /** How often topics and partitions are looked up, log starts followed, configs compared. */
 export const DISCOVER_EVERY_MS = 2_000

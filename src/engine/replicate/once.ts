@@ -37,12 +37,13 @@ export type OnceOptions = {
 export async function catchUp(replication: Replication, options: OnceOptions): Promise<OnceResult> {
   const { clock, sourceWatch, targetWatch } = replication.context
   const startedAt = clock.monotonic()
-  const ends = await readStableEnds(replication)
+  const ends = await readStableEnds(replication, options.signal)
   for (;;) {
     const copies = replication.copies()
     const progress = measure(copies, ends, clock.monotonic() - startedAt)
     options.onProgress(progress)
-    const open = copies.filter(copy => !hasReached(copy, ends) && !isStuck(copy))
+    // What came up later has no end of its own: it is none of this command's.
+    const open = copies.filter(copy => ends.has(copy.name) && !hasReached(copy, ends) && !isStuck(copy))
     if (open.length === 0) return { ...progress, partitions: copies.length, faulted: faultsOf(replication) }
 
     if (options.signal.aborted) throw new KdrError('interrupted', 'interrupted')
@@ -64,7 +65,10 @@ export async function catchUp(replication: Replication, options: OnceOptions): P
 }
 
 /** Waits for partitions without a leader: an end that is not known is not an end that is reached. */
-async function readStableEnds(replication: Replication): Promise<ReadonlyMap<string, number>> {
+async function readStableEnds(
+  replication: Replication,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, number>> {
   const ends = new Map<string, number>()
   const { context } = replication
   let missing = replication.copies()
@@ -81,7 +85,8 @@ async function readStableEnds(replication: Replication): Promise<ReadonlyMap<str
       return false
     })
     if (missing.length === 0) break
-    await context.clock.sleep(waitMs, context.signal)
+    await Promise.race([context.clock.sleep(waitMs, signal), replication.failed])
+    if (signal.aborted) throw new KdrError('interrupted', 'interrupted')
     await context.sourceWatch.refresh()
   }
   return ends

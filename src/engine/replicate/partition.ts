@@ -8,15 +8,12 @@ import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
 import { displaced, overfilled } from './faults.ts'
 import { Flight } from './flight.ts'
 import { LagRing } from './lag.ts'
-import { PARTITION_BUFFER_BYTES } from './limits.ts'
+import { LINEAGE_ENTRIES, PARTITION_BUFFER_BYTES } from './limits.ts'
 import type { PlannedBatch, PlannedGap, PlannedOp } from '../log/plan-append.ts'
 
-/**
- * Why the copy stopped for now. `isUnguarded`: something unanswered may still land that no sequence check would stop
- * (a fill, or records so old that the broker may have forgotten their producer), so the anchor waits longer.
- */
+/** Why the copy stopped for now. */
 export type Break =
-  | { readonly why: 'anchor'; readonly cause: string; readonly code?: number; readonly isUnguarded: boolean }
+  | { readonly why: 'anchor'; readonly cause: string; readonly code?: number }
   | { readonly why: 'fault'; readonly fault: Fault }
   | { readonly why: 'closed' }
 
@@ -74,8 +71,19 @@ export class PartitionCopy {
   /** Bytes to ask the source for; grows when a batch did not fit. */
   fetchBytes = 0
   isFetching = false
+  /** Counts the openings: an answer to an earlier one is for a plan that is gone. */
+  incarnation = 0
   /** Since it was last opened, a write was left without an answer. */
   hasUncertainty = false
+  /**
+   * Something unanswered may still land that no sequence check would stop: a fill, or records so old that the broker may
+   * have forgotten their producer. Raised until an anchor, which then waits longer, has succeeded.
+   */
+  isUnguarded = false
+  /** An anchor has succeeded since kdr started: the cursor and the log start are the target's. */
+  isAnchored = false
+  /** Something was copied, or was about to be, and `_kdr.state` says so. */
+  hasBegun = false
   /** `largeGap: tombstones`, and the topic is compacted. */
   fillsWithTombstones = false
   /** The first fill after a take-over is of one offset: it raises the generation there (DESIGN 2.2.4). */
@@ -138,6 +146,8 @@ export class PartitionCopy {
    */
   open(at: {
     offset: number
+    /** Where the plan begins: below `offset` when the target holds a surplus of markers. */
+    planFrom: number
     fetchFrom: number
     sourceEpoch: number
     sequence: number
@@ -147,7 +157,7 @@ export class PartitionCopy {
     invariant(!this.#isOpen, 'a copy was opened twice', { copy: this.name })
     this.appended = at.offset
     this.#flight.begin(at.offset, at.freshSince)
-    this.planned = at.offset
+    this.planned = at.planFrom
     this.#fetchFrom = at.fetchFrom
     this.#anchoredEpoch = at.sourceEpoch
     this.#fetchedEpoch = -1
@@ -156,6 +166,7 @@ export class PartitionCopy {
     this.hasUncertainty = false
     this.#broken = Promise.withResolvers<Break>()
     this.#isOpen = true
+    this.incarnation++
     return this.#broken.promise
   }
 
@@ -220,7 +231,7 @@ export class PartitionCopy {
     this.#land(batch)
     if (!this.#isOpen) return
     if (answer.code !== KafkaCode.NONE) {
-      this.break({ why: 'anchor', cause: codeName(answer.code), code: answer.code, isUnguarded: false })
+      this.break({ why: 'anchor', cause: codeName(answer.code), code: answer.code })
       return
     }
     if (answer.baseOffset !== batch.base) {
@@ -228,6 +239,7 @@ export class PartitionCopy {
       return
     }
     this.appended = this.#flight.acknowledge(batch)
+    this.#works()
     this.recordsCopied += batch.next - batch.base
     this.bytesCopied += batch.bytes.length
     this.#advance()
@@ -235,10 +247,10 @@ export class PartitionCopy {
 
   /** No answer will come: the connection is gone, or the time is up. */
   onUncertain(batch: PlannedBatch, cause: string): void {
-    const isUnguarded = !this.#flight.isGuarded(batch)
+    this.isUnguarded ||= !this.#flight.isGuarded(batch)
     this.#land(batch)
     this.hasUncertainty = true
-    this.break({ why: 'anchor', cause, isUnguarded })
+    this.break({ why: 'anchor', cause })
   }
 
   /**
@@ -251,12 +263,14 @@ export class PartitionCopy {
     this.#flight.settle(this.#isFilling)
     if (!this.#isOpen) return
     if (end < wanted) {
-      this.break({ why: 'anchor', cause: `a fill ended at ${end} instead of ${wanted}`, isUnguarded: true })
+      this.isUnguarded = true
+      this.break({ why: 'anchor', cause: `a fill ended at ${end} instead of ${wanted}` })
       return
     }
     this.fillOneFirst = false
     this.appended = end
     this.#flight.moveTo(end)
+    this.#works()
     if (end >= gap.next) {
       this.#queue.shift()
       this.#countGap(gap)
@@ -270,8 +284,9 @@ export class PartitionCopy {
   onFillFailed(cause: string, code: number | undefined, isUnguarded: boolean): void {
     this.#isFilling = false
     this.hasUncertainty ||= isUnguarded
+    this.isUnguarded ||= isUnguarded
     this.#flight.settle(this.#isFilling)
-    this.break({ why: 'anchor', cause, isUnguarded, ...(code === undefined ? {} : { code }) })
+    this.break({ why: 'anchor', cause, ...(code === undefined ? {} : { code }) })
   }
 
   observeSource(
@@ -320,6 +335,14 @@ export class PartitionCopy {
     }
   }
 
+  /** An append has succeeded: whatever it waited for is over. */
+  #works(): void {
+    if (this.state !== 'waiting') return
+    this.state = 'mirroring'
+    this.fault = undefined
+    this.note = undefined
+  }
+
   #advance(): void {
     const head = this.#queue[0]
     if (head?.kind === 'gap' && this.#flight.isEmpty && !this.#isFilling && this.#lineagePending === 0) {
@@ -347,12 +370,13 @@ export class PartitionCopy {
     return undefined
   }
 
+  /** After a surplus: every operation that begins below the cursor is fitted, until one is left. */
   #refit(): void {
-    const head = this.#queue[0]
-    if (head === undefined || head.base >= this.appended) return
-    this.#queue.shift()
-    const fitted = this.#fit(head)
-    if (fitted !== undefined) this.#queue.unshift(fitted)
+    for (let head = this.#queue[0]; head !== undefined && head.base < this.appended; head = this.#queue[0]) {
+      this.#queue.shift()
+      const fitted = this.#fit(head)
+      if (fitted !== undefined) this.#queue.unshift(fitted)
+    }
   }
 
   /** Entries from the first of `ops` on are replaced only here: until then what they name may yet land. */
@@ -364,8 +388,12 @@ export class PartitionCopy {
       const newest = extended.at(-1)?.[0] ?? -1
       if (op.kind === 'batch' && op.leaderEpoch > newest) extended.push([op.leaderEpoch, op.base])
     }
-    if (extended.length === this.lineage.length && extended.at(-1)?.[0] === this.lineage.at(-1)?.[0]) return
-    this.lineage = extended
+    const isSame =
+      extended.length === this.lineage.length && extended.at(-1)?.[0] === this.lineage.at(-1)?.[0]
+    const begins = !this.hasBegun && ops.some(op => op.kind === 'batch')
+    if (isSame && !begins) return
+    this.hasBegun ||= begins
+    this.lineage = extended.slice(-LINEAGE_ENTRIES)
     this.#lineagePending++
     this.#hooks.saveLineage(this).then(
       () => {
@@ -377,7 +405,6 @@ export class PartitionCopy {
         this.break({
           why: 'anchor',
           cause: `the source's epoch could not be recorded: ${String(error)}`,
-          isUnguarded: false,
         })
       },
     )

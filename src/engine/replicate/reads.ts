@@ -1,12 +1,13 @@
 // The small questions that anchoring asks of both clusters, gathered: a thousand partitions that start together ask in
 // a few requests. Looks into a log go over one connection per broker, kept apart from the copying.
 import { KafkaCode } from '../../model/kafka-codes.ts'
-import type {
-  Cluster,
-  CodeAndOffset,
-  FetchedPartition,
-  FetchLane,
-  TopicPartition,
+import {
+  type Cluster,
+  type CodeAndOffset,
+  type FetchedPartition,
+  type FetchLane,
+  type TopicPartition,
+  NO_TOPIC_ID,
 } from '../../ports/cluster.ts'
 import { batched } from './batched.ts'
 import type { ClusterWatch } from './cluster-watch.ts'
@@ -103,7 +104,7 @@ class Peeks {
           {
             topic: of.topic,
             partition: of.partition,
-            topicId: this.#watch.topic(of.topic)?.id ?? '',
+            topicId: this.#watch.topic(of.topic)?.id ?? NO_TOPIC_ID,
             offset: of.offset,
             leaderEpoch: this.#watch.partition(of)?.leaderEpoch ?? -1,
             lastFetchedEpoch: -1,

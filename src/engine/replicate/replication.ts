@@ -12,7 +12,14 @@ import { ClusterWatch } from './cluster-watch.ts'
 import type { LinkContext } from './context.ts'
 import { Copies } from './copies.ts'
 import { takeOver } from './identity.ts'
-import { DISCOVER_EVERY_MS, PRODUCER_EXPIRATION_MS, TRIM_EVERY_MS } from './limits.ts'
+import { Lease } from './lease.ts'
+import {
+  BEAT_EVERY_MS,
+  DISCOVER_EVERY_MS,
+  PRODUCER_EXPIRATION_MS,
+  REPORT_EVERY_MS,
+  TRIM_EVERY_MS,
+} from './limits.ts'
 import type { PartitionCopy } from './partition.ts'
 import { createReads } from './reads.ts'
 import { Reporter } from './reporter.ts'
@@ -33,7 +40,7 @@ export type ReplicationInput = {
 }
 
 /** A stop waits this long for what is in flight, then this long for each further step. */
-const FINISH_MS = 6_000
+const FINISH_MS = 5_500
 const CLOSE_MS = 1_000
 
 export type PartitionProgress = PartitionReport & {
@@ -47,8 +54,10 @@ export async function startReplication(input: ReplicationInput): Promise<Replica
   const source = new ClusterWatch(input.source, input.clock)
   const target = new ClusterWatch(input.target, input.clock)
   const [sourceView, targetView] = await Promise.all([source.refresh(), target.refresh()])
+  const worker = input.entropy.uuid()
   const identity = await takeOver({
     link: input.settings.name,
+    worker,
     source: { name: input.source.name, view: sourceView },
     target: { name: input.target.name, view: targetView, cluster: input.target },
     store: input.store,
@@ -61,6 +70,8 @@ export async function startReplication(input: ReplicationInput): Promise<Replica
     'transactional.id.expiration.ms',
   ])
   const stopping = new AbortController()
+  const failed = Promise.withResolvers<never>()
+  const assertOwn = async (): Promise<void> => await assertOwner(input, identity.slotGeneration, worker)
   const reads = createReads({ source, target })
   const context: LinkContext = {
     link: input.settings.name,
@@ -76,12 +87,15 @@ export async function startReplication(input: ReplicationInput): Promise<Replica
     identity,
     reads,
     producerExpirationMs: Number(configs.get('producer.id.expiration.ms') ?? PRODUCER_EXPIRATION_MS),
-    assertGeneration: async () => await assertGeneration(input, identity.slotGeneration),
+    assertGeneration: assertOwn,
+    lease: new Lease(input.clock, assertOwn),
+    fail: failed.reject,
     signal: stopping.signal,
   }
   const replication = new Replication(context, {
-    worker: input.entropy.uuid(),
+    worker,
     stopping,
+    failed: failed.promise,
     reads,
     firstDifference: input.firstDifference,
   })
@@ -89,16 +103,18 @@ export async function startReplication(input: ReplicationInput): Promise<Replica
   return replication
 }
 
-async function assertGeneration(
+/** Throws KdrError('other-controller') when `_kdr.state` names another worker by now. */
+async function assertOwner(
   { store, settings }: ReplicationInput,
   slotGeneration: number,
+  worker: string,
 ): Promise<void> {
   await store.refresh()
-  const now = readLink(store, settings.name)?.slotGeneration ?? slotGeneration
-  if (now === slotGeneration) return
+  const now = readLink(store, settings.name)
+  if (now?.slotGeneration === slotGeneration && now.owner === worker) return
   throw new KdrError(
     'other-controller',
-    `link "${settings.name}" was taken over by another kdr (slot generation ${now}, ours is ${slotGeneration})`,
+    `link "${settings.name}" was taken over by another kdr (worker ${now?.owner ?? 'unknown'}, slot generation ${now?.slotGeneration ?? 0}; ours is ${slotGeneration})`,
   )
 }
 
@@ -110,7 +126,8 @@ export class Replication {
   readonly #stopping: AbortController
   readonly #copies: Copies
   readonly #loops: Promise<void>[] = []
-  readonly #failed = Promise.withResolvers<never>()
+  /** Rejects when the link as a whole cannot go on: taken over, another cluster, a bug. Never resolves. */
+  readonly failed: Promise<never>
   #sentence = 'starting'
 
   constructor(
@@ -118,6 +135,7 @@ export class Replication {
     own: {
       worker: string
       stopping: AbortController
+      failed: Promise<never>
       reads: { close(): Promise<void> }
       firstDifference: FirstDifference
     },
@@ -127,14 +145,10 @@ export class Replication {
     this.#reads = own.reads
     this.#topics = new Topics(context, own.firstDifference)
     this.#reporter = new Reporter(context, own.worker)
-    this.#copies = new Copies(context, this.#topics, error => this.#failed.reject(error))
-    // Whoever awaits `failed` hears of it; nobody has to.
-    this.#failed.promise.catch(() => undefined)
-  }
-
-  /** Rejects when the link as a whole cannot go on: taken over, another cluster, a bug. Never resolves. */
-  get failed(): Promise<never> {
-    return this.#failed.promise
+    this.#copies = new Copies(context, this.#topics)
+    this.failed = own.failed
+    // Whoever awaits it hears of it; nobody has to.
+    this.failed.catch(() => undefined)
   }
 
   /** The first look at both clusters, then the loops. */
@@ -145,9 +159,20 @@ export class Replication {
       this.#every(DISCOVER_EVERY_MS, async () => await this.#discover()),
       this.#every(TRIM_EVERY_MS, async () => await this.#trim()),
       this.#every(this.context.settings.sync.configsMs, async () => await this.#topics.syncConfigs()),
-      this.#every(Reporter.everyMs, async () => await this.#reporter.beat(this.#sentence, this.copies())),
+      this.#every(BEAT_EVERY_MS, async () => await this.#beat()),
+      this.#every(REPORT_EVERY_MS, async () => await this.#reporter.report(this.copies())),
     )
-    await this.#reporter.beat(this.#sentence, this.copies())
+    await this.#beat()
+    await this.#reporter.report(this.copies())
+  }
+
+  /** Shows that this worker lives, and looks whether the link is still its own. */
+  async #beat(): Promise<void> {
+    const { clock, lease, assertGeneration } = this.context
+    const begunAt = clock.monotonic()
+    await this.#reporter.beat(this.#sentence)
+    await assertGeneration()
+    lease.renew(begunAt)
   }
 
   copies(): PartitionCopy[] {
@@ -180,7 +205,7 @@ export class Replication {
     this.#stopping.abort()
     const stopped = this.#copies.stop()
     const isInTime = await this.#within(FINISH_MS, stopped)
-    if (!isInTime) await this.#copies.close()
+    if (!isInTime) await this.#within(CLOSE_MS, this.#copies.close())
     const isDrained = isInTime || (await this.#within(CLOSE_MS, stopped))
     await this.#within(CLOSE_MS, this.#recordEnd(isDrained))
     await this.#within(CLOSE_MS, Promise.allSettled([this.#copies.close(), this.#reads.close()]))
@@ -197,12 +222,13 @@ export class Replication {
 
   /** Leaves out what a successor must wait for. Unreachable: the successor will wait, which is safe. */
   async #recordEnd(isDrained: boolean): Promise<void> {
-    const { store, link, identity } = this.context
+    const { store, link, assertGeneration } = this.context
     try {
       await Promise.allSettled(this.#loops)
+      await assertGeneration()
       const record = readLink(store, link)
       const isClean = isDrained && this.copies().every(copy => !copy.hasUncertainty)
-      if (record?.slotGeneration !== identity.slotGeneration) return
+      if (record === undefined) return
       await this.#reporter.end(this.copies())
       await store.put(linkKey(link), toRecord('link', { ...record, isClean }))
     } catch (error) {
@@ -242,7 +268,7 @@ export class Replication {
       } catch (error) {
         const known = findKdrError(error)
         if (known === undefined || !isPassingError(known)) {
-          this.#failed.reject(error)
+          this.context.fail(error)
           return
         }
         if (this.#sentence !== known.message)

@@ -12,7 +12,6 @@ import {
 } from '../../model/state-records.ts'
 
 export class Reporter {
-  static readonly everyMs = 2_000
   readonly #context: LinkContext
   readonly #worker: string
   readonly #written = new Map<string, string>()
@@ -23,17 +22,18 @@ export class Reporter {
     this.#worker = worker
   }
 
-  async beat(sentence: string, copies: readonly PartitionCopy[]): Promise<void> {
-    await Promise.all([this.#put(this.#record('running', sentence)), this.#report(copies)])
+  async beat(sentence: string): Promise<void> {
+    await this.#put(this.#record('running', sentence))
   }
 
   /** The last word: what it saw, and that it has stopped. */
   async end(copies: readonly PartitionCopy[]): Promise<void> {
-    await this.#report(copies)
+    await this.report(copies)
     await this.#put(this.#record('stopped', 'stopped'))
   }
 
-  async #report(copies: readonly PartitionCopy[]): Promise<void> {
+  /** Per topic, what only the worker knows. */
+  async report(copies: readonly PartitionCopy[]): Promise<void> {
     const { clock, store, link } = this.#context
     const pieces = new Map<string, PartitionReport[]>()
     for (const copy of copies) {

@@ -2,6 +2,7 @@
 // DeleteRecords. Legitimate only where nothing was ever copied: what lay below was gone before the link began.
 // One batch in flight per broker and at most 100,000 records in it, because the broker makes an object of each.
 import { advanceSequence, stampBatch } from '../../model/batch.ts'
+import { NO_TOPIC_ID } from '../../ports/cluster.ts'
 import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
 import type { LinkContext } from './context.ts'
 import { PRODUCE_TIMEOUT_MS, SEED_BATCH_RECORDS } from './limits.ts'
@@ -49,7 +50,7 @@ export class Seeder {
         const count = Math.min(SEED_BATCH_RECORDS, to - at)
         const batch = codec.seedBatch(count, clock.now())
         stampBatch(batch, identity, next)
-        const topicId = targetWatch.topic(copy.topic)?.id ?? ''
+        const topicId = targetWatch.topic(copy.topic)?.id ?? NO_TOPIC_ID
         const [answer] = await lane.append(
           [{ topic: copy.topic, partition: copy.partition, topicId, batch }],
           PRODUCE_TIMEOUT_MS,

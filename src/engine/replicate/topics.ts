@@ -17,11 +17,15 @@ export type TopicVerdict = {
   readonly record: TopicRecord | undefined
   /** Why none of them may be copied. */
   readonly fault: Fault | undefined
+  /** What has to pass before they may; the next look tells. */
+  readonly waitsFor: string | undefined
 }
 
 /** The first difference between a non-empty topic at the target and its source, in words. */
 export type FirstDifference = (topic: string) => Promise<string>
 
+/** A retention that was cut at the source explains a jump of the log start only after this long. */
+const RETENTION_SETTLES_MS = 86_400_000
 /** Topics that are created or changed side by side. */
 const AT_ONCE = 16
 
@@ -31,6 +35,7 @@ export class Topics {
   readonly #isWanted: (topic: string) => boolean
   #knownAtTarget: ReadonlySet<string> = new Set()
   readonly #sourceConfigs = new Map<string, ReadonlyMap<string, ConfigEntry>>()
+  readonly #retention = new Map<string, { readonly ms: number | undefined; readonly at: number }>()
   readonly #seeding = new Set<string>()
   readonly #notEmpty = new Map<string, Fault>()
   readonly #reported = new Set<string>()
@@ -42,8 +47,24 @@ export class Topics {
     this.#isWanted = topic => filter.matches(topic)
   }
 
-  /** Age after which the source deletes records; undefined when it does not, or that is not known yet. */
+  /**
+   * Age after which the source deletes records; undefined when it does not, or that is not known yet.
+   */
   retentionMs(topic: string): number | undefined {
+    if (!this.#sourceConfigs.has(topic)) return undefined
+    const now = this.#retentionNow(topic)
+    const known = this.#retention.get(topic)
+    const at = this.#context.clock.now()
+    const isLonger = now === undefined || (known?.ms !== undefined && now >= known.ms)
+    if (known === undefined || isLonger || at - known.at > RETENTION_SETTLES_MS) {
+      this.#retention.set(topic, { ms: now, at })
+      return now
+    }
+    // Cut a short while ago: a slip of the hand must not explain what it does.
+    return known.ms
+  }
+
+  #retentionNow(topic: string): number | undefined {
     const configs = this.#sourceConfigs.get(topic)
     const retention = Number(configs?.get('retention.ms')?.value ?? -1)
     return retention >= 0 && configs?.get('cleanup.policy')?.value?.includes('delete') === true
@@ -108,6 +129,7 @@ export class Topics {
           topic: action.topic,
           partitions: action.partitions,
           record: undefined,
+          waitsFor: undefined,
           fault: { reason: action.reason, sentence: action.sentence },
         }
       case 'mirror':
@@ -147,13 +169,11 @@ export class Topics {
   /** A topic that stands at the target and that kdr did not make: taken over when it never held anything. */
   async #takeOver(source: TopicView, target: TopicView): Promise<TopicVerdict> {
     const known = this.#notEmpty.get(target.id)
-    if (known !== undefined)
-      return { topic: source.name, partitions: source.partitions.length, record: undefined, fault: known }
+    if (known !== undefined) return stopped(source, known)
     const partitions = target.partitions.map(({ partition }) => ({ topic: target.name, partition }))
     const ends = await this.#context.target.offsets(partitions, 'logEnd')
     const failed = ends.find(end => end.code !== KafkaCode.NONE)
-    if (failed !== undefined)
-      return waiting(source, `the target answers ${codeName(failed.code)}`, failed.code)
+    if (failed !== undefined) return waiting(source, `the target answers ${codeName(failed.code)}`)
     const filled = ends.filter(end => end.offset > 0).length
     if (filled > 0) return await this.#refuseNonEmpty(source, target, filled)
 
@@ -179,7 +199,7 @@ export class Topics {
     const fault: Fault = { reason: 'not-empty', sentence }
     this.#notEmpty.set(target.id, fault)
     log.event('error', sentence, { reason: fault.reason })
-    return { topic: source.name, partitions: source.partitions.length, record: undefined, fault }
+    return stopped(source, fault)
   }
 
   async #addPartitions(
@@ -303,28 +323,36 @@ function needsConfigs(
 }
 
 function mirrored(topic: string, partitions: number, record: TopicRecord | undefined): TopicVerdict {
-  return { topic, partitions, record, fault: undefined }
+  return { topic, partitions, record, fault: undefined, waitsFor: undefined }
 }
 
-function refused(
-  source: TopicView,
-  what: string,
-  outcome: { readonly code: number; readonly message?: string },
-): TopicVerdict {
-  return waiting(
-    source,
-    `${what} at the target: ${codeName(outcome.code)} ${outcome.message ?? ''}`.trimEnd(),
-    outcome.code,
-  )
-}
-
-/** Not now; the next look tries again. */
-function waiting(source: TopicView, what: string, code?: number): TopicVerdict {
-  const reason = code !== undefined && isAuthorization(code) ? 'no-rights' : 'target-refuses'
+function stopped(source: TopicView, fault: Fault): TopicVerdict {
   return {
     topic: source.name,
     partitions: source.partitions.length,
     record: undefined,
-    fault: { reason, sentence: `"${source.name}": ${what}` },
+    fault,
+    waitsFor: undefined,
+  }
+}
+
+/** What the target refuses now it may take later: the next look tries again. */
+function refused(
+  source: TopicView,
+  what: string,
+  { code, message }: { readonly code: number; readonly message?: string },
+): TopicVerdict {
+  const sentence = `"${source.name}": ${what} at the target: ${codeName(code)} ${message ?? ''}`.trimEnd()
+  return stopped(source, { reason: isAuthorization(code) ? 'no-rights' : 'target-refuses', sentence })
+}
+
+/** Not now; the next look tries again. */
+function waiting(source: TopicView, what: string): TopicVerdict {
+  return {
+    topic: source.name,
+    partitions: source.partitions.length,
+    record: undefined,
+    fault: undefined,
+    waitsFor: `"${source.name}": ${what}`,
   }
 }

@@ -1,15 +1,20 @@
 // Consumer groups follow the data, never ahead of what they imply (DESIGN 2.5): the groups are read first, then the ends
 // of the link's topics; the offsets are committed at the target when every cursor has passed those ends. Otherwise an
 // exactly-once application could find its input consumed and its output missing.
+import { KdrError } from '../../model/errors.ts'
 import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { GroupAdmin, GroupOffset, LogReader, TopicPartition } from '../../ports/cluster.ts'
 import type { Log } from '../../ports/log.ts'
 
-/** Where a mirror partition stands. `isStopped`: it will not go on by itself, so nobody waits for it. */
+/**
+ * Where a mirror partition stands. `isAnchored`: the cursor is the target's; before, nothing is known. `isStopped`: it will
+ * not go on by itself, so nobody waits for it.
+ */
 export type MirrorPosition = TopicPartition & {
   readonly cursor: number
   readonly logStart: number
+  readonly isAnchored: boolean
   readonly isStopped: boolean
 }
 
@@ -43,7 +48,7 @@ export class GroupSync {
   /** Captures, waits for the cursors, applies. False when `signal` ended it before the cursors got there. */
   async round(signal: AbortSignal): Promise<boolean> {
     const captured = await this.capture()
-    while (!this.#isCovered(captured)) {
+    while (!this.isCovered(captured)) {
       if (signal.aborted) return false
       await this.#input.clock.sleep(LOOK_EVERY_MS, signal)
     }
@@ -61,8 +66,11 @@ export class GroupSync {
       else
         this.#tellOnce(`offsets of group "${group}" cannot be read at the source: ${codeName(answer.code)}`)
     }
-    const mirrored = positions()
+    const mirrored = positions().filter(at => !at.isStopped)
     const answers = await source.offsets(mirrored, 'highWatermark')
+    const unknown = answers.find(answer => answer.code !== KafkaCode.NONE)
+    if (unknown !== undefined)
+      throw new KdrError('unreachable', `the source's ends are not all known: ${codeName(unknown.code)}`)
     const ends = new Map(mirrored.map((at, index) => [nameOf(at), answers[index]?.offset ?? 0]))
     return { offsets, ends }
   }
@@ -87,8 +95,11 @@ export class GroupSync {
     }
   }
 
-  #isCovered({ ends }: Captured): boolean {
-    return this.#input.positions().every(at => at.isStopped || at.cursor >= (ends.get(nameOf(at)) ?? 0))
+  /** Whether every cursor has passed the ends, so that the offsets may be applied. */
+  isCovered({ ends }: Captured): boolean {
+    return this.#input
+      .positions()
+      .every(at => at.isStopped || (at.isAnchored && at.cursor >= (ends.get(nameOf(at)) ?? 0)))
   }
 
   #tellOnce(sentence: string): void {
@@ -102,6 +113,6 @@ const nameOf = ({ topic, partition }: TopicPartition): string => `${topic}/${par
 
 /** Topics that are not mirrored are left out. */
 function clamp(offset: GroupOffset, at: MirrorPosition | undefined): GroupOffset[] {
-  if (at === undefined) return []
+  if (at?.isAnchored !== true) return []
   return [{ ...offset, offset: Math.max(at.logStart, Math.min(offset.offset, at.cursor)) }]
 }
