@@ -109,7 +109,10 @@ class Lane {
 
   #pump(): void {
     const connection = this.#connection
-    if (this.#ready.size > 0 && !this.#context.lease.isHeld) return this.#lapse()
+    if (this.#ready.size > 0 && !this.#context.lease.isHeld)
+      return this.#release('kdr was held up, and asks whether the link is still its own')
+    // An idle connection is closed without a request that could fail (brokers do so after ten minutes).
+    if (this.#ready.size > 0 && this.isClosed) return this.#release('the produce connection was closed')
     while (
       connection !== undefined &&
       !this.isClosed &&
@@ -123,11 +126,10 @@ class Lane {
     }
   }
 
-  /** Nothing is sent any more; every copy anchors anew, once the lease is held again. */
-  #lapse(): void {
+  /** Nothing is sent any more; every copy anchors anew. */
+  #release(cause: string): void {
     this.#ready.clear()
-    for (const copy of this.#members)
-      copy.break({ why: 'anchor', cause: 'kdr was held up, and asks whether the link is still its own' })
+    for (const copy of this.#members) copy.break({ why: 'anchor', cause })
   }
 
   /** One batch of each ready copy, as far as a request holds; those that were served go to the end of the line. */
