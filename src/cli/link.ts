@@ -1,4 +1,4 @@
-// kdr link adopt | resume, and the verbs that a later release brings: what a faulted state's sentence names as its way out.
+// kdr link adopt | resume | recopy, and the verbs that a later release brings: what a faulted state's sentence names as its way out.
 
 import type { Command } from 'commander'
 import type { AdoptedPartition } from '../engine/verify/adopt.ts'
@@ -21,14 +21,13 @@ type ResumeOptions = Changing & { readonly partition?: string; readonly acceptLo
 const LATER: readonly (readonly [verb: string, summary: string])[] = [
   ['pause', 'stop copying for a while'],
   ['accept-loss', 'go on without records that the source no longer has'],
-  ['recopy', 'copy a topic anew'],
   ['forget', 'let go of a topic'],
 ]
 
 export function registerLink(program: Command, app: App): void {
   const link = program
     .command('link')
-    .summary('adopt or resume topics of a link')
+    .summary('adopt, resume or recopy topics of a link')
     .description('Ways out of a faulted state; the sentence of the state names the right one.')
     .helpGroup('Replicate')
     .helpCommand(false)
@@ -42,6 +41,15 @@ export function registerLink(program: Command, app: App): void {
     .action(
       async (name: string, _options: unknown, command: Command) =>
         await adopt(app, name, command.optsWithGlobals()),
+    )
+
+  changing(link.command('recopy'))
+    .argument('<link>', 'a link of the config')
+    .description('Deletes a mirror topic and copies it anew.')
+    .requiredOption('--topic <name>', 'the topic')
+    .action(
+      async (name: string, _options: unknown, command: Command) =>
+        await recopy(app, name, command.optsWithGlobals()),
     )
 
   changing(link.command('resume'))
@@ -172,6 +180,39 @@ function showPlan(app: App, link: LinkConfig, plan: Plan, isJson: boolean): void
   )
 }
 
+/** The mirror is deleted, so this is asked for by name; the worker does it, and copies from the beginning. */
+async function recopy(app: App, name: string, options: Changing & { readonly topic: string }): Promise<void> {
+  const config = await app.loadConfig(options.config)
+  const [link] = app.services.chooseLinks(config, [name]) as [LinkConfig]
+  const plan = `mirror topic "${options.topic}" on "${link.target}" will be deleted, and copied anew from "${link.source}"`
+  const isDry = options.dryRun === true
+  ;(options.json === true ? app.stderr : app.stdout).write(`${plan}\n`)
+  if (!isDry) await approve(app, { yes: options.yes === true, name: options.topic, change: plan })
+  const sent = isDry
+    ? undefined
+    : await app.services.sendCommand(config, link, {
+        verb: 'recopy',
+        topic: options.topic,
+        ...(options.reason !== undefined && { reason: options.reason }),
+      })
+  if (options.json === true)
+    writeJson(app, {
+      link: name,
+      verb: 'recopy',
+      topic: options.topic,
+      dryRun: isDry,
+      ...(sent !== undefined && { command: sent.id, running: sent.isRunning }),
+    })
+  else app.stdout.write(`${outcomeOf(sent)}\n`)
+}
+
+function outcomeOf(sent: { readonly isRunning: boolean } | undefined): string {
+  if (sent === undefined) return 'dry run: nothing was changed'
+  return sent.isRunning
+    ? 'the running kdr takes it up within seconds; see: kdr status'
+    : 'recorded; no kdr runs this link now, the next `kdr run` takes it up'
+}
+
 async function resume(app: App, name: string, options: ResumeOptions): Promise<void> {
   const { topic } = options
   const partition = readPartition(options)
@@ -209,13 +250,7 @@ async function resume(app: App, name: string, options: ResumeOptions): Promise<v
       dryRun: isDry,
       ...(sent !== undefined && { command: sent.id, running: sent.isRunning }),
     })
-  else if (sent === undefined) app.stdout.write('dry run: nothing was changed\n')
-  else
-    app.stdout.write(
-      sent.isRunning
-        ? 'the running kdr takes it up within seconds; see: kdr status\n'
-        : 'recorded; no kdr runs this link now, the next `kdr run` takes it up\n',
-    )
+  else app.stdout.write(`${outcomeOf(sent)}\n`)
 }
 
 function readPartition({ topic, partition }: ResumeOptions): number | undefined {

@@ -81,6 +81,15 @@ export async function withLink<T>(
 }
 
 /** Leaves a command for the worker of the link. Throws KdrError: unreachable, not-allowed; usage if it has never run. */
+/** The mirror that a recopy means, by id. Throws KdrError('usage') for a topic that is not mirrored. */
+function mirrorOf(store: StateStore, link: string, topic: string): { readonly targetTopicId: string } {
+  const targetTopicId = readTopics(store, link).get(topic)?.targetTopicId
+  if (targetTopicId !== undefined) return { targetTopicId }
+  throw new KdrError('usage', `link "${link}" does not mirror topic "${topic}"`, {
+    hint: `A topic that kdr did not make is deleted with Kafka's own tools, or taken over: kdr link adopt ${link} --topic ${topic}`,
+  })
+}
+
 export async function sendCommand(
   config: Config,
   link: LinkConfig,
@@ -98,7 +107,8 @@ export async function sendCommand(
       const isRunning = [...readWorkers(store, link.name).values()].some(
         ({ state, at }) => state === 'running' && now - at < WORKER_GONE_MS,
       )
-      await store.put(commandKey(link.name, id), toRecord('command', { ...command, at: now }))
+      const mirror = command.verb === 'recopy' ? mirrorOf(store, link.name, command.topic ?? '') : {}
+      await store.put(commandKey(link.name, id), toRecord('command', { ...command, ...mirror, at: now }))
       return { id, isRunning }
     })
   } finally {

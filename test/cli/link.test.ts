@@ -183,7 +183,7 @@ describe('kdr link', () => {
   })
 
   test('the other verbs are not available yet', async () => {
-    for (const verb of ['pause', 'accept-loss', 'recopy', 'forget']) {
+    for (const verb of ['pause', 'accept-loss', 'forget']) {
       const { exit, stderr } = await run(['link', verb, 'l', '--topic', 't'], servicesOf({}))
       assert.equal(exit, 2)
       assert.match(stderr, new RegExp(`\`kdr link ${verb}\` is not available yet`))

@@ -66,7 +66,7 @@ export async function anchor(
     return fault(foreignWrite(copy, tail.last.header))
   const lost = await checkLineage(context, copy, { end, last: tail.last, source: sourceEnd })
   if (lost !== undefined) return lost
-  const isFresh = !copy.hasBegun && copy.adoptedUpTo === 0
+  const isFresh = !copy.lineage.hasBegun && copy.adoptedUpTo === 0
   const neverCopied = Math.max(end, copy.origin)
   if (start.offset > neverCopied && !isFresh) return fault(lostToRetention(copy, neverCopied, start.offset))
 
@@ -138,7 +138,7 @@ async function checkLineage(
   { end, last, source }: { end: number; last: RawBatch | undefined; source: { readonly offset: number } },
 ): Promise<AnchorResult | undefined> {
   const copied = last === undefined ? 0 : last.header.lastOffset + 1
-  const epoch = epochBefore(copy.lineage, copied)
+  const epoch = epochBefore(copy.lineage.entries, copied)
   // Nothing copied is left to compare: the end is all that is known, and step 4 looks at what stands below it.
   if (epoch < 0) return source.offset < end ? fault(shorterSource(copy, end, source.offset)) : undefined
   const answer = await reads.sourceEpochEnd({ topic: copy.topic, partition: copy.partition, epoch })

@@ -32,6 +32,8 @@ export type EndsAnswer = {
 export type Reads = {
   /** The target's true end and high watermark. */
   readonly targetEnds: (partition: TopicPartition) => Promise<EndsAnswer>
+  /** The target's true end alone. */
+  readonly targetLogEnd: (partition: TopicPartition) => Promise<{ code: number; offset: number }>
   readonly targetProducers: (
     partition: TopicPartition,
   ) => Promise<{ code: number; producers: readonly ProducerState[] }>

@@ -163,9 +163,9 @@ export class Copies {
     copy.fillsWithTombstones =
       this.#context.settings.largeGap === 'tombstones' && this.#topics.isCompacted(verdict.topic)
     const known = readPartition(store, link, copy)
-    copy.lineage = known?.epochs ?? []
+    copy.lineage.entries = known?.epochs ?? []
     copy.origin = known?.origin ?? 0
-    copy.hasBegun = known !== undefined
+    copy.lineage.hasBegun = known !== undefined
     driven.stop = new AbortController()
     driven.driving = this.#drive(driven)
   }
@@ -192,7 +192,10 @@ export class Copies {
       saveLineage: async copy =>
         await store.put(
           partitionKey(link, copy.topic, copy.partition),
-          toRecord('partition', { epochs: copy.lineage, origin: copy.origin } satisfies PartitionRecord),
+          toRecord('partition', {
+            epochs: copy.lineage.entries,
+            origin: copy.origin,
+          } satisfies PartitionRecord),
         ),
     }
   }

@@ -167,8 +167,8 @@ export class Filler {
   async #settle(job: Filled): Promise<void> {
     const { copy, gap, count } = job
     try {
-      const answer = await this.#context.reads.targetEnds(copy)
-      if (answer.code === KafkaCode.NONE) copy.onFilled(gap, count, answer.end)
+      const answer = await this.#context.reads.targetLogEnd(copy)
+      if (answer.code === KafkaCode.NONE) copy.onFilled(gap, count, answer.offset)
       else copy.onFillFailed(`the end after a fill: ${codeName(answer.code)}`, answer.code, true)
     } catch (error) {
       if (findKdrError(error) === undefined) throw error

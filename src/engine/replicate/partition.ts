@@ -3,12 +3,13 @@
 // and the driver anchors it anew (DESIGN 2.2).
 import { advanceSequence, type ProducerStamp, stampBatch } from '../../model/batch.ts'
 import { invariant } from '../../model/errors.ts'
-import { type Fault, type Lineage, type PartitionReport, type PartitionState } from '../../model/link.ts'
+import { type Fault, type PartitionReport, type PartitionState } from '../../model/link.ts'
 import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
 import { displaced, overfilled } from './faults.ts'
 import { Flight } from './flight.ts'
 import { LagRing } from './lag.ts'
-import { LINEAGE_ENTRIES, PARTITION_BUFFER_BYTES } from './limits.ts'
+import { PARTITION_BUFFER_BYTES } from './limits.ts'
+import { LineageKeeper } from './lineage.ts'
 import type { PlannedBatch, PlannedGap, PlannedOp } from '../log/plan-append.ts'
 
 /** Why the copy stopped for now. */
@@ -47,7 +48,7 @@ export class PartitionCopy {
   appended = 0
   /** The next source offset to plan; `appended` plus what is queued and in flight. */
   planned = 0
-  lineage: Lineage = []
+  readonly lineage = new LineageKeeper()
   /** Below this offset the target held records before kdr came, and kdr has verified them (kdr link adopt). */
   adoptedUpTo = 0
   sourceLogStart = 0
@@ -82,8 +83,6 @@ export class PartitionCopy {
   isUnguarded = false
   /** An anchor has succeeded since kdr started: the cursor and the log start are the target's. */
   isAnchored = false
-  /** Something was copied, or was about to be, and `_kdr.state` says so. */
-  hasBegun = false
   /** `largeGap: tombstones`, and the topic is compacted. */
   fillsWithTombstones = false
   /** The first fill after a take-over is of one offset: it raises the generation there (DESIGN 2.2.4). */
@@ -94,7 +93,6 @@ export class PartitionCopy {
   readonly #flight = new Flight()
   #isOpen = false
   #isFilling = false
-  #lineagePending = 0
   #sequence = 0
   #producer: ProducerStamp = { producerId: -1n, producerEpoch: -1 }
   #broken = Promise.withResolvers<Break>()
@@ -207,7 +205,7 @@ export class PartitionCopy {
   /** Whether the head may be sent now: see Flight for how many batches may be under way. */
   canSend(): boolean {
     const head = this.#queue[0]
-    const isHeld = !this.#isOpen || this.#isFilling || this.#lineagePending > 0
+    const isHeld = !this.#isOpen || this.#isFilling || this.lineage.isPending
     return !isHeld && head?.kind === 'batch' && this.#flight.mayAdd(head)
   }
 
@@ -307,17 +305,11 @@ export class PartitionCopy {
   /** What it is doing inside, for a trace. */
   inspect(): string {
     const head = this.#queue[0]
-    const parts = [
-      this.#isOpen ? 'open' : 'closed',
-      `cursor ${this.appended}`,
-      `planned ${this.planned}`,
-      `queue ${this.#queue.length} ${head === undefined ? '' : `${head.kind}@${head.base}`}`,
-      `in flight ${this.#flight.bases.join(',')}`,
-      this.#isFilling ? 'filling' : '',
-      this.isFetching ? 'fetching' : '',
-      this.#lineagePending > 0 ? 'recording an epoch' : '',
-    ]
-    return parts.filter(part => part !== '').join('; ')
+    const doing = `${this.#isFilling ? ' filling' : ''}${this.isFetching ? ' fetching' : ''}${this.lineage.isPending ? ' recording' : ''}`
+    return (
+      `${this.#isOpen ? 'open' : 'closed'}${doing}; cursor ${this.appended}; planned ${this.planned}; in flight ` +
+      `[${this.#flight.bases.join()}]; queue ${this.#queue.length} from ${head?.kind ?? 'none'} ${head?.base ?? ''}`
+    )
   }
 
   report(monotonic: number): PartitionReport {
@@ -345,7 +337,7 @@ export class PartitionCopy {
 
   #advance(): void {
     const head = this.#queue[0]
-    if (head?.kind === 'gap' && this.#flight.isEmpty && !this.#isFilling && this.#lineagePending === 0) {
+    if (head?.kind === 'gap' && this.#flight.isEmpty && !this.#isFilling && !this.lineage.isPending) {
       invariant(head.base === this.appended, 'a gap does not begin at the cursor', {
         copy: this.name,
         gap: head.base,
@@ -379,33 +371,14 @@ export class PartitionCopy {
     }
   }
 
-  /** Entries from the first of `ops` on are replaced only here: until then what they name may yet land. */
   #extendLineage(ops: readonly PlannedOp[]): void {
-    const from = ops[0]?.base ?? 0
-    const kept = this.lineage.filter(([, first]) => first < from)
-    const extended = [...kept]
-    for (const op of ops) {
-      const newest = extended.at(-1)?.[0] ?? -1
-      if (op.kind === 'batch' && op.leaderEpoch > newest) extended.push([op.leaderEpoch, op.base])
-    }
-    const isSame =
-      extended.length === this.lineage.length && extended.at(-1)?.[0] === this.lineage.at(-1)?.[0]
-    const begins = !this.hasBegun && ops.some(op => op.kind === 'batch')
-    if (isSame && !begins) return
-    this.hasBegun ||= begins
-    this.lineage = extended.slice(-LINEAGE_ENTRIES)
-    this.#lineagePending++
-    this.#hooks.saveLineage(this).then(
+    if (!this.lineage.extend(ops)) return
+    this.lineage.saving(this.#hooks.saveLineage(this)).then(
       () => {
-        this.#lineagePending--
         if (this.#isOpen) this.#advance()
       },
       (error: unknown) => {
-        this.#lineagePending--
-        this.break({
-          why: 'anchor',
-          cause: `the source's epoch could not be recorded: ${String(error)}`,
-        })
+        this.break({ why: 'anchor', cause: `the source's epoch could not be recorded: ${String(error)}` })
       },
     )
   }

@@ -24,6 +24,7 @@ export function createReads({ source, target }: Sides): Reads & { close(): Promi
   const peeks = { source: new Peeks(source), target: new Peeks(target) }
   return {
     targetEnds: batched(async items => await readEnds(target.cluster, items)),
+    targetLogEnd: batched(async items => await target.cluster.offsets(items, 'logEnd')),
     targetProducers: batched(async items => await target.cluster.producers(items)),
     targetStart: batched(async items => await target.cluster.offsets(items, 'logStart')),
     sourceStart: batched(async items => await seen(source, source.cluster.offsets(items, 'logStart'))),

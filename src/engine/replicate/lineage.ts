@@ -1,0 +1,46 @@
+// Which epochs of the source a partition's records were copied under, and where each began: kept in `_kdr.state`, written
+// before the first batch of each new epoch is sent, and asked at every anchor whether the source still knows that history.
+import type { Lineage } from '../../model/link.ts'
+import type { PlannedOp } from '../log/plan-append.ts'
+import { LINEAGE_ENTRIES } from './limits.ts'
+
+export class LineageKeeper {
+  entries: Lineage = []
+  /** Something was copied, or was about to be, and `_kdr.state` says so. */
+  hasBegun = false
+  #saves = 0
+
+  /** A save is under way: nothing may be sent. */
+  get isPending(): boolean {
+    return this.#saves > 0
+  }
+
+  /**
+   * Takes in what is planned; true when it must be saved first. Entries from the first of `ops` on are replaced only
+   * here: until then what they name may yet land.
+   */
+  extend(ops: readonly PlannedOp[]): boolean {
+    const from = ops[0]?.base ?? 0
+    const extended = this.entries.filter(([, first]) => first < from)
+    for (const op of ops) {
+      const newest = extended.at(-1)?.[0] ?? -1
+      if (op.kind === 'batch' && op.leaderEpoch > newest) extended.push([op.leaderEpoch, op.base])
+    }
+    const isSame =
+      extended.length === this.entries.length && extended.at(-1)?.[0] === this.entries.at(-1)?.[0]
+    const begins = !this.hasBegun && ops.some(op => op.kind === 'batch')
+    if (isSame && !begins) return false
+    this.hasBegun ||= begins
+    this.entries = extended.slice(-LINEAGE_ENTRIES)
+    return true
+  }
+
+  async saving(save: Promise<void>): Promise<void> {
+    this.#saves++
+    try {
+      await save
+    } finally {
+      this.#saves--
+    }
+  }
+}
