@@ -61,7 +61,6 @@ export class PartitionCopy {
   /** A log start that is to be followed without asking: the origin, or what an operator has accepted. */
   acceptedLogStart = 0
   sourceHighWatermark = 0
-  sourceLastStable = 0
   targetLogStart = 0
   /** The source's log start waits for a person (log-start-jump). */
   heldLogStart: Fault | undefined
@@ -287,12 +286,8 @@ export class PartitionCopy {
     this.break({ why: 'anchor', cause, ...(code === undefined ? {} : { code }) })
   }
 
-  observeSource(
-    seen: { highWatermark: number; lastStable: number; logStart: number },
-    monotonic: number,
-  ): void {
+  observeSource(seen: { highWatermark: number; logStart: number }, monotonic: number): void {
     this.sourceHighWatermark = seen.highWatermark
-    this.sourceLastStable = seen.lastStable
     this.sourceLogStart = seen.logStart
     this.lag.observe(seen.highWatermark, monotonic)
   }
