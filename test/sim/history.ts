@@ -24,6 +24,10 @@ export type Trouble = {
   readonly answerLost: number
   readonly slow: number
   readonly crashes: boolean
+  /** A worker is stopped as by SIGSTOP, another takes over, and the first wakes. */
+  readonly pauses: boolean
+  /** A worker is stopped cleanly, and the next one starts at once; now and then two start together. */
+  readonly restarts: boolean
   readonly targetLeaders: boolean
   readonly sourceLeaders: boolean
   readonly underReplication: boolean
@@ -48,7 +52,9 @@ export function drawTrouble(random: Random): Trouble {
     lost: sometimes(0.05),
     answerLost: sometimes(0.08),
     slow: sometimes(0.1),
-    crashes: random.chance(0.5),
+    crashes: random.chance(0.4),
+    pauses: random.chance(0.25),
+    restarts: random.chance(0.3),
     targetLeaders: random.chance(0.5),
     sourceLeaders: random.chance(0.4),
     underReplication: random.chance(0.4),
@@ -110,7 +116,8 @@ class History {
   readonly #violations: string[] = []
   readonly #trace: string[] = []
   #process = new SimProcess()
-  #replication: Replication | undefined
+  /** Those that have taken the link over and have not ended: several, for a moment, when one was paused. */
+  readonly #running = new Map<SimProcess, Replication>()
   #records = 0
   #workers = 0
 
@@ -235,15 +242,55 @@ class History {
     const random = this.#random.stream('operate')
     while (this.#clock.monotonic() < until) {
       void this.#start()
-      if (!this.#trouble.crashes) {
+      if (this.#trouble.restarts && random.chance(0.2))
+        this.#note('a second kdr starts', () => void this.#start())
+      const ends = this.#ends()
+      if (ends.length === 0) {
         await this.#clock.sleep(until - this.#clock.monotonic())
         return
       }
       await this.#clock.sleep(random.between(500, 12_000))
-      this.#note('kdr is killed', () => this.#process.kill())
-      this.#replication = undefined
-      await this.#clock.sleep(random.between(10, 3_000))
+      await random.pick(ends)(random)
     }
+  }
+
+  get #replication(): Replication | undefined {
+    return [...this.#running].findLast(([process]) => !process.isPaused)?.[1]
+  }
+
+  /** The ways in which a worker's time may end in this history. */
+  #ends(): ((random: Random) => Promise<void>)[] {
+    const { crashes, pauses, restarts } = this.#trouble
+    return [
+      ...(crashes ? [this.#crash] : []),
+      ...(pauses ? [this.#pause] : []),
+      ...(restarts ? [this.#restart] : []),
+    ]
+  }
+
+  readonly #crash = async (random: Random): Promise<void> => {
+    this.#note('kdr is killed', () => this.#process.kill())
+    this.#running.delete(this.#process)
+    await this.#clock.sleep(random.between(10, 3_000))
+  }
+
+  readonly #pause = async (random: Random): Promise<void> => {
+    const process = this.#process
+    this.#note('kdr is paused', () => process.pause())
+    const wakesAfter = random.between(100, 20_000)
+    void this.#clock.sleep(wakesAfter).then(() => this.#note('the paused kdr wakes', () => process.resume()))
+    await this.#clock.sleep(random.between(10, 6_000))
+  }
+
+  readonly #restart = async (random: Random): Promise<void> => {
+    const process = this.#process
+    const replication = this.#running.get(process)
+    this.#running.delete(process)
+    await replication?.stop()
+    this.#note(`kdr ${replication === undefined ? 'is killed while it starts' : 'has stopped'}`, () =>
+      process.kill(),
+    )
+    await this.#clock.sleep(random.between(0, 200))
   }
 
   /** Until it works: whoever runs kdr starts it again. */
@@ -276,7 +323,8 @@ class History {
           firstDifference: () => Promise.resolve('something'),
         })
         if (process.isKilled) return
-        this.#replication = replication
+        this.#process = process
+        this.#running.set(process, replication)
         await replication.failed
       } catch (error) {
         if (process.isKilled) return
@@ -284,7 +332,7 @@ class History {
         this.#say(`kdr ends: ${text}`)
         if (!/unreachable|lost|answer|another kdr|closed|cannot be/.test(text))
           this.#violate(`kdr broke: ${error instanceof Error ? (error.stack ?? text) : text}`)
-        this.#replication = undefined
+        this.#running.delete(process)
         await this.#clock.sleep(1_000)
       }
     }
@@ -320,6 +368,7 @@ class History {
       at.log.advance()
     }
     this.#note('heal', () => undefined)
+    for (const process of this.#running.keys()) process.resume()
     if (this.#process.isKilled) void this.#start()
   }
 

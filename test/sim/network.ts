@@ -16,6 +16,10 @@ export class SimProcess {
   isKilled = false
   #running: PromiseWithResolvers<void> | undefined
 
+  get isPaused(): boolean {
+    return this.#running !== undefined
+  }
+
   pause(): void {
     this.#running ??= Promise.withResolvers<void>()
   }
