@@ -28,6 +28,8 @@ export type Trouble = {
   readonly pauses: boolean
   /** A worker is stopped cleanly, and the next one starts at once; now and then two start together. */
   readonly restarts: boolean
+  /** Somebody else writes to a mirror. */
+  readonly foreignWriter: boolean
   readonly targetLeaders: boolean
   readonly sourceLeaders: boolean
   readonly underReplication: boolean
@@ -55,6 +57,7 @@ export function drawTrouble(random: Random): Trouble {
     crashes: random.chance(0.4),
     pauses: random.chance(0.25),
     restarts: random.chance(0.3),
+    foreignWriter: random.chance(0.15),
     targetLeaders: random.chance(0.5),
     sourceLeaders: random.chance(0.4),
     underReplication: random.chance(0.4),
@@ -233,6 +236,8 @@ class History {
         at.isUnderReplicated = !at.isUnderReplicated
         this.#note(`target ${partition} under-replicated: ${at.isUnderReplicated}`, () => undefined)
       }
+      if (trouble.foreignWriter && random.chance(0.1))
+        this.#note(`somebody writes to ${partition}`, () => writeForeign(at))
       if (random.chance(0.2)) this.#note('producers expire', () => this.#target.expireProducers())
     }
   }
@@ -416,6 +421,8 @@ class History {
   #mayHappen(reason: FaultReason): boolean {
     const { retention, markersRepeat, mayWriteMarkers, targetLeaders } = this.#trouble
     if (reason === 'lost-to-retention') return retention
+    const isForeign = reason === 'foreign-write' || reason === 'unexpected-offset' || reason === 'overfilled'
+    if (isForeign && this.#trouble.foreignWriter) return true
     return reason === 'overfilled' && !mayWriteMarkers && (markersRepeat > 0 || targetLeaders)
   }
 
@@ -427,6 +434,8 @@ class History {
     const source = workload.at.log
     const mirrored = readable(target)
     for (const [offset, id] of mirrored) {
+      // A foreign write displaces what is in flight; the partition stops, and says so.
+      if (isStopped && this.#trouble.foreignWriter) continue
       if (!workload.truth.wasReadable(offset, id))
         this.#violate(
           `t/${partition}: offset ${offset} of the target holds ${id}, which the source never had there`,
@@ -456,6 +465,14 @@ class History {
     this.#violations.push(text)
     this.#say(`VIOLATION ${text}`)
   }
+}
+
+const FOREIGN = 'foreign'
+
+/** An ordinary producer that has taken the mirror for its topic. */
+function writeForeign({ log }: SimPartition): void {
+  const records = [{ offset: 0, timestamp: START, key: null, value: Buffer.from(FOREIGN), headers: [] }]
+  log.force(recordCodec.encode({ codec: 'none', records }))
 }
 
 /** What a read-committed consumer reads: offset to value. Seeds (neither key nor value) count as nothing only below the log start. */

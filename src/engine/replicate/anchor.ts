@@ -62,8 +62,7 @@ export async function anchor(
 
   const tail = await readTail(context, copy, end)
   if (tail.kind !== 'tail') return tail
-  if (tail.last !== undefined && isForeign(context, copy, tail.last))
-    return fault(foreignWrite(copy, tail.last.header))
+  if (tail.foreign !== undefined) return fault(foreignWrite(copy, tail.foreign.header))
   const lost = await checkLineage(context, copy, { end, last: tail.last, source: sourceEnd })
   if (lost !== undefined) return lost
   const isFresh = !copy.lineage.hasBegun && copy.adoptedUpTo === 0
@@ -151,47 +150,63 @@ async function checkLineage(
   return fault(truncated(copy, { epoch, endsAt: Math.min(endsAt, source.offset), end }))
 }
 
-type Tail = { readonly kind: 'tail'; readonly last: RawBatch | undefined; readonly logStart: number }
+type Tail = {
+  readonly kind: 'tail'
+  /** The last data batch; none when only markers were seen. */
+  readonly last: RawBatch | undefined
+  /** A batch among those seen that another producer wrote. */
+  readonly foreign: RawBatch | undefined
+  /** From here to the end was looked at. */
+  readonly seenFrom: number
+}
 
 /**
- * Windows in which the last data batch is looked for, backwards from the end. Behind a longer tail of markers it is not
- * looked for: step 4 proves that what was seen is a gap at the source too.
+ * Windows in which the last data batch is looked for, backwards from the end; every batch seen on the way must be the
+ * link's own. Behind a longer tail of markers it is not looked for: step 4 proves that these are a gap at the source too.
  */
-const TAIL_WINDOWS = [1, 64, 4_096, 262_144] as const
+const TAIL_WINDOWS = [64, 4_096, 262_144] as const
 
-/** The last data batch of the target below `end`; none when only markers stand there. */
-export async function readTail(context: LinkContext, copy: PartitionCopy, end: number): Promise<Tail | Wait> {
+/** Looks at the target's log below `end`, as far back as there is a data batch. */
+export async function readTail(
+  context: LinkContext,
+  copy: PartitionCopy,
+  end: number,
+): Promise<(Tail & { readonly logStart: number }) | Wait> {
   // Asked for: a fetch below it is answered OFFSET_OUT_OF_RANGE, and does not say where the log starts.
   const start = await context.reads.targetStart(copy)
   if (start.code !== KafkaCode.NONE) return targetAnswers(start.code)
   const logStart = start.offset
+  let tail: Tail = { kind: 'tail', last: undefined, foreign: undefined, seenFrom: end }
   for (const window of TAIL_WINDOWS) {
-    const from = Math.max(logStart, end - window)
-    const last = await lastData(context, copy, from, end)
-    if (last?.kind === 'wait') return last
-    if (last !== undefined || from === logStart) return { kind: 'tail', last: last?.batch, logStart }
+    const found = await look(context, copy, Math.max(logStart, end - window), end)
+    if (found.kind === 'wait') return found
+    tail = found
+    if (tail.last !== undefined || tail.seenFrom === logStart) break
   }
-  return { kind: 'tail', last: undefined, logStart }
+  return { ...tail, logStart }
 }
 
-async function lastData(
-  { reads }: LinkContext,
+async function look(
+  context: LinkContext,
   copy: PartitionCopy,
   from: number,
   end: number,
-): Promise<{ readonly kind: 'found'; readonly batch: RawBatch } | Wait | undefined> {
+): Promise<Tail | Wait> {
   const of = { topic: copy.topic, partition: copy.partition, isolation: 'uncommitted' } as const
   let last: RawBatch | undefined
+  let foreign: RawBatch | undefined
   for (let offset = from; offset < end; ) {
-    const answer = await reads.peek('target', { ...of, offset })
+    const answer = await context.reads.peek('target', { ...of, offset })
     if (answer.code !== KafkaCode.NONE) return targetAnswers(answer.code)
     const batches = splitBatches(answer.records)
-    last = batches.findLast(batch => !batch.header.isControl && batch.header.lastOffset < end) ?? last
+    const data = batches.filter(({ header }) => !header.isControl && header.lastOffset < end)
+    last = data.at(-1) ?? last
+    foreign ??= data.find(batch => isForeign(context, copy, batch))
     const reached = batches.at(-1)?.header.lastOffset
     if (reached === undefined) break
     offset = reached + 1
   }
-  return last === undefined ? undefined : { kind: 'found', batch: last }
+  return { kind: 'tail', last, foreign, seenFrom: from }
 }
 
 const targetAnswers = (code: number): Wait => ({
@@ -212,7 +227,7 @@ async function compareTail(
   { end, tail, sourceStart }: { end: number; tail: Tail; sourceStart: number },
 ): Promise<AnchorResult | undefined> {
   const { last } = tail
-  const from = Math.max(sourceStart, last?.header.baseOffset ?? tail.logStart)
+  const from = Math.max(sourceStart, last?.header.baseOffset ?? tail.seenFrom)
   const of = { topic: copy.topic, partition: copy.partition, isolation: 'committed' } as const
   for (let offset = from; offset < end; ) {
     const answer = await reads.peek('source', { ...of, offset })

@@ -250,17 +250,14 @@ export class PartitionCopy {
     this.break({ why: 'anchor', cause })
   }
 
-  /**
-   * What a fill did: the true end of the log after it. Short: anchor. Exact: go on. Long: the surplus is absorbed where
-   * the source's very next offsets are a gap too; `#fit` finds out, now or when the next data arrives.
-   */
+  /** What a fill did: the true end of the log after it. Any other than wanted, shorter or longer: the anchor finds out. */
   onFilled(gap: PlannedGap, written: number, end: number): void {
     const wanted = this.appended + written
     this.#isFilling = false
     this.#flight.settle(this.#isFilling)
     if (!this.#isOpen) return
-    if (end < wanted) {
-      this.isUnguarded = true
+    if (end !== wanted) {
+      this.isUnguarded ||= end < wanted
       this.break({ why: 'anchor', cause: `a fill ended at ${end} instead of ${wanted}` })
       return
     }
@@ -268,14 +265,13 @@ export class PartitionCopy {
     this.appended = end
     this.#flight.moveTo(end)
     this.#works()
-    if (end >= gap.next) {
+    if (end === gap.next) {
       this.#queue.shift()
       this.#countGap(gap)
-      this.#refit()
     } else {
       this.#queue[0] = { ...gap, base: end }
     }
-    if (this.#isOpen) this.#advance()
+    this.#advance()
   }
 
   onFillFailed(cause: string, code: number | undefined, isUnguarded: boolean): void {
@@ -346,7 +342,7 @@ export class PartitionCopy {
     if (this.wantsData) this.#hooks.onRoom(this)
   }
 
-  /** Fits an operation to a log that a surplus of markers made longer than planned; undefined: nothing is left of it. */
+  /** Fits an operation to a log that a surplus of markers made longer than the source; undefined: nothing is left of it. */
   #fit(op: PlannedOp): PlannedOp | undefined {
     if (op.base >= this.appended) return op
     if (op.kind === 'gap') {
@@ -355,15 +351,6 @@ export class PartitionCopy {
     }
     this.break({ why: 'fault', fault: overfilled(this, op.base, this.appended) })
     return undefined
-  }
-
-  /** After a surplus: every operation that begins below the cursor is fitted, until one is left. */
-  #refit(): void {
-    for (let head = this.#queue[0]; head !== undefined && head.base < this.appended; head = this.#queue[0]) {
-      this.#queue.shift()
-      const fitted = this.#fit(head)
-      if (fitted !== undefined) this.#queue.unshift(fitted)
-    }
   }
 
   #extendLineage(ops: readonly PlannedOp[]): void {
