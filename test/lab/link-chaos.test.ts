@@ -26,11 +26,11 @@ const ROUNDS = { short: 1, full: 2, soak: 6 }[suite]
 const PARTITIONS = 4
 const TWO_DAYS_MS = 2 * 86_400_000
 const KINDS = {
-  fresh: { rate: 300, keys: 50, lingerMs: 10 },
+  fresh: { rate: 400, keys: 50, lingerMs: 10 },
   // One record a batch now and then, as quiet topics have.
   quiet: { rate: 40, keys: 50, lingerMs: 0 },
-  old: { rate: 200, keys: 50, lingerMs: 10, ageMs: TWO_DAYS_MS },
-  transactional: { rate: 200, keys: 50, lingerMs: 5, perTransaction: 10, abortEvery: 4 },
+  old: { rate: 200, keys: 50, lingerMs: 50, ageMs: TWO_DAYS_MS },
+  transactional: { rate: 150, keys: 50, lingerMs: 20, perTransaction: 30, abortEvery: 4 },
 } as const
 type Kind = keyof typeof KINDS
 
