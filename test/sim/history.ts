@@ -421,7 +421,7 @@ class History {
   #mayHappen(reason: FaultReason): boolean {
     const { retention, markersRepeat, mayWriteMarkers, targetLeaders } = this.#trouble
     if (reason === 'lost-to-retention') return retention
-    const isForeign = reason === 'foreign-write' || reason === 'unexpected-offset' || reason === 'overfilled'
+    const isForeign = ['foreign-write', 'unexpected-offset', 'overfilled', 'not-empty'].includes(reason)
     if (isForeign && this.#trouble.foreignWriter) return true
     return reason === 'overfilled' && !mayWriteMarkers && (markersRepeat > 0 || targetLeaders)
   }

@@ -3,12 +3,12 @@
 import { KdrError } from '../../model/errors.ts'
 import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
 import type { FillMode } from '../../model/link.ts'
-import type { Clock, Entropy } from '../../ports/clock.ts'
+import type { Clock } from '../../ports/clock.ts'
 import type { Cluster, ClusterView } from '../../ports/cluster.ts'
 import type { Log } from '../../ports/log.ts'
 import type { StateStore } from '../../ports/state.ts'
 import type { LinkIdentity } from './context.ts'
-import { PRODUCE_TIMEOUT_MS } from './limits.ts'
+import { LEASE_MS, PRODUCE_TIMEOUT_MS } from './limits.ts'
 import {
   claimKey,
   type LinkRecord,
@@ -27,7 +27,6 @@ export type TakeOverInput = {
   readonly target: { readonly name: string; readonly view: ClusterView; readonly cluster: Cluster }
   readonly store: StateStore
   readonly clock: Clock
-  readonly entropy: Entropy
   readonly log: Log
 }
 
@@ -46,6 +45,7 @@ export async function takeOver(input: TakeOverInput): Promise<LinkIdentity> {
   const before = readLink(store, link)
   if (before !== undefined) assertSameClusters(input, before)
   await waitOutOthers(input, before)
+  const claimedAt = input.clock.monotonic()
   await claim(input, before)
   const mode: FillMode = (await target.cluster.mayWriteMarkers()) ? 'markers' : 'transactions'
   const identity = await newIdentity(input, before, mode)
@@ -60,6 +60,12 @@ export async function takeOver(input: TakeOverInput): Promise<LinkIdentity> {
     producerEpoch: identity.producerEpoch,
     producers: [...identity.knownProducers].map(String),
     isClean: false,
+  }
+  if (input.clock.monotonic() - claimedAt > LEASE_MS) {
+    throw new KdrError(
+      'other-controller',
+      `taking link "${link}" over was held up for so long that another kdr may have done it`,
+    )
   }
   await store.put(linkKey(link), toRecord('link', record))
   await store.put(claimKey(link, input.worker), undefined)
@@ -138,9 +144,8 @@ async function newIdentity(
   const slotGeneration = (before?.slotGeneration ?? 0) + 1
   const known = (before?.producers ?? []).map(BigInt)
   if (mode === 'markers') {
-    const reusable =
-      before?.mode === 'markers' ? BigInt(before.producerId) : known.find(id => id >= RANDOM_IDS_FROM)
-    const producerId = reusable ?? RANDOM_IDS_FROM + (input.entropy.bits62() % RANDOM_IDS_FROM)
+    const reusable = before?.mode === 'markers' ? BigInt(before.producerId) : undefined
+    const producerId = reusable ?? linkProducerId(input)
     return {
       mode,
       slotGeneration,
@@ -171,5 +176,19 @@ async function newIdentity(
   }
 }
 
-/** Brokers number producers from 0 up; the link's own ids lie in the upper half of 62 bits, where they never come. */
-const RANDOM_IDS_FROM = 2n ** 61n
+/** Brokers number producers from 0 up; a link's ids lie in the upper half of 62 bits, where they never come. */
+const LINK_IDS_FROM = 2n ** 61n
+const FNV_OFFSET = 0xcbf29ce484222325n
+const FNV_PRIME = 0x100000001b3n
+
+/**
+ * The same for every worker of a link, so that even two that overlook each other share the sequence check (a random one
+ * would give each its own): FNV-1a of who copies what to where.
+ */
+function linkProducerId({ link, source, target }: TakeOverInput): bigint {
+  let hash = FNV_OFFSET
+  for (const character of `${source.view.clusterId} ${target.view.clusterId} ${link}`) {
+    hash = BigInt.asUintN(64, (hash ^ BigInt(character.codePointAt(0) ?? 0)) * FNV_PRIME)
+  }
+  return LINK_IDS_FROM + (hash % LINK_IDS_FROM)
+}

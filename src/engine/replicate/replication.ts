@@ -62,7 +62,6 @@ export async function startReplication(input: ReplicationInput): Promise<Replica
     target: { name: input.target.name, view: targetView, cluster: input.target },
     store: input.store,
     clock: input.clock,
-    entropy: input.entropy,
     log: input.log,
   })
   const configs = await input.target.brokerConfigs([
