@@ -6,7 +6,6 @@ import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { LAB_USERS, type LabCluster } from '../../src/lab/lab.ts'
 import { type Acl, type At, type Comparison, type Judge, saslOf } from './judge.ts'
@@ -61,16 +60,18 @@ export interface Link {
 }
 
 const running = new Set<ChildProcess>()
+const folders: string[] = []
 
-/** Kills what a failed test has left, at the end of the file. */
-after(() => {
+/** What a failed test has left. (A hook of the test runner would belong to the test or hook that made the link.) */
+process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL')
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true })
 })
 
 export function makeLink(spec: LinkSpec): Link {
   const { name = 'link' } = spec
   const dir = mkdtempSync(join(tmpdir(), 'kdr-link-'))
-  after(() => rmSync(dir, { recursive: true, force: true }))
+  folders.push(dir)
   const config = join(dir, 'kdr.yaml')
   writeFileSync(config, configText({ ...spec, name }))
   const start = (...args: string[]) => startKdr([...args, '--config', config])
