@@ -153,7 +153,7 @@ describe('record codec', () => {
       records: [{ offset: 5, timestamp: 0, key: null, value: Buffer.from('x'), headers: [] }],
     })
     encoded.fill(7, 61)
-    assert.throws(() => recordCodec.decode(raw(encoded)), { code: 'not-ready', message: /offset 5 \(gzip\)/ })
+    assert.throws(() => recordCodec.decode(raw(encoded)), { code: 'corrupt', message: /offset 5 \(gzip\)/ })
   })
 
   it('reads snappy without the xerial frame', () => {

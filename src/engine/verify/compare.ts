@@ -132,7 +132,7 @@ class Comparison {
       walk.peekRecord()
       return true
     } catch (error) {
-      if (findKdrError(error)?.code !== 'not-ready') throw error
+      if (findKdrError(error)?.code !== 'corrupt') throw error
       const { base, next } = walk.head!
       this.#tally.differs(base, `cannot be decoded at the ${side}`)
       walk.pop()

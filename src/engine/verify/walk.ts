@@ -85,7 +85,7 @@ export class Walk {
     this.#at = 0
   }
 
-  /** The next record of the head; undefined when it has no more. Throws KdrError('not-ready') when it cannot be decoded. */
+  /** The next record of the head; undefined when it has no more. Throws KdrError('corrupt') when it cannot be decoded. */
   peekRecord(): DecodedRecord | undefined {
     const { head } = this
     if (head === undefined) return undefined
