@@ -199,7 +199,7 @@ async function look(
     const answer = await context.reads.peek('target', { ...of, offset })
     if (answer.code !== KafkaCode.NONE) return targetAnswers(answer.code)
     const batches = splitBatches(answer.records)
-    const data = batches.filter(({ header }) => !header.isControl && header.lastOffset < end)
+    const data = batches.filter(({ header }) => !header.isControl && header.baseOffset < end)
     last = data.at(-1) ?? last
     foreign ??= data.find(batch => isForeign(context, copy, batch))
     const reached = batches.at(-1)?.header.lastOffset
