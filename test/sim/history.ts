@@ -33,6 +33,11 @@ export type Trouble = {
   readonly targetLeaders: boolean
   readonly sourceLeaders: boolean
   readonly underReplication: boolean
+  /**
+   * Unclean elections at the source: committed records vanish, others take their offsets. Only without transactions: a
+   * lost marker would give its producer's earlier records another fate, and the truth would have to follow.
+   */
+  readonly unclean: boolean
   readonly compaction: boolean
   readonly retention: boolean
   readonly producers: number
@@ -50,6 +55,7 @@ export type Trouble = {
 export function drawTrouble(random: Random): Trouble {
   const sometimes = (value: number): number => (random.chance(0.5) ? value * random.fraction() : 0)
   const mayWriteMarkers = random.chance(0.7)
+  const producers = random.chance(0.6) ? random.between(1, 3) : 0
   return {
     lost: sometimes(0.05),
     answerLost: sometimes(0.08),
@@ -61,9 +67,10 @@ export function drawTrouble(random: Random): Trouble {
     targetLeaders: random.chance(0.5),
     sourceLeaders: random.chance(0.4),
     underReplication: random.chance(0.4),
+    unclean: producers === 0 && random.chance(0.3),
     compaction: random.chance(0.4),
     retention: random.chance(0.2),
-    producers: random.chance(0.6) ? random.between(1, 3) : 0,
+    producers,
     ageMs: random.chance(0.4) ? 2 * DAY_MS : 0,
     expiryMs: random.chance(0.5) ? DAY_MS : 10 * DAY_MS,
     mayWriteMarkers,
@@ -225,6 +232,8 @@ class History {
       if (trouble.retention && random.chance(0.15)) this.#note('retention', () => source.retain())
       if (trouble.sourceLeaders && random.chance(0.3))
         this.#note('source leader moves', () => this.#source.moveLeader(source.at))
+      if (trouble.unclean && random.chance(0.1))
+        this.#note('unclean election at the source', () => this.#loseEnd(source, random))
       if (target.length === 0) continue
       const { at, partition } = random.pick(target)
       if (trouble.targetLeaders && random.chance(0.4)) {
@@ -240,6 +249,13 @@ class History {
         this.#note(`somebody writes to ${partition}`, () => writeForeign(at))
       if (random.chance(0.2)) this.#note('producers expire', () => this.#target.expireProducers())
     }
+  }
+
+  #loseEnd(workload: PartitionWorkload, random: Random): void {
+    const { log } = workload.at
+    log.truncate(random.between(Math.max(log.logStart, log.end - 30), log.end))
+    workload.forgetTransactions()
+    this.#source.moveLeader(workload.at)
   }
 
   /** Starts workers, kills them, starts the next. */
@@ -423,6 +439,9 @@ class History {
     if (reason === 'lost-to-retention') return retention
     const isForeign = ['foreign-write', 'unexpected-offset', 'overfilled', 'not-empty'].includes(reason)
     if (isForeign && this.#trouble.foreignWriter) return true
+    // What was lost may show as the end of an epoch, as another record at an offset, or as one where the mirror has a marker.
+    const isHistory = ['truncated', 'foreign-write', 'overfilled'].includes(reason)
+    if (isHistory && this.#trouble.unclean) return true
     return reason === 'overfilled' && !mayWriteMarkers && (markersRepeat > 0 || targetLeaders)
   }
 

@@ -71,6 +71,11 @@ export class PartitionWorkload {
     if (!this.at.isUnderReplicated) this.at.log.advance()
   }
 
+  /** Their producers find another log than they left. */
+  forgetTransactions(): void {
+    for (const transaction of this.#transactions) transaction.written = []
+  }
+
   /** No transaction stays open. */
   finish(): void {
     for (const transaction of this.#transactions)

@@ -33,7 +33,7 @@ export type Anchor = {
   readonly sourceLogStart: number
   /** Its leader's, under which all this was asked. */
   readonly sourceEpoch: number
-  /** Where the plan begins: the source's end when the target is longer. */
+  /** Where the plan begins: below the end when the target is longer than what the source shows yet. */
   readonly planFrom: number
   /** No record was ever copied: a source that starts later is seeded, not mourned. */
   readonly isFresh: boolean
@@ -69,8 +69,8 @@ export async function anchor(
   const neverCopied = Math.max(end, copy.origin)
   if (start.offset > neverCopied && !isFresh) return fault(lostToRetention(copy, neverCopied, start.offset))
 
-  const difference = await compareTail(context, copy, { end, tail, sourceStart: start.offset })
-  if (difference !== undefined) return difference
+  const compared = await compareTail(context, copy, { end, tail, sourceStart: start.offset })
+  if (compared.kind !== 'compared') return compared
   return {
     kind: 'anchored',
     offset: end,
@@ -78,7 +78,7 @@ export async function anchor(
     targetLogStart: tail.logStart,
     sourceLogStart: start.offset,
     sourceEpoch,
-    planFrom: Math.min(end, Math.max(sourceEnd.offset, start.offset)),
+    planFrom: Math.min(end, compared.upTo),
     isFresh,
   }
 }
@@ -116,7 +116,7 @@ async function settle(
 
   const own = state.producers.find(producer => producer.producerId === identity.producerId)
   if (own !== undefined && own.producerEpoch > identity.producerEpoch) {
-    return fault(fenced(copy, own.producerEpoch, identity.producerEpoch))
+    throw fenced(copy, `producer epoch ${own.producerEpoch}, ours is ${identity.producerEpoch}`)
   }
   const isContinued =
     own !== undefined && own.producerEpoch === identity.producerEpoch && own.lastSequence >= 0
@@ -220,16 +220,17 @@ function isForeign({ identity }: LinkContext, copy: PartitionCopy, { header }: R
   return !identity.knownProducers.has(header.producerId) && header.lastOffset >= copy.adoptedUpTo
 }
 
-/** Steps 3 and 4. Undefined: all as it should be, or the source no longer holds what would tell. */
+/** Steps 3 and 4, as far as the source still holds, and already shows, what would tell. */
 async function compareTail(
   { reads, codec }: LinkContext,
   copy: PartitionCopy,
   { end, tail, sourceStart }: { end: number; tail: Tail; sourceStart: number },
-): Promise<AnchorResult | undefined> {
+): Promise<AnchorResult | { readonly kind: 'compared'; readonly upTo: number }> {
   const { last } = tail
   const from = Math.max(sourceStart, last?.header.baseOffset ?? tail.seenFrom)
   const of = { topic: copy.topic, partition: copy.partition, isolation: 'committed' } as const
-  for (let offset = from; offset < end; ) {
+  let offset = from
+  while (offset < end) {
     const answer = await reads.peek('source', { ...of, offset })
     if (answer.code !== KafkaCode.NONE)
       return wait(`the source answers ${codeName(answer.code)}`, answer.code)
@@ -244,7 +245,11 @@ async function compareTail(
     if (next === undefined || next <= offset) break
     offset = next
   }
-  return undefined
+  // Markers beyond what is stable at the source may stand where a record will be: the plan begins there, and finds out.
+  const dataEnd = last === undefined ? 0 : last.header.lastOffset + 1
+  return offset < dataEnd
+    ? wait(`the source shows its records only up to ${offset}, and ${dataEnd} were copied`)
+    : { kind: 'compared', upTo: offset }
 }
 
 type Expected = {

@@ -7,7 +7,7 @@ import { splitBatches } from '../../model/batch.ts'
 import { type Anchor, anchor, type AnchorResult } from './anchor.ts'
 import type { LinkContext } from './context.ts'
 import { checkFilling } from './estimate.ts'
-import { refusal } from './faults.ts'
+import { fenced, isFenced, refusal } from './faults.ts'
 import type { Fetchers } from './fetchers.ts'
 import type { AppendLanes } from './lanes.ts'
 import { BACKOFF_MS, NO_RIGHTS_RETRY_MS, PRODUCE_TIMEOUT_MS, SETTLE_MS } from './limits.ts'
@@ -273,6 +273,7 @@ type Verdict =
 /** What a broken copy calls for. */
 function judge(copy: PartitionCopy, reason: Exclude<Break, { why: 'closed' }>, doubts: Doubts): Verdict {
   if (reason.why === 'fault') return { kind: 'fault', fault: reason.fault }
+  if (isFenced(reason.code)) throw fenced(copy, reason.cause)
   const { cause, code } = reason
   const times = doubts.count(copy.appended, code)
   const refused = code === undefined ? undefined : refusal(copy, { offset: copy.appended, code, times })

@@ -1,6 +1,7 @@
 // The sentences of partitions that stop: topic, partition, offsets, cause, and the command that resolves it. One place,
 // so that they read alike.
 import type { BatchHeader } from '../../model/batch.ts'
+import { KdrError } from '../../model/errors.ts'
 import type { Fault } from '../../model/link.ts'
 import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
 
@@ -80,13 +81,24 @@ export function truncated(where: Where, at: { epoch: number; endsAt: number; end
   }
 }
 
-export function fenced(where: Where, theirs: number, ours: number): Fault {
-  return {
-    reason: 'target-refuses',
-    sentence:
-      `"${where.name}": this kdr was fenced at the target (its producer epoch is ${ours}, the target has seen ${theirs}); ` +
-      `another one has taken the link over, or the topic was promoted. See: kdr status`,
-  }
+/** Codes that say: somebody else has this link's producer id under a newer epoch, or its slot under a newer generation. */
+export function isFenced(code: number | undefined): boolean {
+  return (
+    code === KafkaCode.INVALID_PRODUCER_EPOCH ||
+    code === KafkaCode.PRODUCER_FENCED ||
+    code === KafkaCode.TRANSACTION_COORDINATOR_FENCED
+  )
+}
+
+/** Not a fault of the partition: this worker is no longer the link's. */
+export function fenced(where: Where, how: string): KdrError {
+  return new KdrError(
+    'other-controller',
+    `link "${where.link}": this kdr was fenced at the target, seen at "${where.name}" (${how})`,
+    {
+      hint: 'Another kdr has taken the link over, or was about to; see `kdr status`, and start this one again if none runs.',
+    },
+  )
 }
 
 export function logStartJump(where: Where, from: number, to: number): Fault {
@@ -136,13 +148,6 @@ export function refusal(
       return {
         reason: 'target-refuses',
         sentence: `${begin}: the target refuses the batch with ${codeName(code)}. After a change at the target: ${resume(where)}`,
-      }
-    case KafkaCode.INVALID_PRODUCER_EPOCH:
-    case KafkaCode.PRODUCER_FENCED:
-    case KafkaCode.TRANSACTION_COORDINATOR_FENCED:
-      return {
-        reason: 'target-refuses',
-        sentence: `${begin}: this kdr was fenced at the target (${codeName(code)}); another one has taken the link over. See: kdr status`,
       }
     case KafkaCode.OUT_OF_ORDER_SEQUENCE_NUMBER:
       if (times < SAME_DOUBT_LIMIT) return undefined
