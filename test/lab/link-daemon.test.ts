@@ -1,0 +1,292 @@
+// What `kdr run` does while it runs: topics, partitions, configs and log starts follow the source; what does not fit is
+// refused or stopped with a reason, and the rest goes on; it ends cleanly and starts again at once.
+
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { b64, type Judge } from '../support/judge.ts'
+import { freshTopic, waitFor, withLab } from '../support/lab.ts'
+import {
+  adminOf,
+  assertIdentical,
+  type KdrProcess,
+  type Link,
+  makeLink,
+  type StatusPartition,
+  statusOf,
+} from '../support/link.ts'
+
+const context = withLab([{ name: 'east' }, { name: 'west' }])
+
+const sides = () => ({ source: context.cluster('east'), target: context.cluster('west') })
+const east = () => adminOf(context.cluster('east'))
+const west = () => adminOf(context.cluster('west'))
+
+let link: Link
+let daemon: KdrProcess
+
+after(() => daemon?.signal('SIGKILL'))
+
+// Each test has topics of its own, so that they can wait at the same time.
+describe('while kdr runs', { concurrency: 4 }, () => {
+  before(async () => {
+    link = makeLink({
+      ...sides(),
+      settings: { topics: ['live-*'], sync: { configs: '1s', groups: '1s' } },
+    })
+    daemon = link.start('run', '-v')
+    await daemon.says(/behind/)
+  })
+
+  test('a topic that is created later is there within 5 s, and identical', async () => {
+    const { judge } = context
+    const topic = freshTopic('live')
+    await judge.createTopic({ ...east(), topic, partitions: 3 })
+    await judge.produce({ ...east(), topic, count: 30 })
+
+    await waitFor(async () => (await judge.listTopics(west())).includes(topic), {
+      what: `the mirror of ${topic}`,
+      timeoutMs: 5_000,
+    })
+    await copied(judge, topic)
+  })
+
+  test('partitions that are added are there within 5 s', async () => {
+    const { judge } = context
+    const topic = await mirrored(judge)
+    await judge.createPartitions({ ...east(), topic, count: 4 })
+
+    await waitFor(async () => (await judge.describeTopic({ ...west(), topic })).partitions.length === 4, {
+      what: 'the added partitions',
+      timeoutMs: 5_000,
+    })
+    for (const partition of [1, 2, 3]) await judge.produce({ ...east(), topic, partition, count: 5 })
+    await copied(judge, topic)
+  })
+
+  test('configs follow, those held on a mirror do not', async () => {
+    const { judge } = context
+    const topic = await mirrored(judge)
+    await judge.alterConfigs({
+      ...east(),
+      topic,
+      configs: {
+        'retention.ms': '3600000',
+        'max.compaction.lag.ms': '7200000',
+        'cleanup.policy': 'compact,delete',
+      },
+    })
+
+    const at = async () => await judge.describeConfigs({ ...west(), topic })
+    await waitFor(async () => (await at())['max.compaction.lag.ms'] === '7200000', { what: 'the configs' })
+    const configs = await at()
+    assert.equal(configs['retention.ms'], '-1')
+    assert.match(configs['cleanup.policy'] ?? '', /compact/)
+
+    await judge.alterConfigs({ ...east(), topic, configs: { 'max.compaction.lag.ms': null } })
+    await waitFor(async () => (await at())['max.compaction.lag.ms'] === undefined, { what: 'one to go away' })
+  })
+
+  test('the log start follows a small step, and a large jump waits for a person', async () => {
+    const { judge } = context
+    const topic = await mirrored(judge, 100)
+    const logStart = async () => (await judge.digest({ ...west(), topic }))[0]?.logStart
+    await judge.deleteRecords({ ...east(), topic, partition: 0, before: 13 })
+    await waitFor(async () => (await logStart()) === 13, { what: 'log start 13' })
+
+    await judge.deleteRecords({ ...east(), topic, partition: 0, before: 90 })
+    const held = await partitionWith(link, topic, ({ reason }) => reason === 'log-start-jump')
+    assert.match(held.sentence ?? '', /from 13 to 90.*kdr link resume .* --accept-log-start/)
+    assert.equal(held.state, 'waiting')
+    assert.equal(await logStart(), 13)
+    // Copying goes on meanwhile.
+    await judge.produce({ ...east(), topic, count: 7 })
+    await waitFor(async () => (await judge.digest({ ...west(), topic }))[0]?.end === 107, {
+      what: 'the records',
+    })
+
+    const accept = ['link', 'resume', link.name, '--topic', topic, '--accept-log-start', '--yes']
+    const accepted = await link.run(...accept)
+    assert.equal(accepted.code, 0, accepted.stderr)
+    await waitFor(async () => (await logStart()) === 90, { what: 'log start 90' })
+    await copied(judge, topic)
+  })
+
+  test('an empty topic of the right shape is taken over', async () => {
+    const { judge } = context
+    const topic = freshTopic('live-empty')
+    await judge.createTopic({ ...west(), topic, partitions: 2 })
+    await judge.createTopic({ ...east(), topic, partitions: 2, configs: { 'retention.bytes': '123456789' } })
+    await judge.produce({ ...east(), topic, count: 10 })
+    await copied(judge, topic)
+    assert.equal((await judge.describeConfigs({ ...west(), topic }))['retention.bytes'], '-1')
+  })
+
+  test('a topic with more partitions than its source is refused, the others go on', async () => {
+    const { judge } = context
+    const topic = freshTopic('live-shape')
+    await judge.createTopic({ ...west(), topic, partitions: 3 })
+    await judge.createTopic({ ...east(), topic, partitions: 2 })
+    const refused = await partitionWith(link, topic, ({ reason }) => reason !== undefined)
+    assert.equal(refused.reason, 'target-refuses')
+    assert.match(refused.sentence ?? '', /has 3 partitions, the source's 2/)
+    await mirrored(judge)
+  })
+
+  test('a topic that was deleted and created again at the source is stopped as recreated', async () => {
+    const { judge } = context
+    const topic = await mirrored(judge)
+    await judge.deleteTopic({ ...east(), topic })
+    await judge.createTopic({ ...east(), topic })
+    await judge.produce({ ...east(), topic, count: 3 })
+    const stopped = await partitionWith(link, topic, ({ reason }) => reason === 'recreated')
+    assert.equal(stopped.state, 'faulted')
+    // The mirror still holds the old one, whole.
+    assert.equal((await judge.digest({ ...west(), topic }))[0]?.count, 10)
+  })
+
+  test('a topic that is deleted at the source keeps its mirror', async () => {
+    const { judge } = context
+    const topic = await mirrored(judge)
+    await judge.deleteTopic({ ...east(), topic })
+    await partitionWith(link, topic, ({ reason }) => reason === 'source-deleted')
+    assert.equal((await judge.digest({ ...west(), topic }))[0]?.count, 10)
+  })
+
+  test('somebody else who writes to a mirror stops its partition, with both offsets; the others go on', async () => {
+    const { judge } = context
+    const topic = await mirrored(judge)
+    await judge.createPartitions({ ...east(), topic, count: 2 })
+    await waitFor(async () => (await judge.describeTopic({ ...west(), topic })).partitions.length === 2, {
+      what: 'the added partition',
+    })
+    await judge.produce({ ...west(), topic, partition: 0, count: 1 })
+    await judge.produce({ ...east(), topic, partition: 0, count: 1 })
+    await judge.produce({ ...east(), topic, partition: 1, count: 4 })
+    const stopped = await partitionWith(link, topic, ({ state }) => state === 'faulted')
+    assert.ok(['unexpected-offset', 'foreign-write'].includes(stopped.reason ?? ''), JSON.stringify(stopped))
+    assert.match(stopped.sentence ?? '', /10/)
+    assert.match(stopped.sentence ?? '', /11|offsets 10 to 10/)
+    await waitFor(async () => (await judge.digest({ ...west(), topic }))[1]?.end === 4, {
+      what: 'partition 1',
+    })
+  })
+
+  test('committed offsets of a group follow, with no leader epoch', async () => {
+    const { judge } = context
+    const topic = await mirrored(judge, 50)
+    const group = freshTopic('group')
+    await judge.alterGroupOffsets({
+      ...east(),
+      group,
+      offsets: [{ topic, partition: 0, offset: 31, metadata: 'm' }],
+    })
+    const found = await waitFor(
+      async () => {
+        const offsets = await judge.groupOffsets({ ...west(), group }).catch(() => [])
+        return offsets.length > 0 && offsets
+      },
+      { what: 'the group' },
+    )
+    assert.deepEqual(found, [{ topic, partition: 0, offset: 31, metadata: 'm', leaderEpoch: -1 }])
+  })
+})
+
+test('SIGTERM ends it with 0 within 10 s, and the next one starts without waiting', async () => {
+  const { judge } = context
+  const topic = freshTopic('live-stop')
+  await judge.createTopic({ ...east(), topic, partitions: 4 })
+  const { workload } = await judge.startWorkload({ ...east(), topic, rate: 500 })
+  await waitFor(async () => (await judge.listTopics(west())).includes(topic), { what: 'the mirror' })
+  const from = performance.now()
+  daemon.signal('SIGTERM')
+  const end = await daemon.ended
+  assert.equal(end.code, 0, end.stderr)
+  assert.ok(performance.now() - from < 10_000)
+  // Says what it stopped over, and nothing that looks like an accident.
+  assert.doesNotMatch(end.stderr, /\n\s+at .*:\d+/)
+
+  daemon = link.start('run', '-v')
+  await daemon.says(/behind/)
+  assert.doesNotMatch(daemon.stderr, /did not stop cleanly/)
+  await judge.stopWorkload({ workload })
+  await copied(judge, topic)
+})
+
+describe('kdr run --once', () => {
+  test('a topic that stands at the target and is not empty: exit 12, with the first difference; the others are done', async () => {
+    const { judge } = context
+    const [topic, other] = [freshTopic('full'), freshTopic('full-other')]
+    for (const at of [east(), west()]) {
+      await judge.createTopic({ ...at, topic })
+      await judge.produce({ ...at, topic, records: [{ value: b64('equal'), timestamp: 1_700_000_000_000 }] })
+    }
+    await judge.createTopic({ ...east(), topic: other })
+    await judge.produce({ ...east(), topic: other, count: 5 })
+    await judge.produce({ ...west(), topic, records: [{ value: b64('theirs') }] })
+    await judge.produce({ ...east(), topic, records: [{ value: b64('ours') }] })
+
+    const link = makeLink({ name: 'full', ...sides(), settings: { topics: ['full-*'] } })
+    const result = await link.run('run', '--once')
+    assert.equal(result.code, 12, result.stderr)
+    assert.match(result.stdout, new RegExp(`"${topic}".*offset 1.*kdr link adopt full --topic ${topic}`))
+    await assertIdentical(judge, sides(), [other])
+    // Nothing was written to it.
+    assert.equal((await judge.digest({ ...west(), topic }))[0]?.end, 2)
+  })
+
+  test('--timeout: exit 21, and the same command goes on', async () => {
+    const { judge } = context
+    const topic = freshTopic('slow')
+    await judge.createTopic({ ...east(), topic })
+    await judge.produce({ ...east(), topic, count: 3000, sizeBytes: 1000, batchBytes: 20_000 })
+    const settings = { topics: [topic], maxBytesPerSecond: '400KB' }
+    const link = makeLink({ name: 'slow', ...sides(), settings })
+    const result = await link.run('run', '--once', '--timeout', '2s')
+    assert.equal(result.code, 21, result.stderr + result.stdout)
+    assert.match(result.stderr, /have not reached their end in time/)
+
+    const rest = makeLink({ name: 'slow', ...sides(), settings: { topics: [topic] } })
+    const again = await rest.run('run', '--once')
+    assert.equal(again.code, 0, again.stderr)
+    await assertIdentical(judge, sides(), [topic])
+  })
+})
+
+/** A topic of one partition with `count` records that the running link has copied. */
+async function mirrored(judge: Judge, count = 10): Promise<string> {
+  const topic = freshTopic('live')
+  await judge.createTopic({ ...east(), topic })
+  // In one batch, so that log starts lie inside it.
+  await judge.produce({ ...east(), topic, count, lingerMs: 500, batchBytes: 1_000_000 })
+  await copied(judge, topic)
+  return topic
+}
+
+/** Waits until the mirror has as much as the source, then compares. */
+async function copied(judge: Judge, topic: string): Promise<void> {
+  const ends = async (at: ReturnType<typeof east>) =>
+    JSON.stringify(
+      (await judge.ends({ ...at, topics: [topic] }))
+        .map(([, partition, end]) => `${partition}:${end}`)
+        .sort(),
+    )
+  const wanted = await ends(east())
+  await waitFor(async () => (await ends(west()).catch(() => '')) === wanted, {
+    what: `${topic} to be copied`,
+  })
+  await assertIdentical(judge, sides(), [topic])
+}
+
+async function partitionWith(
+  link: Link,
+  topic: string,
+  matches: (partition: StatusPartition) => boolean,
+): Promise<StatusPartition> {
+  return await waitFor(
+    async () => (await statusOf(link)).find(each => each.topic === topic && matches(each)),
+    {
+      what: `a state of ${topic}`,
+      everyMs: 200,
+    },
+  )
+}
