@@ -55,6 +55,7 @@ export type Trouble = {
 export function drawTrouble(random: Random): Trouble {
   const sometimes = (value: number): number => (random.chance(0.5) ? value * random.fraction() : 0)
   const mayWriteMarkers = random.chance(0.7)
+  const lateStart = random.chance(0.3)
   const producers = random.chance(0.6) ? random.between(1, 3) : 0
   return {
     lost: sometimes(0.05),
@@ -67,7 +68,7 @@ export function drawTrouble(random: Random): Trouble {
     targetLeaders: random.chance(0.5),
     sourceLeaders: random.chance(0.4),
     underReplication: random.chance(0.4),
-    unclean: producers === 0 && random.chance(0.3),
+    unclean: producers === 0 && !lateStart && random.chance(0.3),
     compaction: random.chance(0.4),
     retention: random.chance(0.2),
     producers,
@@ -78,7 +79,7 @@ export function drawTrouble(random: Random): Trouble {
     partitions: random.between(1, 3),
     brokers: random.between(1, 3),
     seconds: random.between(4, 20),
-    lateStart: random.chance(0.3),
+    lateStart,
   }
 }
 
@@ -439,6 +440,8 @@ class History {
     if (reason === 'lost-to-retention') return retention
     const isForeign = ['foreign-write', 'unexpected-offset', 'overfilled', 'not-empty'].includes(reason)
     if (isForeign && this.#trouble.foreignWriter) return true
+    // A worker that is paused between asking and writing may undo its successor's record of a topic; the topic then stops.
+    if (reason === 'not-empty' && this.#trouble.pauses) return true
     // What was lost may show as the end of an epoch, as another record at an offset, or as one where the mirror has a marker.
     const isHistory = ['truncated', 'foreign-write', 'overfilled'].includes(reason)
     if (isHistory && this.#trouble.unclean) return true
