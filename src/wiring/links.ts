@@ -10,7 +10,6 @@ import { GroupSync, type MirrorPosition } from '../engine/sync/groups.ts'
 import { firstDifference } from '../engine/verify/first-difference.ts'
 import { recordCodec } from '../kafka/records.ts'
 import { findKdrError } from '../model/errors.ts'
-import type { FaultReason } from '../model/link.ts'
 import { compilePatterns } from '../model/patterns.ts'
 import type { Cluster } from '../ports/cluster.ts'
 import type { Log } from '../ports/log.ts'
@@ -88,15 +87,9 @@ function running(
   }
 }
 
-/** Looked at again and again, but nobody can say when it will go on: groups do not wait for that. */
-const WAITS_FOR_A_PERSON: ReadonlySet<FaultReason | undefined> = new Set([
-  'source-deleted',
-  'target-refuses',
-] as const)
-
 /** A topic that kdr does not mirror (not empty, recreated) has no position: its offsets are none of ours. */
 function positionOf(copy: PartitionCopy): MirrorPosition[] {
-  const isStopped = copy.state === 'faulted' || WAITS_FOR_A_PERSON.has(copy.fault?.reason)
+  const isStopped = copy.state === 'faulted' || copy.fault?.reason === 'source-deleted'
   if (isStopped && !copy.isAnchored) return []
   const { topic, partition, isAnchored } = copy
   return [{ topic, partition, isAnchored, isStopped, cursor: copy.appended, logStart: copy.targetLogStart }]

@@ -230,7 +230,7 @@ function isMeant(copy: PartitionCopy, { verb, topic, partition }: CommandRecord)
   return partition === undefined || verb === 'recopy' || copy.partition === partition
 }
 
-/** The next look at the topic may find it gone. */
+/** The next look at the topic may find it gone, and it is no accident. */
 function isPassing({ reason }: Fault): boolean {
-  return reason === 'no-rights' || reason === 'source-deleted' || reason === 'target-refuses'
+  return reason === 'no-rights' || reason === 'source-deleted'
 }
