@@ -23,8 +23,8 @@ import {
 export type TakeOverInput = {
   readonly link: string
   readonly worker: string
-  readonly source: { readonly name: string; readonly view: ClusterView }
-  readonly target: { readonly name: string; readonly view: ClusterView; readonly cluster: Cluster }
+  readonly source: Side
+  readonly target: Side & { readonly cluster: Cluster }
   readonly store: StateStore
   readonly clock: Clock
   readonly log: Log
@@ -32,15 +32,21 @@ export type TakeOverInput = {
 
 const FIRST_EPOCH = 0
 
+type Side = { readonly name: string; readonly view: ClusterView }
+
+/** Throws KdrError('wrong-cluster'). */
+export function assertTwoClusters(source: Side, target: Side): void {
+  if (source.view.clusterId !== target.view.clusterId) return
+  throw new KdrError(
+    'wrong-cluster',
+    `"${source.name}" and "${target.name}" are the same cluster (id ${target.view.clusterId})`,
+  )
+}
+
 /** Throws KdrError: wrong-cluster, other-controller, not-allowed, newer-version, unreachable. */
 export async function takeOver(input: TakeOverInput): Promise<LinkIdentity> {
   const { link, store, target, log } = input
-  if (input.source.view.clusterId === target.view.clusterId) {
-    throw new KdrError(
-      'wrong-cluster',
-      `"${input.source.name}" and "${target.name}" are the same cluster (id ${target.view.clusterId})`,
-    )
-  }
+  assertTwoClusters(input.source, target)
   await store.refresh()
   const before = readLink(store, link)
   if (before !== undefined) assertSameClusters(input, before)
