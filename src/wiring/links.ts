@@ -2,6 +2,7 @@
 // commands what they show. One file composes them; the engines do not know each other.
 import type { RunningLink } from '../cli/app.ts'
 import type { Config, LinkConfig } from '../config/index.ts'
+import { assertTwoClusters } from '../engine/replicate/identity.ts'
 import { catchUp, faultsOf } from '../engine/replicate/once.ts'
 import { type Replication, startReplication } from '../engine/replicate/replication.ts'
 import { type LinkStatus, observeStatus } from '../engine/status/status.ts'
@@ -26,6 +27,9 @@ export async function startLink(config: Config, link: LinkConfig, log: Log): Pro
   try {
     const { source, target } = await openBoth(config, link, systemClock)
     closers.push(async () => void (await Promise.all([source.close(), target.close()])))
+    // Before anything is made there.
+    const [sourceView, targetView] = await Promise.all([source.describe(), target.describe()])
+    assertTwoClusters({ name: source.name, view: sourceView }, { name: target.name, view: targetView })
     const store = await openTopicStore(target, recordCodec, systemClock, { create: true })
     closers.push(async () => await store.close())
     const replication = await startReplication({
