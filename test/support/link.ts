@@ -4,6 +4,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -17,7 +18,7 @@ export type User = { readonly username: string; readonly password: string }
 export const KDR_USER: User = { username: 'kdr', password: LAB_USERS.kdr }
 
 /** A cluster of the config: one of the lab, or an address. */
-export type Side = LabCluster | { readonly name: string; readonly bootstrap: string }
+export type Side = Pick<LabCluster, 'name' | 'bootstrap'> & { readonly security?: LabCluster['security'] }
 
 export type LinkSpec = {
   /** Default `link`. */
@@ -91,7 +92,7 @@ export function makeLink(spec: LinkSpec): Link {
 function configText({ name = 'link', source, target, user = KDR_USER, settings }: LinkSpec): string {
   const clusters: Record<string, unknown> = {}
   for (const side of [source, target]) {
-    const isSecured = 'security' in side && side.security === 'acl'
+    const isSecured = side.security === 'acl'
     clusters[side.name] = {
       bootstrap: side.bootstrap,
       ...(isSecured && { sasl: { mechanism: 'plain', ...user } }),
@@ -106,6 +107,9 @@ export function startKdr(args: readonly string[]): KdrProcess {
   // The launcher replaces itself with Node, so this is kdr's own process id.
   const child = spawn(KDR, args, { stdio: ['ignore', 'pipe', 'pipe'] })
   running.add(child)
+  // One that a failed test has left must not keep this process alive: it is killed when this one ends.
+  child.unref()
+  for (const stream of [child.stdout, child.stderr]) (stream as Socket).unref()
   const written = { stdout: '', stderr: '' }
   for (const name of ['stdout', 'stderr'] as const)
     child[name].setEncoding('utf8').on('data', (text: string) => {
