@@ -245,7 +245,7 @@ function waitFor(
     copy.state = 'waiting'
     copy.fault = {
       reason: 'no-rights',
-      sentence: `${sentence}. The rights that kdr needs: kdr config acls --for run`,
+      sentence: `${sentence}. The README lists the rights that kdr needs`,
     }
     return
   }

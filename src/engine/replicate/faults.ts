@@ -67,8 +67,8 @@ export function lostToRetention(where: Where, end: number, start: number): Fault
   return {
     reason: 'lost-to-retention',
     sentence:
-      `"${where.name}": the source deleted offsets ${end} to ${start - 1} (${start - end}) before they were copied. To go on ` +
-      `without them: kdr link accept-loss ${where.link} --topic ${where.topic} --partition ${where.partition}; or ${recopy(where)}`,
+      `"${where.name}": the source deleted offsets ${end} to ${start - 1} (${start - end}) before they were copied. The mirror keeps ` +
+      `what it has. To go on with what the source still has, ${recopy(where)}`,
   }
 }
 

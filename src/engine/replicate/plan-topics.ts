@@ -38,9 +38,7 @@ export function planTopics(input: PlanTopicsInput): TopicAction[] {
       topic: name,
       partitions: input.target.topics.get(name)?.partitions.length ?? 0,
       reason: 'source-deleted',
-      sentence:
-        `"${name}": the topic was deleted at the source; the mirror is kept as it is. ` +
-        `To let go of it: kdr link forget ${input.link} --topic ${name}`,
+      sentence: `"${name}": the topic was deleted at the source; the mirror is kept as it is`,
     })
   }
   return actions
