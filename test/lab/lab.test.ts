@@ -12,7 +12,7 @@ import { KNOWN_VERSIONS, LAB_USERS, startLab } from '../../src/lab/lab.ts'
 import { resolveVersion } from '../../src/lab/versions.ts'
 import { KdrError } from '../../src/model/errors.ts'
 import { b64, saslOf } from '../support/judge.ts'
-import { freshDir, freshTopic, waitFor, withLab } from '../support/lab.ts'
+import { freshDir, freshTopic, patience, waitFor, withLab } from '../support/lab.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 
@@ -224,7 +224,7 @@ describe('what a lab leaves behind', () => {
     const dir = freshDir()
     const begun = performance.now()
     const up = await kdr('lab', 'up', '--json', '--dir', dir)
-    assert.ok(performance.now() - begun < 15_000, `ready in ${performance.now() - begun} ms`)
+    assert.ok(performance.now() - begun < patience(15_000), `ready in ${performance.now() - begun} ms`)
     const { clusters, config } = JSON.parse(up) as LabJson & { config: string }
     assert.deepEqual(
       clusters.map(({ name }) => name),
@@ -266,7 +266,7 @@ describe('what a lab leaves behind', () => {
     const pids = await waitFor(() => pidsIn(dir), { what: 'the first process' })
     child.kill('SIGTERM')
     await once(child, 'exit')
-    await waitFor(() => !pids.some(isAlive), { what: 'the end of the brokers', timeoutMs: 2000 })
+    await waitFor(() => !pids.some(isAlive), { what: 'the end of the brokers', timeoutMs: patience(2_000) })
     rmSync(dir, { recursive: true, force: true })
   })
 })

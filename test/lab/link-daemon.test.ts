@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { b64, type Judge } from '../support/judge.ts'
-import { freshTopic, waitFor, withLab } from '../support/lab.ts'
+import { freshTopic, patience, waitFor, withLab } from '../support/lab.ts'
 import {
   adminOf,
   assertIdentical,
@@ -45,7 +45,7 @@ describe('while kdr runs', { concurrency: 4 }, () => {
 
     await waitFor(async () => (await judge.listTopics(west())).includes(topic), {
       what: `the mirror of ${topic}`,
-      timeoutMs: 5_000,
+      timeoutMs: patience(5_000),
     })
     await copied(judge, topic)
   })
@@ -57,7 +57,7 @@ describe('while kdr runs', { concurrency: 4 }, () => {
 
     await waitFor(async () => (await judge.describeTopic({ ...west(), topic })).partitions.length === 4, {
       what: 'the added partitions',
-      timeoutMs: 5_000,
+      timeoutMs: patience(5_000),
     })
     for (const partition of [1, 2, 3]) await judge.produce({ ...east(), topic, partition, count: 5 })
     await copied(judge, topic)
@@ -201,7 +201,7 @@ test('SIGTERM ends it with 0 within 10 s, and the next one starts without waitin
   daemon.signal('SIGTERM')
   const end = await daemon.ended
   assert.equal(end.code, 0, end.stderr)
-  assert.ok(performance.now() - from < 10_000)
+  assert.ok(performance.now() - from < patience(10_000))
   // Says what it stopped over, and nothing that looks like an accident.
   assert.doesNotMatch(end.stderr, /\n\s+at .*:\d+/)
 

@@ -6,7 +6,7 @@ import { describe, test } from 'node:test'
 import { suite } from '../support/suite.ts'
 import { runHistory } from './history.ts'
 
-const HISTORIES = { short: 300, full: 3_000, soak: 100_000 }[suite]
+const HISTORIES = { short: 150, full: 3_000, soak: 100_000 }[suite]
 const FIRST_SEED = Number(process.env['KDR_SEED'] ?? 1)
 
 const kept = JSON.parse(readFileSync(new URL('seeds.json', import.meta.url), 'utf8')) as {

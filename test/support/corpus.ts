@@ -214,7 +214,7 @@ async function untilCleaned({ judge, at, cluster, topic }: Context): Promise<voi
         batches.some(batch => batch.recordCount > 0 && !isWhole(batch))
       )
     },
-    { what: `the cleaner to thin and empty batches of "${topic}"`, timeoutMs: 40_000 },
+    { what: `the cleaner to thin and empty batches of "${topic}"`, timeoutMs: 120_000 },
   )
 }
 

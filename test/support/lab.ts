@@ -56,6 +56,24 @@ export function freshTopic(prefix = 'topic'): string {
   return `${prefix}-${process.pid}-${topics}`
 }
 
+/** What the loop of `patience` takes on the machine that the bounds were written for. */
+const REFERENCE_MS = 30
+const SLOWEST = 10
+
+/**
+ * A bound of a requirement, stretched on a machine that is slow at this moment (shared, throttled): by how much longer a
+ * fixed piece of work takes than it should, at most tenfold. On an ordinary machine it is the bound itself.
+ */
+export function patience(ms: number): number {
+  const begun = performance.now()
+  let sum = 0
+  for (let i = 0; i < 20_000_000; i++) sum = (sum + i) | 0
+  const factor = Math.min(SLOWEST, Math.max(1, (performance.now() - begun) / REFERENCE_MS))
+  if (factor > 1 && sum !== 0.5)
+    process.stderr.write(`this machine is slow now: bounds are stretched ${factor.toFixed(1)} times\n`)
+  return ms * factor
+}
+
 export type WaitOptions = {
   readonly timeoutMs?: number
   readonly everyMs?: number
@@ -65,7 +83,7 @@ export type WaitOptions = {
 /** Polls until `condition` returns something other than false, null and undefined, and returns that. */
 export async function waitFor<T>(
   condition: () => Promise<T> | T,
-  { timeoutMs = 20_000, everyMs = 50, what }: WaitOptions,
+  { timeoutMs = 60_000, everyMs = 50, what }: WaitOptions,
 ): Promise<NonNullable<Exclude<T, false>>> {
   const deadline = performance.now() + timeoutMs
   for (;;) {

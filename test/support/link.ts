@@ -136,7 +136,7 @@ export function startKdr(args: readonly string[]): KdrProcess {
       return hasEnded
     },
     signal: name => void child.kill(name),
-    says: async (pattern, timeoutMs = 20_000) => {
+    says: async (pattern, timeoutMs = 60_000) => {
       await waitFor(
         () => {
           if (pattern.test(written.stderr)) return true
