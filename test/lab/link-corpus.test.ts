@@ -92,6 +92,9 @@ async function mirrorAndCompare(
     assert.equal(mirror['cleanup.policy'], source['cleanup.policy'], `cleanup.policy of ${topic}`)
     assert.equal(mirror['retention.ms'], '-1', `retention.ms of ${topic}`)
   }
+  const verified = await link.json('verify', name)
+  assert.equal(verified.code, 0, verified.stderr + JSON.stringify(verified.object))
+  assert.equal(verified.object['identical'], true)
   // A second run finds nothing to do, and takes over at once after a clean end.
   const again = await link.json('run', '--once', '--timeout', '1m')
   assert.equal(again.code, 0, again.stderr)

@@ -196,7 +196,7 @@ describe('kdr ends with', { concurrency: 3 }, () => {
       const link = linkTo({ name: freshTopic('deny'), settings: { topics: ['deny-*'] } })
       const result = await link.run('run', '--once')
       assert.equal(result.code, 14, result.stderr)
-      assert.match(result.stdout, new RegExp(`✗ "${topic}/0".*kdr config acls`))
+      assert.match(result.stdout, new RegExp(`✗ "${topic}/0".*The README lists the rights`))
       await assertIdentical(judge, sides(), [good])
 
       await judge.deleteAcls({ ...west(), acls: [deny] })
