@@ -26,11 +26,11 @@ const ROUNDS = { short: 1, full: 2, soak: 6 }[suite]
 const PARTITIONS = 4
 const TWO_DAYS_MS = 2 * 86_400_000
 const KINDS = {
-  fresh: { rate: 400, keys: 50, lingerMs: 10 },
+  fresh: { rate: 300, keys: 50, lingerMs: 50 },
   // One record a batch now and then, as quiet topics have.
-  quiet: { rate: 40, keys: 50, lingerMs: 0 },
-  old: { rate: 200, keys: 50, lingerMs: 50, ageMs: TWO_DAYS_MS },
-  transactional: { rate: 100, keys: 50, lingerMs: 20, perTransaction: 10, abortEvery: 4 },
+  quiet: { rate: 20, keys: 50, lingerMs: 0 },
+  old: { rate: 150, keys: 50, lingerMs: 100, ageMs: TWO_DAYS_MS },
+  transactional: { rate: 60, keys: 50, lingerMs: 20, perTransaction: 10, abortEvery: 4 },
 } as const
 type Kind = keyof typeof KINDS
 
@@ -43,9 +43,6 @@ const context = withLab([
     properties: {
       // A restarted broker leads again soon, so that each round moves leaders.
       'leader.imbalance.check.interval.seconds': '2',
-      // Longer than kdr's produce requests wait: a paused follower is still in sync when they time out, so that the true
-      // end lies above the high watermark while kdr anchors.
-      'broker.session.timeout.ms': '9000',
     },
   },
 ])
@@ -91,14 +88,15 @@ describe('with cluster rights at the target', () => {
     await settle({ load, link, daemon })
   })
 
-  test('the source restarted and killed under load', async t => {
+  const isLonger = suite !== 'short'
+  test('the source restarted and killed under load', { skip: !isLonger && 'in make test-full' }, async t => {
     const random = seeded(t)
     const load = await startLoad()
     const link = linkOf(load)
     const daemon = link.start('run', '-v')
     await daemon.says(/record.* behind/)
     const east = context.cluster('east')
-    for (const how of suite === 'short' ? (['kill'] as const) : (['stop', 'kill'] as const)) {
+    for (const how of ['stop', 'kill'] as const) {
       await sleep(random.between(500, 2000))
       await east[how](1)
       await east.start(1)
@@ -123,7 +121,9 @@ describe('without cluster rights at the target', () => {
     first.signal('SIGKILL')
     const daemon = link.start('run', '-v')
     await daemon.says(/record.* behind/)
-    for (let round = 0; round < ROUNDS; round++) await breakTarget(random)
+    // A coordinator that stops is what writes a marker twice.
+    for (let round = 0; round < ROUNDS; round++)
+      await breakTarget(random, suite === 'short' ? ['stop', 'pause'] : WAYS)
     await settle({ load, link, daemon, mayOverfill: ['transactional'] })
   })
 })
@@ -175,16 +175,18 @@ function linkOf({ topics }: Load): Link {
   })
 }
 
-/** Each broker of the target once, in any order and each in another way. */
-async function breakTarget(random: Random): Promise<void> {
+const WAYS = ['stop', 'kill', 'pause'] as const
+
+/** Brokers of the target, one after the other: each in one of the ways, in any order. */
+async function breakTarget(random: Random, ways: readonly (typeof WAYS)[number][] = WAYS): Promise<void> {
   const west = context.cluster('west')
-  const ways = shuffled(random, ['stop', 'kill', 'pause'] as const)
-  for (const [index, id] of shuffled(random, [1, 2, 3]).entries()) {
+  const brokers = shuffled(random, [1, 2, 3])
+  for (const [index, way] of shuffled(random, ways).entries()) {
+    const id = brokers[index] ?? 1
     await sleep(random.between(200, 1500))
-    const way = ways[index] ?? 'stop'
     await west[way](id)
-    // In full also longer than the session: then the followers left go on without it.
-    if (way === 'pause') await sleep(random.between(6500, suite === 'short' ? 8500 : 13_000))
+    // Around the broker's session and kdr's own patience, 5 s both: shorter, all wait; longer, the others go on without it.
+    if (way === 'pause') await sleep(random.between(3000, 9000))
     else await sleep(random.between(0, 1000))
     if (way === 'pause') await west.resume(id)
     else await west.start(id)
