@@ -8,6 +8,7 @@ import {
   offsetForLeaderEpochV4,
 } from '@platformatic/kafka'
 import type { CodeAndOffset, LogPoint, ProducerState, TopicPartition } from '../ports/cluster.ts'
+import type { BrokerConnection } from './connection.ts'
 import { askLeaders, byTopic, type ClusterContext, leaderEpochOf, outcome, partitionKey } from './context.ts'
 
 type CodeOffsetEpoch = CodeAndOffset & { readonly leaderEpoch: number }
@@ -49,26 +50,45 @@ function listOffsets<P extends TopicPartition>(
   timestampOf: (partition: P) => bigint,
 ): Promise<CodeOffsetEpoch[]> {
   const refused = (code: number) => ({ code, offset: -1, leaderEpoch: -1 })
-  return askLeaders(context, partitions, refused, async (connection, mine) => {
-    connection.versions.need('ListOffsets')
-    const request = byTopic(mine).map(({ topic, partitions: asked }) => ({
-      name: topic,
-      partitions: asked.map(p => ({
-        partitionIndex: p.partition,
-        currentLeaderEpoch: leaderEpochOf(context, p),
-        timestamp: timestampOf(p),
-      })),
-    }))
-    const answer = await connection.call(listOffsetsV7.api, replica, isolation, request)
-    const found = new Map<string, CodeOffsetEpoch>()
-    for (const topic of answer.topics) {
-      for (const p of topic.partitions) {
-        const at = partitionKey({ topic: topic.name, partition: p.partitionIndex })
-        found.set(at, { code: p.errorCode, offset: Number(p.offset), leaderEpoch: p.leaderEpoch })
-      }
+  return askLeaders(context, partitions, refused, async (connection, mine) =>
+    ask(context, connection, mine, { replica, isolation, timestampOf }),
+  )
+}
+
+/** The true ends of partitions that the broker at the other end of `connection` leads. Sent before the first await. */
+export function askLogEnds(
+  context: ClusterContext,
+  connection: BrokerConnection,
+  partitions: readonly TopicPartition[],
+): Promise<Map<string, CodeOffsetEpoch>> {
+  const { replica, isolation, timestamp } = POINTS.logEnd
+  return ask(context, connection, partitions, { replica, isolation, timestampOf: () => timestamp })
+}
+
+async function ask<P extends TopicPartition>(
+  context: ClusterContext,
+  connection: BrokerConnection,
+  partitions: readonly P[],
+  how: { replica: number; isolation: number; timestampOf: (partition: P) => bigint },
+): Promise<Map<string, CodeOffsetEpoch>> {
+  connection.versions.need('ListOffsets')
+  const request = byTopic(partitions).map(({ topic, partitions: asked }) => ({
+    name: topic,
+    partitions: asked.map(p => ({
+      partitionIndex: p.partition,
+      currentLeaderEpoch: leaderEpochOf(context, p),
+      timestamp: how.timestampOf(p),
+    })),
+  }))
+  const answer = await connection.call(listOffsetsV7.api, how.replica, how.isolation, request)
+  const found = new Map<string, CodeOffsetEpoch>()
+  for (const topic of answer.topics) {
+    for (const p of topic.partitions) {
+      const at = partitionKey({ topic: topic.name, partition: p.partitionIndex })
+      found.set(at, { code: p.errorCode, offset: Number(p.offset), leaderEpoch: p.leaderEpoch })
     }
-    return found
-  })
+  }
+  return found
 }
 
 export function readEpochEnds(

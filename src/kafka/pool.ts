@@ -8,7 +8,9 @@ export class BrokerPool {
   readonly #settings: ConnectionSettings
   readonly #bootstrap: readonly Address[]
   readonly #addresses = new Map<number, Address>()
-  readonly #controls = new Map<number, Promise<BrokerConnection>>()
+  readonly #controls = new Shared()
+  /** For markers: they must not wait behind what else is asked. */
+  readonly #marking = new Shared()
   readonly #own = new Set<BrokerConnection>()
   #bootstrapped: BrokerConnection | undefined
   #isClosed = false
@@ -22,17 +24,7 @@ export class BrokerPool {
   learn(brokers: readonly BrokerView[]): void {
     this.#addresses.clear()
     for (const { id, host, port } of brokers) this.#addresses.set(id, { host, port })
-    for (const [id, control] of this.#controls) {
-      const address = this.#addresses.get(id)
-      void control.then(
-        connection => {
-          if (address !== undefined && sameAddress(connection.address, address)) return undefined
-          if (this.#controls.get(id) === control) this.#controls.delete(id)
-          return connection.close()
-        },
-        () => undefined,
-      )
-    }
+    for (const shared of [this.#controls, this.#marking]) shared.keepOnly(this.#addresses)
     this.#adoptBootstrap()
   }
 
@@ -45,18 +37,10 @@ export class BrokerPool {
     return this.#addresses.has(broker)
   }
 
-  /** The shared connection for control requests. */
-  async control(broker: number): Promise<BrokerConnection> {
-    const current = this.#controls.get(broker)
-    if (current !== undefined) {
-      const connection = await current.catch(() => undefined)
-      if (connection !== undefined && !connection.isClosed) return connection
-      if (this.#controls.get(broker) === current) this.#controls.delete(broker)
-      else return this.control(broker)
-    }
-    const opening = this.#open(this.#addressOf(broker))
-    this.#controls.set(broker, opening)
-    return opening
+  /** The shared connection for control requests, or the one for markers. */
+  async control(broker: number, purpose: 'control' | 'markers' = 'control'): Promise<BrokerConnection> {
+    const shared = purpose === 'control' ? this.#controls : this.#marking
+    return shared.get(broker, () => this.#open(this.#addressOf(broker)))
   }
 
   /** A connection of one's own, closed with the pool at the latest. */
@@ -98,7 +82,7 @@ export class BrokerPool {
   }
 
   *#candidates(): Generator<() => Promise<BrokerConnection>> {
-    const connected = [...this.#controls.keys()].filter(id => this.#addresses.has(id))
+    const connected = this.#controls.brokers().filter(id => this.#addresses.has(id))
     const others = [...this.#addresses.keys()].filter(id => !connected.includes(id))
     for (const id of [...connected, ...others]) yield () => this.control(id)
     for (const address of this.#bootstrap) yield () => this.#openBootstrap(address)
@@ -118,7 +102,7 @@ export class BrokerPool {
     this.#bootstrapped = undefined
     for (const [id, address] of this.#addresses) {
       if (!sameAddress(address, connection.address) || this.#controls.has(id)) continue
-      this.#controls.set(id, Promise.resolve(connection))
+      this.#controls.put(id, connection)
       return
     }
     void connection.close()
@@ -148,12 +132,64 @@ export class BrokerPool {
 
   async close(): Promise<void> {
     this.#isClosed = true
-    const controls = await Promise.allSettled(this.#controls.values())
-    const open = controls.flatMap(control => (control.status === 'fulfilled' ? [control.value] : []))
-    if (this.#bootstrapped !== undefined) open.push(this.#bootstrapped)
-    await Promise.all([...open, ...this.#own].map(connection => connection.close()))
-    this.#controls.clear()
+    const bootstrapped = this.#bootstrapped === undefined ? [] : [this.#bootstrapped]
+    await Promise.all([
+      this.#controls.close(),
+      this.#marking.close(),
+      ...[...bootstrapped, ...this.#own].map(connection => connection.close()),
+    ])
     this.#own.clear()
+  }
+}
+
+/** One connection to each broker, opened at first use and again when it broke. */
+class Shared {
+  readonly #connections = new Map<number, Promise<BrokerConnection>>()
+
+  async get(broker: number, open: () => Promise<BrokerConnection>): Promise<BrokerConnection> {
+    const current = this.#connections.get(broker)
+    if (current !== undefined) {
+      const connection = await current.catch(() => undefined)
+      if (connection !== undefined && !connection.isClosed) return connection
+      if (this.#connections.get(broker) === current) this.#connections.delete(broker)
+      else return this.get(broker, open)
+    }
+    const opening = open()
+    this.#connections.set(broker, opening)
+    return opening
+  }
+
+  put(broker: number, connection: BrokerConnection): void {
+    this.#connections.set(broker, Promise.resolve(connection))
+  }
+
+  has(broker: number): boolean {
+    return this.#connections.has(broker)
+  }
+
+  brokers(): number[] {
+    return [...this.#connections.keys()]
+  }
+
+  /** Lets go of connections to addresses that a broker no longer has. */
+  keepOnly(addresses: ReadonlyMap<number, Address>): void {
+    for (const [id, opening] of this.#connections) {
+      const address = addresses.get(id)
+      void opening.then(
+        connection => {
+          if (address !== undefined && sameAddress(connection.address, address)) return undefined
+          if (this.#connections.get(id) === opening) this.#connections.delete(id)
+          return connection.close()
+        },
+        () => undefined,
+      )
+    }
+  }
+
+  async close(): Promise<void> {
+    const settled = await Promise.allSettled(this.#connections.values())
+    this.#connections.clear()
+    await Promise.all(settled.map(async one => (one.status === 'fulfilled' ? one.value.close() : undefined)))
   }
 }
 

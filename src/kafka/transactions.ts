@@ -4,9 +4,10 @@
 import { addPartitionsToTxnV3, describeTransactionsV0, endTxnV3, initProducerIdV4 } from '@platformatic/kafka'
 import { KafkaCode } from '../model/kafka-codes.ts'
 import { KdrError } from '../model/errors.ts'
-import type { MarkerFill, Outcome, TopicPartition } from '../ports/cluster.ts'
-import { byTopic, type ClusterContext, outcome, partitionKey } from './context.ts'
+import type { CodeAndOffset, MarkerFill, Outcome, TopicPartition } from '../ports/cluster.ts'
+import { allDone, byTopic, type ClusterContext, outcome, partitionKey } from './context.ts'
 import type { Coordinators } from './coordinators.ts'
+import { askLogEnds } from './logs.ts'
 import { type MarkerProducer, writeTxnMarkersV1 } from './raw/write-txn-markers.ts'
 
 /** How long the coordinator waits for EndTxn before it aborts: an empty transaction takes milliseconds. */
@@ -37,23 +38,34 @@ export async function mayWriteMarkers(context: ClusterContext): Promise<boolean>
   })
 }
 
+/**
+ * The ends are asked for right behind, on the same connection: the broker takes them up when the markers are answered.
+ * See the port for why.
+ */
 export async function writeMarkers(
   context: ClusterContext,
   broker: number,
   producer: MarkerProducer,
   fills: readonly MarkerFill[],
-): Promise<(TopicPartition & Outcome)[]> {
+): Promise<(TopicPartition & Outcome & { readonly end?: CodeAndOffset })[]> {
   const wanted = fills.filter(fill => fill.count > 0)
   const found = new Map<string, number>()
+  let ends: ReadonlyMap<string, CodeAndOffset> = new Map()
   if (wanted.length > 0) {
-    const connection = await context.pool.control(broker)
+    const connection = await context.pool.control(broker, 'markers')
     connection.versions.need('WriteTxnMarkers')
-    const answers = await connection.call(writeTxnMarkersV1, producer, wanted)
-    for (const answer of answers) found.set(partitionKey(answer), answer.code)
+    const marking = connection.call(writeTxnMarkersV1, producer, wanted)
+    const reading = askLogEnds(context, connection, wanted)
+    await allDone<unknown>([marking, reading])
+    for (const answer of await marking) found.set(partitionKey(answer), answer.code)
+    ends = await reading
   }
   return fills.map(({ topic, partition, count }) => {
+    const key = partitionKey({ topic, partition })
     const missing = count > 0 ? KafkaCode.UNKNOWN_SERVER_ERROR : KafkaCode.NONE
-    return { topic, partition, code: found.get(partitionKey({ topic, partition })) ?? missing }
+    const code = found.get(key) ?? missing
+    const end = ends.get(key)
+    return { topic, partition, code, ...(code === KafkaCode.NONE && end !== undefined && { end }) }
   })
 }
 

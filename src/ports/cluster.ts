@@ -187,7 +187,8 @@ export interface LogWriter {
   mayWriteMarkers(): Promise<boolean>
   /**
    * `count` COMMIT markers into each partition, all led by `broker`, in one WriteTxnMarkers v1. One code a partition,
-   * whatever the number: only the log end tells how many landed.
+   * whatever the number: only the log end tells how many landed. So the true ends are asked for on the same connection
+   * right behind: a broker takes the requests of a connection one by one. `end` is set where `code` is NONE.
    */
   writeMarkers(
     broker: number,
@@ -197,7 +198,7 @@ export interface LogWriter {
       readonly coordinatorEpoch: number
     },
     fills: readonly MarkerFill[],
-  ): Promise<(TopicPartition & Outcome)[]>
+  ): Promise<(TopicPartition & Outcome & { readonly end?: CodeAndOffset })[]>
   /** InitProducerId for a transactional id: raises its epoch, which fences older holders. */
   initProducer(
     transactionalId: string,

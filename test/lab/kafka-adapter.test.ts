@@ -297,6 +297,10 @@ function conformance(version: string): void {
         codes.map(answer => answer.code),
         [0, 0, 0, KafkaCode.UNKNOWN_TOPIC_OR_PARTITION],
       )
+      assert.deepEqual(
+        codes.map(answer => answer.end?.offset),
+        [3, undefined, 1, undefined],
+      )
       for (const [partition, count] of counts.entries())
         assert.equal(await end(at.topic, 'logEnd', partition), count)
       const fetches = await cluster.openFetchLane(broker)

@@ -197,7 +197,11 @@ export function simPort(cluster: SimCluster, network: SimNetwork, process: SimPr
             }
             if (result === KafkaCode.NONE)
               result = await replicated(at!, at!.log.end, 30_000, at!.log.leaderEpoch)
-            return { topic, partition, code: result }
+            if (result !== KafkaCode.NONE) return { topic, partition, code: result }
+            // The second request of the connection comes a little later: the leader may have moved by then.
+            await clock.sleep(options.random.between(0, 2))
+            const later = cluster.leaderCode(broker, cluster.partition(fill))
+            return { topic, partition, code: result, end: { code: later, offset: at!.log.end } }
           }),
         ),
       ),

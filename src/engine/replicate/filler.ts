@@ -3,8 +3,15 @@
 // that is as expected lets it go on (DESIGN 2.2.4).
 import { findKdrError, KdrError } from '../../model/errors.ts'
 import { codeName, isAuthorization, isLeaderChange, KafkaCode } from '../../model/kafka-codes.ts'
+import type { CodeAndOffset } from '../../ports/cluster.ts'
 import type { LinkContext } from './context.ts'
-import { BACKOFF_MS, LEADER_QUIET_MS, MARKERS_PER_PARTITION, MARKERS_PER_REQUEST } from './limits.ts'
+import {
+  BACKOFF_MS,
+  FILLS_IN_FLIGHT,
+  LEADER_QUIET_MS,
+  MARKERS_PER_PARTITION,
+  MARKERS_PER_REQUEST,
+} from './limits.ts'
 import type { PartitionCopy } from './partition.ts'
 import type { PlannedGap } from '../log/plan-append.ts'
 
@@ -16,10 +23,12 @@ const ALL_BROKERS = -1
 /** A gap that may not be filled yet gives its place in memory back after this long, and is planned again later. */
 const PATIENCE_MS = 2_000
 
+/** The gaps that wait for one broker, and how many requests to it are under way. */
+type Line = { readonly broker: number; jobs: Job[]; rounds: number; isScheduled: boolean }
+
 export class Filler {
   readonly #context: LinkContext
-  readonly #waiting = new Map<number, Job[]>()
-  readonly #busy = new Set<number>()
+  readonly #lines = new Map<number, Line>()
 
   constructor(context: LinkContext) {
     this.#context = context
@@ -30,22 +39,41 @@ export class Filler {
     const { targetWatch, identity, clock } = this.#context
     const broker =
       identity.mode === 'transactions' ? ALL_BROKERS : (targetWatch.partition(copy)?.leader ?? -1)
-    const jobs = this.#waiting.get(broker) ?? []
-    jobs.push({ copy, gap, since: clock.monotonic() })
-    this.#waiting.set(broker, jobs)
-    if (!this.#busy.has(broker)) this.#run(broker).catch((error: unknown) => this.#context.fail(error))
+    const line = this.#lines.get(broker) ?? { broker, jobs: [], rounds: 0, isScheduled: false }
+    this.#lines.set(broker, line)
+    line.jobs.push({ copy, gap, since: clock.monotonic() })
+    // A turn of the microtask queue: partitions that reach a gap in the same answer share a request.
+    this.#schedule(line, async () => await Promise.resolve())
   }
 
-  async #run(broker: number): Promise<void> {
-    this.#busy.add(broker)
-    // A turn of the microtask queue: partitions that reach a gap in the same answer share the first request.
-    await Promise.resolve()
-    for (let jobs = this.#open(broker); jobs.length > 0; jobs = this.#open(broker)) {
-      const now = this.#cut(broker, jobs)
-      if (now.length === 0) await this.#waitForQuiet()
-      else await this.#fill(broker, now)
+  #schedule(line: Line, wait: () => Promise<void>): void {
+    if (line.isScheduled) return
+    line.isScheduled = true
+    wait()
+      .then(() => {
+        line.isScheduled = false
+        this.#pump(line)
+      })
+      .catch((error: unknown) => this.#context.fail(error))
+  }
+
+  /** Sends what may be sent, beside what is under way: a partition is in one request at most. */
+  #pump(line: Line): void {
+    const limit = this.#context.identity.mode === 'markers' ? FILLS_IN_FLIGHT : 1
+    this.#dropUnwanted(line)
+    while (line.rounds < limit) {
+      const now = this.#cut(line)
+      if (now.length === 0) break
+      line.rounds++
+      this.#fill(line.broker, now)
+        .finally(() => {
+          line.rounds--
+          this.#pump(line)
+        })
+        .catch((error: unknown) => this.#context.fail(error))
     }
-    this.#busy.delete(broker)
+    if (line.rounds === 0 && line.jobs.length > 0)
+      this.#schedule(line, async () => await this.#waitForQuiet())
   }
 
   async #fill(broker: number, now: readonly Filled[]): Promise<void> {
@@ -58,31 +86,29 @@ export class Filler {
     }
   }
 
-  /** Jobs whose copies still want them; of the others nothing was sent. */
-  #open(broker: number): Job[] {
+  /** Keeps the jobs whose copies still want them; of the others nothing was sent. */
+  #dropUnwanted(line: Line): void {
     const { signal, lease, clock } = this.#context
-    const jobs = this.#waiting.get(broker) ?? []
     const isOver = signal.aborted || !lease.isHeld
     const isWanted = ({ copy, since }: Job): boolean =>
       copy.isOpen && !isOver && (this.#mayFill(copy) || clock.monotonic() - since < PATIENCE_MS)
-    const kept = jobs.filter(isWanted)
-    this.#waiting.set(broker, kept)
-    for (const { copy } of jobs.filter(job => !isWanted(job))) {
+    const dropped = line.jobs.filter(job => !isWanted(job))
+    line.jobs = line.jobs.filter(isWanted)
+    for (const { copy } of dropped) {
       copy.onFillFailed(
         'a gap waits until all followers of the mirror partition are in step',
         undefined,
         false,
       )
     }
-    return kept
   }
 
-  /** What goes into the next request; the rest stays. */
-  #cut(broker: number, jobs: readonly Job[]): Filled[] {
+  /** Takes what goes into the next request; the rest stays. */
+  #cut(line: Line): Filled[] {
     const now: Filled[] = []
     const later: Job[] = []
     let total = 0
-    for (const job of jobs) {
+    for (const job of line.jobs) {
       const { copy, gap } = job
       const isOneEach = this.#context.identity.mode === 'transactions' || copy.fillOneFirst
       const count = Math.min(gap.next - copy.appended, isOneEach ? 1 : MARKERS_PER_PARTITION)
@@ -94,7 +120,7 @@ export class Filler {
       now.push({ ...job, count })
       total += count
     }
-    this.#waiting.set(broker, later)
+    line.jobs = later
     return now
   }
 
@@ -103,14 +129,13 @@ export class Filler {
     const producer = { ...identity, coordinatorEpoch: identity.slotGeneration }
     const fills = jobs.map(({ copy, count }) => ({ topic: copy.topic, partition: copy.partition, count }))
     const answers = await target.writeMarkers(broker, producer, fills)
-    const codes = new Map(answers.map(answer => [`${answer.topic}/${answer.partition}`, answer.code]))
-    await Promise.all(
-      jobs.map(async job => {
-        const code = codes.get(job.copy.name) ?? KafkaCode.UNKNOWN_SERVER_ERROR
-        if (code === KafkaCode.NONE) await this.#settle(job)
-        else job.copy.onFillFailed(`markers are refused with ${codeName(code)}`, code, mayHaveLanded(code))
-      }),
-    )
+    const found = new Map(answers.map(answer => [`${answer.topic}/${answer.partition}`, answer]))
+    for (const job of jobs) {
+      const answer = found.get(job.copy.name)
+      const code = answer?.code ?? KafkaCode.UNKNOWN_SERVER_ERROR
+      if (code === KafkaCode.NONE) settle(job, answer?.end)
+      else job.copy.onFillFailed(`markers are refused with ${codeName(code)}`, code, mayHaveLanded(code))
+    }
   }
 
   /** One empty transaction leaves one marker in each partition, or more when its coordinator sends them again. */
@@ -125,7 +150,7 @@ export class Filler {
       jobs.map(({ copy }) => ({ topic: copy.topic, partition: copy.partition })),
     )
     if (outcome.code === KafkaCode.NONE) {
-      await Promise.all(jobs.map(async job => await this.#settle(job)))
+      await Promise.all(jobs.map(async job => await this.#readEnd(job)))
       return
     }
     if (outcome.code === KafkaCode.INVALID_PRODUCER_ID_MAPPING) {
@@ -163,18 +188,21 @@ export class Filler {
     )
   }
 
-  /** Reads the true end and hands it to the copy. */
-  async #settle(job: Filled): Promise<void> {
-    const { copy, gap, count } = job
+  async #readEnd(job: Filled): Promise<void> {
     try {
-      const answer = await this.#context.reads.targetLogEnd(copy)
-      if (answer.code === KafkaCode.NONE) copy.onFilled(gap, count, answer.offset)
-      else copy.onFillFailed(`the end after a fill: ${codeName(answer.code)}`, answer.code, true)
+      settle(job, await this.#context.reads.targetLogEnd(job.copy))
     } catch (error) {
       if (findKdrError(error) === undefined) throw error
       failAll([job], error)
     }
   }
+}
+
+/** Hands the copy the true end of its log after a fill. */
+function settle({ copy, gap, count }: Filled, end: CodeAndOffset | undefined): void {
+  const code = end?.code ?? KafkaCode.UNKNOWN_SERVER_ERROR
+  if (end !== undefined && code === KafkaCode.NONE) copy.onFilled(gap, count, end.offset)
+  else copy.onFillFailed(`the end after a fill: ${codeName(code)}`, code, true)
 }
 
 /** No answer: the markers may stand there or not. */

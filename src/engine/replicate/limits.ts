@@ -29,6 +29,8 @@ export const NO_RIGHTS_RETRY_MS = 15_000
 /** Markers in one request: 1,000 take about 25 ms (DESIGN 2.1.4). */
 export const MARKERS_PER_PARTITION = 2_000
 export const MARKERS_PER_REQUEST = 8_000
+/** Requests with markers on the way to one broker, each for other partitions. */
+export const FILLS_IN_FLIGHT = 4
 /** Offsets filled in a second, as measured; what "10 minutes of filling" is computed with. */
 export const FILL_PER_SECOND = { markers: 40_000, transactions: 250 } as const
 export const LARGE_GAP_SECONDS = 600
