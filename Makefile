@@ -5,7 +5,9 @@
 # make test-full test, at full length
 # make soak      hours of faults
 # make bench     how fast it is
-.PHONY: setup tools deps demo check test test-full soak bench docs
+# make reliability  every row of the fault table, and RELIABILITY.md from what happened; ROWS="S01 T04": these only
+# make row ROW=S01  the tests of one row
+.PHONY: setup tools deps demo check test test-full soak bench docs reliability row
 
 NODE = node_modules/.bin/node
 
@@ -43,3 +45,9 @@ bench: setup
 # The pages of docs/reference that are made from tables in code.
 docs: deps
 	@$(NODE) scripts/docs.ts
+
+reliability: setup
+	@$(NODE) scripts/reliability.ts $(ROWS)
+
+row: setup
+	@$(NODE) scripts/reliability.ts --run $(ROW)

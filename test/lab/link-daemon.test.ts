@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { b64, type Judge } from '../support/judge.ts'
+import { faultRow } from '../support/fault-rows.ts'
 import { freshTopic, patience, waitFor, withLab } from '../support/lab.ts'
 import {
   adminOf,
@@ -50,9 +51,10 @@ describe('while kdr runs', { concurrency: 4 }, () => {
     await copied(judge, topic)
   })
 
-  test('partitions that are added are there within 5 s', async () => {
+  faultRow('S10', 'partitions that are added are there within 5 s', async row => {
     const { judge } = context
     const topic = await mirrored(judge)
+    row.did('gave a topic of one partition three more while kdr ran, and wrote to each')
     await judge.createPartitions({ ...east(), topic, count: 4 })
 
     await waitFor(async () => (await judge.describeTopic({ ...west(), topic })).partitions.length === 4, {
@@ -61,6 +63,7 @@ describe('while kdr runs', { concurrency: 4 }, () => {
     })
     for (const partition of [1, 2, 3]) await judge.produce({ ...east(), topic, partition, count: 5 })
     await copied(judge, topic)
+    row.saw('the mirror had them within 5 s; all four partitions are identical')
   })
 
   test('configs follow, those held on a mirror do not', async () => {
@@ -86,18 +89,22 @@ describe('while kdr runs', { concurrency: 4 }, () => {
     await waitFor(async () => (await at())['max.compaction.lag.ms'] === undefined, { what: 'one to go away' })
   })
 
-  test('the log start follows a small step, and a large jump waits for a person', async () => {
+  faultRow('S06', 'the log start follows a small step, and a large jump waits for a person', async row => {
     const { judge } = context
     const topic = await mirrored(judge, 100)
     const logStart = async () => (await judge.digest({ ...west(), topic }))[0]?.logStart
+    row.did('DeleteRecords at the source before offset 13 of 100 copied records')
     await judge.deleteRecords({ ...east(), topic, partition: 0, before: 13 })
     await waitFor(async () => (await logStart()) === 13, { what: 'log start 13' })
+    row.saw("the mirror's log starts at 13 too; no loss is reported")
 
+    row.did('the same before offset 90')
     await judge.deleteRecords({ ...east(), topic, partition: 0, before: 90 })
     const held = await partitionWith(link, topic, ({ reason }) => reason === 'log-start-jump')
     assert.match(held.sentence ?? '', /from 13 to 90.*kdr link resume .* --accept-log-start/)
     assert.equal(held.state, 'waiting')
     assert.equal(await logStart(), 13)
+    row.saw(`log-start-jump: ${held.sentence ?? ''}`)
     // Copying goes on meanwhile.
     await judge.produce({ ...east(), topic, count: 7 })
     await waitFor(async () => (await judge.digest({ ...west(), topic }))[0]?.end === 107, {
@@ -109,6 +116,7 @@ describe('while kdr runs', { concurrency: 4 }, () => {
     assert.equal(accepted.code, 0, accepted.stderr)
     await waitFor(async () => (await logStart()) === 90, { what: 'log start 90' })
     await copied(judge, topic)
+    row.saw('records that came meanwhile were copied; after that command both sides are identical')
   })
 
   test('an empty topic of the right shape is taken over', async () => {
@@ -121,35 +129,50 @@ describe('while kdr runs', { concurrency: 4 }, () => {
     assert.equal((await judge.describeConfigs({ ...west(), topic }))['retention.bytes'], '-1')
   })
 
-  test('a topic with more partitions than its source is refused, the others go on', async () => {
+  faultRow('S11', 'a topic with more partitions than its source is refused, the others go on', async row => {
     const { judge } = context
     const topic = freshTopic('live-shape')
+    row.did('made a topic of two partitions at the source, where the target has one of three')
     await judge.createTopic({ ...west(), topic, partitions: 3 })
     await judge.createTopic({ ...east(), topic, partitions: 2 })
     const refused = await partitionWith(link, topic, ({ reason }) => reason !== undefined)
     assert.equal(refused.reason, 'target-refuses')
     assert.match(refused.sentence ?? '', /has 3 partitions, the source's 2/)
+    row.saw(`target-refuses: ${refused.sentence ?? ''}`)
     await mirrored(judge)
+    row.saw('another topic was mirrored meanwhile')
   })
 
-  test('a topic that was deleted and created again at the source is stopped as recreated', async () => {
-    const { judge } = context
-    const topic = await mirrored(judge)
-    await judge.deleteTopic({ ...east(), topic })
-    await judge.createTopic({ ...east(), topic })
-    await judge.produce({ ...east(), topic, count: 3 })
-    const stopped = await partitionWith(link, topic, ({ reason }) => reason === 'recreated')
-    assert.equal(stopped.state, 'faulted')
-    // The mirror still holds the old one, whole.
-    assert.equal((await judge.digest({ ...west(), topic }))[0]?.count, 10)
-  })
+  faultRow(
+    'S08',
+    'a topic that was deleted and created again at the source is stopped as recreated',
+    async row => {
+      const { judge } = context
+      const topic = await mirrored(judge)
+      row.did(
+        'deleted a topic of 10 copied records at the source, made it again at once, and wrote 3 records',
+      )
+      await judge.deleteTopic({ ...east(), topic })
+      await judge.createTopic({ ...east(), topic })
+      await judge.produce({ ...east(), topic, count: 3 })
+      const stopped = await partitionWith(link, topic, ({ reason }) => reason === 'recreated')
+      assert.equal(stopped.state, 'faulted')
+      row.saw(`recreated: ${stopped.sentence ?? ''}`)
+      // The mirror still holds the old one, whole.
+      assert.equal((await judge.digest({ ...west(), topic }))[0]?.count, 10)
+      row.saw('the mirror holds the 10 records of the old topic, and nothing else')
+    },
+  )
 
-  test('a topic that is deleted at the source keeps its mirror', async () => {
+  faultRow('S07', 'a topic that is deleted at the source keeps its mirror', async row => {
     const { judge } = context
     const topic = await mirrored(judge)
+    row.did('deleted a topic of 10 copied records at the source')
     await judge.deleteTopic({ ...east(), topic })
-    await partitionWith(link, topic, ({ reason }) => reason === 'source-deleted')
+    const stopped = await partitionWith(link, topic, ({ reason }) => reason === 'source-deleted')
+    row.saw(`source-deleted: ${stopped.sentence ?? ''}`)
     assert.equal((await judge.digest({ ...west(), topic }))[0]?.count, 10)
+    row.saw('the mirror keeps its 10 records')
   })
 
   test('somebody else who writes to a mirror stops its partition, with both offsets; the others go on', async () => {

@@ -1,0 +1,361 @@
+// long: because the rows are read together.
+// Every way to go wrong that kdr must withstand, by id: what happens, and what kdr must do. A row has a test with its id in
+// the name (fault-rows.ts), or a reason why not; test/reliability.test.ts says so. S: the source's log, T: the target,
+// N: network and time, P: processes and operators.
+
+export type FaultTableRow = {
+  readonly id: string
+  readonly fault: string
+  readonly must: string
+  /** Why no test shows it, in a sentence. */
+  readonly untested?: string
+}
+
+const NOT_YET = 'Its test is not written yet.'
+
+export const FAULT_TABLE: readonly FaultTableRow[] = [
+  {
+    id: 'S01',
+    fault: "a source partition's leader moves cleanly while it is fetched",
+    must: 'find the new leader and go on at the same offset: nothing missing, nothing twice',
+    untested: NOT_YET,
+  },
+  {
+    id: 'S02',
+    fault: "a source leader is killed; the new one's high watermark lags behind",
+    must: 'wait, keep the position, and never take it for the end of the log',
+    untested: NOT_YET,
+  },
+  {
+    id: 'S03',
+    fault: 'an unclean election at the source: records that were copied vanish, others take their offsets',
+    must: 'stop the partition as `truncated`, with the offsets; append nothing of the new history to the old one',
+    untested: NOT_YET,
+  },
+  {
+    id: 'S04',
+    fault: 'the source is truncated above the position of the copy',
+    must: 'copy what stands there now; nothing that was copied is touched',
+    untested: NOT_YET,
+  },
+  {
+    id: 'S05',
+    fault: 'retention at the source deletes what was not copied yet',
+    must: 'stop the partition as `lost-to-retention` with the exact range; go on when a person accepts the loss, and keep it in the ledger',
+    untested: NOT_YET,
+  },
+  {
+    id: 'S06',
+    fault: 'somebody deletes records at the source (DeleteRecords) that were copied',
+    must: "move the mirror's log start along; no loss is reported; a jump over most of the mirror waits for a person",
+  },
+  {
+    id: 'S07',
+    fault: 'a topic is deleted at the source',
+    must: 'say `source-deleted`, keep the mirror with all its records',
+  },
+  {
+    id: 'S08',
+    fault: 'a topic is deleted at the source and created again under the same name',
+    must: 'stop it as `recreated`; never append the new topic to the log of the old one',
+  },
+  {
+    id: 'S09',
+    fault: 'a topic is created again with more records than were copied of the old one',
+    must: 'stop it as `recreated`, by its id: offsets alone cannot tell',
+    untested: NOT_YET,
+  },
+  {
+    id: 'S10',
+    fault: 'partitions are added at the source',
+    must: 'add them to the mirror within 5 s, and copy them from their start',
+  },
+  {
+    id: 'S11',
+    fault: 'a topic is created again with fewer partitions, or the mirror has more than the source',
+    must: 'refuse it with both numbers; the other topics go on',
+  },
+  {
+    id: 'S12',
+    fault:
+      'compaction leaves holes, thinned and empty batches at the source, before and after they are copied',
+    must: 'keep every offset; what the source compacts later is no difference',
+    untested: NOT_YET,
+  },
+  {
+    id: 'S13',
+    fault: 'the source drops tombstones after they were copied',
+    must: 'the mirror may keep them; the latest value of each key is the same on both sides',
+    untested: NOT_YET,
+  },
+  {
+    id: 'S14',
+    fault: 'a transaction is open when the source is lost',
+    must: 'copy nothing of it; no transaction hangs at the target; what was committed is whole',
+    untested: NOT_YET,
+  },
+  {
+    id: 'S15',
+    fault: 'aborted transactions at the source',
+    must: 'no reader of the target sees their records; all offsets stay the same',
+    untested: NOT_YET,
+  },
+  {
+    id: 'S16',
+    fault: "a hanging transaction holds the source's last stable offset",
+    must: "go on waiting, and name the partition, the producer, the age, and Kafka's own command against it",
+    untested: NOT_YET,
+  },
+  {
+    id: 'S17',
+    fault: 'the source is lost in the middle of a transaction over several partitions',
+    must: 'each partition is cut at its own offset; a transaction may be whole in one and absent in another',
+    untested: NOT_YET,
+  },
+  {
+    id: 'S18',
+    fault: 'a batch at the source does not match its checksum: a flipped bit on the disk or on the line',
+    must: 'never write it; read it again; if it stays, stop that partition as `corrupt`, and no other',
+    untested: NOT_YET,
+  },
+  {
+    id: 'S19',
+    fault: 'a batch that is larger than the limit of a fetch, and larger than the default limit of a topic',
+    must: 'copy it whole',
+    untested: NOT_YET,
+  },
+  {
+    id: 'S20',
+    fault: 'record formats before Kafka 0.11 (magic 0 and 1)',
+    must: 'refuse them with a sentence; write nothing of them',
+    untested: NOT_YET,
+  },
+  {
+    id: 'S21',
+    fault: 'the source stamps records with the time of their append (LogAppendTime)',
+    must: 'a consumer of the target reads the same timestamps',
+    untested: NOT_YET,
+  },
+  {
+    id: 'S22',
+    fault: 'records with timestamps far in the past and in the future',
+    must: 'copy them; the target neither refuses nor deletes them',
+    untested: NOT_YET,
+  },
+  {
+    id: 'S23',
+    fault: 'a compression that the target does not take',
+    must: 'stop the partition as `target-refuses` with the reason; the others go on',
+    untested: NOT_YET,
+  },
+  {
+    id: 'S24',
+    fault: 'tiered storage at the source: the log starts in the remote tier, not on the disk',
+    must: 'copy from the first offset that a consumer can read, not from the first on the disk',
+    untested: NOT_YET,
+  },
+  {
+    id: 'S25',
+    fault: "a quota at the source slows kdr's reading down",
+    must: 'only the lag grows; nothing is skipped, and no request is repeated in haste',
+    untested: NOT_YET,
+  },
+  {
+    id: 'S26',
+    fault: 'the source forgets a fetch session (errors 70, 71, 106)',
+    must: 'fetch on without a gap',
+    untested: NOT_YET,
+  },
+  {
+    id: 'S27',
+    fault: 'a replica that lags behind answers a fetch',
+    must: "never take a follower's end for the end of the log",
+    untested: NOT_YET,
+  },
+  {
+    id: 'S28',
+    fault: 'topic names that differ in `.` and `_` only, names of 249 characters, internal topics',
+    must: 'each topic has its own mirror under its own name; internal ones are left out unless named',
+    untested: NOT_YET,
+  },
+  {
+    id: 'S29',
+    fault: 'too few replicas in sync at the source: its log grows, its high watermark stands still',
+    must: 'copy up to the high watermark, report no lag for what nobody can read, and go on when it moves',
+    untested: NOT_YET,
+  },
+  {
+    id: 'T01',
+    fault: "a target partition's leader stops or dies during an append, and the answer is lost",
+    must: "find the log's true end before anything is sent again: nothing missing, nothing twice",
+    untested: NOT_YET,
+  },
+  {
+    id: 'T02',
+    fault: 'an unclean election at the target: records that were acknowledged vanish',
+    must: 'find the shorter log, check what is left, copy the rest again',
+    untested: NOT_YET,
+  },
+  {
+    id: 'T03',
+    fault: 'too few replicas in sync at the target',
+    must: 'try again for as long as it takes; what may have been appended is looked up first',
+    untested: NOT_YET,
+  },
+  {
+    id: 'T04',
+    fault: 'somebody else writes to a mirror',
+    must: 'stop the partition with both offsets; the others go on',
+    untested: NOT_YET,
+  },
+  {
+    id: 'T05',
+    fault: 'a topic of the same name stands at the target: not empty, or of another shape',
+    must: 'refuse it with the first difference; adopt it only when it is verified to be a prefix of the source',
+    untested: NOT_YET,
+  },
+  {
+    id: 'T06',
+    fault: 'the target creates topics by itself, with its own defaults',
+    must: 'create each mirror with its own configs before anything is written',
+    untested: NOT_YET,
+  },
+  {
+    id: 'T07',
+    fault: 'the target refuses a batch as too large',
+    must: 'stop the partition as `too-large`, name the config to change; go on after it was changed',
+    untested: NOT_YET,
+  },
+  {
+    id: 'T08',
+    fault: "a quota at the target slows kdr's writing down",
+    must: 'only the lag grows',
+    untested: NOT_YET,
+  },
+  {
+    id: 'T09',
+    fault: "the target's disk is full, or a log folder goes offline",
+    must: 'the partitions on it wait, the others go on; they go on by themselves after a restart',
+    untested: NOT_YET,
+  },
+  {
+    id: 'T12',
+    fault: "another producer has the link's producer id, or fences it",
+    must: 'append nothing wrong; stop with a sentence',
+    untested: NOT_YET,
+  },
+  {
+    id: 'T13',
+    fault: 'the target forgets the producer (`producer.id.expiration.ms`)',
+    must: "go on at the log's true end: nothing missing, nothing twice",
+    untested: NOT_YET,
+  },
+  {
+    id: 'T14',
+    fault: 'a source with very many producer ids',
+    must: 'the target keeps the state of one producer for the link',
+    untested: NOT_YET,
+  },
+  {
+    id: 'T15',
+    fault: 'somebody deletes a mirror topic and creates it again',
+    must: 'stop it as `recreated`, write nothing to it',
+    untested: NOT_YET,
+  },
+  {
+    id: 'T16',
+    fault: 'an address leads to another cluster than the recorded one',
+    must: 'refuse, exit 10; change nothing',
+    untested: NOT_YET,
+  },
+  {
+    id: 'T17',
+    fault: 'a cluster restored from a copy of its disks: the same cluster id lives twice',
+    must: 'notice that it is not the one that the link has written to',
+    untested: NOT_YET,
+  },
+  {
+    id: 'N01',
+    fault: 'no connection between kdr and the source, for a long time',
+    must: 'say `unreachable`; the clock of the lag runs; go on by itself when the line is back',
+    untested: NOT_YET,
+  },
+  {
+    id: 'N03',
+    fault: 'the bootstrap address answers, the brokers that it names do not (wrong advertised.listeners)',
+    must: 'name the address that does not answer',
+    untested: NOT_YET,
+  },
+  {
+    id: 'N04',
+    fault: 'a black hole, half-open connections, resets in the middle of an answer, one byte at a time',
+    must: 'give up in bounded time and connect anew; decode whatever the pieces are; identical in the end',
+    untested: NOT_YET,
+  },
+  {
+    id: 'N06',
+    fault: 'a name that does not resolve for a while, or one of its addresses is dead',
+    must: 'try every address, resolve anew at each connection, go on when it resolves again',
+    untested: NOT_YET,
+  },
+  {
+    id: 'N09',
+    fault: 'the clock of kdr or of a cluster jumps',
+    must: 'durations and the lease do not notice; no false lag, nothing written out of turn',
+    untested: NOT_YET,
+  },
+  {
+    id: 'N10',
+    fault: 'an address that leads to a foreign cluster in the middle of a run',
+    must: 'notice it in the next metadata, and write nothing there',
+    untested: NOT_YET,
+  },
+  {
+    id: 'N11',
+    fault: 'brokers are replaced by an older version while kdr runs',
+    must: 'agree on the versions anew for each connection',
+    untested: NOT_YET,
+  },
+  {
+    id: 'P01',
+    fault: 'kdr is killed at any moment',
+    must: 'the next one goes on at the true end: identical in the end',
+    untested: NOT_YET,
+  },
+  {
+    id: 'P02',
+    fault: 'kdr stands still (SIGSTOP, a paused machine), another takes over, the first wakes',
+    must: 'the one that woke writes nothing and gives way',
+    untested: NOT_YET,
+  },
+  {
+    id: 'P11',
+    fault: 'links in a circle',
+    must: 'refuse them before anything is made',
+    untested: NOT_YET,
+  },
+  {
+    id: 'P12',
+    fault: 'little memory, a slow target, many partitions far behind',
+    must: 'bounded buffers: at most 400 MB with 1,000 partitions',
+    untested: NOT_YET,
+  },
+  {
+    id: 'P16',
+    fault: 'the config is reloaded with an error in it',
+    must: 'keep the old one and say so, with line and column',
+    untested: NOT_YET,
+  },
+  {
+    id: 'P17',
+    fault: 'a person picks the wrong direction or cluster',
+    must: 'show names and ids, ask for approval, refuse what does not fit',
+    untested: NOT_YET,
+  },
+  {
+    id: 'P20',
+    fault: "kdr's event loop stands still for seconds",
+    must: 'the lease is asked for again before anything is written; identical in the end',
+    untested: NOT_YET,
+  },
+]
