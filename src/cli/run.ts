@@ -9,6 +9,7 @@ import type { Level, Log } from '../ports/log.ts'
 import { type App, type GlobalOptions, type RunningLink, writeJson, writeJsonLine } from './app.ts'
 import { formatBytes, formatCount, formatDuration, formatRate, plural } from './format.ts'
 import { type Progress, startProgress } from './progress.ts'
+import { RunLinks } from './run-links.ts'
 import { styleOf } from './table.ts'
 
 type RunOptions = GlobalOptions & {
@@ -45,17 +46,27 @@ async function run(app: App, options: RunOptions): Promise<void> {
   if (options.only !== undefined && options.only !== 'links') {
     throw new KdrError('not-available', `\`kdr run --only ${options.only}\` is not available yet`)
   }
-  const config = await app.loadConfig(options.config)
-  const links = app.services.chooseLinks(config, options.link ?? [])
   const log = makeLog(app, options.verbose === true)
   const { signal } = app
-  const started: RunningLink[] = []
+  const isOnce = options.once === true
+  const links = new RunLinks(app, {
+    path: options.config,
+    names: options.link ?? [],
+    log,
+    onStarted: running => {
+      if (isOnce) return
+      running.followGroups()
+      log.event('info', summarize(running))
+    },
+  })
+  // From the start on: without a listener the signal would end the process.
+  if (!isOnce) app.onReload(() => links.reload())
   try {
-    for (const link of links) started.push(await app.services.startLink(config, link, log))
-    if (options.once === true) await runOnce(app, started, { options, timeoutMs, signal })
-    else await runUntilStopped(app, started, signal, log)
+    await links.start()
+    if (isOnce) await runOnce(app, links.all(), { options, timeoutMs, signal })
+    else await runUntilStopped(app, links, signal, log)
   } finally {
-    await Promise.all(started.map(async link => await link.stop()))
+    await links.stop()
   }
 }
 
@@ -68,26 +79,17 @@ function readTimeout({ timeout, once }: RunOptions): number | undefined {
   return ms
 }
 
-async function runUntilStopped(
-  app: App,
-  links: readonly RunningLink[],
-  signal: AbortSignal,
-  log: Log,
-): Promise<void> {
-  for (const each of links) each.followGroups()
-  const stopped = new Promise<void>(resolve => {
-    if (signal.aborted) resolve()
-    signal.addEventListener('abort', () => resolve(), { once: true })
-  })
-  while (!signal.aborted) {
-    for (const each of links) log.event('info', summarize(each))
-    await Promise.race([
-      stopped,
-      app.clock.sleep(SUMMARY_EVERY_MS, signal),
-      ...links.map(each => each.failed),
-    ])
-  }
+async function runUntilStopped(app: App, links: RunLinks, signal: AbortSignal, log: Log): Promise<void> {
+  await Promise.race([links.failed, links.follow(signal), summarizeEvery(app, links, signal, log)])
   log.event('info', 'stopping: finishing what is in flight')
+}
+
+async function summarizeEvery(app: App, links: RunLinks, signal: AbortSignal, log: Log): Promise<void> {
+  for (;;) {
+    await app.clock.sleep(SUMMARY_EVERY_MS, signal)
+    if (signal.aborted) return
+    for (const each of links.all()) log.event('info', summarize(each))
+  }
 }
 
 function summarize(running: RunningLink): string {

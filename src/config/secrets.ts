@@ -34,6 +34,11 @@ export class SecretRef {
     return new SecretRef('literal', text, '(hidden)')
   }
 
+  /** Whether both name the same secret; its value may still have changed. */
+  isSameAs(other: SecretRef): boolean {
+    return this.kind === other.kind && this.#name === other.#name
+  }
+
   async read(): Promise<string> {
     switch (this.kind) {
       case 'env': {

@@ -110,6 +110,8 @@ async function followGroups(
     try {
       if (!signal.aborted) await groups.round(signal)
     } catch (error) {
+      // Its connections were closed under it.
+      if (signal.aborted) return
       const known = findKdrError(error)
       if (known === undefined) throw error
       log.event('warn', `groups are not in step: ${known.message}`, { link: link.name })

@@ -2,6 +2,7 @@
 // refused or stopped with a reason, and the rest goes on; it ends cleanly and starts again at once.
 
 import assert from 'node:assert/strict'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
 import { b64, type Judge } from '../support/judge.ts'
 import { faultRow } from '../support/fault-rows.ts'
@@ -194,6 +195,17 @@ describe('while kdr runs', { concurrency: 4 }, () => {
     })
   })
 
+  test('somebody else who writes to a mirror that has nothing to copy is noticed within 10 s', async () => {
+    const { judge } = context
+    const topic = await mirrored(judge)
+    await judge.produce({ ...west(), topic, count: 2, lingerMs: 100 })
+    const from = performance.now()
+    const stopped = await partitionWith(link, topic, ({ state }) => state === 'faulted')
+    assert.ok(performance.now() - from < patience(10_000), `after ${performance.now() - from} ms`)
+    assert.equal(stopped.reason, 'foreign-write')
+    assert.match(stopped.sentence ?? '', /offsets 10 to 11 of the target were written by another producer/)
+  })
+
   test('committed offsets of a group follow, with no leader epoch', async () => {
     const { judge } = context
     const topic = await mirrored(judge, 50)
@@ -212,6 +224,52 @@ describe('while kdr runs', { concurrency: 4 }, () => {
     )
     assert.deepEqual(found, [{ topic, partition: 0, offset: 31, metadata: 'm', leaderEpoch: -1 }])
   })
+})
+
+test('P16: a changed config is taken up at SIGHUP, a wrong one is refused and the old one stays', async () => {
+  const { judge } = context
+  const [first, second] = [freshTopic('reload-a'), freshTopic('reload-b')]
+  for (const topic of [first, second]) {
+    await judge.createTopic({ ...east(), topic })
+    await judge.produce({ ...east(), topic, count: 5 })
+  }
+  const own = makeLink({ name: freshTopic('reload'), ...sides(), settings: { topics: [first] } })
+  const running = own.start('run')
+  try {
+    await running.says(/1 topic.* behind/)
+    await copied(judge, first)
+
+    const before = readFileSync(own.config, 'utf8')
+    writeFileSync(own.config, before.replace('"topics"', '"topcis"'))
+    running.signal('SIGHUP')
+    await running.says(
+      /error .*the config is refused, the one before stays in force: .*kdr\.yaml:\d+:\d+: .*unknown key `topcis`.*\n/,
+    )
+    writeFileSync(own.config, before)
+    running.signal('SIGHUP')
+    await running.says(/config read again: nothing has changed/)
+    await judge.produce({ ...east(), topic: first, count: 3 })
+    await copied(judge, first)
+    assert.doesNotMatch(running.stderr, /starts anew/)
+    assert.ok(!(await judge.listTopics(west())).includes(second))
+
+    own.configure({ topics: [first, second] })
+    running.signal('SIGHUP')
+    await running.says(/starts anew/)
+    await waitFor(async () => (await judge.listTopics(west())).includes(second), {
+      what: 'the topic of the new pattern',
+      timeoutMs: patience(8_000),
+    })
+    await judge.produce({ ...east(), topic: first, count: 3 })
+    await copied(judge, first)
+    await copied(judge, second)
+    assert.doesNotMatch(running.stderr, /did not stop cleanly/)
+    running.signal('SIGTERM')
+    const end = await running.ended
+    assert.equal(end.code, 0, end.stderr)
+  } finally {
+    running.signal('SIGKILL')
+  }
 })
 
 test('SIGTERM ends it with 0 within 10 s, and the next one starts without waiting', async () => {

@@ -53,6 +53,8 @@ export type KdrResult = {
 export interface Link {
   readonly name: string
   readonly config: string
+  /** Writes the config again, with other settings of the link. A running program takes them up at SIGHUP. */
+  configure(settings: LinkSpec['settings']): void
   /** `kdr ... --config CONFIG`, not awaited. */
   start(...args: string[]): KdrProcess
   run(...args: string[]): Promise<KdrResult>
@@ -79,6 +81,7 @@ export function makeLink(spec: LinkSpec): Link {
   return {
     name,
     config,
+    configure: settings => writeFileSync(config, configText({ ...spec, name, settings: settings ?? {} })),
     start,
     run: async (...args) => await start(...args).ended,
     json: async (...args) => {

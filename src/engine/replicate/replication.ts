@@ -12,6 +12,7 @@ import { ClusterWatch } from './cluster-watch.ts'
 import type { LinkContext } from './context.ts'
 import { Copies } from './copies.ts'
 import { takeOver } from './identity.ts'
+import { checkIdle } from './idle.ts'
 import { Lease } from './lease.ts'
 import {
   BEAT_EVERY_MS,
@@ -251,6 +252,7 @@ export class Replication {
       retentionOf: topic => this.#topics.retentionMs(topic),
       beforeTrim: async topic => await this.#topics.setSeeding(topic, true),
     })
+    await checkIdle(this.context, this.copies())
   }
 
   /** Repeats until the link stops. An unreachable cluster is told once and tried again; anything else ends the link. */
