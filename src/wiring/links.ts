@@ -5,6 +5,7 @@ import type { Config, LinkConfig } from '../config/index.ts'
 import { assertTwoClusters } from '../engine/replicate/identity.ts'
 import { catchUp, faultsOf } from '../engine/replicate/once.ts'
 import { type Replication, startReplication } from '../engine/replicate/replication.ts'
+import { Troubles } from '../engine/replicate/troubles.ts'
 import { type LinkStatus, observeStatus } from '../engine/status/status.ts'
 import type { PartitionCopy } from '../engine/replicate/partition.ts'
 import { GroupSync, type MirrorPosition } from '../engine/sync/groups.ts'
@@ -105,16 +106,20 @@ async function followGroups(
   signal: AbortSignal,
   log: Log,
 ): Promise<void> {
+  const well = 'groups are followed again'
+  const troubles = new Troubles({ clock: systemClock, log, link: link.name, well })
   while (!signal.aborted) {
     await systemClock.sleep(link.sync.groupsMs, signal)
     try {
-      if (!signal.aborted) await groups.round(signal)
+      if (signal.aborted) return
+      await groups.round(signal)
+      troubles.tell('groups', undefined)
     } catch (error) {
       // Its connections were closed under it.
       if (signal.aborted) return
       const known = findKdrError(error)
       if (known === undefined) throw error
-      log.event('warn', `groups are not in step: ${known.message}`, { link: link.name })
+      troubles.tell('groups', `groups are not in step: ${known.message}`)
     }
   }
 }

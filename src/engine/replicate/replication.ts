@@ -27,6 +27,7 @@ import { Reporter } from './reporter.ts'
 import { linkKey, readLink, toRecord } from '../../model/state-records.ts'
 import { type FirstDifference, Topics } from './topics.ts'
 import { trim } from './trim.ts'
+import { Troubles } from './troubles.ts'
 
 export type ReplicationInput = {
   readonly settings: LinkSettings
@@ -128,7 +129,7 @@ export class Replication {
   readonly #loops: Promise<void>[] = []
   /** Rejects when the link as a whole cannot go on: taken over, another cluster, a bug. Never resolves. */
   readonly failed: Promise<never>
-  #sentence = 'starting'
+  readonly #troubles: Troubles
 
   constructor(
     context: LinkContext,
@@ -147,6 +148,7 @@ export class Replication {
     this.#reporter = new Reporter(context, own.worker)
     this.#copies = new Copies(context, this.#topics)
     this.failed = own.failed
+    this.#troubles = new Troubles({ ...context, well: `link "${context.link}": all answer again` })
     // Whoever awaits it hears of it; nobody has to.
     this.failed.catch(() => undefined)
   }
@@ -154,13 +156,16 @@ export class Replication {
   /** The first look at both clusters, then the loops. */
   async begin(): Promise<void> {
     this.#copies.take(await this.#topics.discover())
-    this.#sentence = 'mirroring'
     this.#loops.push(
-      this.#every(DISCOVER_EVERY_MS, async () => await this.#discover()),
-      this.#every(TRIM_EVERY_MS, async () => await this.#trim()),
-      this.#every(this.context.settings.sync.configsMs, async () => await this.#topics.syncConfigs()),
-      this.#every(BEAT_EVERY_MS, async () => await this.#beat()),
-      this.#every(REPORT_EVERY_MS, async () => await this.#reporter.report(this.copies())),
+      this.#every('discover', DISCOVER_EVERY_MS, async () => await this.#discover()),
+      this.#every('trim', TRIM_EVERY_MS, async () => await this.#trim()),
+      this.#every(
+        'configs',
+        this.context.settings.sync.configsMs,
+        async () => await this.#topics.syncConfigs(),
+      ),
+      this.#every('beat', BEAT_EVERY_MS, async () => await this.#beat()),
+      this.#every('report', REPORT_EVERY_MS, async () => await this.#reporter.report(this.copies())),
     )
     await this.#beat()
     await this.#reporter.report(this.copies())
@@ -170,7 +175,7 @@ export class Replication {
   async #beat(): Promise<void> {
     const { clock, lease, assertGeneration } = this.context
     const begunAt = clock.monotonic()
-    await this.#reporter.beat(this.#sentence)
+    await this.#reporter.beat(this.#troubles.sentence ?? 'mirroring')
     await assertGeneration()
     lease.renew(begunAt)
   }
@@ -255,26 +260,22 @@ export class Replication {
     await checkIdle(this.context, this.copies())
   }
 
-  /** Repeats until the link stops. An unreachable cluster is told once and tried again; anything else ends the link. */
-  async #every(ms: number, act: () => Promise<void>): Promise<void> {
+  /** Repeats until the link stops. An unreachable cluster is told and tried again; anything else ends the link. */
+  async #every(loop: string, ms: number, act: () => Promise<void>): Promise<void> {
     const { clock, signal } = this.context
     while (!signal.aborted) {
       await clock.sleep(ms, signal)
       if (signal.aborted) return
       try {
         await act()
-        if (this.#sentence !== 'mirroring')
-          this.context.log.event('info', `link "${this.context.link}": all answer again`)
-        this.#sentence = 'mirroring'
+        this.#troubles.tell(loop, undefined)
       } catch (error) {
         const known = findKdrError(error)
         if (known === undefined || !isPassingError(known)) {
           this.context.fail(error)
           return
         }
-        if (this.#sentence !== known.message)
-          this.context.log.event('warn', known.message, { link: this.context.link })
-        this.#sentence = known.message
+        this.#troubles.tell(loop, known.message)
       }
     }
   }
