@@ -71,7 +71,9 @@ export function configSchema(directory: string) {
 
   const cluster = z.strictObject({
     bootstrap: addresses('Where to find the cluster: `host:port`, separated by commas.'),
-    rack: text('Fetch from the closest replica: the rack that kdr is in.').optional(),
+    rack: text('')
+      .meta({ description: 'Fetch from the closest replica: the rack that kdr is in.', ...later })
+      .optional(),
     tls: tls.optional(),
     sasl: sasl.optional(),
     schemaRegistry: z

@@ -211,6 +211,16 @@ type Calls = {
   deleteRecords: [PartitionAt & { before: number }, { logStart: number }]
   /** Moves the partition, and its leader to the first of `replicas`. */
   reassign: [PartitionAt & { replicas: readonly number[] }, { leader: number }]
+  /** Makes a replica that is not in sync the leader; fails while one in sync lives. */
+  electUnclean: [PartitionAt, void]
+  /** Of a client id, in bytes a second; null takes one away. */
+  setQuota: [
+    At & {
+      clientId: string
+      quotas: Readonly<Partial<Record<'producer_byte_rate' | 'consumer_byte_rate', number | null>>>
+    },
+    void,
+  ]
   createAcls: [At & { acls: readonly Acl[] }, void]
   /** All of them without `acls`. */
   deleteAcls: [At & { acls?: readonly Acl[] }, { deleted: number }]

@@ -30,6 +30,8 @@ import org.apache.kafka.common.acl.AclOperation;
 import org.apache.kafka.common.acl.AclPermissionType;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
+import org.apache.kafka.common.quota.ClientQuotaAlteration;
+import org.apache.kafka.common.quota.ClientQuotaEntity;
 import org.apache.kafka.common.resource.PatternType;
 import org.apache.kafka.common.resource.ResourcePattern;
 import org.apache.kafka.common.resource.ResourcePatternFilter;
@@ -54,6 +56,8 @@ final class Admins {
     commands.put("describeConfigs", Admins::describeConfigs);
     commands.put("deleteRecords", Admins::deleteRecords);
     commands.put("reassign", Admins::reassign);
+    commands.put("electUnclean", Admins::electUnclean);
+    commands.put("setQuota", Admins::setQuota);
     commands.put("createAcls", request -> { of(request).createAcls(bindings(request)).all().get(); return null; });
     commands.put("deleteAcls", Admins::deleteAcls);
     commands.put("describeAcls", Admins::describeAcls);
@@ -159,6 +163,24 @@ final class Admins {
       admin.electLeaders(ElectionType.PREFERRED, Set.of(partition)).partitions().get();
     }
     throw new IllegalStateException("the leader of " + partition + " did not move");
+  }
+
+  /** Makes a replica that is not in sync the leader, if no other one lives. */
+  private static Object electUnclean(JsonNode request) throws Exception {
+    TopicPartition partition = new TopicPartition(Args.text(request, "topic"), request.path("partition").asInt());
+    var failure = of(request).electLeaders(ElectionType.UNCLEAN, Set.of(partition)).partitions().get().get(partition);
+    if (failure != null && failure.isPresent()) throw new IllegalStateException(failure.get());
+    return null;
+  }
+
+  /** Of a client id: bytes a second; one that is null is taken away. */
+  private static Object setQuota(JsonNode request) throws Exception {
+    ClientQuotaEntity entity = new ClientQuotaEntity(Map.of(ClientQuotaEntity.CLIENT_ID, Args.text(request, "clientId")));
+    List<ClientQuotaAlteration.Op> ops = new ArrayList<>();
+    request.path("quotas").fields().forEachRemaining(each ->
+        ops.add(new ClientQuotaAlteration.Op(each.getKey(), each.getValue().isNull() ? null : each.getValue().asDouble())));
+    of(request).alterClientQuotas(List.of(new ClientQuotaAlteration(entity, ops))).all().get();
+    return null;
   }
 
   private static List<AclBinding> bindings(JsonNode request) {
