@@ -12,7 +12,7 @@ import { Coordinators } from './coordinators.ts'
 import * as groups from './groups.ts'
 import { openAppendLane, openFetchLane } from './lanes.ts'
 import * as logs from './logs.ts'
-import { type Described, readMetadata } from './metadata.ts'
+import { type Described, readMetadata, readTopicsById } from './metadata.ts'
 import { BrokerPool } from './pool.ts'
 import * as transactions from './transactions.ts'
 
@@ -69,6 +69,7 @@ function assemble(context: ClusterContext): Cluster {
   return {
     name: context.name,
     describe: context.describe,
+    topicsById: ids => context.pool.askAny(connection => readTopicsById(connection, ids)),
     topicConfigs: topics => admin.readTopicConfigs(context, topics),
     brokerConfigs: names => admin.readBrokerConfigs(context, names),
     createTopic: topic => admin.createTopic(context, topic),

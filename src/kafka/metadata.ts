@@ -2,10 +2,25 @@
 // (it is being created or deleted) is left out until it is whole.
 import { metadataV12 } from '@platformatic/kafka'
 import { KafkaCode } from '../model/kafka-codes.ts'
-import type { ClusterView, TopicView } from '../ports/cluster.ts'
+import type { ClusterView, Outcome, TopicView } from '../ports/cluster.ts'
 import type { BrokerConnection } from './connection.ts'
 
 export type Described = { readonly view: ClusterView; readonly controller: number }
+
+/** In the order of `ids`. */
+export async function readTopicsById(
+  connection: BrokerConnection,
+  ids: readonly string[],
+): Promise<{ readonly clusterId: string; readonly topics: readonly Outcome[] }> {
+  connection.versions.need('Metadata')
+  const asked = ids.map(topicId => ({ topicId }))
+  const answer = await connection.call(metadataV12.api, asked, false, false)
+  const codes = new Map(answer.topics.map(({ topicId, errorCode }) => [topicId, errorCode]))
+  return {
+    clusterId: answer.clusterId ?? '',
+    topics: ids.map(id => ({ code: codes.get(id) ?? KafkaCode.UNKNOWN_SERVER_ERROR })),
+  }
+}
 
 export async function readMetadata(connection: BrokerConnection): Promise<Described> {
   connection.versions.need('Metadata')

@@ -45,6 +45,8 @@ export type TopicRecord = {
   readonly applied: Readonly<Record<string, string>>
   /** Ends of partitions that were adopted with their content. */
   readonly adoptedUpTo: readonly number[]
+  /** When the source was first seen to have deleted the topic, ms since 1970. */
+  readonly sourceDeletedAt?: number | undefined
 }
 
 /** Written before the first batch of each new epoch is sent. */
@@ -75,6 +77,13 @@ export type CommandRecord = {
   readonly targetTopicId?: string
   readonly at: number
   readonly reason?: string
+}
+
+/** Keys of everything that is known of one mirror topic, but for what it was. */
+export function keysOfMirror(store: StateReader, link: string, topic: string): string[] {
+  return ['partition', 'report'].flatMap(kind =>
+    store.entries(`${kind}/${link}/${topic}/`).map(([key]) => key),
+  )
 }
 /** Who is about to take the link over. */
 export const claimKey = (link: string, worker: string): string => `claim/${link}/${worker}`

@@ -70,6 +70,13 @@ export type CodeAndOffset = { readonly code: number; readonly message?: string; 
 export interface TopicAdmin {
   /** Fresh metadata of the whole cluster; also what the other calls route by until the next one. */
   describe(): Promise<ClusterView>
+  /**
+   * Which of these topic ids the cluster has, in their order: 0, UNKNOWN_TOPIC_ID when there is none any more, or
+   * TOPIC_AUTHORIZATION_FAILED. `describe` leaves out both of the latter without a word.
+   */
+  topicsById(
+    ids: readonly string[],
+  ): Promise<{ readonly clusterId: string; readonly topics: readonly Outcome[] }>
   topicConfigs(topics: readonly string[]): Promise<Map<string, TopicConfigs>>
   /** Values of broker configs by name (from any one broker); a name that it does not know is missing. */
   brokerConfigs(names: readonly string[]): Promise<Map<string, string>>

@@ -82,6 +82,15 @@ export function simPort(cluster: SimCluster, network: SimNetwork, process: SimPr
       known = await call('describe', () => cluster.view())
       return known
     },
+    topicsById: ids =>
+      call('topics by id', () => ({
+        clusterId: options.clusterId,
+        topics: ids.map(id => ({
+          code: [...cluster.topics.values()].some(topic => topic.id === id)
+            ? KafkaCode.NONE
+            : KafkaCode.UNKNOWN_TOPIC_ID,
+        })),
+      })),
     topicConfigs: topics =>
       call(
         'configs',

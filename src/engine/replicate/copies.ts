@@ -18,7 +18,8 @@ import { Filler } from './filler.ts'
 import { AppendLanes } from './lanes.ts'
 import { PartitionCopy, type PartitionHooks } from './partition.ts'
 import { Seeder } from './seed.ts'
-import type { Topics, TopicVerdict } from './topics.ts'
+import type { TopicVerdict } from './topic-verdicts.ts'
+import type { Topics } from './topics.ts'
 
 type Driven = {
   readonly copy: PartitionCopy
@@ -93,6 +94,13 @@ export class Copies {
       targetTopicId !== undefined &&
       readTopics(this.#context.store, this.#context.link).get(topic)?.targetTopicId === targetTopicId
     )
+  }
+
+  /** Stops all copies of a topic, for good; resolves when nothing of them is in flight. */
+  async drop(topic: string): Promise<void> {
+    const meant = [...this.#driven.values()].filter(({ copy }) => copy.topic === topic)
+    await this.#halt(meant)
+    for (const { copy } of meant) this.#driven.delete(copy.name)
   }
 
   /** Stops all; resolves when nothing is in flight. */

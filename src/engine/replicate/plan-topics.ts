@@ -1,8 +1,10 @@
 // Pure: what to do about each topic, from what the config wants, both clusters have, and `_kdr.state` remembers.
 // kdr remembers ids, not names: a name that leads to another topic stops the topic.
 import type { FaultReason } from '../../model/link.ts'
+import type { SourceDeletePolicy } from '../../model/link-settings.ts'
 import type { TopicRecord } from '../../model/state-records.ts'
 import type { ClusterView, TopicView } from '../../ports/cluster.ts'
+import type { Missing } from './source-deletes.ts'
 
 export type TopicAction =
   | { readonly kind: 'create'; readonly source: TopicView }
@@ -18,12 +20,20 @@ export type TopicAction =
       readonly sentence: string
     }
 
+  /** The source deleted it, and the time that its mirror was to be kept is over. */
+  | { readonly kind: 'delete'; readonly topic: string; readonly partitions: number }
+
 export type PlanTopicsInput = {
   readonly link: string
   readonly isWanted: (topic: string) => boolean
   readonly source: ClusterView
   readonly target: ClusterView
   readonly records: ReadonlyMap<string, TopicRecord>
+  /** Of topics that the source does not show: what it says when asked by id. */
+  readonly missing: ReadonlyMap<string, Missing>
+  readonly onSourceDelete: SourceDeletePolicy
+  /** Wall clock, ms since 1970. */
+  readonly now: number
 }
 
 export function planTopics(input: PlanTopicsInput): TopicAction[] {
@@ -33,15 +43,46 @@ export function planTopics(input: PlanTopicsInput): TopicAction[] {
   }
   for (const name of input.records.keys()) {
     if (input.source.topics.has(name) || !input.isWanted(name)) continue
-    actions.push({
-      kind: 'stop',
-      topic: name,
-      partitions: input.target.topics.get(name)?.partitions.length ?? 0,
-      reason: 'source-deleted',
-      sentence: `"${name}": the topic was deleted at the source; the mirror is kept as it is`,
-    })
+    const action = planMissing(input, name)
+    if (action !== undefined) actions.push(action)
   }
   return actions
+}
+
+/** Undefined: nothing follows from its absence, and what goes on goes on. */
+function planMissing(input: PlanTopicsInput, topic: string): TopicAction | undefined {
+  const { link, onSourceDelete: policy, now } = input
+  const partitions = input.target.topics.get(topic)?.partitions.length ?? 0
+  const missing = input.missing.get(topic) ?? 'unknown'
+  const since = input.records.get(topic)?.sourceDeletedAt
+  const stop = (reason: FaultReason, sentence: string): TopicAction => ({
+    kind: 'stop',
+    topic,
+    partitions,
+    reason,
+    sentence: `"${topic}": ${sentence}`,
+  })
+  if (missing === 'hidden') {
+    return stop(
+      'no-rights',
+      'the source does not show the topic to kdr any more: DESCRIBE and READ on it are missing. The mirror is kept, and copying goes on when they are back',
+    )
+  }
+  if (missing === 'unknown' || since === undefined) return undefined
+  const seen = `the topic was deleted at the source (seen at ${new Date(since).toISOString()})`
+  const forget = `kdr link forget ${link} --topic ${topic}`
+  if (policy === 'keep') {
+    return stop(
+      'source-deleted',
+      `${seen}; the mirror is kept as it is. To let go of it: ${forget}. To have such mirrors deleted after a while: onSourceDelete in the config`,
+    )
+  }
+  const at = since + policy.deleteAfterMs
+  if (now >= at) return { kind: 'delete', topic, partitions }
+  return stop(
+    'source-deleted',
+    `${seen}; its mirror will be deleted at ${new Date(at).toISOString()} (onSourceDelete). To keep it: ${forget}`,
+  )
 }
 
 function planTopic({ link, target: targetView, records }: PlanTopicsInput, source: TopicView): TopicAction {

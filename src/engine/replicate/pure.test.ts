@@ -129,9 +129,14 @@ describe('planTopics', () => {
     source: TopicView | undefined,
     target: TopicView | undefined,
     known?: TopicRecord,
+    gone: Partial<Parameters<typeof planTopics>[0]> = {},
   ): string => {
     const [action] = planTopics({
       link: 'l',
+      missing: new Map(),
+      onSourceDelete: 'keep',
+      now: 1_000,
+      ...gone,
       isWanted: () => true,
       source: view(...(source === undefined ? [] : [source])),
       target: view(...(target === undefined ? [] : [target])),
@@ -160,9 +165,36 @@ describe('planTopics', () => {
     assert.equal(decide(topic('t', 's1', 1), undefined, record('s1', 't1')), 'recreated')
   })
 
-  test('a target with more partitions is refused; a deleted source keeps its mirror', () => {
+  test('a target with more partitions is refused', () => {
     assert.equal(decide(topic('t', 's1', 1), topic('t', 't1', 2), record('s1', 't1')), 'target-refuses')
-    assert.equal(decide(undefined, topic('t', 't1', 1), record('s1', 't1')), 'source-deleted')
+  })
+
+  describe('a topic that the source does not show', () => {
+    const mirror = topic('t', 't1', 1)
+    const deletedAt = (sourceDeletedAt?: number): TopicRecord => ({ ...record('s1', 't1'), sourceDeletedAt })
+    const gone = new Map([['t', 'deleted' as const]])
+    const afterMs = (deleteAfterMs: number) => ({ missing: gone, onSourceDelete: { deleteAfterMs } })
+
+    test('keeps its mirror, however long it is gone, unless the policy says otherwise', () => {
+      assert.equal(decide(undefined, mirror, deletedAt(1), { missing: gone, now: 1e13 }), 'source-deleted')
+    })
+    test('is deleted when its time has come, and not before', () => {
+      assert.equal(decide(undefined, mirror, deletedAt(500), afterMs(501)), 'source-deleted')
+      assert.equal(decide(undefined, mirror, deletedAt(500), afterMs(500)), 'delete')
+    })
+    test('is not taken for deleted when kdr may not see it, or the source does not say', () => {
+      for (const [says, decision] of [
+        ['hidden', 'no-rights'],
+        ['unknown', 'nothing'],
+      ] as const) {
+        const missing = new Map([['t', says]])
+        assert.equal(decide(undefined, mirror, deletedAt(1), { ...afterMs(1), missing }), decision)
+        assert.equal(decide(undefined, mirror, deletedAt(), { missing }), decision)
+      }
+    })
+    test('and that stands there again under another id is recreated, whatever the policy', () => {
+      assert.equal(decide(topic('t', 's2', 1), mirror, deletedAt(1), afterMs(1)), 'recreated')
+    })
   })
 })
 

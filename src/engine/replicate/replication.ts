@@ -244,7 +244,9 @@ export class Replication {
   async #discover(): Promise<void> {
     await this.context.store.refresh()
     await this.#copies.obey()
-    this.#copies.take(await this.#topics.discover())
+    const verdicts = await this.#topics.discover()
+    this.#copies.take(verdicts)
+    await this.#topics.deleteExpired(verdicts, async topic => await this.#copies.drop(topic))
     await this.#endSeeding()
   }
 

@@ -1,6 +1,6 @@
 // The topics of one link: finds them, creates their mirrors, keeps partitions and configs in step, and says for each
 // topic which partitions may be copied. Decisions are in plan-topics.ts and mirror-configs.ts; this file carries them out.
-import { codeName, isAuthorization, KafkaCode } from '../../model/kafka-codes.ts'
+import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
 import type { Fault } from '../../model/link.ts'
 import { overridesFor } from '../../model/link-settings.ts'
 import { compilePatterns } from '../../model/patterns.ts'
@@ -8,24 +8,16 @@ import type { ConfigEntry, TopicConfigs, TopicView } from '../../ports/cluster.t
 import type { LinkContext } from './context.ts'
 import { configChanges, configDrift, isCopied, mirrorConfigs } from './mirror-configs.ts'
 import { planTopics, type TopicAction } from './plan-topics.ts'
+import { SourceDeletes } from './source-deletes.ts'
+import { expired, mirrored, refused, stopped, type TopicVerdict, waiting } from './topic-verdicts.ts'
 import { readTopics, toRecord, topicKey, type TopicRecord } from '../../model/state-records.ts'
-
-/** What a topic's partitions may do now. */
-export type TopicVerdict = {
-  readonly topic: string
-  readonly partitions: number
-  readonly record: TopicRecord | undefined
-  /** Why none of them may be copied. */
-  readonly fault: Fault | undefined
-  /** What has to pass before they may; the next look tells. */
-  readonly waitsFor: string | undefined
-}
 
 /** The first difference between a non-empty topic at the target and its source, in words. */
 export type FirstDifference = (topic: string) => Promise<string>
 
 /** A retention that was cut at the source explains a jump of the log start only after this long. */
 const RETENTION_SETTLES_MS = 86_400_000
+const CHANGES_NOTHING: ReadonlySet<TopicAction['kind']> = new Set(['mirror', 'stop', 'delete'])
 /** Topics that are created or changed side by side. */
 const AT_ONCE = 16
 
@@ -39,12 +31,14 @@ export class Topics {
   readonly #seeding = new Set<string>()
   readonly #notEmpty = new Map<string, Fault>()
   readonly #reported = new Set<string>()
+  readonly #sourceDeletes: SourceDeletes
 
   constructor(context: LinkContext, firstDifference: FirstDifference) {
     this.#context = context
     this.#firstDifference = firstDifference
     const filter = compilePatterns(context.settings.topics, 'topics')
     this.#isWanted = topic => filter.matches(topic)
+    this.#sourceDeletes = new SourceDeletes(context)
   }
 
   /**
@@ -78,12 +72,22 @@ export class Topics {
 
   /** One look at both clusters, and what follows from it. Throws KdrError('unreachable'). */
   async discover(): Promise<TopicVerdict[]> {
-    const { sourceWatch, targetWatch, link, store } = this.#context
+    const { sourceWatch, targetWatch, link, store, settings, clock } = this.#context
     const [source, target] = await Promise.all([sourceWatch.refresh(), targetWatch.refresh()])
+    const missing = await this.#sourceDeletes.observe(source, this.#isWanted)
     const records = readTopics(store, link)
-    const actions = planTopics({ link, isWanted: this.#isWanted, source, target, records })
+    const actions = planTopics({
+      link,
+      isWanted: this.#isWanted,
+      source,
+      target,
+      records,
+      missing,
+      onSourceDelete: settings.onSourceDelete,
+      now: clock.now(),
+    })
     const verdicts: TopicVerdict[] = []
-    const changes = actions.filter(action => action.kind !== 'mirror' && action.kind !== 'stop')
+    const changes = actions.filter(action => !CHANGES_NOTHING.has(action.kind))
     await this.#readSourceConfigs(
       actions.flatMap(action => (needsConfigs(action, this.#sourceConfigs) ? [action.source.name] : [])),
     )
@@ -115,6 +119,18 @@ export class Topics {
     await this.#applyConfigs(topic)
   }
 
+  /** Deletes the mirrors whose time has come; `drop` ends the copies of one. Throws KdrError('unreachable'). */
+  async deleteExpired(
+    verdicts: readonly TopicVerdict[],
+    drop: (topic: string) => Promise<void>,
+  ): Promise<void> {
+    for (const { topic, isExpired } of verdicts) {
+      if (isExpired !== true) continue
+      const isDeleted = await this.#sourceDeletes.deleteMirror(topic, async () => await drop(topic))
+      if (isDeleted) this.#sourceConfigs.delete(topic)
+    }
+  }
+
   /** As if it had never been mirrored. */
   async forget(topic: string): Promise<void> {
     this.#seeding.delete(topic)
@@ -132,6 +148,8 @@ export class Topics {
           waitsFor: undefined,
           fault: { reason: action.reason, sentence: action.sentence },
         }
+      case 'delete':
+        return { ...expired(action.topic), partitions: action.partitions }
       case 'mirror':
         return mirrored(action.source.name, action.target.partitions.length, records.get(action.source.name))
       case 'create':
@@ -318,41 +336,7 @@ export class Topics {
 function needsConfigs(
   action: TopicAction,
   known: ReadonlyMap<string, unknown>,
-): action is Exclude<TopicAction, { readonly kind: 'stop' }> {
-  return action.kind !== 'stop' && (action.kind !== 'mirror' || !known.has(action.source.name))
-}
-
-function mirrored(topic: string, partitions: number, record: TopicRecord | undefined): TopicVerdict {
-  return { topic, partitions, record, fault: undefined, waitsFor: undefined }
-}
-
-function stopped(source: TopicView, fault: Fault): TopicVerdict {
-  return {
-    topic: source.name,
-    partitions: source.partitions.length,
-    record: undefined,
-    fault,
-    waitsFor: undefined,
-  }
-}
-
-/** What the target refuses now it may take later: the next look tries again. */
-function refused(
-  source: TopicView,
-  what: string,
-  { code, message }: { readonly code: number; readonly message?: string },
-): TopicVerdict {
-  const sentence = `"${source.name}": ${what} at the target: ${codeName(code)} ${message ?? ''}`.trimEnd()
-  return stopped(source, { reason: isAuthorization(code) ? 'no-rights' : 'target-refuses', sentence })
-}
-
-/** Not now; the next look tries again. */
-function waiting(source: TopicView, what: string): TopicVerdict {
-  return {
-    topic: source.name,
-    partitions: source.partitions.length,
-    record: undefined,
-    fault: undefined,
-    waitsFor: `"${source.name}": ${what}`,
-  }
+): action is Exclude<TopicAction, { readonly kind: 'stop' | 'delete' }> {
+  if (action.kind === 'stop' || action.kind === 'delete') return false
+  return action.kind !== 'mirror' || !known.has(action.source.name)
 }

@@ -1,0 +1,137 @@
+// Topics that are missing at the source. A name that is not in the metadata proves nothing: a right that was taken away
+// looks the same. So the source is asked by topic id, and only its word that there is no such topic counts as deleted.
+// When that was first seen is recorded; under `onSourceDelete: { deleteAfter }` the mirror goes that long after it, and not
+// before the source, still the recorded cluster, has confirmed it once more.
+import { codeName, isAuthorization, KafkaCode } from '../../model/kafka-codes.ts'
+import {
+  keysOfMirror,
+  readLink,
+  readTopics,
+  toRecord,
+  topicKey,
+  type TopicRecord,
+} from '../../model/state-records.ts'
+import { type ClusterView, NO_TOPIC_ID } from '../../ports/cluster.ts'
+import type { LinkContext } from './context.ts'
+
+/**
+ * `deleted`: the source says so. `hidden`: kdr may not see it any more. `unknown`: the source has it, or does not say;
+ * nothing follows from that.
+ */
+export type Missing = 'deleted' | 'hidden' | 'unknown'
+
+/** Wall clock and monotonic clock may drift apart by this much before the wall clock is taken to have jumped. */
+const CLOCK_JUMP_MS = 60_000
+
+export class SourceDeletes {
+  readonly #context: LinkContext
+  readonly #told = new Set<string>()
+  #clockOffset: number
+
+  constructor(context: LinkContext) {
+    this.#context = context
+    this.#clockOffset = this.#offsetNow()
+  }
+
+  /**
+   * Of each mirrored topic that the link wants and `source` does not show: what the source says when asked by id. Records
+   * when a deletion was first seen, and takes that back when the name is there again. Throws KdrError('unreachable').
+   */
+  async observe(source: ClusterView, isWanted: (topic: string) => boolean): Promise<Map<string, Missing>> {
+    const { store, link, clock } = this.#context
+    const records = [...readTopics(store, link)].filter(([topic]) => isWanted(topic))
+    for (const [topic, record] of records)
+      if (source.topics.has(topic) && record.sourceDeletedAt !== undefined)
+        await this.#record(topic, { ...record, sourceDeletedAt: undefined })
+    const absent = records.filter(([topic]) => !source.topics.has(topic))
+    const found = await this.#ask(absent.map(([, record]) => record.sourceTopicId))
+    const hasJumped = this.#hasClockJumped(absent)
+    const missing = new Map<string, Missing>()
+    for (const [index, [topic, record]] of absent.entries()) {
+      const what = found[index] ?? 'unknown'
+      missing.set(topic, what)
+      if (what !== 'deleted') continue
+      const since = record.sourceDeletedAt
+      if (since === undefined || hasJumped || since > clock.now())
+        await this.#record(topic, { ...record, sourceDeletedAt: clock.now() })
+    }
+    return missing
+  }
+
+  /**
+   * Deletes a mirror whose time has come; `drop` ends its copies. False: not now, or it cannot be done. A topic at the
+   * target that is not the link's own any more is left alone, and forgotten.
+   */
+  async deleteMirror(topic: string, drop: () => Promise<void>): Promise<boolean> {
+    const { store, link, target, targetWatch, log, assertGeneration } = this.#context
+    const record = readTopics(store, link).get(topic)
+    if (record?.sourceDeletedAt === undefined) return false
+    const [now] = await this.#ask([record.sourceTopicId])
+    if (now !== 'deleted') return false
+    await drop()
+    await assertGeneration()
+    const standing = targetWatch.topic(topic)?.id
+    if (standing !== undefined && standing === record.targetTopicId) {
+      const { code } = await target.deleteTopic(topic)
+      if (code !== KafkaCode.NONE && code !== KafkaCode.UNKNOWN_TOPIC_OR_PARTITION) {
+        this.#tellOnce(
+          `mirror topic "${topic}" cannot be deleted at the target: ${codeName(code)}; trying again`,
+        )
+        return false
+      }
+      const since = new Date(record.sourceDeletedAt).toISOString()
+      log.event(
+        'warn',
+        `deleted mirror topic "${topic}": its source was seen to be deleted at ${since} (onSourceDelete)`,
+        { link, sourceTopicId: record.sourceTopicId, targetTopicId: record.targetTopicId },
+      )
+    }
+    for (const key of [...keysOfMirror(store, link, topic), topicKey(link, topic)])
+      await store.put(key, undefined)
+    return true
+  }
+
+  /** In the order of `ids`. Another cluster than the recorded one knows nothing of them. */
+  async #ask(ids: readonly string[]): Promise<Missing[]> {
+    if (ids.length === 0) return []
+    const { source, store, link } = this.#context
+    const known = readLink(store, link)
+    const { clusterId, topics } = await source.topicsById(ids)
+    return ids.map((id, index) => {
+      const code = topics[index]?.code ?? KafkaCode.UNKNOWN_SERVER_ERROR
+      if (id === NO_TOPIC_ID || clusterId !== known?.sourceClusterId) return 'unknown'
+      if (code === KafkaCode.UNKNOWN_TOPIC_ID) return 'deleted'
+      return isAuthorization(code) ? 'hidden' : 'unknown'
+    })
+  }
+
+  async #record(topic: string, record: TopicRecord): Promise<void> {
+    await this.#context.store.put(topicKey(this.#context.link, topic), toRecord('topic', record))
+  }
+
+  #offsetNow(): number {
+    const { clock } = this.#context
+    return clock.now() - clock.monotonic()
+  }
+
+  /** A wait of days must not end because somebody set the clock: it starts again. */
+  #hasClockJumped(waiting: readonly (readonly [string, TopicRecord])[]): boolean {
+    const offset = this.#offsetNow()
+    const jumpMs = offset - this.#clockOffset
+    if (Math.abs(jumpMs) < CLOCK_JUMP_MS) return false
+    this.#clockOffset = offset
+    if (waiting.length > 0)
+      this.#context.log.event(
+        'warn',
+        `the clock jumped by ${Math.round(jumpMs / 1_000)} s: the wait before mirrors of deleted topics are deleted starts again`,
+        { link: this.#context.link },
+      )
+    return true
+  }
+
+  #tellOnce(sentence: string): void {
+    if (this.#told.has(sentence)) return
+    this.#told.add(sentence)
+    this.#context.log.event('error', sentence, { link: this.#context.link })
+  }
+}
