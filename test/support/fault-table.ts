@@ -18,25 +18,21 @@ export const FAULT_TABLE: readonly FaultTableRow[] = [
     id: 'S01',
     fault: "a source partition's leader moves cleanly while it is fetched",
     must: 'find the new leader and go on at the same offset: nothing missing, nothing twice',
-    untested: NOT_YET,
   },
   {
     id: 'S02',
     fault: "a source leader is killed; the new one's high watermark lags behind",
     must: 'wait, keep the position, and never take it for the end of the log',
-    untested: NOT_YET,
   },
   {
     id: 'S03',
     fault: 'an unclean election at the source: records that were copied vanish, others take their offsets',
     must: 'stop the partition as `truncated`, with the offsets; append nothing of the new history to the old one',
-    untested: NOT_YET,
   },
   {
     id: 'S04',
     fault: 'the source is truncated above the position of the copy',
     must: 'copy what stands there now; nothing that was copied is touched',
-    untested: NOT_YET,
   },
   {
     id: 'S05',
@@ -90,7 +86,6 @@ export const FAULT_TABLE: readonly FaultTableRow[] = [
     id: 'S14',
     fault: 'a transaction is open when the source is lost',
     must: 'copy nothing of it; no transaction hangs at the target; what was committed is whole',
-    untested: NOT_YET,
   },
   {
     id: 'S15',
@@ -107,13 +102,11 @@ export const FAULT_TABLE: readonly FaultTableRow[] = [
     id: 'S17',
     fault: 'the source is lost in the middle of a transaction over several partitions',
     must: 'each partition is cut at its own offset; a transaction may be whole in one and absent in another',
-    untested: NOT_YET,
   },
   {
     id: 'S18',
     fault: 'a batch at the source does not match its checksum: a flipped bit on the disk or on the line',
     must: 'never write it; read it again; if it stays, stop that partition as `corrupt`, and no other',
-    untested: NOT_YET,
   },
   {
     id: 'S19',
@@ -164,7 +157,6 @@ export const FAULT_TABLE: readonly FaultTableRow[] = [
     id: 'S27',
     fault: 'a replica that lags behind answers a fetch',
     must: "never take a follower's end for the end of the log",
-    untested: NOT_YET,
   },
   {
     id: 'S28',
@@ -176,7 +168,6 @@ export const FAULT_TABLE: readonly FaultTableRow[] = [
     id: 'S29',
     fault: 'too few replicas in sync at the source: its log grows, its high watermark stands still',
     must: 'copy up to the high watermark, report no lag for what nobody can read, and go on when it moves',
-    untested: NOT_YET,
   },
   {
     id: 'T01',
