@@ -14,6 +14,7 @@ import { openAppendLane, openFetchLane } from './lanes.ts'
 import * as logs from './logs.ts'
 import { type Described, readMetadata, readTopicsById } from './metadata.ts'
 import { BrokerPool } from './pool.ts'
+import { openSlotGroup } from './slot-group.ts'
 import * as transactions from './transactions.ts'
 
 export type ClusterOptions = {
@@ -85,6 +86,7 @@ function assemble(context: ClusterContext): Cluster {
     openAppendLane: broker => openAppendLane(context, broker),
     mayWriteMarkers: () => transactions.mayWriteMarkers(context),
     writeMarkers: (broker, producer, fills) => transactions.writeMarkers(context, broker, producer, fills),
+    slotGroup: group => openSlotGroup(context, group),
     initProducer: transactionalId => transactions.initProducer(transactionCoordinators, transactionalId),
     emptyTransaction: (producer, partitions) =>
       transactions.emptyTransaction(transactionCoordinators, producer, partitions),

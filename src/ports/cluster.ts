@@ -6,6 +6,8 @@
 // - Nothing is retried inside an adapter except finding a coordinator or a controller that moved.
 // - Offsets are numbers (exact below 2^53). Topic ids are UUID strings with dashes; NO_TOPIC_ID if a broker has none.
 
+import type { SlotGroup } from './slot-group.ts'
+
 export type TopicPartition = { readonly topic: string; readonly partition: number }
 
 export const NO_TOPIC_ID = '00000000-0000-0000-0000-000000000000'
@@ -206,6 +208,8 @@ export interface LogWriter {
     },
     fills: readonly MarkerFill[],
   ): Promise<(TopicPartition & Outcome & { readonly end?: CodeAndOffset })[]>
+  /** A membership of the workers' group `group`, which has not joined yet. */
+  slotGroup(group: string): SlotGroup
   /** InitProducerId for a transactional id: raises its epoch, which fences older holders. */
   initProducer(
     transactionalId: string,

@@ -6,6 +6,7 @@
 import { KafkaCode } from '../../src/model/kafka-codes.ts'
 import type { ClusterView, TopicPartition, TopicView } from '../../src/ports/cluster.ts'
 import type { SimClock } from './clock.ts'
+import { SimCoordinator } from './group.ts'
 import { SimLog } from './log.ts'
 import { controlBatch } from './marker.ts'
 import type { Random } from './random.ts'
@@ -33,6 +34,7 @@ export class SimCluster {
   readonly options: SimClusterOptions
   readonly topics = new Map<string, SimTopic>()
   readonly coordinated = new Map<string, Coordinated>()
+  readonly workers: SimCoordinator
   /** Of an empty transaction: the coordinator writes a marker twice. */
   markersRepeat = 0
   /** The topics' creations so far, for ids. */
@@ -41,6 +43,7 @@ export class SimCluster {
 
   constructor(options: SimClusterOptions) {
     this.options = options
+    this.workers = new SimCoordinator(options.clock)
   }
 
   get clock(): SimClock {

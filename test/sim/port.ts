@@ -214,6 +214,7 @@ export function simPort(cluster: SimCluster, network: SimNetwork, process: SimPr
           }),
         ),
       ),
+    slotGroup: group => cluster.workers.open(group, call),
     initProducer: transactionalId =>
       call('init producer', () => {
         const before = cluster.coordinated.get(transactionalId)
