@@ -9,6 +9,7 @@ import * as admin from './admin.ts'
 import type { Address, SaslOptions } from './connection.ts'
 import type { ClusterContext } from './context.ts'
 import { Coordinators } from './coordinators.ts'
+import { openFetchSession } from './fetch-session.ts'
 import * as groups from './groups.ts'
 import { openAppendLane, openFetchLane } from './lanes.ts'
 import * as logs from './logs.ts'
@@ -79,6 +80,7 @@ function assemble(context: ClusterContext): Cluster {
     deleteRecords: targets => logs.deleteRecords(context, targets),
     deleteTopic: topic => admin.deleteTopic(context, topic),
     openFetchLane: broker => openFetchLane(context, broker),
+    openFetchSession: broker => openFetchSession(context, broker),
     offsets: (partitions, point) => logs.readOffsets(context, partitions, point),
     offsetsForTime: partitions => logs.readOffsetsForTime(context, partitions),
     epochEnds: partitions => logs.readEpochEnds(context, partitions),

@@ -14,7 +14,7 @@ import {
 } from '../ports/cluster.ts'
 import type { BrokerConnection } from './connection.ts'
 import { type ClusterContext, outcome } from './context.ts'
-import { FETCH } from './raw/fetch.ts'
+import { FETCH, type RawFetched } from './raw/fetch.ts'
 import { PRODUCE, PRODUCE_BY_ID } from './raw/produce.ts'
 
 export async function openFetchLane(context: ClusterContext, broker: number): Promise<FetchLane> {
@@ -30,14 +30,22 @@ async function fetch(connection: BrokerConnection, request: FetchRequest): Promi
   const answer = await connection.call(FETCH[connection.versions.need('Fetch')]!, request)
   if (answer.code !== KafkaCode.NONE) return request.partitions.map(p => refusedFetch(p, answer.code))
   const topics = new Map(request.partitions.map(p => [p.topicId, p.topic]))
-  return answer.partitions.flatMap(({ topicId, diverging, ...rest }) => {
-    const topic = topics.get(topicId)
+  return named(answer.partitions, topicId => topics.get(topicId))
+}
+
+/** Brokers answer by topic id. */
+export function named(
+  partitions: readonly RawFetched[],
+  topicOf: (topicId: string) => string | undefined,
+): FetchedPartition[] {
+  return partitions.flatMap(({ topicId, diverging, ...rest }) => {
+    const topic = topicOf(topicId)
     if (topic === undefined) return []
     return [diverging === undefined ? { topic, ...rest } : { topic, diverging, ...rest }]
   })
 }
 
-function refusedFetch({ topic, partition }: FetchPartition, code: number): FetchedPartition {
+export function refusedFetch({ topic, partition }: FetchPartition, code: number): FetchedPartition {
   const none = { highWatermark: -1, lastStable: -1, logStart: -1, aborted: [], records: Buffer.alloc(0) }
   return { topic, partition, code, ...none }
 }

@@ -46,6 +46,8 @@ export const KafkaCode = {
   KAFKA_STORAGE_ERROR: 56,
   SASL_AUTHENTICATION_FAILED: 58,
   UNKNOWN_PRODUCER_ID: 59,
+  FETCH_SESSION_ID_NOT_FOUND: 70,
+  INVALID_FETCH_SESSION_EPOCH: 71,
   FENCED_LEADER_EPOCH: 74,
   UNKNOWN_LEADER_EPOCH: 75,
   UNSUPPORTED_COMPRESSION_TYPE: 76,
@@ -58,6 +60,7 @@ export const KafkaCode = {
   PRODUCER_FENCED: 90,
   UNKNOWN_TOPIC_ID: 100,
   INCONSISTENT_TOPIC_ID: 103,
+  FETCH_SESSION_TOPIC_ID_ERROR: 106,
 } as const
 
 const NAMES = new Map<number, string>(Object.entries(KafkaCode).map(([name, code]) => [code, name]))

@@ -136,6 +136,23 @@ export interface FetchLane {
   close(): Promise<void>
 }
 
+/**
+ * A fetch session (KIP-227), on a connection of its own: the broker remembers what is asked, so that a round names only
+ * what has changed, and partitions with nothing new cost nothing.
+ */
+export interface FetchSession {
+  readonly broker: number
+  /** From the next round on; replaces what was asked of this partition. */
+  ask(partition: FetchPartition): void
+  forget(partition: FetchPartition): void
+  /**
+   * Waits for news of any of them, at most `maxWaitMs`: answers with records, an error, or a changed high watermark or log
+   * start. Whoever gets records must ask for what follows them, or forget the partition: else they come again.
+   */
+  next(request: Omit<FetchRequest, 'partitions'>): Promise<FetchedPartition[]>
+  close(): Promise<void>
+}
+
 export type ProducerState = {
   readonly producerId: bigint
   readonly producerEpoch: number
@@ -149,6 +166,7 @@ export type ProducerState = {
 /** Reading logs. Calls that name partitions answer in the order of their argument, NOT_LEADER included. */
 export interface LogReader {
   openFetchLane(broker: number): Promise<FetchLane>
+  openFetchSession(broker: number): Promise<FetchSession>
   offsets(
     partitions: readonly TopicPartition[],
     point: LogPoint,

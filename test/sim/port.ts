@@ -154,6 +154,7 @@ export function simPort(cluster: SimCluster, network: SimNetwork, process: SimPr
         code: cluster.topics.delete(name) ? 0 : KafkaCode.UNKNOWN_TOPIC_OR_PARTITION,
       })),
     openFetchLane: broker => openFetchLane(cluster, call, broker),
+    openFetchSession: broker => openFetchSession(cluster, call, broker),
     offsets: (partitions, point) =>
       each(
         'offsets',
@@ -267,6 +268,38 @@ async function openFetchLane(cluster: SimCluster, call: Call, broker: number): P
           await clock.sleep(Math.min(20, Math.max(1, request.maxWaitMs)))
         }
       }),
+  }
+}
+
+/** What has nothing new is left out; nothing is ever forgotten by the broker. */
+async function openFetchSession(cluster: SimCluster, call: Call, broker: number): Promise<port.FetchSession> {
+  const lane = await openFetchLane(cluster, call, broker)
+  const asked = new Map<string, port.FetchPartition>()
+  const seen = new Map<string, string>()
+  const keyOf = ({ topicId, partition }: port.FetchPartition): string => `${topicId}/${partition}`
+  return {
+    broker,
+    close: () => lane.close(),
+    ask: of => {
+      asked.set(keyOf(of), of)
+      seen.delete(keyOf(of))
+    },
+    forget: of => void asked.delete(keyOf(of)),
+    async next(request) {
+      const partitions = [...asked.values()]
+      const answers = await lane.fetch({ ...request, partitions })
+      return answers.filter((answer, index) => {
+        const key = keyOf(partitions[index]!)
+        const state = `${answer.highWatermark} ${answer.logStart}`
+        const isNews =
+          answer.code !== 0 ||
+          answer.records.length > 0 ||
+          answer.diverging !== undefined ||
+          seen.get(key) !== state
+        seen.set(key, state)
+        return isNews && asked.has(key)
+      })
+    },
   }
 }
 

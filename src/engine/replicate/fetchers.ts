@@ -1,6 +1,6 @@
-// Reads the source: for each broker that leads partitions, a few connections that take turns. A fetch holds its
-// connection until data comes, so one alone would make a busy partition wait for idle ones: the first connection takes
-// all that want data and waits long, the others take what becomes hungry meanwhile and wait little.
+// Reads the source: for each broker that leads partitions, a session that watches over those with nothing new
+// (QuietSession), and busy connections that take turns at those with data. A fetch holds its connection until data comes,
+// so one alone would make a busy partition wait for others: each next one takes what becomes hungry meanwhile.
 import { splitBatches } from '../../model/batch.ts'
 import { codeName, isAuthorization, isLeaderChange, KafkaCode } from '../../model/kafka-codes.ts'
 import { findKdrError } from '../../model/errors.ts'
@@ -11,16 +11,12 @@ import {
   NO_TOPIC_ID,
 } from '../../ports/cluster.ts'
 import type { LinkContext } from './context.ts'
-import {
-  BACKOFF_MS,
-  FETCH_BYTES,
-  FETCH_PARTITION_BYTES,
-  FETCH_WAITS_MS,
-  LINK_BUFFER_BYTES,
-} from './limits.ts'
+import { BACKOFF_MS, BUSY_WAITS_MS, FETCH_BYTES, FETCH_PARTITION_BYTES, LINK_BUFFER_BYTES } from './limits.ts'
 import type { PartitionCopy } from './partition.ts'
 import { planAppend } from '../log/plan-append.ts'
 import { withTombstones } from '../log/tombstones.ts'
+import { type Fetched, isNews, QuietSession } from './quiet-session.ts'
+import { Wake } from './wake.ts'
 import { Throttle } from './throttle.ts'
 
 const SMALL_BYTES = 64 * 1024
@@ -63,7 +59,7 @@ export class Fetchers {
   }
 
   onRoom(copy: PartitionCopy): void {
-    this.#assigned.get(copy)?.wake()
+    this.#assigned.get(copy)?.offer(copy)
   }
 
   onBuffered(bytes: number): void {
@@ -103,9 +99,12 @@ class BrokerFetcher {
   readonly #onMoved: () => void
   readonly #onFree: (copy: PartitionCopy) => void
   readonly #copies = new Set<PartitionCopy>()
+  /** Want data from a busy connection, those served longest ago first. */
+  readonly #hungry = new Set<PartitionCopy>()
+  readonly #quiet: QuietSession
   readonly #loops: Promise<void>[]
   readonly #lanes: (FetchLane | undefined)[] = []
-  #wakeUp = Promise.withResolvers<void>()
+  readonly #wakes: Wake[]
   #isClosed = false
 
   constructor(context: LinkContext, broker: number, shared: Shared) {
@@ -115,27 +114,48 @@ class BrokerFetcher {
     this.#throttle = shared.throttle
     this.#onMoved = shared.onMoved
     this.#onFree = shared.onFree
-    this.#loops = FETCH_WAITS_MS.map(async (maxWaitMs, index) => await this.#run(index, maxWaitMs))
+    this.#quiet = new QuietSession(context, broker, {
+      request: copy => this.#request(copy),
+      mayFetch: () => this.#budget.bufferedBytes < LINK_BUFFER_BYTES,
+      throttled: async () => await this.#throttle.wait(context.signal),
+      onTaken: copy => this.#hungry.delete(copy),
+      onReleased: copy => this.offer(copy),
+      digest: async fetched => await this.#digest(fetched),
+      recover: async (error, backoffMs) => await this.#recover(error, backoffMs),
+    })
+    this.#wakes = BUSY_WAITS_MS.map(() => new Wake())
+    this.#loops = BUSY_WAITS_MS.map(async (maxWaitMs, index) => await this.#run(index, maxWaitMs))
+    this.#loops.push(this.#quiet.run())
   }
 
   add(copy: PartitionCopy): void {
     this.#copies.add(copy)
-    this.wake()
+    this.offer(copy)
   }
 
   remove(copy: PartitionCopy): void {
     this.#copies.delete(copy)
+    this.#hungry.delete(copy)
+    this.#quiet.release(copy)
   }
 
+  /** The copy may want data. */
+  offer(copy: PartitionCopy): void {
+    if (!this.#copies.has(copy) || !copy.wantsData || this.#quiet.watches(copy)) return
+    this.#hungry.add(copy)
+    for (const wake of this.#wakes) wake.up()
+  }
+
+  /** There is room for more again. */
   wake(): void {
-    this.#wakeUp.resolve()
-    this.#wakeUp = Promise.withResolvers<void>()
+    for (const wake of this.#wakes) wake.up()
+    this.#quiet.wake()
   }
 
   async close(): Promise<void> {
     this.#isClosed = true
     this.wake()
-    await Promise.all(this.#lanes.map(async lane => await lane?.close()))
+    await Promise.all([this.#quiet.close(), ...this.#lanes.map(async lane => await lane?.close())])
     await Promise.all(this.#loops)
   }
 
@@ -144,7 +164,7 @@ class BrokerFetcher {
     while (!this.#isClosed) {
       const wanting = this.#takeWanting()
       if (wanting.length === 0) {
-        await this.#wakeUp.promise
+        await this.#wakes[index]!.wait()
         continue
       }
       try {
@@ -152,7 +172,10 @@ class BrokerFetcher {
         await this.#fetch(this.#lanes[index], wanting, maxWaitMs)
         backoffMs = BACKOFF_MS.first
       } catch (error) {
-        if (!this.#isClosed) await this.#recover(index, error, backoffMs)
+        const lane = this.#lanes[index]
+        this.#lanes[index] = undefined
+        await lane?.close()
+        if (!this.#isClosed) await this.#recover(error, backoffMs)
         backoffMs = Math.min(backoffMs * 2, BACKOFF_MS.last)
       } finally {
         for (const copy of wanting) {
@@ -164,20 +187,19 @@ class BrokerFetcher {
     }
   }
 
-  /**
-   * Copies that want data, those served longest ago first: only the first with data in a request is sure to get a batch,
-   * however large.
-   */
   #takeWanting(): PartitionCopy[] {
     if (this.#budget.bufferedBytes >= LINK_BUFFER_BYTES) return []
-    const wanting: PartitionCopy[] = []
-    for (const copy of this.#copies) if (copy.wantsData) wanting.push(copy)
+    const wanting = [...this.#hungry].filter(copy => copy.wantsData)
+    this.#hungry.clear()
     for (const copy of wanting) copy.isFetching = true
     return wanting
   }
 
-  async #fetch(lane: FetchLane, wanting: readonly PartitionCopy[], maxWaitMs: number): Promise<void> {
-    const { sourceWatch, clock } = this.#context
+  /**
+   * Those that were served come last the next time: only the first with data in a request is sure to get a batch, however
+   * large. Those with nothing new go over to the session.
+   */
+  async #fetch(lane: FetchLane, wanting: PartitionCopy[], maxWaitMs: number): Promise<void> {
     await this.#throttle.wait(this.#context.signal)
     const asked = new Map(wanting.map(copy => [copy.name, { copy, incarnation: copy.incarnation }]))
     const answers = await lane.fetch({
@@ -186,16 +208,32 @@ class BrokerFetcher {
       maxBytes: FETCH_BYTES,
       partitions: wanting.map(copy => this.#request(copy)),
     })
-    sourceWatch.seen()
-    let hasMoved = false
-    let hasFailed = false
+    this.#context.sourceWatch.seen()
+    const fetched: Fetched[] = []
+    const served = new Set<PartitionCopy>()
     for (const answer of answers) {
       const at = asked.get(`${answer.topic}/${answer.partition}`)
-      // Anchored anew meanwhile: the answer is for a plan that is gone, perhaps from a history that is gone.
-      if (at === undefined || !at.copy.isOpen || at.copy.incarnation !== at.incarnation) continue
-      if (answer.records.length > 0) this.#moveBack(at.copy)
+      if (at === undefined) continue
+      fetched.push({ ...at, answer })
+      if (isNews(answer)) served.add(at.copy)
+    }
+    wanting.sort((a, b) => Number(served.has(a)) - Number(served.has(b)))
+    for (const copy of wanting) {
+      if (served.has(copy)) this.#quiet.release(copy)
+      else if (this.#copies.has(copy)) this.#quiet.take(copy)
+    }
+    await this.#digest(fetched)
+  }
+
+  async #digest(fetched: readonly Fetched[]): Promise<void> {
+    const { sourceWatch, clock } = this.#context
+    let hasMoved = false
+    let hasFailed = false
+    for (const { copy, incarnation, answer } of fetched) {
       this.#throttle.spend(answer.records.length)
-      const outcome = this.#takeSafely(at.copy, answer, clock.monotonic())
+      // Anchored anew meanwhile: the answer is for a plan that is gone, perhaps from a history that is gone.
+      if (!copy.isOpen || copy.incarnation !== incarnation) continue
+      const outcome = this.#takeSafely(copy, answer, clock.monotonic())
       hasMoved ||= outcome === 'moved'
       hasFailed ||= outcome === 'failed'
     }
@@ -204,10 +242,6 @@ class BrokerFetcher {
       this.#onMoved()
     }
     if (hasMoved || hasFailed) await clock.sleep(BACKOFF_MS.first, this.#context.signal)
-  }
-
-  #moveBack(copy: PartitionCopy): void {
-    if (this.#copies.delete(copy)) this.#copies.add(copy)
   }
 
   /** Bytes that cannot be what they say stop their own partition, and no other. */
@@ -250,6 +284,9 @@ class BrokerFetcher {
     // A few bytes must not hold the whole answer in memory until they are acknowledged.
     const records = answer.records.length <= SMALL_BYTES ? Buffer.from(answer.records) : answer.records
     const batches = splitBatches(records)
+    // The session and a busy connection have asked for the same.
+    const last = batches.at(-1)
+    if (last !== undefined && last.header.lastOffset < copy.planned) return 'ok'
     copy.fetchBytes = batches.length === 0 ? wholeBatchBytes(answer.records) : 0
     const { codec, clock } = this.#context
     const ops = planAppend(copy.planned, batches, answer.aborted, codec)
@@ -279,7 +316,7 @@ class BrokerFetcher {
     return 'failed'
   }
 
-  async #recover(index: number, error: unknown, backoffMs: number): Promise<void> {
+  async #recover(error: unknown, backoffMs: number): Promise<void> {
     const { log, sourceWatch, clock, signal } = this.#context
     const known = findKdrError(error)
     if (known === undefined) {
@@ -288,13 +325,14 @@ class BrokerFetcher {
       return
     }
     log.event('debug', 'a fetch failed', { broker: this.broker, error: known.message })
-    const lane = this.#lanes[index]
-    this.#lanes[index] = undefined
-    await lane?.close()
     await clock.sleep(backoffMs, signal)
     if (signal.aborted) return
-    // The link's control loop notices and says when the whole cluster cannot be reached.
-    await sourceWatch.refresh().then(this.#onMoved, () => undefined)
+    try {
+      await sourceWatch.refresh()
+      this.#onMoved()
+    } catch {
+      // The link's control loop notices and says when the whole cluster cannot be reached.
+    }
   }
 }
 

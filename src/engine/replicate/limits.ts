@@ -11,8 +11,10 @@ export const REQUEST_BYTES = 4 * 1024 * 1024
 /** How long a broker waits for its followers; also the time after which a killed worker's request cannot land. */
 export const PRODUCE_TIMEOUT_MS = 5_000
 
-/** Fetch connections per source broker, with how long each may wait for data: see Fetchers. */
-export const FETCH_WAITS_MS = [500, 100, 10] as const
+/** The busy fetch connections per source broker, with how long each may wait for data: see Fetchers. */
+export const BUSY_WAITS_MS = [100, 10] as const
+/** How long the session with the quiet partitions waits for news. */
+export const QUIET_WAIT_MS = 500
 export const FETCH_BYTES = 8 * 1024 * 1024
 export const FETCH_PARTITION_BYTES = 1024 * 1024
 /** Fetched and not yet acknowledged, of one partition, and of the whole link. */

@@ -8,12 +8,11 @@
 //     topics => topic_id uuid [partition i32 error_code i16 high_watermark i64 last_stable_offset i64 log_start_offset i64
 //               [aborted: producer_id i64 first_offset i64 TAGS] preferred_read_replica i32 records bytes
 //               TAGS (0: diverging epoch i32 and end offset i64, 1: current leader, 2: snapshot id)] TAGS
-// Session id 0 with epoch -1 asks for a full answer and keeps no session.
+//     forgotten => topic_id uuid [partition i32] TAGS
+// Session id 0 with epoch -1 asks for a full answer and keeps no session; epoch 0 asks for a new session (KIP-227).
 import { type API, createAPI, readKnownTaggedFields, type Reader, Writer } from '@platformatic/kafka'
 import type { FetchPartition, FetchRequest } from '../../ports/cluster.ts'
 
-const NO_SESSION = 0
-const FULL = -1
 const CONSUMER = -1
 const EMPTY = Buffer.alloc(0)
 
@@ -29,16 +28,34 @@ export type RawFetched = {
   readonly records: Buffer
 }
 
-/** `code`: of the whole request; then there are no partitions. */
-export type RawFetchAnswer = { readonly code: number; readonly partitions: readonly RawFetched[] }
+export type RawSession = {
+  readonly id: number
+  readonly epoch: number
+  readonly forgotten: readonly FetchPartition[]
+}
+export type RawFetchRequest = FetchRequest & { readonly session?: RawSession }
 
-function createRequest(version: number, request: FetchRequest): Writer {
+/** `code`: of the whole request; then there are no partitions. */
+export type RawFetchAnswer = {
+  readonly code: number
+  readonly sessionId: number
+  readonly partitions: readonly RawFetched[]
+}
+
+const NO_SESSION: RawSession = { id: 0, epoch: -1, forgotten: [] }
+
+function byTopicId(partitions: readonly FetchPartition[]): [string, FetchPartition[]][] {
   const topics = new Map<string, FetchPartition[]>()
-  for (const partition of request.partitions) {
+  for (const partition of partitions) {
     const same = topics.get(partition.topicId)
     if (same === undefined) topics.set(partition.topicId, [partition])
     else same.push(partition)
   }
+  return [...topics]
+}
+
+function createRequest(version: number, request: RawFetchRequest): Writer {
+  const { id, epoch, forgotten } = request.session ?? NO_SESSION
   const writer = Writer.create()
   if (version < 15) writer.appendInt32(CONSUMER)
   return writer
@@ -46,9 +63,9 @@ function createRequest(version: number, request: FetchRequest): Writer {
     .appendInt32(1)
     .appendInt32(request.maxBytes)
     .appendInt8(request.isolation === 'committed' ? 1 : 0)
-    .appendInt32(NO_SESSION)
-    .appendInt32(FULL)
-    .appendArray([...topics], (w, [topicId, partitions]) => {
+    .appendInt32(id)
+    .appendInt32(epoch)
+    .appendArray(byTopicId(request.partitions), (w, [topicId, partitions]) => {
       w.appendUUID(topicId).appendArray(partitions, (inner, p) => {
         inner
           .appendInt32(p.partition)
@@ -59,7 +76,9 @@ function createRequest(version: number, request: FetchRequest): Writer {
           .appendInt32(p.maxBytes)
       })
     })
-    .appendArray([], () => {})
+    .appendArray(byTopicId(forgotten), (w, [topicId, partitions]) => {
+      w.appendUUID(topicId).appendArray(partitions, (inner, p) => inner.appendInt32(p.partition), true, false)
+    })
     .appendString('')
     .appendTaggedFields()
 }
@@ -85,20 +104,20 @@ function parsePartition(reader: Reader, topicId: string): RawFetched {
 function parseResponse(_correlation: number, _key: number, _version: number, reader: Reader): RawFetchAnswer {
   reader.readInt32()
   const code = reader.readInt16()
-  reader.readInt32()
+  const sessionId = reader.readInt32()
   const topics = reader.readArray(r => {
     const topicId = r.readUUID()
     return r.readArray(inner => parsePartition(inner, topicId), true, false)
   })
-  return { code, partitions: topics.flat() }
+  return { code, sessionId, partitions: topics.flat() }
 }
 
-function fetchApi(version: number): API<[FetchRequest], RawFetchAnswer> {
-  return createAPI(1, version, (request: FetchRequest) => createRequest(version, request), parseResponse)
+function fetchApi(version: number): API<[RawFetchRequest], RawFetchAnswer> {
+  return createAPI(1, version, (request: RawFetchRequest) => createRequest(version, request), parseResponse)
 }
 
 /** By version. */
-export const FETCH: Readonly<Record<number, API<[FetchRequest], RawFetchAnswer>>> = {
+export const FETCH: Readonly<Record<number, API<[RawFetchRequest], RawFetchAnswer>>> = {
   13: fetchApi(13),
   14: fetchApi(14),
   15: fetchApi(15),
