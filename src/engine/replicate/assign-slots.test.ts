@@ -46,6 +46,9 @@ describe('slots', () => {
 
   test('a slot that two say they hold is dealt to one', () => {
     const dealt = shares(2, { a: [0, 1], b: [0, 1] })
-    assert.deepEqual([...dealt.values()].flat().toSorted((a, b) => a - b), [0, 1])
+    assert.deepEqual(
+      [...dealt.values()].flat().toSorted((a, b) => a - b),
+      [0, 1],
+    )
   })
 })
