@@ -98,7 +98,19 @@ function renderLink(link: LinkStatus, options: StatusOptions, style: Style): str
     style,
   )
   const hidden = sorted.length - shown.length
-  return `${head}\n${table}${hidden > 0 ? style.dim(`... and ${plural(hidden, 'topic')} more (--all)\n`) : ''}${troubles(link, style)}`
+  return `${head}\n${table}${hidden > 0 ? style.dim(`... and ${plural(hidden, 'topic')} more (--all)\n`) : ''}${troubles(link, style)}${warnings(link, style)}`
+}
+
+/** The first of each kind of a topic, and how many partitions of it are meant. */
+function warnings(link: LinkStatus, style: Style): string {
+  const groups = Map.groupBy(link.warnings, ({ kind, topic }) => `${kind}/${topic}`)
+  const lines = [...groups.values()].flatMap(group => {
+    const [first] = group
+    if (first === undefined) return []
+    const more = group.length > 1 ? ` (and ${plural(group.length - 1, 'more partition')} of the topic)` : ''
+    return `${style.yellow('!')} ${first.kind}: ${first.sentence}${more}\n`
+  })
+  return lines.length === 0 ? '' : `\n${lines.join('')}`
 }
 
 /** One line per distinct sentence: a topic that stops as a whole says so once. */

@@ -14,6 +14,7 @@ import * as groups from './groups.ts'
 import { openAppendLane, openFetchLane } from './lanes.ts'
 import * as logs from './logs.ts'
 import { type Described, readMetadata, readTopicsById } from './metadata.ts'
+import { readTransactions } from './open-transactions.ts'
 import { BrokerPool } from './pool.ts'
 import { openSlotGroup } from './slot-group.ts'
 import * as transactions from './transactions.ts'
@@ -84,6 +85,7 @@ function assemble(context: ClusterContext): Cluster {
     offsets: (partitions, point) => logs.readOffsets(context, partitions, point),
     offsetsForTime: partitions => logs.readOffsetsForTime(context, partitions),
     epochEnds: partitions => logs.readEpochEnds(context, partitions),
+    transactionsOf: ids => readTransactions(context, transactionCoordinators, ids),
     producers: partitions => logs.readProducers(context, partitions),
     openAppendLane: broker => openAppendLane(context, broker),
     mayWriteMarkers: () => transactions.mayWriteMarkers(context),

@@ -39,8 +39,9 @@ export const APIS = {
     min: 0,
     max: 0,
     since: '3.0',
-    why: 'await the markers of empty transactions',
+    why: 'await the markers of empty transactions, and tell open ones from hanging ones',
   },
+  ListTransactions: { key: 66, min: 0, max: 0, since: '3.0', why: 'find hanging transactions' },
   DescribeProducers: { key: 61, min: 0, max: 0, since: '2.8', why: 'read producer states' },
 } as const satisfies Record<string, ApiNeed>
 

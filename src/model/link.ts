@@ -39,6 +39,40 @@ export function epochBefore(lineage: Lineage, offset: number): number {
   return epoch
 }
 
+/** What the source deletes by. `afterMs`: the age; null: not by age. */
+export type Deletion = { readonly afterMs: number | null; readonly isBySize: boolean }
+
+/** How long until the source deletes what has not been copied yet. */
+export type Headroom = {
+  /** Below 0: it may happen at any moment. null: the source deletes, and when is not known. */
+  readonly ms: number | null
+  /** `age`: by the timestamp of the record at the cursor; `log-start`: by how fast the log start moves. */
+  readonly basis: 'age' | 'log-start' | 'unknown'
+  /** Something else may delete earlier, and when is not known. */
+  readonly isAtMost: boolean
+  /** Below this it is short. */
+  readonly limitMs: number
+  /** The copy gains on the deletion. */
+  readonly isGrowing: boolean
+  /** When this was so, ms since 1970. */
+  readonly at: number
+}
+
+/** The transaction that holds the source's last stable offset. */
+export type HoldingTransaction = {
+  /** `hanging`: no coordinator will end it. `unseen`: kdr may not see whether one does. */
+  readonly kind: 'open' | 'hanging' | 'unseen'
+  /** Decimal: 63 bits do not fit a JSON number. */
+  readonly producerId: string
+  readonly producerEpoch: number
+  readonly startOffset: number
+  /** When it began; where no coordinator says, the timestamp of its last record. ms since 1970. */
+  readonly since: number
+  readonly transactionalId?: string
+  readonly timeoutMs?: number
+  readonly sentence: string
+}
+
 export type PartitionReport = {
   readonly partition: number
   readonly state: PartitionState
@@ -48,4 +82,7 @@ export type PartitionReport = {
   readonly sourceEnd: number
   readonly lagRecords: number
   readonly lagMs: number
+  /** Undefined: nothing is behind for long, or nothing deletes there. */
+  readonly headroom?: Headroom | undefined
+  readonly transaction?: HoldingTransaction | undefined
 }

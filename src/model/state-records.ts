@@ -1,5 +1,5 @@
 // Keys and shapes of what a link keeps in `_kdr.state`. Every record carries `v: 1`; the store refuses newer ones.
-import type { FillMode, Lineage, PartitionReport } from './link.ts'
+import type { Deletion, FillMode, Lineage, PartitionReport } from './link.ts'
 
 /** The part of a state store that these readers need. */
 type StateReader = {
@@ -65,7 +65,12 @@ export type WorkerRecord = {
 }
 
 /** One topic as its worker sees it. */
-export type TopicReport = { readonly at: number; readonly partitions: readonly PartitionReport[] }
+export type TopicReport = {
+  readonly at: number
+  readonly partitions: readonly PartitionReport[]
+  /** Undefined: not known. */
+  readonly deletion?: Deletion | undefined
+}
 
 /** What an operator asks of the running worker (`kdr link ...`); whoever carries it out deletes it. */
 export type CommandRecord = {
@@ -128,6 +133,7 @@ export function readReports(store: StateReader, link: string): Map<string, Topic
     const before = reports.get(topic)
     reports.set(topic, {
       at: Math.max(piece.at, before?.at ?? 0),
+      deletion: piece.deletion ?? before?.deletion,
       partitions: [...(before?.partitions ?? []), ...piece.partitions].toSorted(
         (a, b) => a.partition - b.partition,
       ),

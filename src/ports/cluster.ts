@@ -187,6 +187,28 @@ export interface LogReader {
   >
 }
 
+/** A transaction as its coordinator has it. `startedAt`: ms since 1970, -1 when none is under way. */
+export type TransactionView = {
+  readonly transactionalId: string
+  readonly producerId: bigint
+  readonly producerEpoch: number
+  /** TransactionState.java: Empty, Ongoing, PrepareCommit, PrepareAbort, CompleteCommit, CompleteAbort, ... */
+  readonly state: string
+  readonly startedAt: number
+  readonly timeoutMs: number
+  readonly partitions: readonly TopicPartition[]
+}
+/** `isComplete`: kdr may see every transaction; otherwise those that it may not see are left out without a word. */
+export type SeenTransactions = {
+  readonly isComplete: boolean
+  readonly transactions: readonly TransactionView[]
+}
+
+/** What transaction coordinators know (ListTransactions, DescribeTransactions). */
+export interface TransactionReader {
+  transactionsOf(producerIds: readonly bigint[]): Promise<SeenTransactions>
+}
+
 export type AppendEntry = TopicPartition & { readonly topicId: string; readonly batch: Buffer }
 export type AppendAnswer = TopicPartition & {
   readonly code: number
@@ -260,7 +282,7 @@ export interface GroupAdmin {
   commitGroupOffsets(group: string, offsets: readonly GroupOffset[]): Promise<Outcome>
 }
 
-export interface Cluster extends TopicAdmin, LogReader, LogWriter, GroupAdmin {
+export interface Cluster extends TopicAdmin, LogReader, TransactionReader, LogWriter, GroupAdmin {
   /** The name it has in the config. */
   readonly name: string
   close(): Promise<void>

@@ -226,7 +226,7 @@ describe('while kdr runs', { concurrency: 4 }, () => {
   })
 })
 
-test('P16: a changed config is taken up at SIGHUP, a wrong one is refused and the old one stays', async () => {
+faultRow('P16', 'a changed config is taken up at SIGHUP, a wrong one is refused', async row => {
   const { judge } = context
   const [first, second] = [freshTopic('reload-a'), freshTopic('reload-b')]
   for (const topic of [first, second]) {
@@ -245,6 +245,8 @@ test('P16: a changed config is taken up at SIGHUP, a wrong one is refused and th
     await running.says(
       /error .*the config is refused, the one before stays in force: .*kdr\.yaml:\d+:\d+: .*unknown key `topcis`.*\n/,
     )
+    row.did('misspelt a key in the config of a running kdr, sent SIGHUP')
+    row.saw('refused in one line, with file, line, column and key; the link went on untouched')
     writeFileSync(own.config, before)
     running.signal('SIGHUP')
     await running.says(/config read again: nothing has changed/)
@@ -264,6 +266,8 @@ test('P16: a changed config is taken up at SIGHUP, a wrong one is refused and th
     await copied(judge, first)
     await copied(judge, second)
     assert.doesNotMatch(running.stderr, /did not stop cleanly/)
+    row.did('added a topic to the patterns of the link, sent SIGHUP')
+    row.saw('the new topic was mirrored within seconds, the others went on, all identical')
     running.signal('SIGTERM')
     const end = await running.ended
     assert.equal(end.code, 0, end.stderr)

@@ -1,9 +1,20 @@
 // What `kdr status` says before it is too late, and what becomes of a mirror whose source is gone.
 
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { freshTopic, waitFor, withLab } from '../support/lab.ts'
+import { promisify } from 'node:util'
+import { produceV11 } from '@platformatic/kafka'
+import { BrokerConnection } from '../../src/kafka/connection.ts'
+import { classPathOf, resolveJars } from '../../src/lab/jars.ts'
+import { LAB_USERS } from '../../src/lab/lab.ts'
+import { faultRow } from '../support/fault-rows.ts'
+import { saslOf } from '../support/judge.ts'
+import { freshTopic, patience, waitFor, withLab } from '../support/lab.ts'
 import {
   adminOf,
   assertIdentical,
@@ -12,9 +23,14 @@ import {
   SOURCE_ACLS,
   type StatusPartition,
   statusOf,
+  warningsOf,
 } from '../support/link.ts'
 
-const context = withLab([{ name: 'east', security: 'acl' }, { name: 'west' }])
+const context = withLab([
+  // With it a broker refuses the batches of which a transaction hangs.
+  { name: 'east', security: 'acl', properties: { 'transaction.partition.verification.enable': 'false' } },
+  { name: 'west' },
+])
 
 const sides = () => ({ source: context.cluster('east'), target: context.cluster('west') })
 const east = () => adminOf(context.cluster('east'))
@@ -24,8 +40,9 @@ test('given the rights that a source needs', async () => {
   await context.judge.createAcls({ ...east(), acls: SOURCE_ACLS })
 })
 
-describe('a topic that the source does not show any more', { concurrency: 3 }, () => {
-  test('is deleted after the time of the policy, counted on over a restart', async () => {
+// Most of the time they wait.
+describe('while kdr runs', { concurrency: 5 }, () => {
+  test('the mirror of a deleted topic is deleted after the time of the policy, counted on over a restart', async () => {
     const { link, topic } = await mirrored({ onSourceDelete: { deleteAfter: '8s' } })
     const first = link.start('run')
     await first.says(/behind/)
@@ -50,7 +67,7 @@ describe('a topic that the source does not show any more', { concurrency: 3 }, (
     assert.equal((await second.ended).code, 0, second.stderr)
   })
 
-  test('because a right is gone is not taken for deleted, and goes on when it is back', async () => {
+  test('a topic that kdr may not see any more is not taken for deleted, and goes on when it is back', async () => {
     const { judge } = context
     const { link, topic } = await mirrored({ onSourceDelete: { deleteAfter: '1s' } })
     const running = link.start('run')
@@ -79,7 +96,7 @@ describe('a topic that the source does not show any more', { concurrency: 3 }, (
     assert.doesNotMatch(running.stderr, /deleted mirror topic/)
   })
 
-  test('and stands there again under another id is recreated: its mirror is nobody to delete', async () => {
+  test('a deleted topic that stands there again under another id is recreated, and its mirror stays', async () => {
     const { judge } = context
     const { link, topic } = await mirrored({ onSourceDelete: { deleteAfter: '4s' } })
     const running = link.start('run')
@@ -94,7 +111,170 @@ describe('a topic that the source does not show any more', { concurrency: 3 }, (
     running.signal('SIGTERM')
     await running.ended
   })
+
+  faultRow('S16', 'a hanging transaction is named, with the command that ends it', async row => {
+    const { judge } = context
+    const [topic, open] = [freshTopic('hanging'), freshTopic('open')]
+    for (const name of [topic, open]) await judge.createTopic({ ...east(), topic: name })
+    const link = makeLink({ name: freshTopic('status'), ...sides(), settings: { topics: [topic, open] } })
+    const running = link.start('run')
+    await running.says(/behind/)
+    await judge.produce({ ...east(), topic, count: 10 })
+    await writeHanging(topic)
+    await judge.produce({ ...east(), topic, count: 5 })
+    await judge.produce({ ...east(), topic: open, transactionalId: open, end: 'open', count: 5 })
+    row.did('wrote a transactional batch that no coordinator knows of, and five records behind it')
+
+    // kdr may not see transactional ids: it does not say more than it knows.
+    const unseen = await transactionWith(link, topic, 'unseen')
+    assert.equal(unseen.startOffset, 10)
+    assert.equal(unseen.producerId, '4242')
+    assert.ok((await warningsOf(link)).every(({ kind }) => kind !== 'hanging-transaction'))
+    const describing = {
+      type: 'TRANSACTIONAL_ID',
+      name: '*',
+      principal: 'User:kdr',
+      operation: 'DESCRIBE',
+    } as const
+    await judge.createAcls({ ...east(), acls: [describing] })
+    await running.says(/hangs; no coordinator will end it/)
+    await transactionWith(link, topic, 'hanging')
+    const alive = await transactionWith(link, open, 'open')
+    assert.equal(alive.transactionalId, open)
+    assert.ok(alive.ageMs < patience(120_000), `${alive.ageMs}`)
+
+    const [warning] = (await warningsOf(link)).filter(({ kind }) => kind === 'hanging-transaction')
+    assert.equal(warning?.topic, topic)
+    assert.match(
+      warning.sentence,
+      /wait at offset 10: .* of producer 4242 \(epoch 0\), last written at 20\d\d-/,
+    )
+    const command = /kafka-transactions\.sh (--bootstrap-server \S+) (abort .*--start-offset 10)/.exec(
+      warning.sentence,
+    )
+    assert.ok(command !== null, warning.sentence)
+    row.saw(
+      'status names topic, partition, offset, producer, when it last wrote, and the abort command of Kafka',
+    )
+    const shown = await link.run('status')
+    assert.match(shown.stdout, /! hanging-transaction: .*kafka-transactions\.sh/)
+
+    const [, bootstrap = '', abort = ''] = command
+    await runKafkaTransactions([...bootstrap.split(' '), ...abort.split(' ')])
+    row.did("ran that command with Kafka's own tool")
+    await waitFor(async () => (await judge.digest({ ...west(), topic }))[0]?.count === 15, {
+      what: 'the records behind it',
+    })
+    await assertIdentical(judge, sides(), [topic])
+    await waitFor(async () => (await partitionOf(link, topic))?.transaction === undefined, {
+      what: 'the warning to go',
+    })
+    row.saw('the link went on by itself and is identical; the warning is gone')
+    running.signal('SIGTERM')
+    assert.equal((await running.ended).code, 0, running.stderr)
+  })
+
+  test('a source that deletes soon what is not copied yet: in status and in the log, also when kdr has stopped', async () => {
+    const { judge } = context
+    const topic = freshTopic('headroom')
+    await judge.createTopic({ ...east(), topic, configs: { 'retention.ms': '3600000' } })
+    const settings = { topics: [topic], maxBytesPerSecond: '20KB' }
+    const link = makeLink({ name: freshTopic('status'), ...sides(), settings })
+    const running = link.start('run')
+    await running.says(/behind/)
+    // Ten minutes are left of the hour: less than a fifth.
+    const timestampBase = Date.now() - 3_000_000
+    const many = { count: 3000, sizeBytes: 1000, batchBytes: 20_000, timestampBase, timestampStep: 0 }
+    await judge.produce({ ...east(), topic, ...many })
+
+    await running.says(/the source will delete in about [1-9] min what is not copied yet, from offset \d+ on/)
+    const warnings = await waitFor(
+      async () => {
+        const found = await warningsOf(link)
+        return found.length > 0 && found
+      },
+      { what: 'the warning' },
+    )
+    assert.equal(warnings[0]?.kind, 'retention-headroom')
+    const { headroom } = (await partitionOf(link, topic)) ?? {}
+    assert.equal(headroom?.basis, 'age')
+    assert.equal(headroom.isAtMost, false)
+    assert.ok(headroom.ms !== null && headroom.ms < 600_000 && headroom.ms > 0, String(headroom.ms))
+    running.signal('SIGTERM')
+    await running.ended
+
+    const shown = await link.run('status')
+    assert.equal(shown.code, 0, shown.stderr)
+    assert.match(shown.stdout, /! retention-headroom: ".*\/0": the source will delete in about [1-9] min/)
+  })
 })
+
+/** A batch of a transaction that was never begun: verification is off, so the broker takes it, and nobody will end it. */
+async function writeHanging(topic: string): Promise<void> {
+  const [host = '', port = '0'] = context.cluster('east').bootstrap.split(':')
+  const connection = await BrokerConnection.open(
+    {
+      cluster: 'east',
+      clientId: 'test',
+      sasl: { mechanism: 'PLAIN', username: 'admin', password: LAB_USERS.admin },
+      connectTimeoutMs: 5_000,
+      requestTimeoutMs: 10_000,
+    },
+    { host, port: Number(port) },
+  )
+  try {
+    const message = { topic, partition: 0, key: Buffer.from('k'), value: Buffer.from('v') }
+    const options = {
+      transactionalId: 'ghost',
+      producerId: 4242n,
+      producerEpoch: 0,
+      partitionLeaderEpoch: -1,
+    }
+    // Version 11: with a later one the broker would begin the transaction by itself.
+    await connection.call(produceV11.api, -1, 10_000, [message], options)
+  } finally {
+    await connection.close()
+  }
+}
+
+/** Kafka's own tool, which the lab does not need otherwise. */
+async function runKafkaTransactions(args: readonly string[]): Promise<void> {
+  const version = '4.3.1'
+  const jars = await resolveJars(`kafka-tools/${version}`, [
+    { group: 'org.apache.kafka', name: 'kafka-tools', version },
+    { group: 'org.slf4j', name: 'slf4j-simple', version: '1.7.36' },
+  ])
+  const properties = join(mkdtempSync(join(tmpdir(), 'kdr-tool-')), 'admin.properties')
+  const login = Object.entries(saslOf('admin', LAB_USERS.admin)).map(([key, value]) => `${key}=${value}\n`)
+  writeFileSync(properties, login.join(''))
+  const tool = 'org.apache.kafka.tools.TransactionsCommand'
+  await promisify(execFile)('java', [
+    '-cp',
+    await classPathOf(jars),
+    tool,
+    '--command-config',
+    properties,
+    ...args,
+  ])
+}
+
+async function partitionOf(link: Link, topic: string): Promise<StatusPartition | undefined> {
+  return (await statusOf(link)).find(each => each.topic === topic)
+}
+
+async function transactionWith(
+  link: Link,
+  topic: string,
+  kind: string,
+): Promise<NonNullable<StatusPartition['transaction']>> {
+  return await waitFor(
+    async () => {
+      const transaction = (await partitionOf(link, topic))?.transaction
+      return transaction?.kind === kind && transaction
+    },
+    { what: `a transaction of ${topic} that is ${kind}`, everyMs: 500 },
+  )
+}
 
 /** A topic of ten records, and a link of its own that has copied it. */
 async function mirrored(

@@ -191,6 +191,7 @@ export function simPort(cluster: SimCluster, network: SimNetwork, process: SimPr
         ({ log }) => ({ code: 0, producers: log.describeProducers() }),
         code => ({ code, producers: [] }),
       ),
+    transactionsOf: () => call('transactions', () => ({ isComplete: false, transactions: [] })),
     openAppendLane: broker => openAppendLane({ cluster, network, process, broker, appendOne }),
     mayWriteMarkers: () => call('rights', () => options.mayWriteMarkers),
     writeMarkers: (broker, producer, fills) =>

@@ -96,7 +96,6 @@ export const FAULT_TABLE: readonly FaultTableRow[] = [
     id: 'S16',
     fault: "a hanging transaction holds the source's last stable offset",
     must: "go on waiting, and name the partition, the producer, the age, and Kafka's own command against it",
-    untested: NOT_YET,
   },
   {
     id: 'S17',
@@ -329,7 +328,6 @@ export const FAULT_TABLE: readonly FaultTableRow[] = [
     id: 'P16',
     fault: 'the config is reloaded with an error in it',
     must: 'keep the old one and say so, with line and column',
-    untested: NOT_YET,
   },
   {
     id: 'P17',

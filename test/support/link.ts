@@ -177,9 +177,24 @@ export type StatusPartition = {
   readonly sourceEnd: number
   readonly lagRecords: number
   readonly lagMs: number
+  readonly headroom?: { readonly ms: number | null; readonly basis: string; readonly isAtMost: boolean }
+  readonly transaction?: {
+    readonly kind: string
+    readonly producerId: string
+    readonly startOffset: number
+    readonly ageMs: number
+    readonly transactionalId?: string
+  }
+}
+export type StatusWarning = {
+  readonly kind: string
+  readonly topic: string
+  readonly partition: number
+  readonly sentence: string
 }
 type Status = {
   readonly links: readonly {
+    readonly warnings: readonly StatusWarning[]
     readonly topics: readonly { readonly name: string; readonly partitions: readonly StatusPartition[] }[]
   }[]
 }
@@ -190,6 +205,11 @@ export async function statusOf(link: Link): Promise<(StatusPartition & { readonl
   return (object as unknown as Status).links.flatMap(({ topics }) =>
     topics.flatMap(({ name, partitions }) => partitions.map(each => ({ ...each, topic: name }))),
   )
+}
+
+export async function warningsOf(link: Link): Promise<readonly StatusWarning[]> {
+  const { object } = await link.json('status')
+  return (object as unknown as Status).links.flatMap(({ warnings }) => warnings)
 }
 
 /** As an admin, for the judge. */

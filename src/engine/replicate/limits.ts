@@ -53,6 +53,18 @@ export const REPORT_EVERY_MS = 2_000
 /** How often topics and partitions are looked up, log starts followed, configs compared. */
 export const DISCOVER_EVERY_MS = 2_000
 export const TRIM_EVERY_MS = 3_000
+/** How often the source's retention and its open transactions are looked at. */
+export const WATCH_EVERY_MS = 5_000
+/** A partition that is behind for less than this is not in danger of retention. */
+export const HEADROOM_BEHIND_MS = 10_000
+/** Timestamps read in one look: a small fetch each. */
+export const HEADROOM_PEEKS = 50
+/** A last stable offset that is held for less than this is ordinary. */
+export const HELD_LOOK_AFTER_MS = 15_000
+/** Kafka's default of `transaction.max.timeout.ms`. */
+export const TRANSACTION_MAX_TIMEOUT_MS = 900_000
+/** A warning of one kind about one topic is logged this often. */
+export const WARN_AGAIN_MS = 3_600_000
 /** A log start that would drop more than this share of the mirror waits for a person, unless retention explains it. */
 export const LOG_START_JUMP_SHARE = 0.5
 /** A broker forgets a producer this long after its last record's timestamp, unless configured (producer.id.expiration.ms). */

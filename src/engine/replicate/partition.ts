@@ -3,10 +3,17 @@
 // and the driver anchors it anew (DESIGN 2.2).
 import { advanceSequence, type ProducerStamp, stampBatch } from '../../model/batch.ts'
 import { invariant } from '../../model/errors.ts'
-import { type Fault, type PartitionReport, type PartitionState } from '../../model/link.ts'
+import type {
+  Fault,
+  Headroom,
+  HoldingTransaction,
+  PartitionReport,
+  PartitionState,
+} from '../../model/link.ts'
 import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
 import { displaced, overfilled } from './faults.ts'
 import { Flight } from './flight.ts'
+import { HeldOffset } from './held.ts'
 import { LagRing } from './lag.ts'
 import { PARTITION_BUFFER_BYTES } from './limits.ts'
 import { LineageKeeper } from './lineage.ts'
@@ -65,6 +72,9 @@ export class PartitionCopy {
   /** The source's log start waits for a person (log-start-jump). */
   heldLogStart: Fault | undefined
   readonly lag = new LagRing()
+  readonly held = new HeldOffset()
+  /** What `kdr status` warns of: see HeadroomWatch and OpenTransactions. */
+  readonly watched: { headroom?: Headroom | undefined; transaction?: HoldingTransaction | undefined } = {}
   readonly gaps: GapTotals = { markers: 0, aborted: 0, missing: 0, seeded: 0 }
   recordsCopied = 0
   bytesCopied = 0
@@ -282,7 +292,11 @@ export class PartitionCopy {
     this.break({ why: 'anchor', cause, ...(code === undefined ? {} : { code }) })
   }
 
-  observeSource(seen: { highWatermark: number; logStart: number }, monotonic: number): void {
+  observeSource(
+    seen: { highWatermark: number; logStart: number; lastStable?: number },
+    monotonic: number,
+  ): void {
+    this.held.observe(seen, monotonic)
     this.sourceHighWatermark = seen.highWatermark
     this.sourceLogStart = seen.logStart
     this.lag.observe(seen.highWatermark, monotonic)
@@ -315,6 +329,7 @@ export class PartitionCopy {
       sourceEnd: this.sourceHighWatermark,
       lagRecords: Math.max(0, this.sourceHighWatermark - this.appended),
       lagMs: this.lag.lagMs(this.appended, monotonic),
+      ...this.watched,
     }
   }
 

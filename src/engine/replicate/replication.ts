@@ -1,7 +1,7 @@
 // One link's replication by this worker: takes the link over, keeps its topics and partitions going, reports. The parts
 // do the work; this file owns their lifetimes, and what becomes of an error that no partition can answer for.
 import { findKdrError, KdrError } from '../../model/errors.ts'
-import type { PartitionReport } from '../../model/link.ts'
+import type { Deletion, PartitionReport } from '../../model/link.ts'
 import type { LinkSettings } from '../../model/link-settings.ts'
 import type { Clock, Entropy } from '../../ports/clock.ts'
 import type { Cluster } from '../../ports/cluster.ts'
@@ -11,6 +11,7 @@ import type { StateStore } from '../../ports/state.ts'
 import { ClusterWatch } from './cluster-watch.ts'
 import type { LinkContext } from './context.ts'
 import { Copies } from './copies.ts'
+import { HeadroomWatch } from './headroom.ts'
 import { takeOver } from './identity.ts'
 import { checkIdle } from './idle.ts'
 import { Lease } from './lease.ts'
@@ -20,7 +21,9 @@ import {
   PRODUCER_EXPIRATION_MS,
   REPORT_EVERY_MS,
   TRIM_EVERY_MS,
+  WATCH_EVERY_MS,
 } from './limits.ts'
+import { OpenTransactions } from './open-transactions.ts'
 import type { PartitionCopy } from './partition.ts'
 import { createReads } from './reads.ts'
 import { Reporter } from './reporter.ts'
@@ -123,6 +126,8 @@ export class Replication {
   readonly context: LinkContext
   readonly #topics: Topics
   readonly #reporter: Reporter
+  readonly #headroom: HeadroomWatch
+  readonly #transactions: OpenTransactions
   readonly #reads: { close(): Promise<void> }
   readonly #stopping: AbortController
   readonly #copies: Copies
@@ -145,7 +150,10 @@ export class Replication {
     this.#stopping = own.stopping
     this.#reads = own.reads
     this.#topics = new Topics(context, own.firstDifference)
-    this.#reporter = new Reporter(context, own.worker)
+    const deletionOf = (topic: string): Deletion | undefined => this.#topics.deletion(topic)
+    this.#reporter = new Reporter(context, own.worker, deletionOf)
+    this.#headroom = new HeadroomWatch(context, deletionOf)
+    this.#transactions = new OpenTransactions(context)
     this.#copies = new Copies(context, this.#topics)
     this.failed = own.failed
     this.#troubles = new Troubles({ ...context, well: `link "${context.link}": all answer again` })
@@ -164,6 +172,7 @@ export class Replication {
         this.context.settings.sync.configsMs,
         async () => await this.#topics.syncConfigs(),
       ),
+      this.#every('watch', WATCH_EVERY_MS, async () => await this.#watch()),
       this.#every('beat', BEAT_EVERY_MS, async () => await this.#beat()),
       this.#every('report', REPORT_EVERY_MS, async () => await this.#reporter.report(this.copies())),
     )
@@ -260,6 +269,12 @@ export class Replication {
       beforeTrim: async topic => await this.#topics.setSeeding(topic, true),
     })
     await checkIdle(this.context, this.copies())
+  }
+
+  /** What `kdr status` warns of before it is too late. */
+  async #watch(): Promise<void> {
+    await this.#headroom.look(this.copies())
+    await this.#transactions.look(this.copies())
   }
 
   /** Repeats until the link stops. An unreachable cluster is told and tried again; anything else ends the link. */

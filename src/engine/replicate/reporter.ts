@@ -1,6 +1,6 @@
 // What this worker tells the world through `_kdr.state`: a beat, so that nobody takes a living worker's place, and per
 // topic what `kdr status` shows that only the worker knows (reasons, lag in time). Unchanged reports are not rewritten.
-import type { PartitionReport } from '../../model/link.ts'
+import type { Deletion, PartitionReport } from '../../model/link.ts'
 import type { LinkContext } from './context.ts'
 import type { PartitionCopy } from './partition.ts'
 import {
@@ -11,15 +11,20 @@ import {
   type WorkerRecord,
 } from '../../model/state-records.ts'
 
+type Piece = { readonly deletion: Deletion | undefined; readonly partitions: PartitionReport[] }
+
 export class Reporter {
   readonly #context: LinkContext
   readonly #worker: string
+  /** What the source deletes of a topic: a later look needs it when nobody copies any more. */
+  readonly #deletionOf: (topic: string) => Deletion | undefined
   readonly #written = new Map<string, string>()
   #beats = 0
 
-  constructor(context: LinkContext, worker: string) {
+  constructor(context: LinkContext, worker: string, deletionOf: (topic: string) => Deletion | undefined) {
     this.#context = context
     this.#worker = worker
+    this.#deletionOf = deletionOf
   }
 
   async beat(sentence: string): Promise<void> {
@@ -35,20 +40,18 @@ export class Reporter {
   /** Per topic, what only the worker knows. */
   async report(copies: readonly PartitionCopy[]): Promise<void> {
     const { clock, store, link } = this.#context
-    const pieces = new Map<string, PartitionReport[]>()
+    const pieces = new Map<string, Piece>()
     for (const copy of copies) {
       const key = reportKey(link, copy.topic, Math.floor(copy.partition / REPORT_PARTITIONS))
-      const piece = pieces.get(key) ?? []
-      piece.push(copy.report(clock.monotonic()))
+      const piece = pieces.get(key) ?? { deletion: this.#deletionOf(copy.topic), partitions: [] }
+      piece.partitions.push(copy.report(clock.monotonic()))
       pieces.set(key, piece)
     }
-    const changed = [...pieces].filter(
-      ([key, partitions]) => this.#written.get(key) !== JSON.stringify(partitions),
-    )
+    const changed = [...pieces].filter(([key, piece]) => this.#written.get(key) !== JSON.stringify(piece))
     await Promise.all(
-      changed.map(async ([key, partitions]) => {
-        await store.put(key, toRecord('report', { at: clock.now(), partitions }))
-        this.#written.set(key, JSON.stringify(partitions))
+      changed.map(async ([key, piece]) => {
+        await store.put(key, toRecord('report', { at: clock.now(), ...piece }))
+        this.#written.set(key, JSON.stringify(piece))
       }),
     )
   }

@@ -1,7 +1,7 @@
 // The topics of one link: finds them, creates their mirrors, keeps partitions and configs in step, and says for each
 // topic which partitions may be copied. Decisions are in plan-topics.ts and mirror-configs.ts; this file carries them out.
 import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
-import type { Fault } from '../../model/link.ts'
+import type { Deletion, Fault } from '../../model/link.ts'
 import { overridesFor } from '../../model/link-settings.ts'
 import { compilePatterns } from '../../model/patterns.ts'
 import type { ConfigEntry, TopicConfigs, TopicView } from '../../ports/cluster.ts'
@@ -64,6 +64,15 @@ export class Topics {
     return retention >= 0 && configs?.get('cleanup.policy')?.value?.includes('delete') === true
       ? retention
       : undefined
+  }
+
+  /** What the source deletes by, as its configs say now; undefined when they are not known yet. */
+  deletion(topic: string): Deletion | undefined {
+    const configs = this.#sourceConfigs.get(topic)
+    if (configs === undefined) return undefined
+    const isDeleted = configs.get('cleanup.policy')?.value?.includes('delete') === true
+    const bytes = Number(configs.get('retention.bytes')?.value ?? -1)
+    return { afterMs: this.#retentionNow(topic) ?? null, isBySize: isDeleted && bytes >= 0 }
   }
 
   isCompacted(topic: string): boolean {

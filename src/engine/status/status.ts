@@ -2,8 +2,9 @@
 // needs no living worker, and says so when there is none.
 import { findKdrError } from '../../model/errors.ts'
 import { KafkaCode } from '../../model/kafka-codes.ts'
-import type { PartitionReport, PartitionState } from '../../model/link.ts'
+import type { Headroom, HoldingTransaction, PartitionReport, PartitionState } from '../../model/link.ts'
 import type { LinkSettings } from '../../model/link-settings.ts'
+import { compilePatterns } from '../../model/patterns.ts'
 import {
   readLink,
   readReports,
@@ -15,13 +16,25 @@ import {
 import type { Clock } from '../../ports/clock.ts'
 import type { LogPoint, LogReader, TopicPartition } from '../../ports/cluster.ts'
 import type { StateStore } from '../../ports/state.ts'
+import {
+  type HeadroomStatus,
+  headroomNow,
+  type TransactionStatus,
+  type Warning,
+  warningsOf,
+} from './warnings.ts'
 
 export type LinkState = 'starting' | 'mirroring' | 'paused' | 'stopped' | 'promoted' | 'faulted'
+
+export type PartitionStatus = Omit<PartitionReport, 'headroom' | 'transaction'> & {
+  readonly headroom?: HeadroomStatus
+  readonly transaction?: TransactionStatus
+}
 
 export type TopicStatus = {
   readonly name: string
   readonly state: PartitionState
-  readonly partitions: readonly PartitionReport[]
+  readonly partitions: readonly PartitionStatus[]
 }
 
 export type LinkStatus = {
@@ -41,6 +54,8 @@ export type LinkStatus = {
   readonly workers: readonly { readonly id: string; readonly slots: readonly number[] }[]
   readonly topics: readonly TopicStatus[]
   readonly groups: readonly never[]
+  /** What is not wrong yet. */
+  readonly warnings: readonly Warning[]
 }
 
 export type ObserveStatusInput = {
@@ -62,8 +77,12 @@ export async function observeStatus(input: ObserveStatusInput): Promise<LinkStat
   const now = clock.now()
   const link = readLink(store, settings.name)
   const known = readTopics(store, settings.name)
+  const filter = compilePatterns(settings.topics, 'topics')
+  // One that the config takes no more keeps its last report, which nobody brings up to date.
   const reports = new Map(
-    [...readReports(store, settings.name)].filter(([topic]) => known.has(topic) || link !== undefined),
+    [...readReports(store, settings.name)].filter(
+      ([topic]) => filter.matches(topic) && (known.has(topic) || link !== undefined),
+    ),
   )
   const workers = [...readWorkers(store, settings.name)]
   const alive = workers.filter(
@@ -76,7 +95,10 @@ export async function observeStatus(input: ObserveStatusInput): Promise<LinkStat
   const cursors = await liveOffsets(input.target, partitions, 'logEnd')
   const sourceEnds =
     input.source === undefined ? undefined : await liveOffsets(input.source, partitions, 'highWatermark')
-  const topics = [...reports].map(([name, report]) => topicStatus(name, report, { cursors, sourceEnds, now }))
+  const aliveAt = Math.max(0, ...workers.map(([, worker]) => worker.at))
+  const live = { cursors, sourceEnds, now, aliveAt, isAlive: alive.length > 0 }
+  const seen = [...reports].map(([name, report]) => topicStatus(name, report, live))
+  const topics = seen.map(({ topic }) => topic)
   const all = topics.flatMap(topic => topic.partitions)
 
   const seenAt =
@@ -97,6 +119,7 @@ export async function observeStatus(input: ObserveStatusInput): Promise<LinkStat
     workers: alive.map(([id]) => ({ id, slots: [0] })),
     topics,
     groups: [],
+    warnings: seen.flatMap(({ warnings }) => warnings),
   }
 }
 
@@ -126,19 +149,47 @@ type Live = {
   readonly cursors: ReadonlyMap<string, number> | undefined
   readonly sourceEnds: ReadonlyMap<string, number> | undefined
   readonly now: number
+  readonly aliveAt: number
+  readonly isAlive: boolean
 }
 
-function topicStatus(name: string, report: TopicReport, live: Live): TopicStatus {
-  const partitions = report.partitions.map(partition => {
+function topicStatus(
+  name: string,
+  report: TopicReport,
+  live: Live,
+): { readonly topic: TopicStatus; readonly warnings: readonly Warning[] } {
+  const warnings: Warning[] = []
+  const partitions = report.partitions.map((reported): PartitionStatus => {
+    const { headroom: _headroom, transaction: reportedTransaction, ...partition } = reported
+    // Without a worker nobody has looked whether it is still open.
+    const transaction = live.isAlive ? reportedTransaction : undefined
     const key = `${name}/${partition.partition}`
     const cursor = live.cursors?.get(key) ?? partition.cursor
     const sourceEnd = live.sourceEnds?.get(key) ?? partition.sourceEnd
     const lagRecords = Math.max(0, sourceEnd - cursor)
     // What the worker measured, grown by the age of its report; nothing is late that has arrived.
     const lagMs = lagRecords === 0 ? 0 : Math.round(partition.lagMs + Math.max(0, live.now - report.at))
-    return { ...partition, cursor, sourceEnd, lagRecords, lagMs }
+    const headroom = headroomNow(reported, lagRecords, { ...live, deletion: report.deletion })
+    const of = { topic: name, partition: partition.partition, cursor }
+    warnings.push(...warningsOf(of, { headroom, transaction, now: live.now }))
+    return {
+      ...partition,
+      cursor,
+      sourceEnd,
+      lagRecords,
+      lagMs,
+      ...(headroom !== undefined && { headroom: headroomStatus(headroom) }),
+      ...(transaction !== undefined && { transaction: transactionStatus(transaction, live.now) }),
+    }
   })
-  return { name, state: worst(partitions.map(partition => partition.state)), partitions }
+  return { topic: { name, state: worst(partitions.map(partition => partition.state)), partitions }, warnings }
+}
+
+const headroomStatus = ({ ms, basis, isAtMost }: Headroom): HeadroomStatus => ({ ms, basis, isAtMost })
+
+function transactionStatus(transaction: HoldingTransaction, now: number): TransactionStatus {
+  const { since, sentence: _sentence, ...facts } = transaction
+  return { ...facts, ageMs: Math.max(0, now - since) }
 }
 
 const BY_GRAVITY: readonly PartitionState[] = [
@@ -159,7 +210,7 @@ function stateOf(found: {
   readonly hasRun: boolean
   readonly alive: readonly (readonly [string, WorkerRecord])[]
   readonly topics: readonly TopicStatus[]
-  readonly all: readonly PartitionReport[]
+  readonly all: readonly PartitionStatus[]
 }): { readonly state: LinkState; readonly sentence: string } {
   const { input, hasRun, alive, topics, all } = found
   if (!hasRun) return { state: 'stopped', sentence: 'this link has never run; start it with: kdr run' }
