@@ -19,8 +19,8 @@ const services: Services = {
     await (await import('./wiring/links.ts')).readLinkStatus(config, link),
   withLink: async (config, link, act) =>
     await (await import('./wiring/open-link.ts')).withLink(config, link, act),
-  sendCommand: async (config, link, command) =>
-    await (await import('./wiring/open-link.ts')).sendCommand(config, link, command),
+  withMemory: async (config, link, act) =>
+    await (await import('./wiring/link-memory.ts')).withMemory(config, link, act),
 }
 
 async function main(): Promise<void> {

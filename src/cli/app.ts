@@ -7,7 +7,9 @@ import type { PartitionProgress } from '../engine/replicate/replication.ts'
 import type { LinkStatus } from '../engine/status/status.ts'
 import type { CheckOptions, PrefixCheck } from '../engine/verify/adopt.ts'
 import type { Verification, VerifyProgress } from '../engine/verify/verify.ts'
-import type { CommandRecord } from '../model/state-records.ts'
+import type { JournalEntry, JournalVerb } from '../model/journal.ts'
+import type { Scope } from '../model/pauses.ts'
+import type { PartitionLoss } from '../model/state-records.ts'
 import type { Log } from '../ports/log.ts'
 import type { Clock } from '../ports/clock.ts'
 
@@ -33,12 +35,34 @@ export type Services = {
   readLinkStatus(config: Config, link: LinkConfig): Promise<LinkStatus>
   /** Both sides of a link, open while `act` runs. Throws KdrError: see src/wiring/open-link.ts. */
   withLink<T>(config: Config, link: LinkConfig, act: (opened: OpenedLink) => Promise<T>): Promise<T>
-  /** Leaves a command for whoever runs the link now, or next (`isRunning`). */
-  sendCommand(
-    config: Config,
-    link: LinkConfig,
-    command: Omit<CommandRecord, 'at'>,
-  ): Promise<{ readonly id: string; readonly isRunning: boolean }>
+  /** What is known of a link at its target, open while `act` runs. Throws KdrError: see src/wiring/link-memory.ts. */
+  withMemory<T>(config: Config, link: LinkConfig, act: (memory: LinkMemory) => Promise<T>): Promise<T>
+}
+
+/** What an operator has approved (kdr link ...). */
+export type Order = {
+  readonly verb: Exclude<JournalVerb, 'adopt'>
+  readonly scope: Scope
+  /** The plan that was shown. */
+  readonly what: string
+  readonly reason?: string
+  readonly acceptLogStart?: boolean
+  readonly losses?: readonly PartitionLoss[]
+  /** Told the id of each command that was left for the worker. */
+  readonly onSent?: (id: string) => void
+}
+
+export type LinkMemory = {
+  /** Whether a kdr runs the link now. */
+  readonly isRunning: boolean
+  /** Newest first. */
+  journal(): JournalEntry[]
+  /** Throws KdrError('usage') for a topic or partition that the link does not have. */
+  assertKnown(scope: Scope): void
+  /** What faulted partitions in this scope would have to give up to go on. */
+  losses(scope: Scope): Promise<PartitionLoss[]>
+  /** Journals it, and carries it out or leaves it for the worker. Throws KdrError('usage') when it makes no sense. */
+  order(order: Order): Promise<void>
 }
 
 export type VerifyOptions = {

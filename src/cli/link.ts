@@ -1,261 +1,268 @@
-// kdr link adopt | resume | recopy, and the verbs that a later release brings: what a faulted state's sentence names as its way out.
+// kdr link adopt | pause | resume | accept-loss | recopy | forget | log: what a faulted state's sentence names as its way
+// out, and the journal of all that. Each shows its plan first.
 
 import type { Command } from 'commander'
-import type { AdoptedPartition } from '../engine/verify/adopt.ts'
 import type { LinkConfig } from '../config/index.ts'
 import { KdrError } from '../model/errors.ts'
-import { type App, type GlobalOptions, type OpenedLink, writeJson } from './app.ts'
+import { MAX_REASON } from '../model/journal.ts'
+import { nameScope, type Scope } from '../model/pauses.ts'
+import { type App, type GlobalOptions, type LinkMemory, type Order, writeJson } from './app.ts'
 import { approve } from './approve.ts'
-import { formatCount, plural } from './format.ts'
-import { startProgress } from './progress.ts'
-import { formatTable, styleOf } from './table.ts'
+import { formatCount } from './format.ts'
+import { adopt } from './link-adopt.ts'
+import { showLog } from './link-log.ts'
 
-type Changing = GlobalOptions & {
+export type Changing = GlobalOptions & {
   readonly topic?: string
   readonly yes?: boolean
   readonly dryRun?: boolean
   readonly reason?: string
 }
-type ResumeOptions = Changing & { readonly partition?: string; readonly acceptLogStart?: boolean }
-
-const LATER: readonly (readonly [verb: string, summary: string])[] = [
-  ['pause', 'stop copying for a while'],
-  ['accept-loss', 'go on without records that the source no longer has'],
-  ['forget', 'let go of a topic'],
-]
+type ScopedOptions = Changing & { readonly partition?: string; readonly acceptLogStart?: boolean }
+type Act = (app: App, name: string, options: ScopedOptions) => Promise<void>
 
 export function registerLink(program: Command, app: App): void {
   const link = program
     .command('link')
-    .summary('adopt, resume or recopy topics of a link')
+    .summary('pause, resume, adopt, recopy or forget topics of a link; accept a loss')
     .description('Ways out of a faulted state; the sentence of the state names the right one.')
     .helpGroup('Replicate')
     .helpCommand(false)
+  const verb = (name: string, act: Act): Command =>
+    changing(link.command(name))
+      .argument('<link>', 'a link of the config')
+      .action(async (of: string, _options: unknown, command: Command) => {
+        const options: ScopedOptions = command.optsWithGlobals()
+        assertReason(options)
+        await act(app, of, options)
+      })
+  const scoped = (name: string, act: Act): Command =>
+    verb(name, act)
+      .option('--topic <name>', 'only this topic')
+      .option('--partition <number>', 'only this partition of the topic')
 
-  changing(link.command('adopt'))
-    .argument('<link>', 'a link of the config')
-    .description(
-      'Goes on with a topic that stands at the target, after verifying that it is the beginning of its source. Exit 12 when it is not.',
-    )
-    .requiredOption('--topic <name>', 'the topic')
-    .action(
-      async (name: string, _options: unknown, command: Command) =>
-        await adopt(app, name, command.optsWithGlobals()),
-    )
-
-  changing(link.command('recopy'))
-    .argument('<link>', 'a link of the config')
-    .description('Deletes a mirror topic and copies it anew.')
-    .requiredOption('--topic <name>', 'the topic')
-    .action(
-      async (name: string, _options: unknown, command: Command) =>
-        await recopy(app, name, command.optsWithGlobals()),
-    )
-
-  changing(link.command('resume'))
-    .argument('<link>', 'a link of the config')
-    .description('Lets what has stopped try again.')
-    .option('--topic <name>', 'only this topic')
-    .option('--partition <number>', 'only this partition of the topic')
+  scoped('pause', pause).description(
+    'Stops copying, until it is resumed: also over restarts. The lag is shown meanwhile; what the source deletes meanwhile is lost.',
+  )
+  scoped('resume', resume)
+    .description('Lets what was paused go on, and what has stopped try again.')
     .option(
       '--accept-log-start',
       "delete at the target what the source's log start has left behind, however much",
     )
-    .action(
-      async (name: string, _options: unknown, command: Command) =>
-        await resume(app, name, command.optsWithGlobals()),
+  verb('adopt', adopt)
+    .description(
+      'Goes on with a topic that stands at the target, after verifying that it is the beginning of its source. Exit 12 when it is not.',
     )
-
-  for (const [verb, summary] of LATER) {
-    link
-      .command(verb)
-      .summary(summary)
-      .description(`${summary} (not available yet)`)
-      .allowUnknownOption()
-      .allowExcessArguments()
-      .helpOption(false)
-      .action(() => {
-        throw new KdrError('not-available', `\`kdr link ${verb}\` is not available yet`)
-      })
-  }
+    .requiredOption('--topic <name>', 'the topic')
+  scoped('accept-loss', acceptLoss)
+    .description(
+      'Goes on without the offsets that a partition has stopped for; the ledger keeps them, with who, when and why.',
+    )
+    .option(
+      '--accept-log-start',
+      'delete the older records of the mirror too, so that a very long range is filled within seconds',
+    )
+  verb('recopy', recopy)
+    .description('Deletes a mirror topic and copies it anew.')
+    .requiredOption('--topic <name>', 'the topic')
+  verb('forget', forget)
+    .description('Lets go of a mirror topic: it stays as it is, and kdr leaves it alone.')
+    .requiredOption('--topic <name>', 'the topic')
+  link
+    .command('log')
+    .argument('<link>', 'a link of the config')
+    .summary('who did what to a link, when and why')
+    .description('Shows the journal of a link, newest first.')
+    .action(
+      async (of: string, _options: unknown, command: Command) =>
+        await showLog(app, of, command.optsWithGlobals()),
+    )
 }
 
 function changing(command: Command): Command {
   return command
     .option('--yes', 'do not ask')
     .option('--dry-run', 'show the plan and change nothing')
-    .option('--reason <text>', 'why; kept with what is recorded')
+    .option('--reason <text>', 'why; kept in the journal')
 }
 
-async function adopt(app: App, name: string, options: Changing): Promise<void> {
-  const topic = options.topic ?? ''
-  const config = await app.loadConfig(options.config)
-  const [link] = app.services.chooseLinks(config, [name]) as [LinkConfig]
-  await app.services.withLink(config, link, async opened => {
-    if (await opened.isMirrored(topic))
-      throw new KdrError('usage', `topic "${topic}" is mirrored by link "${name}" already`, {
-        hint: `See where it stands: kdr status --link ${name}`,
-      })
-    const checked = await checkPrefix(app, opened, link, topic)
-    const plan = {
-      link: name,
-      topic,
-      partitions: checked.partitions,
-      addPartitions: checked.sourcePartitions - checked.partitions.length,
-    }
-    showPlan(app, link, plan, options.json === true)
-    if (options.dryRun !== true) {
-      const change = `topic "${topic}" on "${link.target}" becomes a mirror of "${link.source}"`
-      await approve(app, { yes: options.yes === true, name: topic, change })
-      await opened.adopt(topic, checked, options.reason)
-    }
-    const adopted = options.dryRun !== true
-    if (options.json === true) writeJson(app, { ...plan, adopted, dryRun: options.dryRun === true })
-    else
-      app.stdout.write(
-        adopted ? `adopted: \`kdr run\` goes on from there\n` : `dry run: nothing was changed\n`,
-      )
+function assertReason({ reason }: Changing): void {
+  if (reason === undefined || reason.length <= MAX_REASON) return
+  throw new KdrError(
+    'usage',
+    `a reason has at most ${MAX_REASON} characters, and this one has ${reason.length}`,
+  )
+}
+
+/** A plan in words, and what is to be done once it is approved. */
+type Plan = Omit<Order, 'onSent'> & {
+  readonly link: LinkConfig
+  /** The name to type; undefined: nothing is lost by it, so nobody is asked. */
+  readonly typed: string | undefined
+  /** More lines of the plan. */
+  readonly details?: readonly string[]
+}
+
+async function pause(app: App, name: string, options: ScopedOptions): Promise<void> {
+  const scope = readScope(options)
+  const what = `${nameScope(name, scope)} stops being copied until it is resumed; what the source deletes meanwhile is lost`
+  await carryOut(app, name, options, (link, memory) => {
+    memory.assertKnown(scope)
+    return Promise.resolve({ link, verb: 'pause', scope, what, typed: scope.topic ?? name })
   })
 }
 
-async function checkPrefix(app: App, opened: OpenedLink, link: LinkConfig, topic: string) {
-  const progress = startProgress(app)
-  const { signal } = app
-  const checked = await opened
-    .checkPrefix(topic, {
-      signal,
-      onProgress: ({ partition, offset, end }) =>
-        progress.update(
-          `verifying "${topic}": partition ${partition}, offset ${formatCount(offset)} of ${formatCount(end)}`,
-        ),
+async function resume(app: App, name: string, options: ScopedOptions): Promise<void> {
+  const scope = readScope(options)
+  const acceptLogStart = options.acceptLogStart === true
+  await carryOut(app, name, options, (link, memory) => {
+    memory.assertKnown(scope)
+    const again = `${nameScope(name, scope)} goes on, and tries again what has stopped`
+    const what = acceptLogStart
+      ? `${again}; records below the source's log start are deleted on "${link.target}"`
+      : again
+    // Trying again deletes nothing; following the log start does.
+    const typed = acceptLogStart ? (scope.topic ?? name) : undefined
+    return Promise.resolve({
+      link,
+      verb: 'resume',
+      scope,
+      what,
+      typed,
+      ...(acceptLogStart && { acceptLogStart }),
     })
-    .finally(() => progress.clear())
-  if (checked.kind === 'prefix') return checked
-  if (checked.kind === 'missing') {
-    const cluster = link[checked.side]
-    throw new KdrError('usage', `there is no topic "${topic}" on "${cluster}"`, {
-      hint:
-        checked.side === 'target' ? 'There is nothing to adopt: `kdr run` creates it.' : 'Check the name.',
-    })
-  }
-  throw new KdrError(
-    'not-empty',
-    `topic "${topic}" on "${link.target}" is not the beginning of the one on "${link.source}": first difference: ${checked.where}, ${checked.what}`,
-    {
-      hint: 'Delete the topic at the target, or leave it out of the link.',
-      facts: { topic, where: checked.where, what: checked.what },
-    },
-  )
+  })
 }
 
-type Plan = {
-  readonly link: string
-  readonly topic: string
-  readonly partitions: readonly AdoptedPartition[]
-  readonly addPartitions: number
-}
-
-/** With --json the plan goes to stderr: stdout is for the one object. */
-function showPlan(app: App, link: LinkConfig, plan: Plan, isJson: boolean): void {
-  const out = isJson ? app.stderr : app.stdout
-  const rows = plan.partitions.map(({ partition, records, logStart, logEnd, sourceEnd }) => [
-    String(partition),
-    formatCount(records),
-    `${formatCount(logStart.target)}–${formatCount(logEnd)}`,
-    `${formatCount(logStart.source)}–${formatCount(sourceEnd)}`,
-  ])
-  const table = formatTable(
-    [
-      { title: 'PARTITION', align: 'right' },
-      { title: 'EQUAL RECORDS', align: 'right' },
-      { title: `AT ${link.target.toUpperCase()}`, align: 'right' },
-      { title: `AT ${link.source.toUpperCase()}`, align: 'right' },
-    ],
-    rows,
-    styleOf(out, app.env),
-  )
-  const more = plan.addPartitions > 0 ? `, after adding ${plural(plan.addPartitions, 'partition')} to it` : ''
-  out.write(
-    `${table}\nall that topic "${plan.topic}" holds on "${link.target}" equals "${link.source}"; link "${plan.link}" will go on at its ends${more}\n`,
-  )
+async function acceptLoss(app: App, name: string, options: ScopedOptions): Promise<void> {
+  const scope = readScope(options)
+  const acceptLogStart = options.acceptLogStart === true
+  await carryOut(app, name, options, async (link, memory) => {
+    memory.assertKnown(scope)
+    const losses = await memory.losses(scope)
+    if (losses.length === 0) {
+      throw new KdrError(
+        'usage',
+        `${nameScope(name, scope)} has not stopped for a loss that can be accepted`,
+        {
+          hint: 'What can be: lost-to-retention, corrupt, too-large. Of any other state `kdr status` names the way out.',
+        },
+      )
+    }
+    const offsets = losses.reduce((sum, { from, to }) => sum + to - from, 0)
+    const older = acceptLogStart ? `; older records of the mirror are deleted on "${link.target}"` : ''
+    const what = `${formatCount(offsets)} offset(s) of ${nameScope(name, scope)} are given up for good, and entered in the ledger${older}`
+    const details = losses.map(({ topic, partition, from, to, cause }) => {
+      const why = {
+        retention: 'the source deleted them',
+        corrupt: 'the source cannot read them',
+        'too-large': 'the source has them; the target refuses them',
+      }[cause]
+      return `  "${topic}/${partition}": offsets ${from} to ${to - 1} (${formatCount(to - from)}): ${why}`
+    })
+    const typed = scope.topic ?? name
+    return {
+      link,
+      verb: 'accept-loss',
+      scope,
+      what,
+      losses,
+      details,
+      typed,
+      ...(acceptLogStart && { acceptLogStart }),
+    }
+  })
 }
 
 /** The mirror is deleted, so this is asked for by name; the worker does it, and copies from the beginning. */
-async function recopy(app: App, name: string, options: Changing & { readonly topic: string }): Promise<void> {
-  const config = await app.loadConfig(options.config)
-  const [link] = app.services.chooseLinks(config, [name]) as [LinkConfig]
-  const plan = `mirror topic "${options.topic}" on "${link.target}" will be deleted, and copied anew from "${link.source}"`
-  const isDry = options.dryRun === true
-  ;(options.json === true ? app.stderr : app.stdout).write(`${plan}\n`)
-  if (!isDry) await approve(app, { yes: options.yes === true, name: options.topic, change: plan })
-  const sent = isDry
-    ? undefined
-    : await app.services.sendCommand(config, link, {
-        verb: 'recopy',
-        topic: options.topic,
-        ...(options.reason !== undefined && { reason: options.reason }),
-      })
-  if (options.json === true)
-    writeJson(app, {
-      link: name,
+async function recopy(app: App, name: string, options: ScopedOptions): Promise<void> {
+  const { topic = '' } = options
+  await carryOut(app, name, options, link =>
+    Promise.resolve({
+      link,
       verb: 'recopy',
-      topic: options.topic,
-      dryRun: isDry,
-      ...(sent !== undefined && { command: sent.id, running: sent.isRunning }),
-    })
-  else app.stdout.write(`${outcomeOf(sent)}\n`)
+      scope: { topic },
+      what: `mirror topic "${topic}" on "${link.target}" will be deleted, and copied anew from "${link.source}"`,
+      typed: topic,
+    }),
+  )
 }
 
-function outcomeOf(sent: { readonly isRunning: boolean } | undefined): string {
-  if (sent === undefined) return 'dry run: nothing was changed'
-  return sent.isRunning
-    ? 'the running kdr takes it up within seconds; see: kdr status'
+async function forget(app: App, name: string, options: ScopedOptions): Promise<void> {
+  const { topic = '' } = options
+  await carryOut(app, name, options, link =>
+    Promise.resolve({
+      link,
+      verb: 'forget',
+      scope: { topic },
+      what: `topic "${topic}" on "${link.target}" is no mirror of "${link.source}" any more: it stays as it is, and what is known of it is deleted, its ledger included`,
+      details: [
+        '  its configs stay too (retention.ms=-1 among them)',
+        `  kdr leaves it alone from then on, although \`topics:\` may take it; to take it back: kdr link adopt ${name} --topic ${topic}`,
+        `  when it is deleted on "${link.target}", it is a new topic, and copied as one; to prevent that, exclude it in the config: "!${topic}"`,
+      ],
+      typed: topic,
+    }),
+  )
+}
+
+/** Shows the plan, asks, does it, says what came of it. With --json the plan goes to stderr: stdout is for the one object. */
+async function carryOut(
+  app: App,
+  name: string,
+  options: ScopedOptions,
+  makePlan: (link: LinkConfig, memory: LinkMemory) => Promise<Plan>,
+): Promise<void> {
+  const config = await app.loadConfig(options.config)
+  const [link] = app.services.chooseLinks(config, [name]) as [LinkConfig]
+  await app.services.withMemory(config, link, async memory => {
+    const { typed, details = [], ...plan } = await makePlan(link, memory)
+    const isDry = options.dryRun === true
+    const lines = [plan.what, ...details]
+    ;(options.json === true ? app.stderr : app.stdout).write(`${lines.join('\n')}\n`)
+    if (!isDry && typed !== undefined)
+      await approve(app, { yes: options.yes === true, name: typed, change: plan.what })
+    const sent: string[] = []
+    const { verb, scope, what, losses, acceptLogStart } = plan
+    const { reason } = options
+    if (!isDry)
+      await memory.order({
+        verb,
+        scope,
+        what,
+        ...(losses !== undefined && { losses }),
+        ...(acceptLogStart !== undefined && { acceptLogStart }),
+        ...(reason !== undefined && { reason }),
+        onSent: id => void sent.push(id),
+      })
+    const { isRunning } = memory
+    if (options.json === true)
+      writeJson(app, {
+        link: name,
+        verb,
+        ...scope,
+        what,
+        ...(losses !== undefined && { losses }),
+        ...(verb === 'resume' && { acceptLogStart: acceptLogStart === true }),
+        ...(reason !== undefined && { reason }),
+        dryRun: isDry,
+        ...(!isDry && { running: isRunning }),
+        ...(sent[0] !== undefined && { command: sent[0] }),
+      })
+    else app.stdout.write(`${isDry ? 'dry run: nothing was changed' : outcomeOf(isRunning)}\n`)
+  })
+}
+
+function outcomeOf(isRunning: boolean): string {
+  return isRunning
+    ? 'the running kdr takes it up within seconds; see: kdr status, kdr link log'
     : 'recorded; no kdr runs this link now, the next `kdr run` takes it up'
 }
 
-async function resume(app: App, name: string, options: ResumeOptions): Promise<void> {
-  const { topic } = options
-  const partition = readPartition(options)
-  const config = await app.loadConfig(options.config)
-  const [link] = app.services.chooseLinks(config, [name]) as [LinkConfig]
-  const what =
-    topic === undefined
-      ? `link "${name}"`
-      : `topic "${topic}"${partition === undefined ? '' : ` partition ${partition}`} of link "${name}"`
-  const acceptLogStart = options.acceptLogStart === true
-  const plan = acceptLogStart
-    ? `${what} will try again, and records below the source's log start will be deleted on "${link.target}"`
-    : `${what} will try again`
-  const isDry = options.dryRun === true
-  ;(options.json === true ? app.stderr : app.stdout).write(`${plan}\n`)
-  // Trying again deletes nothing; following the log start does.
-  if (!isDry && acceptLogStart)
-    await approve(app, { yes: options.yes === true, name: topic ?? name, change: plan })
-  const sent = isDry
-    ? undefined
-    : await app.services.sendCommand(config, link, {
-        verb: 'resume',
-        ...(topic !== undefined && { topic }),
-        ...(partition !== undefined && { partition }),
-        ...(acceptLogStart && { acceptLogStart }),
-        ...(options.reason !== undefined && { reason: options.reason }),
-      })
-  if (options.json === true)
-    writeJson(app, {
-      link: name,
-      verb: 'resume',
-      ...(topic !== undefined && { topic }),
-      ...(partition !== undefined && { partition }),
-      acceptLogStart,
-      dryRun: isDry,
-      ...(sent !== undefined && { command: sent.id, running: sent.isRunning }),
-    })
-  else app.stdout.write(`${outcomeOf(sent)}\n`)
-}
-
-function readPartition({ topic, partition }: ResumeOptions): number | undefined {
-  if (partition === undefined) return undefined
+function readScope({ topic, partition }: ScopedOptions): Scope {
+  if (partition === undefined) return topic === undefined ? {} : { topic }
   if (topic === undefined) throw new KdrError('usage', '`--partition` goes with `--topic`')
-  if (/^\d+$/.test(partition)) return Number(partition)
+  if (/^\d+$/.test(partition)) return { topic, partition: Number(partition) }
   throw new KdrError('usage', `"${partition}" is not the number of a partition`)
 }

@@ -21,6 +21,8 @@ type RunOptions = GlobalOptions & {
   readonly verbose?: boolean
 }
 
+/** Of a paused topic each partition says the same. */
+const PAUSED_SHOWN = 10
 /** A second look that costs nothing while nothing happens. */
 const SUMMARY_EVERY_MS = 60_000
 
@@ -128,7 +130,12 @@ async function runOnce(
   if (options.json === true)
     writeJson(app, { links: results.map(({ link, result }) => ({ name: link.name, ...result })) })
   else for (const { link, result } of results) print(app, link, result)
-  app.exit = exitOf(results.flatMap(({ result }) => result.faulted.map(fault => fault.reason)))
+  app.exit = exitOf(
+    results.flatMap(({ result }) => [
+      ...result.faulted.map(fault => fault.reason),
+      ...result.paused.map(() => 'paused'),
+    ]),
+  )
 }
 
 type Show = {
@@ -153,16 +160,26 @@ function show(app: App, link: LinkConfig, { now, speed, progress, isLines }: Sho
 
 function print(app: App, link: LinkConfig, result: OnceResult): void {
   const style = styleOf(app.stdout, app.env)
-  const { records, bytes, elapsedMs, partitions, faulted } = result
-  const reached = partitions - faulted.length
+  const { records, bytes, elapsedMs, partitions, faulted, paused } = result
+  const reached = partitions - faulted.length - paused.length
   const verdict =
-    faulted.length === 0 ? style.green('caught up') : style.red('finished, with partitions that stopped')
+    faulted.length > 0
+      ? style.red('finished, with partitions that stopped')
+      : paused.length > 0
+        ? style.yellow('finished, but for what is paused')
+        : style.green('caught up')
   app.stdout.write(
     `${style.bold(link.name)}  ${link.source} → ${link.target}  ${verdict}: ${formatCount(reached)} of ${plural(partitions, 'partition')}, ` +
       `${plural(records, 'record')}, ${formatBytes(bytes)} in ${formatDuration(elapsedMs)} (${formatRate(bytes, elapsedMs)})\n`,
   )
   for (const sentence of new Set(faulted.map(fault => fault.sentence)))
     app.stdout.write(`  ${style.red('✗')} ${sentence}\n`)
+  for (const { sentence } of paused.slice(0, PAUSED_SHOWN))
+    app.stdout.write(`  ${style.yellow('!')} ${sentence}\n`)
+  if (paused.length > PAUSED_SHOWN)
+    app.stdout.write(
+      style.dim(`  ... and ${plural(paused.length - PAUSED_SHOWN, 'paused partition')} more\n`),
+    )
 }
 
 /** 12 and 14 only when nothing else is wrong, so that a script can tell. */

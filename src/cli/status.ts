@@ -98,7 +98,7 @@ function renderLink(link: LinkStatus, options: StatusOptions, style: Style): str
     style,
   )
   const hidden = sorted.length - shown.length
-  return `${head}\n${table}${hidden > 0 ? style.dim(`... and ${plural(hidden, 'topic')} more (--all)\n`) : ''}${troubles(link, style)}${warnings(link, style)}`
+  return `${head}\n${table}${hidden > 0 ? style.dim(`... and ${plural(hidden, 'topic')} more (--all)\n`) : ''}${troubles(link, style)}${warnings(link, style)}${leftAlone(link, style)}`
 }
 
 /** The first of each kind of a topic, and how many partitions of it are meant. */
@@ -123,6 +123,11 @@ function troubles(link: LinkStatus, style: Style): string {
   return sentences.size === 0
     ? ''
     : `\n${[...sentences].map(sentence => `${style.red('✗')} ${sentence}\n`).join('')}`
+}
+
+function leftAlone({ forgotten }: LinkStatus, style: Style): string {
+  const names = forgotten.map(({ topic }) => `"${topic}"`).join(', ')
+  return names === '' ? '' : style.dim(`\nleft alone (kdr link forget): ${names}\n`)
 }
 
 function sum(topic: TopicStatus, of: 'lagRecords'): number {

@@ -129,7 +129,13 @@ function render(result: Verification, rendering: Rendering): string {
     ]),
     style,
   )
-  const parts = [table, differences(result, style), explained(result, style), gaps(result, rendering)]
+  const parts = [
+    table,
+    differences(result, style),
+    explained(result, style),
+    lost(result, style),
+    gaps(result, rendering),
+  ]
   return `${parts.filter(part => part !== '').join('')}${sentence(result, rendering)}\n`
 }
 
@@ -180,9 +186,27 @@ function difference({ firstDifference, different, unexplained }: PartitionVerdic
 }
 
 function explained({ partitions }: Verification, style: Style): string {
-  const count = sum(partitions, 'onlySource') + sum(partitions, 'onlyTarget') - sum(partitions, 'unexplained')
-  if (count === 0) return ''
-  return style.dim(`\n${plural(count, 'record')} on one side only, explained by compaction\n`)
+  const total = (of: (partition: PartitionVerdict) => number) =>
+    partitions.reduce((all, partition) => all + of(partition), 0)
+  const ledger = total(each => each.ledger ?? 0)
+  const fillers = total(each => each.fillers ?? 0)
+  const compaction = total(each => each.onlySource + each.onlyTarget - each.unexplained) - ledger - fillers
+  const line = (count: number, by: string) =>
+    count > 0 ? style.dim(`\n${plural(count, 'record')} on one side only, explained by ${by}\n`) : ''
+  return `${line(compaction, 'compaction')}${line(ledger, 'the ledger')}${line(fillers, 'what kdr fills gaps with')}`
+}
+
+/** What was lost and accepted: it makes no difference between the sides, and nobody should forget it. */
+function lost({ partitions }: Verification, style: Style): string {
+  const lines = partitions.flatMap(({ topic, partition, lost: ranges = [] }) =>
+    ranges.map(({ from, to, cause, by, at, why }) => {
+      const reason = why === undefined ? '' : `: ${why}`
+      return `${style.yellow('!')} ${topic} partition ${partition}: offsets ${from} to ${to - 1} lost (${cause}), accepted by ${by} at ${at}${reason}\n`
+    }),
+  )
+  const hidden = lines.length - LINES_SHOWN
+  const more = hidden > 0 ? style.dim(`... and ${plural(hidden, 'range')} more (--json has all)\n`) : ''
+  return lines.length === 0 ? '' : `\n${lines.slice(0, LINES_SHOWN).join('')}${more}`
 }
 
 /** What a consumer should know that no comparison of records shows. */

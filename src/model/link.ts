@@ -1,4 +1,5 @@
 // The vocabulary of a link's state, as `kdr status` shows it and `_kdr.state` keeps it (CLI.md).
+import type { LossCause, LossRange } from './ledger.ts'
 
 export type PartitionState = 'seeding' | 'mirroring' | 'paused' | 'promoted' | 'waiting' | 'faulted'
 
@@ -21,7 +22,28 @@ export type FaultReason =
   | 'unreachable'
 
 /** Why a partition does not go on. `sentence` names topic, partition, offsets and cause, and ends with the way out. */
-export type Fault = { readonly reason: FaultReason; readonly sentence: string }
+export type Fault = {
+  readonly reason: FaultReason
+  readonly sentence: string
+  /** What `kdr link accept-loss` would give up; without it there is nothing to accept. */
+  readonly loss?: PossibleLoss
+}
+export type PossibleLoss = LossRange & { readonly cause: LossCause }
+
+/** What the offsets below a cursor are. Together they are the cursor. */
+export type OffsetCounts = {
+  readonly records: number
+  readonly markers: number
+  readonly aborted: number
+  /** Taken by the cleaner, or never used. */
+  readonly compacted: number
+  /** Below the source's log start when the copy began. */
+  readonly seeded: number
+  /** Lost and accepted: the ledger has the ranges. */
+  readonly lost: number
+  /** Adopted, or copied by a kdr that ended before it could say what they are. */
+  readonly uncounted: number
+}
 
 /** How gaps are filled at the target: by WriteTxnMarkers (cluster rights) or by empty transactions. */
 export type FillMode = 'markers' | 'transactions'
@@ -78,6 +100,7 @@ export type PartitionReport = {
   readonly state: PartitionState
   readonly reason?: FaultReason
   readonly sentence?: string
+  readonly loss?: PossibleLoss
   readonly cursor: number
   readonly sourceEnd: number
   readonly lagRecords: number
@@ -85,4 +108,5 @@ export type PartitionReport = {
   /** Undefined: nothing is behind for long, or nothing deletes there. */
   readonly headroom?: Headroom | undefined
   readonly transaction?: HoldingTransaction | undefined
+  readonly offsets?: OffsetCounts
 }

@@ -1,4 +1,5 @@
 // Keys and shapes of what a link keeps in `_kdr.state`. Every record carries `v: 1`; the store refuses newer ones.
+import { EMPTY_LEDGER, type Ledger, type LossCause, type LossRange } from './ledger.ts'
 import type { Deletion, FillMode, Lineage, PartitionReport } from './link.ts'
 
 /** The part of a state store that these readers need. */
@@ -54,6 +55,8 @@ export type PartitionRecord = {
   readonly epochs: Lineage
   /** The source's log start when the copy began. */
   readonly origin: number
+  /** Which mirror it is about: tells a topic that kdr has filled from one that somebody else has. */
+  readonly targetTopicId?: string
 }
 
 export type WorkerRecord = {
@@ -72,22 +75,68 @@ export type TopicReport = {
   readonly deletion?: Deletion | undefined
 }
 
-/** What an operator asks of the running worker (`kdr link ...`); whoever carries it out deletes it. */
+/** A loss that an operator has accepted: exactly these offsets of the partition. */
+export type PartitionLoss = LossRange & {
+  readonly topic: string
+  readonly partition: number
+  readonly cause: LossCause
+}
+
+/**
+ * What an operator asks of the running worker (`kdr link ...`); whoever carries it out deletes it. The journal has an
+ * entry of the same id.
+ */
 export type CommandRecord = {
-  readonly verb: 'resume' | 'recopy'
+  readonly verb: 'resume' | 'recopy' | 'accept-loss' | 'forget'
   readonly topic?: string
   readonly partition?: number
   readonly acceptLogStart?: boolean
-  /** Of a recopy: the mirror that is meant. A command that comes twice does not meet the mirror made in between. */
+  /** Of a recopy or forget: the mirror that is meant. A command that comes twice does not meet a mirror made in between. */
   readonly targetTopicId?: string
+  readonly losses?: readonly PartitionLoss[]
   readonly at: number
+  /** user@host. */
+  readonly by: string
   readonly reason?: string
+}
+
+export const ledgerKey = (link: string, topic: string, partition: number): string =>
+  `ledger/${link}/${topic}/${partition}`
+
+export function readLedger(
+  store: StateReader,
+  link: string,
+  { topic, partition }: { readonly topic: string; readonly partition: number },
+): Ledger {
+  return read<Ledger>(store, ledgerKey(link, topic, partition)) ?? EMPTY_LEDGER
 }
 
 /** Keys of everything that is known of one mirror topic, but for what it was. */
 export function keysOfMirror(store: StateReader, link: string, topic: string): string[] {
-  return ['partition', 'report'].flatMap(kind =>
+  return ['partition', 'ledger', 'report'].flatMap(kind =>
     store.entries(`${kind}/${link}/${topic}/`).map(([key]) => key),
+  )
+}
+
+/** By `topic/partition`. */
+export function readLedgers(store: StateReader, link: string): Map<string, Ledger> {
+  const prefix = `ledger/${link}/`
+  return new Map(store.entries(prefix).map(([key, record]) => [key.slice(prefix.length), record as Ledger]))
+}
+
+/** A topic at the target that kdr leaves alone, although the link's patterns take it (`kdr link forget`). */
+export type ForgottenRecord = {
+  readonly targetTopicId: string
+  readonly at: number
+  readonly by: string
+  readonly reason?: string
+}
+export const forgottenKey = (link: string, topic: string): string => `forgotten/${link}/${topic}`
+
+export function readForgotten(store: StateReader, link: string): Map<string, ForgottenRecord> {
+  const prefix = forgottenKey(link, '')
+  return new Map(
+    store.entries(prefix).map(([key, record]) => [key.slice(prefix.length), record as ForgottenRecord]),
   )
 }
 /** Who is about to take the link over. */

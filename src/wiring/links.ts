@@ -94,7 +94,8 @@ function running(
 
 /** A topic that kdr does not mirror (not empty, recreated) has no position: its offsets are none of ours. */
 function positionOf(copy: PartitionCopy): MirrorPosition[] {
-  const isStopped = copy.state === 'faulted' || copy.fault?.reason === 'source-deleted'
+  const isStopped =
+    copy.state === 'faulted' || copy.state === 'paused' || copy.fault?.reason === 'source-deleted'
   if (isStopped && !copy.isAnchored) return []
   const { topic, partition, isAnchored } = copy
   return [{ topic, partition, isAnchored, isStopped, cursor: copy.appended, logStart: copy.targetLogStart }]

@@ -5,13 +5,13 @@ import { checkPrefix } from '../engine/verify/adopt.ts'
 import { verify } from '../engine/verify/verify.ts'
 import { recordCodec } from '../kafka/records.ts'
 import { KdrError } from '../model/errors.ts'
+import { writeJournal } from '../model/journal.ts'
 import { compilePatterns } from '../model/patterns.ts'
 import {
-  commandKey,
-  type CommandRecord,
+  forgottenKey,
+  readLedgers,
   readLink,
   readTopics,
-  readWorkers,
   type TopicRecord,
   topicKey,
   toRecord,
@@ -19,11 +19,8 @@ import {
 import type { Cluster } from '../ports/cluster.ts'
 import type { StateStore } from '../ports/state.ts'
 import { openTopicStore } from '../state/topic-store.ts'
-import { clusterOf, openBoth, openCluster } from './clusters.ts'
-import { systemClock, systemEntropy } from './system.ts'
-
-/** A worker that has not beaten for this long is taken for gone. */
-const WORKER_GONE_MS = 30_000
+import { openBoth } from './clusters.ts'
+import { systemClock, systemEntropy, whoAmI } from './system.ts'
 
 /** Throws KdrError: unreachable, not-allowed, cluster-lacks; what is opened is closed when `act` has ended. */
 export async function withLink<T>(
@@ -40,6 +37,7 @@ export async function withLink<T>(
         await verify({
           ...clusters,
           link: link.name,
+          ledgers: await withStore(target, false, store => Promise.resolve(readLedgers(store, link.name))),
           isWanted: topic => filter.matches(topic),
           topics,
           signal,
@@ -61,17 +59,29 @@ export async function withLink<T>(
       },
       checkPrefix: async (topic, options) => await checkPrefix(clusters, topic, options),
       adopt: async (topic, { sourceTopicId, targetTopicId, partitions }, reason) => {
-        const record: TopicRecord & { readonly reason?: string } = {
+        const record: TopicRecord = {
           phase: 'mirroring',
           sourceTopicId,
           targetTopicId,
           applied: {},
           adoptedUpTo: partitions.map(({ logEnd }) => logEnd),
-          ...(reason !== undefined && { reason }),
         }
         await withStore(target, true, async store => {
           await assertClusters(link, store, { source, target })
+          const at = systemClock.now()
+          await writeJournal(store, link.name, {
+            id: systemEntropy.uuid(),
+            at,
+            by: whoAmI(),
+            verb: 'adopt',
+            topic,
+            ...(reason !== undefined && { reason }),
+            what: `topic "${topic}" becomes a mirror, with what it holds`,
+            state: 'done',
+            doneAt: at,
+          })
           await store.put(topicKey(link.name, topic), toRecord('topic', record))
+          await store.put(forgottenKey(link.name, topic), undefined)
         })
       },
     })
@@ -80,43 +90,7 @@ export async function withLink<T>(
   }
 }
 
-/** Leaves a command for the worker of the link. Throws KdrError: unreachable, not-allowed; usage if it has never run. */
-/** The mirror that a recopy means, by id. Throws KdrError('usage') for a topic that is not mirrored. */
-function mirrorOf(store: StateStore, link: string, topic: string): { readonly targetTopicId: string } {
-  const targetTopicId = readTopics(store, link).get(topic)?.targetTopicId
-  if (targetTopicId !== undefined) return { targetTopicId }
-  throw new KdrError('usage', `link "${link}" does not mirror topic "${topic}"`, {
-    hint: `A topic that kdr did not make is deleted with Kafka's own tools, or taken over: kdr link adopt ${link} --topic ${topic}`,
-  })
-}
-
-export async function sendCommand(
-  config: Config,
-  link: LinkConfig,
-  command: Omit<CommandRecord, 'at'>,
-): Promise<{ readonly id: string; readonly isRunning: boolean }> {
-  const target = await openCluster(clusterOf(config, link.target), systemClock)
-  try {
-    return await withStore(target, false, async store => {
-      if (readLink(store, link.name) === undefined)
-        throw new KdrError('usage', `link "${link.name}" has never run, so that there is nothing to resume`, {
-          hint: `Start it: kdr run --link ${link.name}`,
-        })
-      const now = systemClock.now()
-      const id = systemEntropy.uuid()
-      const isRunning = [...readWorkers(store, link.name).values()].some(
-        ({ state, at }) => state === 'running' && now - at < WORKER_GONE_MS,
-      )
-      const mirror = command.verb === 'recopy' ? mirrorOf(store, link.name, command.topic ?? '') : {}
-      await store.put(commandKey(link.name, id), toRecord('command', { ...command, ...mirror, at: now }))
-      return { id, isRunning }
-    })
-  } finally {
-    await target.close()
-  }
-}
-
-async function withStore<T>(
+export async function withStore<T>(
   target: Cluster,
   create: boolean,
   act: (store: StateStore) => Promise<T>,

@@ -5,7 +5,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import type { App, OpenedLink, Services } from '../../src/cli/app.ts'
+import type { App, LinkMemory, OpenedLink, Order, Services } from '../../src/cli/app.ts'
 import type { PrefixCheck } from '../../src/engine/verify/adopt.ts'
 import type { PartitionVerdict, Verification } from '../../src/engine/verify/verify.ts'
 import { makeTestApp, runForTest } from '../support/app.ts'
@@ -39,7 +39,7 @@ const prefix: PrefixCheck = {
   partitions: [{ partition: 0, records: 7, logStart: { source: 0, target: 0 }, logEnd: 7, sourceEnd: 9 }],
 }
 
-function servicesOf(opened: Partial<OpenedLink>, sendCommand?: Services['sendCommand']): Services {
+function servicesOf(opened: Partial<OpenedLink>, memory?: Partial<LinkMemory>): Services {
   const link: OpenedLink = {
     verify: () => Promise.reject(new Error('not asked for')),
     isMirrored: () => Promise.resolve(false),
@@ -51,7 +51,15 @@ function servicesOf(opened: Partial<OpenedLink>, sendCommand?: Services['sendCom
   return {
     ...services,
     withLink: async (_config, _link, act) => await act(link),
-    ...(sendCommand !== undefined && { sendCommand }),
+    withMemory: async (_config, _link, act) =>
+      await act({
+        isRunning: true,
+        journal: () => [],
+        assertKnown: () => {},
+        losses: () => Promise.resolve([]),
+        order: () => Promise.reject(new Error('nothing was to be ordered')),
+        ...memory,
+      }),
   }
 }
 
@@ -165,12 +173,22 @@ describe('kdr link', () => {
     assert.equal((await run(adopt, servicesOf({ isMirrored: () => Promise.resolve(true) }))).exit, 2)
   })
 
-  test('resume leaves a command; what deletes at the target is asked for', async () => {
-    const sent: unknown[] = []
-    const services = servicesOf({}, (_config, _link, command) => {
-      sent.push(command)
-      return Promise.resolve({ id: 'x', isRunning: true })
-    })
+  const taking = (orders: Order[], more: Partial<LinkMemory> = {}) =>
+    servicesOf(
+      {},
+      {
+        order: order => {
+          orders.push(order)
+          order.onSent?.('id')
+          return Promise.resolve()
+        },
+        ...more,
+      },
+    )
+
+  test('resume asks nobody; what deletes at the target is asked for', async () => {
+    const orders: Order[] = []
+    const services = taking(orders)
 
     const plain = await run(['link', 'resume', 'l', '--topic', 't', '--partition', '3'], services)
     const unasked = await run(['link', 'resume', 'l', '--accept-log-start'], services)
@@ -178,15 +196,73 @@ describe('kdr link', () => {
 
     assert.deepEqual([plain.exit, unasked.exit, dry.exit], [0, 20, 0])
     assert.match(plain.stdout, /the running kdr takes it up/)
-    assert.deepEqual(sent, [{ verb: 'resume', topic: 't', partition: 3 }])
+    assert.deepEqual(
+      orders.map(({ verb, scope }) => ({ verb, scope })),
+      [{ verb: 'resume', scope: { topic: 't', partition: 3 } }],
+    )
     assert.equal((await run(['link', 'resume', 'l', '--partition', '3'], services)).exit, 2)
   })
 
-  test('the other verbs are not available yet', async () => {
-    for (const verb of ['pause', 'accept-loss', 'forget']) {
-      const { exit, stderr } = await run(['link', verb, 'l', '--topic', 't'], servicesOf({}))
-      assert.equal(exit, 2)
-      assert.match(stderr, new RegExp(`\`kdr link ${verb}\` is not available yet`))
-    }
+  const loss = { topic: 't', partition: 0, from: 10, to: 40, cause: 'retention' } as const
+  for (const [verb, args, plan] of [
+    ['pause', [], /link "l" stops being copied until it is resumed/],
+    ['accept-loss', ['--topic', 't'], /30 offset\(s\) of topic "t" of link "l" are given up for good/],
+    ['recopy', ['--topic', 't'], /mirror topic "t" on "b" will be deleted/],
+    ['forget', ['--topic', 't'], /topic "t" on "b" is no mirror of "a" any more/],
+  ] as const) {
+    test(`${verb} shows its plan, asks, and keeps the reason`, async () => {
+      const orders: Order[] = []
+      const services = taking(orders, { losses: () => Promise.resolve([loss]) })
+      const command = ['link', verb, 'l', ...args]
+
+      const unasked = await run(command, services)
+      const dry = await run([...command, '--dry-run', '--json'], services)
+      assert.deepEqual([unasked.exit, dry.exit, orders.length], [20, 0, 0])
+      assert.match(unasked.stdout, plan)
+      assert.equal((JSON.parse(dry.stdout) as { dryRun: boolean }).dryRun, true)
+
+      const done = await run([...command, '--yes', '--reason', 'because', '--json'], services)
+      assert.equal(done.exit, 0, done.stderr)
+      const { link, command: id, running } = JSON.parse(done.stdout) as Record<string, unknown>
+      assert.deepEqual([link, id, running], ['l', 'id', true])
+      assert.deepEqual([orders[0]?.verb, orders[0]?.reason], [verb, 'because'])
+    })
+  }
+
+  test('accept-loss names the exact ranges, and has nothing to do where nothing was lost', async () => {
+    const orders: Order[] = []
+    const accept = ['link', 'accept-loss', 'l', '--topic', 't', '--yes']
+    const done = await run(accept, taking(orders, { losses: () => Promise.resolve([loss]) }))
+    assert.match(done.stdout, /"t\/0": offsets 10 to 39 \(30\): the source deleted them/)
+    assert.deepEqual(orders[0]?.losses, [loss])
+
+    const nothing = await run(accept, taking([]))
+    assert.equal(nothing.exit, 2)
+    assert.match(nothing.stderr, /has not stopped for a loss that can be accepted/)
+  })
+
+  test('a reason has a bound', async () => {
+    const long = ['link', 'pause', 'l', '--yes', '--reason', 'x'.repeat(301)]
+    const { exit, stderr } = await run(long, taking([]))
+    assert.equal(exit, 2)
+    assert.match(stderr, /at most 300 characters/)
+  })
+
+  test('log shows who did what, when and why', async () => {
+    const entry = {
+      id: 'x',
+      at: 0,
+      by: 'ann@host',
+      verb: 'pause',
+      reason: 'a test',
+      what: 'link "l" stops',
+      state: 'done',
+    } as const
+    const services = servicesOf({}, { journal: () => [entry] })
+    const text = await run(['link', 'log', 'l'], services)
+    assert.match(text.stdout, /1970-01-01T00:00:00 +ann@host +pause +done +link "l" stops \(a test\)/)
+    const json = await run(['link', 'log', 'l', '--json'], services)
+    const { entries } = JSON.parse(json.stdout) as { entries: unknown[] }
+    assert.deepEqual(entries, [{ ...entry, at: '1970-01-01T00:00:00.000Z' }])
   })
 })

@@ -457,8 +457,8 @@ describe('verify', () => {
     const found = state.find(({ key }) => key === b64(`command/${topic}/${answer.command}`))
     const value = JSON.parse(Buffer.from(found?.value ?? '', 'base64').toString()) as Record<string, unknown>
     assert.deepEqual(
-      { ...value, at: 0 },
-      { v: 1, kind: 'command', verb: 'resume', topic, partition: 0, acceptLogStart: true, at: 0 },
+      { ...value, at: 0, by: '' },
+      { v: 1, kind: 'command', verb: 'resume', topic, partition: 0, acceptLogStart: true, at: 0, by: '' },
     )
   })
 })

@@ -37,7 +37,7 @@ export function makeTestApp(
         Promise.reject(new KdrError('unreachable', `no broker answers at "${link.target}"`)),
       withLink: (_config, link) =>
         Promise.reject(new KdrError('unreachable', `no broker answers at "${link.target}"`)),
-      sendCommand: (_config, link) =>
+      withMemory: (_config, link) =>
         Promise.reject(new KdrError('unreachable', `no broker answers at "${link.target}"`)),
     },
     loadConfig,

@@ -185,6 +185,14 @@ export type StatusPartition = {
     readonly ageMs: number
     readonly transactionalId?: string
   }
+  readonly offsets?: Readonly<Record<string, number>>
+  readonly ledger?: readonly {
+    readonly from: number
+    readonly to: number
+    readonly cause: string
+    readonly by: string
+    readonly why?: string
+  }[]
 }
 export type StatusWarning = {
   readonly kind: string

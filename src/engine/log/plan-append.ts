@@ -2,7 +2,7 @@
 // A batch that a broker takes as it is passes through as bytes. What holds no record to copy becomes a gap. Only a
 // batch that no broker would take (thinned by the cleaner, LogAppendTime, cut by the cursor, format v0/v1) is decoded.
 import { isWhole, type RawBatch } from '../../model/batch.ts'
-import { KdrError } from '../../model/errors.ts'
+import { findKdrError, KdrError } from '../../model/errors.ts'
 import type { DecodedRecord, RecordCodec } from '../../ports/records.ts'
 
 export type PlannedBatch = {
@@ -15,6 +15,8 @@ export type PlannedBatch = {
   readonly maxTimestamp: number
   /** The source's epoch. */
   readonly leaderEpoch: number
+  /** It holds no records of the source: it fills a gap of these. */
+  readonly fills?: GapCounts
 }
 export type GapCounts = { readonly markers: number; readonly aborted: number; readonly missing: number }
 export type PlannedGap = {
@@ -27,13 +29,15 @@ export type PlannedOp = PlannedBatch | PlannedGap
 
 export type AbortedTransaction = { readonly producerId: bigint; readonly firstOffset: number }
 
+export const NO_COUNTS: GapCounts = { markers: 0, aborted: 0, missing: 0 }
 const MISSING: GapCounts = { markers: 0, aborted: 0, missing: 1 }
 const MARKER: GapCounts = { markers: 1, aborted: 0, missing: 0 }
 const ABORTED: GapCounts = { markers: 0, aborted: 1, missing: 0 }
 
 /**
  * `from`: the next source offset to plan. `batches`: as fetched read-committed at or before `from`. `aborted`: the list
- * of the same answer. Returns the operations from `from` to the end of the last batch, neighbouring gaps merged.
+ * of the same answer. Returns the operations from `from` to the end of the last batch, neighbouring gaps merged; before a
+ * batch that cannot be decoded they end. When it is the first one: throws KdrError('corrupt'), facts `from` and `to`.
  */
 export function planAppend(
   from: number,
@@ -51,7 +55,19 @@ export function planAppend(
     else if (isAborted) plan.gapTo(header.baseOffset, header.lastOffset + 1, ABORTED)
     else if (header.recordCount === 0) plan.gapTo(header.baseOffset, header.lastOffset + 1, MISSING)
     else if (passesThrough(batch, plan.position)) plan.batch(batch)
-    else plan.records(batch, codec)
+    else {
+      try {
+        plan.records(batch, codec)
+      } catch (error) {
+        const known = findKdrError(error)
+        if (known?.code !== 'corrupt') throw error
+        if (plan.ops.length > 0) break
+        throw new KdrError('corrupt', known.message, {
+          facts: { from: header.baseOffset, to: header.lastOffset + 1 },
+          cause: error,
+        })
+      }
+    }
   }
   return plan.ops
 }

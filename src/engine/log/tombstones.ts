@@ -2,7 +2,7 @@
 // that the sequence number protects. Far faster than markers; the target's own cleaner takes them away, and until then a
 // reader sees them (DESIGN 2.1.4).
 import type { RecordCodec } from '../../ports/records.ts'
-import type { PlannedBatch, PlannedGap, PlannedOp } from './plan-append.ts'
+import { NO_COUNTS, type PlannedBatch, type PlannedGap, type PlannedOp } from './plan-append.ts'
 
 /** The reserved key: no application uses it, and verify knows it. */
 export const FILLER_KEY = Buffer.from('_kdr.filler')
@@ -37,6 +37,8 @@ function tombstones(gap: PlannedGap, codec: RecordCodec, now: number): PlannedBa
       bytes: codec.encode({ codec: 'zstd', records }),
       maxTimestamp: now,
       leaderEpoch: -1,
+      // The last one tells of the whole gap.
+      fills: next === gap.next ? gap.counts : NO_COUNTS,
     })
   }
   return batches

@@ -7,6 +7,7 @@
 //   4. what stands above it at the target (markers) is a gap at the source too
 //   5. the source's epochs still lead to that end: nothing that was copied has been truncated there
 import { advanceSequence, type RawBatch, splitBatches, stampedCrc } from '../../model/batch.ts'
+import { lossAt, missingFrom } from '../../model/ledger.ts'
 import { epochBefore, type Fault } from '../../model/link.ts'
 import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
 import { type PlannedOp, planAppend } from '../log/plan-append.ts'
@@ -66,8 +67,10 @@ export async function anchor(
   const lost = await checkLineage(context, copy, { end, last: tail.last, source: sourceEnd })
   if (lost !== undefined) return lost
   const isFresh = !copy.lineage.hasBegun && copy.adoptedUpTo === 0
-  const neverCopied = Math.max(end, copy.origin)
-  if (start.offset > neverCopied && !isFresh) return fault(lostToRetention(copy, neverCopied, start.offset))
+  const gone = { from: Math.max(end, copy.origin), to: start.offset }
+  const [unaccepted] = missingFrom(copy.ledger, gone)
+  if (unaccepted !== undefined && !isFresh)
+    return fault(lostToRetention(copy, { from: unaccepted.from, to: gone.to }))
 
   const compared = await compareTail(context, copy, { end, tail, sourceStart: start.offset })
   if (compared.kind !== 'compared') return compared
@@ -136,7 +139,9 @@ async function checkLineage(
   copy: PartitionCopy,
   { end, last, source }: { end: number; last: RawBatch | undefined; source: { readonly offset: number } },
 ): Promise<AnchorResult | undefined> {
-  const copied = last === undefined ? 0 : last.header.lastOffset + 1
+  const dataEnd = last === undefined ? 0 : last.header.lastOffset + 1
+  // What fills an accepted loss was never at the source, under any epoch.
+  const copied = lossAt(copy.ledger, dataEnd - 1)?.from ?? dataEnd
   const epoch = epochBefore(copy.lineage.entries, copied)
   // Nothing copied is left to compare: the end is all that is known, and step 4 looks at what stands below it.
   if (epoch < 0) return source.offset < end ? fault(shorterSource(copy, end, source.offset)) : undefined
@@ -231,10 +236,15 @@ async function compareTail(
   const of = { topic: copy.topic, partition: copy.partition, isolation: 'committed' } as const
   let offset = from
   while (offset < end) {
+    const lost = lossAt(copy.ledger, offset)
+    if (lost !== undefined) {
+      offset = lost.to
+      continue
+    }
     const answer = await reads.peek('source', { ...of, offset })
     if (answer.code !== KafkaCode.NONE)
       return wait(`the source answers ${codeName(answer.code)}`, answer.code)
-    const batches = splitBatches(answer.records)
+    const batches = splitBatches(answer.records).filter(batch => !isLost(copy, batch))
     const ops = planAppend(offset, batches, answer.aborted, codec)
     for (const op of ops) {
       if (op.kind === 'gap' || op.base >= end) continue
@@ -250,6 +260,12 @@ async function compareTail(
   return offset < dataEnd
     ? wait(`the source shows its records only up to ${offset}, and ${dataEnd} were copied`)
     : { kind: 'compared', upTo: offset }
+}
+
+/** What was accepted as lost is filled, whatever the source still has of it. */
+function isLost({ ledger }: PartitionCopy, { header }: RawBatch): boolean {
+  const lost = lossAt(ledger, header.baseOffset)
+  return lost !== undefined && header.lastOffset < lost.to
 }
 
 type Expected = {

@@ -1,22 +1,26 @@
-// The copies of a link and the loops that drive them: starts what a topic's verdict allows, stops what it forbids, and
-// does to them what an operator asks for.
-import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
-import type { Fault } from '../../model/link.ts'
+// The copies of a link and the loops that drive them: starts what a topic's verdict allows, stops what it forbids or an
+// operator has paused.
+import { KafkaCode } from '../../model/kafka-codes.ts'
+import type { AcceptedLoss } from '../../model/ledger.ts'
+import type { Fault, PartitionReport } from '../../model/link.ts'
+import { pausedSentence, pauseOf, readPauses, type Scope, type ScopedPause } from '../../model/pauses.ts'
 import {
-  type CommandRecord,
   type PartitionRecord,
   partitionKey,
-  readCommands,
+  readLedger,
   readPartition,
-  readTopics,
+  REPORT_PARTITIONS,
+  reportKey,
   toRecord,
+  type TopicReport,
 } from '../../model/state-records.ts'
 import type { LinkContext } from './context.ts'
 import { drive, type DriveParts } from './drive.ts'
 import { Fetchers } from './fetchers.ts'
 import { Filler } from './filler.ts'
+import type { PartitionHooks } from './hooks.ts'
 import { AppendLanes } from './lanes.ts'
-import { PartitionCopy, type PartitionHooks } from './partition.ts'
+import { PartitionCopy } from './partition.ts'
 import { Seeder } from './seed.ts'
 import type { TopicVerdict } from './topic-verdicts.ts'
 import type { Topics } from './topics.ts'
@@ -27,6 +31,7 @@ type Driven = {
   driving: Promise<void> | undefined
   /** Why none of the topic's partitions may be copied. */
   topicFault: Fault | undefined
+  pause: ScopedPause | undefined
 }
 
 export class Copies {
@@ -54,9 +59,11 @@ export class Copies {
 
   /** What a look at the topics found: new partitions start, forbidden ones stop. */
   take(verdicts: readonly TopicVerdict[]): void {
+    const { store, link } = this.#context
+    const pauses = readPauses(store, link)
     for (const verdict of verdicts) {
       for (let partition = 0; partition < verdict.partitions; partition++)
-        this.#takePartition(verdict, partition)
+        this.#takePartition(verdict, partition, pauseOf(pauses, { topic: verdict.topic, partition }))
     }
     this.#parts.fetchers.followLeaders()
   }
@@ -74,33 +81,59 @@ export class Copies {
     return done.difference(busy)
   }
 
-  /** What operators asked for since the last look (kdr link ...). */
-  async obey(): Promise<void> {
-    const { store, link, log } = this.#context
-    for (const [key, command] of readCommands(store, link)) {
-      const meant = [...this.#driven.values()].filter(({ copy }) => isMeant(copy, command))
-      log.event('info', `${command.verb}: ${meant.length} partition(s)`, { ...command })
-      if (command.verb === 'resume')
-        for (const driven of meant) resume(driven, command.acceptLogStart === true)
-      if (command.verb === 'recopy' && this.#isForMirror(command)) await this.#recopy(meant)
-      await store.put(key, undefined)
-    }
+  /** What is paused is looked at all the same: its lag is no secret. Throws KdrError('unreachable'). */
+  async observePaused(): Promise<void> {
+    const paused = this.all().filter(copy => copy.state === 'paused')
+    if (paused.length === 0) return
+    const { source, target, clock } = this.#context
+    const [ends, starts, cursors] = await Promise.all([
+      source.offsets(paused, 'highWatermark'),
+      source.offsets(paused, 'logStart'),
+      target.offsets(paused, 'logEnd'),
+    ])
+    paused.forEach((copy, index) => {
+      const [end, start, cursor] = [ends[index], starts[index], cursors[index]]
+      // Of a copy that was never anchored nothing else knows it.
+      if (!copy.isAnchored && cursor?.code === KafkaCode.NONE) copy.appended = cursor.offset
+      if (end?.code === KafkaCode.NONE && start?.code === KafkaCode.NONE)
+        copy.observeSource({ highWatermark: end.offset, logStart: start.offset }, clock.monotonic())
+    })
   }
 
-  /** A recopy that comes a second time, because its end was not recorded, does not meet the mirror made since. */
-  #isForMirror({ topic, targetTopicId }: CommandRecord): boolean {
-    return (
-      topic !== undefined &&
-      targetTopicId !== undefined &&
-      readTopics(this.#context.store, this.#context.link).get(topic)?.targetTopicId === targetTopicId
-    )
+  /** Tries again what stopped in this scope; what stopped as a topic is looked at again anyway. Answers how many there are. */
+  resume(scope: Scope, acceptLogStart: boolean): number {
+    const meant = this.#meant(scope)
+    for (const driven of meant) resume(driven, acceptLogStart)
+    return meant.length
+  }
+
+  /** The partitions that copy at this moment. */
+  isCopying(of: { readonly topic: string; readonly partition: number }): boolean {
+    return this.#meant(of).some(({ driving }) => driving !== undefined)
+  }
+
+  /** The ledger has changed: a partition that stopped for it goes on. */
+  onAccepted(of: { readonly topic: string; readonly partition: number }): void {
+    const { store, link } = this.#context
+    for (const driven of this.#meant(of)) {
+      driven.copy.ledger = readLedger(store, link, of)
+      resume(driven, false)
+    }
   }
 
   /** Stops all copies of a topic, for good; resolves when nothing of them is in flight. */
   async drop(topic: string): Promise<void> {
-    const meant = [...this.#driven.values()].filter(({ copy }) => copy.topic === topic)
+    const meant = this.#meant({ topic })
     await this.#halt(meant)
     for (const { copy } of meant) this.#driven.delete(copy.name)
+  }
+
+  #meant({ topic, partition }: Scope): Driven[] {
+    return [...this.#driven.values()].filter(
+      ({ copy }) =>
+        (topic === undefined || copy.topic === topic) &&
+        (partition === undefined || copy.partition === partition),
+    )
   }
 
   /** Stops all; resolves when nothing is in flight. */
@@ -120,39 +153,9 @@ export class Copies {
     await Promise.allSettled(driven.map(async ({ driving }) => await driving))
   }
 
-  /**
-   * Deletes the mirror topics, and all that is known of them: the next look creates them anew. Nothing of ours is in
-   * flight by then; where produce requests name topics by id (Kafka 4.1), nobody's late batch can land in the new one.
-   */
-  async #recopy(meant: readonly Driven[]): Promise<void> {
-    const { target, store, link, log, assertGeneration } = this.#context
-    await this.#halt(meant)
-    for (const topic of new Set(meant.map(({ copy }) => copy.topic))) {
-      await assertGeneration()
-      const outcome = await target.deleteTopic(topic)
-      if (outcome.code !== KafkaCode.NONE && outcome.code !== KafkaCode.UNKNOWN_TOPIC_OR_PARTITION) {
-        log.event('error', `mirror topic "${topic}" cannot be deleted: ${codeName(outcome.code)}`)
-        continue
-      }
-      await this.#topics.forget(topic)
-      for (const { copy } of meant) {
-        if (copy.topic !== topic) continue
-        await store.put(partitionKey(link, topic, copy.partition), undefined)
-        this.#driven.delete(copy.name)
-      }
-    }
-  }
-
-  #takePartition(verdict: TopicVerdict, partition: number): void {
-    const { link, store } = this.#context
-    const name = `${verdict.topic}/${partition}`
-    const driven = this.#driven.get(name) ?? {
-      copy: new PartitionCopy({ link, topic: verdict.topic, partition }, this.#hooks()),
-      stop: new AbortController(),
-      driving: undefined,
-      topicFault: undefined,
-    }
-    this.#driven.set(name, driven)
+  #takePartition(verdict: TopicVerdict, partition: number, pause: ScopedPause | undefined): void {
+    const { link, store, log } = this.#context
+    const driven = this.#drivenOf(verdict.topic, partition)
     const { copy } = driven
     if (verdict.fault !== undefined) {
       fault(driven, verdict.fault)
@@ -162,10 +165,18 @@ export class Copies {
       if (driven.driving === undefined) copy.note = verdict.waitsFor
       return
     }
+    driven.pause = pause
+    if (pause !== undefined) {
+      if (copy.state !== 'paused' && copy.state !== 'faulted')
+        log.event('info', pausedSentence(link, copy.name, pause))
+      hold(driven, pause)
+      return
+    }
     const isStopped = copy.state === 'faulted' && driven.topicFault === undefined
     if (driven.driving !== undefined || isStopped) return
     driven.topicFault = undefined
     copy.fault = undefined
+    copy.note = undefined
     copy.state = 'waiting'
     copy.adoptedUpTo = verdict.record?.adoptedUpTo[partition] ?? 0
     copy.fillsWithTombstones =
@@ -174,8 +185,36 @@ export class Copies {
     copy.lineage.entries = known?.epochs ?? []
     copy.origin = known?.origin ?? 0
     copy.lineage.hasBegun = known !== undefined
+    copy.ledger = readLedger(store, link, copy)
+    copy.acceptedLogStart = Math.max(copy.acceptedLogStart, ...copy.ledger.ranges.map(trimmedTo))
+    copy.targetTopicId = verdict.record?.targetTopicId
     driven.stop = new AbortController()
     driven.driving = this.#drive(driven)
+  }
+
+  #drivenOf(topic: string, partition: number): Driven {
+    const { link } = this.#context
+    const name = `${topic}/${partition}`
+    const known = this.#driven.get(name)
+    if (known !== undefined) return known
+    const copy = new PartitionCopy({ link, topic, partition }, this.#hooks())
+    copy.counter.continue(this.#lastReport(copy))
+    const driven: Driven = {
+      copy,
+      stop: new AbortController(),
+      driving: undefined,
+      topicFault: undefined,
+      pause: undefined,
+    }
+    this.#driven.set(name, driven)
+    return driven
+  }
+
+  #lastReport({ topic, partition }: PartitionCopy): PartitionReport | undefined {
+    const { store, link } = this.#context
+    const key = reportKey(link, topic, Math.floor(partition / REPORT_PARTITIONS))
+    const piece = store.get(key) as unknown as TopicReport | undefined
+    return piece?.partitions.find(each => each.partition === partition)
   }
 
   async #drive(driven: Driven): Promise<void> {
@@ -187,6 +226,7 @@ export class Copies {
     } finally {
       driven.driving = undefined
       if (driven.topicFault !== undefined) fault(driven, driven.topicFault)
+      else if (driven.pause !== undefined) hold(driven, driven.pause)
     }
   }
 
@@ -203,6 +243,7 @@ export class Copies {
           toRecord('partition', {
             epochs: copy.lineage.entries,
             origin: copy.origin,
+            ...(copy.targetTopicId === undefined ? {} : { targetTopicId: copy.targetTopicId }),
           } satisfies PartitionRecord),
         ),
     }
@@ -224,18 +265,29 @@ function fault(driven: Driven, reason: Fault): void {
   copy.break({ why: 'fault', fault: reason })
 }
 
-/** Tries again what stopped; what stopped as a topic is looked at again anyway. */
+/** Stops a copy for an operator's sake. One that has stopped for a reason of its own keeps that. */
+function hold({ copy, stop, driving }: Driven, pause: ScopedPause): void {
+  if (driving !== undefined) {
+    stop.abort()
+    copy.break({ why: 'closed' })
+    return
+  }
+  if (copy.state === 'faulted') return
+  copy.state = 'paused'
+  copy.fault = undefined
+  copy.note = pausedSentence(copy.link, copy.name, pause)
+}
+
 function resume({ copy, driving }: Driven, acceptLogStart: boolean): void {
-  if (acceptLogStart) copy.acceptedLogStart = copy.sourceLogStart
+  copy.acceptsLogStart ||= acceptLogStart
   if (driving !== undefined || copy.state !== 'faulted') return
   copy.fault = undefined
   copy.state = 'waiting'
 }
 
-/** A recopy is of whole topics: a partition alone cannot be made anew. */
-function isMeant(copy: PartitionCopy, { verb, topic, partition }: CommandRecord): boolean {
-  if (topic !== undefined && copy.topic !== topic) return false
-  return partition === undefined || verb === 'recopy' || copy.partition === partition
+/** Up to where a log start may move that was accepted together with a loss. */
+function trimmedTo({ to, acceptLogStart }: AcceptedLoss): number {
+  return acceptLogStart === true ? to : 0
 }
 
 /** The next look at the topic may find it gone, and it is no accident. */

@@ -1,15 +1,17 @@
 // The life of one partition's copy: anchor, seed if the source starts later, copy until something is in doubt, anchor
 // again. Ends when the partition faults or the link stops.
-import { findKdrError, InvariantViolation } from '../../model/errors.ts'
+import { findKdrError, InvariantViolation, type KdrError } from '../../model/errors.ts'
+import { lossAt, type LossRange, missingFrom } from '../../model/ledger.ts'
 import type { Fault } from '../../model/link.ts'
 import { isAuthorization, isLeaderChange, KafkaCode } from '../../model/kafka-codes.ts'
 import { splitBatches } from '../../model/batch.ts'
 import { type Anchor, anchor, type AnchorResult } from './anchor.ts'
 import type { LinkContext } from './context.ts'
 import { checkFilling } from './estimate.ts'
-import { fenced, isFenced, refusal } from './faults.ts'
+import { fenced, isFenced, lossOf, refusal } from './faults.ts'
 import type { Fetchers } from './fetchers.ts'
 import type { AppendLanes } from './lanes.ts'
+import { lossOps, planLoss } from './losses.ts'
 import { BACKOFF_MS, NO_RIGHTS_RETRY_MS, PRODUCE_TIMEOUT_MS, SETTLE_MS } from './limits.ts'
 import type { Break, PartitionCopy } from './partition.ts'
 import type { Seeder } from './seed.ts'
@@ -106,21 +108,27 @@ async function attempt(
       const trimmed = await parts.seeder.trim(copy, seededTo)
       if (trimmed.kind === 'again') return { kind: 'wait', cause: trimmed.cause, ...withCode(trimmed.code) }
     }
-    const tooMuch = await fillingFault(context, copy, anchored.offset)
+    const lost = lossAt(copy.ledger, anchored.offset)
+    const how = lost === undefined ? 'gap' : planLoss(context, copy, { from: anchored.offset, loss: lost })
+    if (how === 'seed') return await seedOver(context, copy, parts, { anchored, to: lost?.to ?? 0 })
+    if (how !== 'gap') return { kind: 'fault', fault: how }
+    const tooMuch = await fillingFault(context, copy, lost?.to ?? anchored.offset)
     if (tooMuch !== undefined) return { kind: 'fault', fault: tooMuch }
-    return await copyFrom(context, copy, parts, { anchored, leader, trying })
+    return await copyFrom(context, copy, parts, { anchored, lost, leader, trying })
   } catch (error) {
     const known = findKdrError(error)
     if (known === undefined || error instanceof InvariantViolation) throw error
-    if (known.code === 'corrupt') return corrupted(known.message)
+    if (known.code === 'corrupt') return corrupted(known)
     if (known.code !== 'unreachable' && known.code !== 'not-allowed') throw error
     return { kind: 'wait', cause: known.message }
   }
 }
 
 /** Counted like a broker's own word for it: read again some times, then a fault. */
-function corrupted(cause: string): Attempt {
-  return { kind: 'broken', reason: { why: 'anchor', cause, code: KafkaCode.CORRUPT_MESSAGE } }
+function corrupted(error: KdrError): Attempt {
+  const batch = lossOf(error)
+  const reason = { why: 'anchor', cause: error.message, code: KafkaCode.CORRUPT_MESSAGE } as const
+  return { kind: 'broken', reason: { ...reason, ...(batch === undefined ? {} : { batch }) } }
 }
 
 async function fillingFault(
@@ -137,7 +145,12 @@ async function copyFrom(
   context: LinkContext,
   copy: PartitionCopy,
   { lanes, fetchers }: DriveParts,
-  { anchored, leader, trying }: { anchored: Anchor; leader: number; trying: Trying },
+  {
+    anchored,
+    lost,
+    leader,
+    trying,
+  }: { anchored: Anchor; lost: LossRange | undefined; leader: number; trying: Trying },
 ): Promise<Attempt> {
   const { clock, identity, producerExpirationMs } = context
   const broken = copy.open({
@@ -155,6 +168,8 @@ async function copyFrom(
   if (trying.signal.aborted) close()
   try {
     await lanes.attach(copy, leader)
+    if (lost !== undefined && copy.planned === anchored.offset)
+      copy.enqueue(lossOps(context, copy, { from: anchored.offset, to: lost.to }), undefined)
     if (!fetchers.attach(copy)) {
       copy.break({
         why: 'anchor',
@@ -194,6 +209,32 @@ async function seedTo(
   await parts.beforeSeed(copy)
   const seeded = await parts.seeder.seed(copy, { from: at.offset, to, sequence: at.sequence })
   // Done: the next attempt anchors at the new end and copies on.
+  return seeded.kind === 'done'
+    ? { kind: 'seeded' }
+    : { kind: 'wait', cause: seeded.cause, ...withCode(seeded.code) }
+}
+
+/**
+ * Fills an accepted loss as a mirror that starts later is filled. The log start moves to the end first: then no reader has
+ * null records between records.
+ */
+async function seedOver(
+  context: LinkContext,
+  copy: PartitionCopy,
+  parts: DriveParts,
+  { anchored, to }: { anchored: Anchor; to: number },
+): Promise<Attempt> {
+  const { offset, sequence, targetLogStart } = anchored
+  copy.state = 'seeding'
+  copy.fault = undefined
+  copy.note = `over offsets ${offset} to ${to - 1}, which were accepted as lost`
+  copy.acceptedLogStart = Math.max(copy.acceptedLogStart, to)
+  await parts.beforeSeed(copy)
+  const emptied = targetLogStart < offset ? await parts.seeder.trim(copy, offset) : undefined
+  const seeded =
+    emptied === undefined || emptied.kind === 'done'
+      ? await parts.seeder.seed(copy, { from: offset, to, sequence })
+      : emptied
   return seeded.kind === 'done'
     ? { kind: 'seeded' }
     : { kind: 'wait', cause: seeded.cause, ...withCode(seeded.code) }
@@ -276,7 +317,12 @@ function judge(copy: PartitionCopy, reason: Exclude<Break, { why: 'closed' }>, d
   if (isFenced(reason.code)) throw fenced(copy, reason.cause)
   const { cause, code } = reason
   const times = doubts.count(copy.appended, code)
-  const refused = code === undefined ? undefined : refusal(copy, { offset: copy.appended, code, times })
+  const { batch } = reason
+  // Accepted as lost: the anchor finds it in the ledger.
+  if (batch !== undefined && missingFrom(copy.ledger, batch).length === 0)
+    return { kind: 'again', cause, waitMs: 0 }
+  const refused =
+    code === undefined ? undefined : refusal(copy, { offset: copy.appended, code, times, batch })
   if (refused !== undefined) return { kind: 'fault', fault: refused }
   const waitMs = isRights(code)
     ? NO_RIGHTS_RETRY_MS

@@ -2,6 +2,7 @@
 // so that they read alike.
 import type { BatchHeader } from '../../model/batch.ts'
 import { KdrError } from '../../model/errors.ts'
+import type { LossRange } from '../../model/ledger.ts'
 import type { Fault } from '../../model/link.ts'
 import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
 
@@ -16,6 +17,9 @@ export type Where = {
 const recopy = ({ link, topic }: Where): string =>
   `copy the topic anew: kdr link recopy ${link} --topic ${topic}`
 const resume = ({ link, topic }: Where): string => `kdr link resume ${link} --topic ${topic}`
+const acceptLoss = ({ link, topic, partition }: Where): string =>
+  `kdr link accept-loss ${link} --topic ${topic} --partition ${partition}`
+const count = (offsets: number): string => offsets.toLocaleString('en')
 
 export function overfilled(where: Where, offset: number, end: number): Fault {
   return {
@@ -63,12 +67,25 @@ export function shorterSource(where: Where, end: number, sourceEnd: number): Fau
   }
 }
 
-export function lostToRetention(where: Where, end: number, start: number): Fault {
+export function lostToRetention(where: Where, lost: LossRange): Fault {
   return {
     reason: 'lost-to-retention',
     sentence:
-      `"${where.name}": the source deleted offsets ${end} to ${start - 1} (${start - end}) before they were copied. The mirror keeps ` +
-      `what it has. To go on with what the source still has, ${recopy(where)}`,
+      `"${where.name}": the source deleted offsets ${lost.from} to ${lost.to - 1} (${count(lost.to - lost.from)}) before they were ` +
+      `copied. The mirror keeps what it has. To go on without them, and have that in the ledger: ${acceptLoss(where)}`,
+    loss: { ...lost, cause: 'retention' },
+  }
+}
+
+/** A loss that was accepted, and that would take too long to fill. */
+export function lossTooLarge(where: Where, lost: LossRange, seconds: number): Fault {
+  return {
+    reason: 'gap-too-large',
+    sentence:
+      `"${where.name}": offsets ${lost.from} to ${lost.to - 1} (${count(lost.to - lost.from)}) are accepted as lost; filling them one by ` +
+      `one would take about ${count(Math.ceil(seconds / 60))} minutes. Ways out: ${acceptLoss(where)} --accept-log-start fills them within ` +
+      `seconds and deletes the older records of the mirror; \`largeGap: markers\` in the link's config fills them all the same`,
+    loss: { ...lost, cause: 'retention' },
   }
 }
 
@@ -77,7 +94,7 @@ export function truncated(where: Where, at: { epoch: number; endsAt: number; end
     reason: 'truncated',
     sentence:
       `"${where.name}": the source lost offsets ${at.endsAt} to ${at.end - 1} that were copied under its leader epoch ${at.epoch} ` +
-      `(an unclean election, or a restored disk). The target still has them. To make both equal, ${recopy(where)}`,
+      `(an unclean election, or a restored disk). The target still has them, and nothing shortens a log; to make both equal, ${recopy(where)}`,
   }
 }
 
@@ -116,12 +133,25 @@ const SAME_DOUBT_LIMIT = 6
 /** Bytes that do not match their checksum are read again this often: a line can flip a bit. */
 const CORRUPT_LIMIT = 3
 
-/** What a refused batch means when no retry mends it; undefined when one may. `times`: this code at this offset. */
+/** The offsets of the batch that bytes were found corrupt in, as far as they say so themselves. */
+export function lossOf({ facts: { from, to } }: KdrError): LossRange | undefined {
+  return typeof from === 'number' && typeof to === 'number' ? { from, to } : undefined
+}
+
+/**
+ * What a refused batch means when no retry mends it; undefined when one may. `times`: this code at this offset. `batch`:
+ * its offsets, where they are known.
+ */
 export function refusal(
   where: Where,
-  at: { offset: number; code: number; times: number },
+  at: { offset: number; code: number; times: number; batch?: LossRange | undefined },
 ): Fault | undefined {
-  const { code, times } = at
+  const { code, times, batch } = at
+  const lost = batch === undefined || batch.to <= at.offset ? undefined : { from: at.offset, to: batch.to }
+  const orAccept =
+    lost === undefined
+      ? ''
+      : `. Or go on without offsets ${lost.from} to ${lost.to - 1}, and have that in the ledger: ${acceptLoss(where)}`
   const begin = `"${where.name}" at offset ${at.offset}`
   switch (code) {
     case KafkaCode.MESSAGE_TOO_LARGE:
@@ -130,7 +160,8 @@ export function refusal(
         reason: 'too-large',
         sentence:
           `${begin}: the target refuses the batch as too large (${codeName(code)}). Raise max.message.bytes of topic ` +
-          `"${where.topic}" (and segment.bytes, if it is smaller) at the target, then: ${resume(where)}`,
+          `"${where.topic}" (and segment.bytes, if it is smaller) at the target, then: ${resume(where)}${orAccept}`,
+        ...(lost === undefined ? {} : { loss: { ...lost, cause: 'too-large' } }),
       }
     case KafkaCode.CORRUPT_MESSAGE:
       if (times < CORRUPT_LIMIT) return undefined
@@ -138,7 +169,8 @@ export function refusal(
         reason: 'corrupt',
         sentence:
           `${begin}: the bytes that the source sends do not match their checksum, ${times} times in a row. Move the partition's ` +
-          `leader to another replica at the source, then: ${resume(where)}`,
+          `leader to another replica at the source, then: ${resume(where)}${orAccept}`,
+        ...(lost === undefined ? {} : { loss: { ...lost, cause: 'corrupt' } }),
       }
     case KafkaCode.INVALID_RECORD:
     case KafkaCode.INVALID_TIMESTAMP:

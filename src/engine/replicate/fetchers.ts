@@ -15,6 +15,7 @@ import { BACKOFF_MS, BUSY_WAITS_MS, FETCH_BYTES, FETCH_PARTITION_BYTES, LINK_BUF
 import type { PartitionCopy } from './partition.ts'
 import { planAppend } from '../log/plan-append.ts'
 import { withTombstones } from '../log/tombstones.ts'
+import { lossOf } from './faults.ts'
 import { type Fetched, isNews, QuietSession } from './quiet-session.ts'
 import { Wake } from './wake.ts'
 import { Throttle } from './throttle.ts'
@@ -251,7 +252,16 @@ class BrokerFetcher {
     } catch (error) {
       const known = findKdrError(error)
       if (known?.code !== 'corrupt') throw error
-      copy.break({ why: 'anchor', cause: known.message, code: KafkaCode.CORRUPT_MESSAGE })
+      // What stands before it is appended first: then the cursor says where it is.
+      if (copy.isIdle) {
+        const batch = lossOf(known)
+        copy.break({
+          why: 'anchor',
+          cause: known.message,
+          code: KafkaCode.CORRUPT_MESSAGE,
+          ...(batch === undefined ? {} : { batch }),
+        })
+      }
       return 'failed'
     }
   }
@@ -290,9 +300,10 @@ class BrokerFetcher {
     copy.fetchBytes = batches.length === 0 ? wholeBatchBytes(answer.records) : 0
     const { codec, clock } = this.#context
     const ops = planAppend(copy.planned, batches, answer.aborted, codec)
+    const next = ops.at(-1)?.next ?? copy.planned
     copy.enqueue(
       copy.fillsWithTombstones ? withTombstones(ops, codec, clock.now()) : ops,
-      batches.at(-1)?.header.leaderEpoch,
+      batches.findLast(({ header }) => header.lastOffset < next)?.header.leaderEpoch,
     )
     return 'ok'
   }

@@ -25,6 +25,8 @@ export type OnceResult = OnceProgress & {
     readonly reason: FaultReason
     readonly sentence: string
   }[]
+  /** Partitions that an operator has paused: nothing is known of how far they would get. */
+  readonly paused: readonly { readonly name: string; readonly sentence: string }[]
 }
 
 export type OnceOptions = {
@@ -44,7 +46,13 @@ export async function catchUp(replication: Replication, options: OnceOptions): P
     options.onProgress(progress)
     // What came up later has no end of its own: it is none of this command's.
     const open = copies.filter(copy => ends.has(copy.name) && !hasReached(copy, ends) && !isStuck(copy))
-    if (open.length === 0) return { ...progress, partitions: copies.length, faulted: faultsOf(replication) }
+    if (open.length === 0)
+      return {
+        ...progress,
+        partitions: copies.length,
+        faulted: faultsOf(replication),
+        paused: copies.flatMap(pausedOf),
+      }
 
     if (options.signal.aborted) throw new KdrError('interrupted', 'interrupted')
     if (options.timeoutMs !== undefined && progress.elapsedMs > options.timeoutMs) {
@@ -98,7 +106,11 @@ function hasReached(copy: PartitionCopy, ends: ReadonlyMap<string, number>): boo
 
 /** Waits for a person, not for time. */
 function isStuck(copy: PartitionCopy): boolean {
-  return copy.fault !== undefined && copy.fault.reason !== 'unreachable'
+  return copy.state === 'paused' || (copy.fault !== undefined && copy.fault.reason !== 'unreachable')
+}
+
+function pausedOf({ state, name, note = '' }: PartitionCopy): OnceResult['paused'] {
+  return state === 'paused' ? [{ name, sentence: note }] : []
 }
 
 /** What is wrong now, log starts that could not be moved included. */
@@ -120,7 +132,7 @@ function measure(
   let bytes = 0
   let left = 0
   for (const copy of copies) {
-    records += copy.recordsCopied
+    records += copy.counter.records
     bytes += copy.bytesCopied
     if (!isStuck(copy)) left += Math.max(0, (ends.get(copy.name) ?? 0) - copy.appended)
   }

@@ -3,6 +3,7 @@
 // and the driver anchors it anew (DESIGN 2.2).
 import { advanceSequence, type ProducerStamp, stampBatch } from '../../model/batch.ts'
 import { invariant } from '../../model/errors.ts'
+import { EMPTY_LEDGER, type Ledger, type LossRange } from '../../model/ledger.ts'
 import type {
   Fault,
   Headroom,
@@ -11,9 +12,11 @@ import type {
   PartitionState,
 } from '../../model/link.ts'
 import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
+import { OffsetCounter } from './counter.ts'
 import { displaced, overfilled } from './faults.ts'
 import { Flight } from './flight.ts'
 import { HeldOffset } from './held.ts'
+import type { PartitionHooks } from './hooks.ts'
 import { LagRing } from './lag.ts'
 import { PARTITION_BUFFER_BYTES } from './limits.ts'
 import { LineageKeeper } from './lineage.ts'
@@ -21,24 +24,10 @@ import type { PlannedBatch, PlannedGap, PlannedOp } from '../log/plan-append.ts'
 
 /** Why the copy stopped for now. */
 export type Break =
-  | { readonly why: 'anchor'; readonly cause: string; readonly code?: number }
+  /** `batch`: the offsets of the one that it is about. */
+  | { readonly why: 'anchor'; readonly cause: string; readonly code?: number; readonly batch?: LossRange }
   | { readonly why: 'fault'; readonly fault: Fault }
   | { readonly why: 'closed' }
-
-export type GapTotals = { markers: number; aborted: number; missing: number; seeded: number }
-
-export type PartitionHooks = {
-  /** The copy may have something to send. */
-  readonly onSendable: (copy: PartitionCopy) => void
-  /** The head of the queue is a gap and nothing is in flight. */
-  readonly onGap: (copy: PartitionCopy, gap: PlannedGap) => void
-  /** The copy has room again. */
-  readonly onRoom: (copy: PartitionCopy) => void
-  /** Makes the lineage durable; nothing of a new epoch is sent before it resolves. */
-  readonly saveLineage: (copy: PartitionCopy) => Promise<void>
-  /** Buffered bytes changed by this much. */
-  readonly onBuffered: (bytes: number) => void
-}
 
 export class PartitionCopy {
   readonly link: string
@@ -67,6 +56,8 @@ export class PartitionCopy {
   origin = 0
   /** A log start that is to be followed without asking: the origin, or what an operator has accepted. */
   acceptedLogStart = 0
+  /** Where the source's log start stands at the next look is accepted, however far it has moved. */
+  acceptsLogStart = false
   sourceHighWatermark = 0
   targetLogStart = 0
   /** The source's log start waits for a person (log-start-jump). */
@@ -75,8 +66,11 @@ export class PartitionCopy {
   readonly held = new HeldOffset()
   /** What `kdr status` warns of: see HeadroomWatch and OpenTransactions. */
   readonly watched: { headroom?: Headroom | undefined; transaction?: HoldingTransaction | undefined } = {}
-  readonly gaps: GapTotals = { markers: 0, aborted: 0, missing: 0, seeded: 0 }
-  recordsCopied = 0
+  /** What was lost and accepted. */
+  ledger: Ledger = EMPTY_LEDGER
+  /** The mirror that is written to, as recorded. */
+  targetTopicId: string | undefined
+  readonly counter = new OffsetCounter()
   bytesCopied = 0
   /** Bytes to ask the source for; grows when a batch did not fit. */
   fetchBytes = 0
@@ -238,7 +232,8 @@ export class PartitionCopy {
     this.#land(batch)
     if (!this.#isOpen) return
     if (answer.code !== KafkaCode.NONE) {
-      this.break({ why: 'anchor', cause: codeName(answer.code), code: answer.code })
+      const { base: from, next: to } = batch
+      this.break({ why: 'anchor', cause: codeName(answer.code), code: answer.code, batch: { from, to } })
       return
     }
     if (answer.baseOffset !== batch.base) {
@@ -247,7 +242,7 @@ export class PartitionCopy {
     }
     this.appended = this.#flight.acknowledge(batch)
     this.#works()
-    this.recordsCopied += batch.next - batch.base
+    this.counter.batch(batch)
     this.bytesCopied += batch.bytes.length
     this.#advance()
   }
@@ -277,7 +272,7 @@ export class PartitionCopy {
     this.#works()
     if (end === gap.next) {
       this.#queue.shift()
-      this.#countGap(gap)
+      this.counter.gap(gap)
     } else {
       this.#queue[0] = { ...gap, base: end }
     }
@@ -320,16 +315,19 @@ export class PartitionCopy {
   report(monotonic: number): PartitionReport {
     const why = this.fault ?? this.heldLogStart
     const sentence = why?.sentence ?? this.note
+    const offsets = this.isAnchored ? this.counter.counts(this.appended, this.ledger) : this.counter.reported
     return {
       partition: this.partition,
       state: this.state === 'mirroring' && this.heldLogStart !== undefined ? 'waiting' : this.state,
       ...(why === undefined ? {} : { reason: why.reason }),
       ...(sentence === undefined ? {} : { sentence }),
+      ...(why?.loss === undefined ? {} : { loss: why.loss }),
       cursor: this.appended,
       sourceEnd: this.sourceHighWatermark,
       lagRecords: Math.max(0, this.sourceHighWatermark - this.appended),
       lagMs: this.lag.lagMs(this.appended, monotonic),
       ...this.watched,
+      ...(offsets === undefined ? {} : { offsets }),
     }
   }
 
@@ -361,8 +359,10 @@ export class PartitionCopy {
   #fit(op: PlannedOp): PlannedOp | undefined {
     if (op.base >= this.appended) return op
     if (op.kind === 'gap') {
-      this.#countGap({ ...op, next: Math.min(op.next, this.appended) })
-      return op.next <= this.appended ? undefined : { ...op, base: this.appended }
+      const rest = { ...op, counts: this.counter.uncounted(op) }
+      if (op.next > this.appended) return { ...rest, base: this.appended }
+      this.counter.gap(rest)
+      return undefined
     }
     this.break({ why: 'fault', fault: overfilled(this, op.base, this.appended) })
     return undefined
@@ -387,11 +387,5 @@ export class PartitionCopy {
       this.#hooks.onBuffered(-batch.bytes.length)
     }
     this.#flight.settle(this.#isFilling)
-  }
-
-  #countGap(gap: PlannedGap): void {
-    this.gaps.markers += gap.counts.markers
-    this.gaps.aborted += gap.counts.aborted
-    this.gaps.missing += gap.counts.missing
   }
 }

@@ -2,7 +2,7 @@
 // kdr remembers ids, not names: a name that leads to another topic stops the topic.
 import type { FaultReason } from '../../model/link.ts'
 import type { SourceDeletePolicy } from '../../model/link-settings.ts'
-import type { TopicRecord } from '../../model/state-records.ts'
+import type { ForgottenRecord, TopicRecord } from '../../model/state-records.ts'
 import type { ClusterView, TopicView } from '../../ports/cluster.ts'
 import type { Missing } from './source-deletes.ts'
 
@@ -34,12 +34,15 @@ export type PlanTopicsInput = {
   readonly onSourceDelete: SourceDeletePolicy
   /** Wall clock, ms since 1970. */
   readonly now: number
+  /** Mirrors that were let go (kdr link forget): left alone as long as they stand there. */
+  readonly forgotten?: ReadonlyMap<string, ForgottenRecord>
 }
 
 export function planTopics(input: PlanTopicsInput): TopicAction[] {
   const actions: TopicAction[] = []
   for (const source of input.source.topics.values()) {
-    if (input.isWanted(source.name)) actions.push(planTopic(input, source))
+    if (input.isWanted(source.name) && !isForgotten(input, source.name))
+      actions.push(planTopic(input, source))
   }
   for (const name of input.records.keys()) {
     if (input.source.topics.has(name) || !input.isWanted(name)) continue
@@ -83,6 +86,15 @@ function planMissing(input: PlanTopicsInput, topic: string): TopicAction | undef
     'source-deleted',
     `${seen}; its mirror will be deleted at ${new Date(at).toISOString()} (onSourceDelete). To keep it: ${forget}`,
   )
+}
+
+/** A mirror that was deleted since is no reason any more. */
+export function isForgotten(
+  { forgotten, target }: Pick<PlanTopicsInput, 'forgotten' | 'target'>,
+  topic: string,
+): boolean {
+  const id = forgotten?.get(topic)?.targetTopicId
+  return id !== undefined && target.topics.get(topic)?.id === id
 }
 
 function planTopic({ link, target: targetView, records }: PlanTopicsInput, source: TopicView): TopicAction {

@@ -10,6 +10,7 @@ import type { RecordCodec } from '../../ports/records.ts'
 import type { StateStore } from '../../ports/state.ts'
 import { ClusterWatch } from './cluster-watch.ts'
 import type { LinkContext } from './context.ts'
+import { Commands } from './commands.ts'
 import { Copies } from './copies.ts'
 import { HeadroomWatch } from './headroom.ts'
 import { takeOver } from './identity.ts'
@@ -131,6 +132,7 @@ export class Replication {
   readonly #reads: { close(): Promise<void> }
   readonly #stopping: AbortController
   readonly #copies: Copies
+  readonly #commands: Commands
   readonly #loops: Promise<void>[] = []
   /** Rejects when the link as a whole cannot go on: taken over, another cluster, a bug. Never resolves. */
   readonly failed: Promise<never>
@@ -155,6 +157,7 @@ export class Replication {
     this.#headroom = new HeadroomWatch(context, deletionOf)
     this.#transactions = new OpenTransactions(context)
     this.#copies = new Copies(context, this.#topics)
+    this.#commands = new Commands(context, this.#copies, this.#topics)
     this.failed = own.failed
     this.#troubles = new Troubles({ ...context, well: `link "${context.link}": all answer again` })
     // Whoever awaits it hears of it; nobody has to.
@@ -163,7 +166,10 @@ export class Replication {
 
   /** The first look at both clusters, then the loops. */
   async begin(): Promise<void> {
+    await this.#commands.obey()
     this.#copies.take(await this.#topics.discover())
+    await this.#commands.obey()
+    await this.#copies.observePaused()
     this.#loops.push(
       this.#every('discover', DISCOVER_EVERY_MS, async () => await this.#discover()),
       this.#every('trim', TRIM_EVERY_MS, async () => await this.#trim()),
@@ -198,7 +204,7 @@ export class Replication {
     return this.copies().map(copy => ({
       ...copy.report(now),
       topic: copy.topic,
-      records: copy.recordsCopied,
+      records: copy.counter.records,
       bytes: copy.bytesCopied,
     }))
   }
@@ -252,10 +258,11 @@ export class Replication {
 
   async #discover(): Promise<void> {
     await this.context.store.refresh()
-    await this.#copies.obey()
+    await this.#commands.obey()
     const verdicts = await this.#topics.discover()
     this.#copies.take(verdicts)
     await this.#topics.deleteExpired(verdicts, async topic => await this.#copies.drop(topic))
+    await this.#copies.observePaused()
     await this.#endSeeding()
   }
 

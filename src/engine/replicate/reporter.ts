@@ -47,7 +47,10 @@ export class Reporter {
       piece.partitions.push(copy.report(clock.monotonic()))
       pieces.set(key, piece)
     }
-    const changed = [...pieces].filter(([key, piece]) => this.#written.get(key) !== JSON.stringify(piece))
+    // What was forgotten meanwhile is written again, changed or not.
+    const changed = [...pieces].filter(
+      ([key, piece]) => store.get(key) === undefined || this.#written.get(key) !== JSON.stringify(piece),
+    )
     await Promise.all(
       changed.map(async ([key, piece]) => {
         await store.put(key, toRecord('report', { at: clock.now(), ...piece }))

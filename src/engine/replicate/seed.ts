@@ -2,6 +2,7 @@
 // DeleteRecords. Legitimate only where nothing was ever copied: what lay below was gone before the link began.
 // One batch in flight per broker and at most 100,000 records in it, because the broker makes an object of each.
 import { advanceSequence, stampBatch } from '../../model/batch.ts'
+import { lossAt } from '../../model/ledger.ts'
 import { NO_TOPIC_ID } from '../../ports/cluster.ts'
 import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
 import type { LinkContext } from './context.ts'
@@ -66,7 +67,8 @@ export class Seeder {
         }
         at += count
         copy.appended = at
-        copy.gaps.seeded += count
+        // The ledger counts what was lost.
+        if (lossAt(copy.ledger, at - 1) === undefined) copy.counter.seeded(count)
         next = advanceSequence(next, count)
       }
     } finally {

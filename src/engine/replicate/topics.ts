@@ -7,10 +7,18 @@ import { compilePatterns } from '../../model/patterns.ts'
 import type { ConfigEntry, TopicConfigs, TopicView } from '../../ports/cluster.ts'
 import type { LinkContext } from './context.ts'
 import { configChanges, configDrift, isCopied, mirrorConfigs } from './mirror-configs.ts'
-import { planTopics, type TopicAction } from './plan-topics.ts'
+import { isForgotten, planTopics, type TopicAction } from './plan-topics.ts'
 import { SourceDeletes } from './source-deletes.ts'
 import { expired, mirrored, refused, stopped, type TopicVerdict, waiting } from './topic-verdicts.ts'
-import { readTopics, toRecord, topicKey, type TopicRecord } from '../../model/state-records.ts'
+import {
+  forgottenKey,
+  readForgotten,
+  readPartition,
+  readTopics,
+  toRecord,
+  topicKey,
+  type TopicRecord,
+} from '../../model/state-records.ts'
 
 /** The first difference between a non-empty topic at the target and its source, in words. */
 export type FirstDifference = (topic: string) => Promise<string>
@@ -85,16 +93,20 @@ export class Topics {
     const [source, target] = await Promise.all([sourceWatch.refresh(), targetWatch.refresh()])
     const missing = await this.#sourceDeletes.observe(source, this.#isWanted)
     const records = readTopics(store, link)
+    const forgotten = readForgotten(store, link)
     const actions = planTopics({
       link,
       isWanted: this.#isWanted,
       source,
       target,
       records,
+      forgotten,
       missing,
       onSourceDelete: settings.onSourceDelete,
       now: clock.now(),
     })
+    for (const topic of forgotten.keys())
+      if (!isForgotten({ forgotten, target }, topic)) await store.put(forgottenKey(link, topic), undefined)
     const verdicts: TopicVerdict[] = []
     const changes = actions.filter(action => !CHANGES_NOTHING.has(action.kind))
     await this.#readSourceConfigs(
@@ -164,7 +176,7 @@ export class Topics {
       case 'create':
         return await this.#create(action.source)
       case 'take-over':
-        return await this.#takeOver(action.source, action.target)
+        return await this.#takeOver(action.source, action.target, records.get(action.source.name))
       case 'add-partitions':
         return await this.#addPartitions(action.source, action.target, records.get(action.source.name))
     }
@@ -194,9 +206,15 @@ export class Topics {
   }
 
   /** A topic that stands at the target and that kdr did not make: taken over when it never held anything. */
-  async #takeOver(source: TopicView, target: TopicView): Promise<TopicVerdict> {
+  async #takeOver(
+    source: TopicView,
+    target: TopicView,
+    before: TopicRecord | undefined,
+  ): Promise<TopicVerdict> {
     const known = this.#notEmpty.get(target.id)
     if (known !== undefined) return stopped(source, known)
+    if (before !== undefined && this.#isOwn(target))
+      return mirrored(source.name, target.partitions.length, await this.#record(source, target.id, {}))
     const partitions = target.partitions.map(({ partition }) => ({ topic: target.name, partition }))
     const ends = await this.#context.target.offsets(partitions, 'logEnd')
     const failed = ends.find(end => end.code !== KafkaCode.NONE)
@@ -215,6 +233,18 @@ export class Topics {
     if (target.partitions.length < source.partitions.length)
       return await this.#addPartitions(source, target, record)
     return mirrored(source.name, target.partitions.length, record)
+  }
+
+  /**
+   * A worker that stood still and woke may have put the record of a topic back to what it was before its successor copied
+   * there. What was written for the partitions still names the mirror.
+   */
+  #isOwn(target: TopicView): boolean {
+    const { store, link } = this.#context
+    return target.partitions.some(
+      ({ partition }) =>
+        readPartition(store, link, { topic: target.name, partition })?.targetTopicId === target.id,
+    )
   }
 
   async #refuseNonEmpty(source: TopicView, target: TopicView, filled: number): Promise<TopicVerdict> {

@@ -46,6 +46,8 @@ export async function trim(
   const moves: { copy: PartitionCopy; before: number }[] = []
   for (const copy of copies) {
     if (copy.state !== 'mirroring') continue
+    if (copy.acceptsLogStart) copy.acceptedLogStart = Math.max(copy.acceptedLogStart, copy.sourceLogStart)
+    copy.acceptsLogStart = false
     const decision = planTrim(copy)
     if (decision.kind === 'none') copy.heldLogStart = undefined
     if (decision.kind === 'move') moves.push({ copy, before: decision.before })

@@ -4,8 +4,12 @@ import { findKdrError } from '../../model/errors.ts'
 import { KafkaCode } from '../../model/kafka-codes.ts'
 import type { Headroom, HoldingTransaction, PartitionReport, PartitionState } from '../../model/link.ts'
 import type { LinkSettings } from '../../model/link-settings.ts'
+import { type Ledger, showLoss, type ShownLoss } from '../../model/ledger.ts'
 import { compilePatterns } from '../../model/patterns.ts'
+import { pausedSentence, pauseOf, readPauses, type ScopedPause } from '../../model/pauses.ts'
 import {
+  readForgotten,
+  readLedgers,
   readLink,
   readReports,
   readTopics,
@@ -29,6 +33,9 @@ export type LinkState = 'starting' | 'mirroring' | 'paused' | 'stopped' | 'promo
 export type PartitionStatus = Omit<PartitionReport, 'headroom' | 'transaction'> & {
   readonly headroom?: HeadroomStatus
   readonly transaction?: TransactionStatus
+  /** What was lost and accepted, newest first, up to LEDGER_SHOWN ranges; `lostRanges`: how many there are. */
+  readonly ledger?: readonly ShownLoss[]
+  readonly lostRanges?: number
 }
 
 export type TopicStatus = {
@@ -36,6 +43,9 @@ export type TopicStatus = {
   readonly state: PartitionState
   readonly partitions: readonly PartitionStatus[]
 }
+
+/** Of a partition: `kdr verify --json` has all of them. */
+const LEDGER_SHOWN = 20
 
 export type LinkStatus = {
   readonly name: string
@@ -53,6 +63,8 @@ export type LinkStatus = {
   readonly sourceSeenAt: string | null
   readonly workers: readonly { readonly id: string; readonly slots: readonly number[] }[]
   readonly topics: readonly TopicStatus[]
+  /** Topics that the patterns take and that kdr leaves alone (kdr link forget). */
+  readonly forgotten: readonly { readonly topic: string; readonly at: string; readonly by: string }[]
   readonly groups: readonly never[]
   /** What is not wrong yet. */
   readonly warnings: readonly Warning[]
@@ -95,8 +107,19 @@ export async function observeStatus(input: ObserveStatusInput): Promise<LinkStat
   const cursors = await liveOffsets(input.target, partitions, 'logEnd')
   const sourceEnds =
     input.source === undefined ? undefined : await liveOffsets(input.source, partitions, 'highWatermark')
+  const pauses = readPauses(store, settings.name)
+  const ledgers = readLedgers(store, settings.name)
   const aliveAt = Math.max(0, ...workers.map(([, worker]) => worker.at))
-  const live = { cursors, sourceEnds, now, aliveAt, isAlive: alive.length > 0 }
+  const live: Live = {
+    cursors,
+    sourceEnds,
+    pauses,
+    ledgers,
+    link: settings.name,
+    now,
+    aliveAt,
+    isAlive: alive.length > 0,
+  }
   const seen = [...reports].map(([name, report]) => topicStatus(name, report, live))
   const topics = seen.map(({ topic }) => topic)
   const all = topics.flatMap(topic => topic.partitions)
@@ -118,6 +141,11 @@ export async function observeStatus(input: ObserveStatusInput): Promise<LinkStat
     sourceSeenAt: seenAt === 0 ? null : new Date(seenAt).toISOString(),
     workers: alive.map(([id]) => ({ id, slots: [0] })),
     topics,
+    forgotten: [...readForgotten(store, settings.name)].map(([topic, { at, by }]) => ({
+      topic,
+      at: new Date(at).toISOString(),
+      by,
+    })),
     groups: [],
     warnings: seen.flatMap(({ warnings }) => warnings),
   }
@@ -148,6 +176,9 @@ async function liveOffsets(
 type Live = {
   readonly cursors: ReadonlyMap<string, number> | undefined
   readonly sourceEnds: ReadonlyMap<string, number> | undefined
+  readonly pauses: readonly ScopedPause[]
+  readonly ledgers: ReadonlyMap<string, Ledger>
+  readonly link: string
   readonly now: number
   readonly aliveAt: number
   readonly isAlive: boolean
@@ -172,7 +203,7 @@ function topicStatus(
     const headroom = headroomNow(reported, lagRecords, { ...live, deletion: report.deletion })
     const of = { topic: name, partition: partition.partition, cursor }
     warnings.push(...warningsOf(of, { headroom, transaction, now: live.now }))
-    return {
+    const status = {
       ...partition,
       cursor,
       sourceEnd,
@@ -181,6 +212,7 @@ function topicStatus(
       ...(headroom !== undefined && { headroom: headroomStatus(headroom) }),
       ...(transaction !== undefined && { transaction: transactionStatus(transaction, live.now) }),
     }
+    return withLedger(held(status, name, live), live.ledgers.get(key))
   })
   return { topic: { name, state: worst(partitions.map(partition => partition.state)), partitions }, warnings }
 }
@@ -190,6 +222,25 @@ const headroomStatus = ({ ms, basis, isAtMost }: Headroom): HeadroomStatus => ({
 function transactionStatus(transaction: HoldingTransaction, now: number): TransactionStatus {
   const { since, sentence: _sentence, ...facts } = transaction
   return { ...facts, ageMs: Math.max(0, now - since) }
+}
+
+/** A pause holds from the moment that it is recorded, whether or not a worker has seen it. */
+function held(partition: PartitionStatus, topic: string, { pauses, link }: Live): PartitionStatus {
+  const pause = pauseOf(pauses, { topic, partition: partition.partition })
+  if (pause === undefined || partition.state === 'faulted') return partition
+  const { reason: _none, ...rest } = partition
+  const sentence = pausedSentence(link, `${topic}/${partition.partition}`, pause)
+  return { ...rest, state: 'paused', sentence }
+}
+
+function withLedger(partition: PartitionStatus, ledger: Ledger | undefined): PartitionStatus {
+  if (ledger === undefined || ledger.ranges.length === 0) return partition
+  const newest = ledger.ranges.toSorted((a, b) => b.at - a.at).slice(0, LEDGER_SHOWN)
+  return {
+    ...partition,
+    ledger: newest.map(showLoss),
+    lostRanges: ledger.ranges.length + (ledger.summed?.ranges ?? 0),
+  }
 }
 
 const BY_GRAVITY: readonly PartitionState[] = [
@@ -230,6 +281,12 @@ function stateOf(found: {
       sentence: `the source does not answer: ${input.sourceProblem ?? 'unknown'}`,
     }
   }
+  const paused = all.filter(partition => partition.state === 'paused')
+  if (paused.length > 0 && paused.length === all.length)
+    return {
+      state: 'paused',
+      sentence: `paused, ${lag} record(s) behind${alive.length === 0 ? ', and no kdr runs this link' : ''}: ${paused[0]?.sentence ?? ''}`,
+    }
   if (alive.length === 0)
     return {
       state: 'stopped',
@@ -237,7 +294,8 @@ function stateOf(found: {
     }
   const waiting = all.filter(partition => partition.state === 'waiting' || partition.state === 'seeding')
   if (waiting.length === 0) {
-    const mirrored = `${topics.length} topic(s), ${all.length} partition(s)`
+    const stopped = paused.length === 0 ? '' : `, ${paused.length} of them paused`
+    const mirrored = `${topics.length} topic(s), ${all.length} partition(s)${stopped}`
     return {
       state: 'mirroring',
       sentence: lag === 0 ? `${mirrored}, nothing behind` : `${mirrored}, ${lag} record(s) behind`,

@@ -1,8 +1,10 @@
 // Compares ranges of one partition on both sides. Batches that stand at the same offsets with the same bytes are equal
 // without being decoded; where they are not, both logs are walked record by record, by offset.
 import { findKdrError } from '../../model/errors.ts'
+import { EMPTY_LEDGER, type Ledger, lossAt, missingFrom } from '../../model/ledger.ts'
 import type { TopicPartition } from '../../ports/cluster.ts'
-import type { RecordCodec } from '../../ports/records.ts'
+import type { DecodedRecord, RecordCodec } from '../../ports/records.ts'
+import { FILLER_KEY } from '../log/tombstones.ts'
 import { MissingRecords, type Sides } from './compaction.ts'
 import { describeDifference, isSameBatch } from './same.ts'
 import { type OffsetRange, otherSide, type SideName } from './sides.ts'
@@ -18,6 +20,8 @@ export type CompareInput = {
   readonly ends: Readonly<Record<SideName, number>>
   /** At one of the sides, now. */
   readonly isCompacted: boolean
+  /** What was lost and accepted. */
+  readonly ledger?: Ledger | undefined
   readonly codec: RecordCodec
   /** Told now and then which offset has been reached; false ends the comparison there. May throw. */
   readonly mayGoOn?: (reached: number, tally: Tally) => boolean
@@ -37,6 +41,7 @@ export async function comparePartition(input: CompareInput): Promise<Tally> {
 
 class Comparison {
   readonly #input: CompareInput
+  readonly #ledger: Ledger
   readonly #tally: Tally
   readonly #missing: MissingRecords
   readonly #walks: Readonly<Record<SideName, Walk>>
@@ -46,6 +51,7 @@ class Comparison {
     const walk = (side: SideName) =>
       new Walk(sides[side], of, codec, { from: range.from, to: Math.min(range.to, ends[side]) })
     this.#input = input
+    this.#ledger = input.ledger ?? EMPTY_LEDGER
     this.#tally = tally
     this.#missing = missing
     this.#walks = { source: walk('source'), target: walk('target') }
@@ -105,13 +111,22 @@ class Comparison {
       if (a.offset < b.offset) this.#takeOnly('source')
       else if (b.offset < a.offset) this.#takeOnly('target')
       else {
-        this.#tally.records++
-        const what = describeDifference(a, b)
-        if (what !== undefined) this.#tally.differs(a.offset, what)
+        this.#takeBoth(a, b)
         source.takeRecord()
         target.takeRecord()
       }
     }
+  }
+
+  #takeBoth(source: DecodedRecord, target: DecodedRecord): void {
+    if (isFiller(target) && lossAt(this.#ledger, source.offset) !== undefined) {
+      this.#tally.only('source')
+      this.#tally.lost++
+      return
+    }
+    this.#tally.records++
+    const what = describeDifference(source, target)
+    if (what !== undefined) this.#tally.differs(source.offset, what)
   }
 
   #takeOnly(holder: SideName): void {
@@ -121,7 +136,11 @@ class Comparison {
     // Deleted by retention after the comparison began.
     if (record.offset < this.#walks[otherSide(holder)].logStart) return
     this.#tally.only(holder)
-    if (this.#input.isCompacted) this.#missing.add(record, holder)
+    const isFilling = holder === 'target' && isFiller(record)
+    const isLost = lossAt(this.#ledger, record.offset) !== undefined
+    if (isLost && (holder === 'source' || isFilling)) this.#tally.lost++
+    else if (isFilling && record.key !== null) this.#tally.fillers++
+    else if (this.#input.isCompacted) this.#missing.add(record, holder)
     else this.#tally.unexplain(record.offset, holder)
   }
 
@@ -134,10 +153,16 @@ class Comparison {
     } catch (error) {
       if (findKdrError(error)?.code !== 'corrupt') throw error
       const { base, next } = walk.head!
-      this.#tally.differs(base, `cannot be decoded at the ${side}`)
+      const isAccepted = side === 'source' && missingFrom(this.#ledger, { from: base, to: next }).length === 0
+      if (!isAccepted) this.#tally.differs(base, `cannot be decoded at the ${side}`)
       walk.pop()
       this.#walks[otherSide(side)].skipTo(next)
       return false
     }
   }
+}
+
+/** What kdr itself puts where the source has no record: null records under its own key, or without any. */
+function isFiller({ key, value }: DecodedRecord): boolean {
+  return value === null && (key === null || key.equals(FILLER_KEY))
 }

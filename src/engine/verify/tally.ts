@@ -11,6 +11,9 @@ export class Tally {
   onlySource = 0
   onlyTarget = 0
   unexplained = 0
+  /** Of those that one side lacks, explained by the ledger; and by what kdr fills gaps with. */
+  lost = 0
+  fillers = 0
   #first: Difference | undefined
 
   get first(): Difference | undefined {

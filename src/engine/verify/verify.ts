@@ -4,6 +4,7 @@
 //   2. per partition the offsets to compare (ranges.ts)
 //   3. both logs side by side (compare.ts, walk.ts); what only one side holds is explained, or not (compaction.ts)
 import { KdrError } from '../../model/errors.ts'
+import { type Ledger, showLoss, type ShownLoss } from '../../model/ledger.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Cluster, TopicView } from '../../ports/cluster.ts'
 import type { RecordCodec } from '../../ports/records.ts'
@@ -40,6 +41,8 @@ export type VerifyInput = VerifyClusters & {
   /** Records of this time (ms) or later. */
   readonly since?: number
   /** Only this share of the offsets; `fraction` (random, in [0, 1)) chooses which. */
+  /** What was lost and accepted, by `topic/partition`. */
+  readonly ledgers?: ReadonlyMap<string, Ledger>
   readonly sample?: { readonly percent: number; readonly fraction: () => number }
   readonly signal?: AbortSignal | undefined
   readonly onProgress?: (progress: VerifyProgress) => void
@@ -59,8 +62,13 @@ export type PartitionVerdict = {
   /** Explained ones included. */
   readonly onlySource: number
   readonly onlyTarget: number
-  /** Of these two, what neither retention nor compaction explains. */
+  /** Of these two, what nothing explains: neither retention nor compaction, nor the ledger, nor what kdr fills gaps with. */
   readonly unexplained: number
+  /** Of these two, what the ledger explains, and what kdr filled gaps with. */
+  readonly ledger?: number
+  readonly fillers?: number
+  /** The ledger: every range that was lost and accepted. */
+  readonly lost?: readonly ShownLoss[]
   readonly firstDifference?: Difference
   /** Of a partition that only one side has, undefined. */
   readonly logStart?: OfBoth
@@ -89,6 +97,7 @@ export async function verify(input: VerifyInput): Promise<Verification> {
       sides: readers,
       ends: logEnd,
       isCompacted,
+      ledger: input.ledgers?.get(`${topic}/${partition}`),
       codec: input.codec,
       mayGoOn: (reached, soFar) => {
         input.signal?.throwIfAborted()
@@ -97,7 +106,7 @@ export async function verify(input: VerifyInput): Promise<Verification> {
       },
     })
     progress.done(job, tally)
-    return verdictOf(job, tally)
+    return { ...verdictOf(job, tally), ...lossesOf(input.ledgers?.get(`${topic}/${partition}`)) }
   })
   const partitions = [...verdicts, ...observed.unpaired.map(unpairedVerdict)].toSorted((a, b) =>
     a.topic < b.topic ? -1 : a.topic > b.topic ? 1 : a.partition - b.partition,
@@ -142,7 +151,7 @@ function verdictOf({ topic, partition, range, logStart, logEnd }: Job, tally: Ta
       logEnd.source,
       `the log ends at ${logEnd.source} at the source, at ${logEnd.target} at the target`,
     )
-  const { records, different, onlySource, onlyTarget, unexplained, first } = tally
+  const { records, different, onlySource, onlyTarget, unexplained, lost, fillers, first } = tally
   return {
     topic,
     partition,
@@ -153,10 +162,16 @@ function verdictOf({ topic, partition, range, logStart, logEnd }: Job, tally: Ta
     onlySource,
     onlyTarget,
     unexplained,
+    ...(lost > 0 && { ledger: lost }),
+    ...(fillers > 0 && { fillers }),
     ...(first === undefined ? {} : { firstDifference: first }),
     logStart,
     logEnd,
   }
+}
+
+function lossesOf(ledger: Ledger | undefined): { lost?: readonly ShownLoss[] } {
+  return ledger === undefined || ledger.ranges.length === 0 ? {} : { lost: ledger.ranges.map(showLoss) }
 }
 
 function unpairedVerdict({ topic, partition, what, logStart, logEnd }: Unpaired): PartitionVerdict {

@@ -1,0 +1,196 @@
+// What operators ask of a running link (`kdr link ...`), and what the link's own policy asks for: carried out one by one,
+// each with its outcome in the journal. A command that is met twice, because its end was not recorded, does no harm.
+import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
+import { closeEntry, readJournal, writeJournal } from '../../model/journal.ts'
+import { type AcceptedLoss, withLoss } from '../../model/ledger.ts'
+import {
+  type CommandRecord,
+  commandKey,
+  forgottenKey,
+  type ForgottenRecord,
+  keysOfMirror,
+  ledgerKey,
+  type PartitionLoss,
+  readCommands,
+  readLedger,
+  readTopics,
+  toRecord,
+} from '../../model/state-records.ts'
+import type { LinkContext } from './context.ts'
+import type { Copies } from './copies.ts'
+import type { Topics } from './topics.ts'
+
+/** `later`: it cannot be decided yet; asked again at the next look. */
+type Outcome = { readonly state: 'done' | 'refused' | 'later'; readonly outcome: string }
+
+const LATER: Outcome = { state: 'later', outcome: '' }
+const done = (outcome: string): Outcome => ({ state: 'done', outcome })
+const refused = (outcome: string): Outcome => ({ state: 'refused', outcome })
+
+/** A topic that overfills again and again is not copied anew for ever: each time its mirror is away for a while. */
+const RECOPIES_A_DAY = 3
+const DAY_MS = 86_400_000
+const POLICY = 'policy onOverfilled: recopy'
+
+export class Commands {
+  readonly #context: LinkContext
+  readonly #copies: Copies
+  readonly #topics: Topics
+
+  constructor(context: LinkContext, copies: Copies, topics: Topics) {
+    this.#context = context
+    this.#copies = copies
+    this.#topics = topics
+  }
+
+  /** What was asked for since the last look. Throws KdrError('unreachable'). */
+  async obey(): Promise<void> {
+    const { store, link, log, clock } = this.#context
+    for (const [key, command] of readCommands(store, link)) {
+      const { state, outcome } = await this.#carryOut(command)
+      if (state === 'later') continue
+      log.event(state === 'done' ? 'info' : 'error', `${command.verb}: ${outcome}`, { ...command })
+      const id = key.slice(commandKey(link, '').length)
+      await closeEntry(store, link, id, { state, outcome, doneAt: clock.now() })
+      await store.put(key, undefined)
+    }
+    if (this.#context.settings.onOverfilled === 'recopy') await this.#recopyOverfilled()
+  }
+
+  async #carryOut(command: CommandRecord): Promise<Outcome> {
+    const { verb, topic } = command
+    if (verb === 'resume') {
+      if (this.#copies.all().length === 0) return LATER
+      const count = this.#copies.resume(command, command.acceptLogStart === true)
+      return done(`${count} partition(s)`)
+    }
+    if (topic === undefined || !this.#isForMirror(command))
+      return refused('the mirror that was meant is there no more')
+    if (verb === 'recopy') return await this.#recopy(topic)
+    if (verb === 'forget') return await this.#forget(topic, command)
+    return await this.#acceptLosses(command)
+  }
+
+  /** A command that comes a second time does not meet the mirror that was made since. */
+  #isForMirror({ topic = '', targetTopicId }: CommandRecord): boolean {
+    const { store, link } = this.#context
+    return targetTopicId !== undefined && readTopics(store, link).get(topic)?.targetTopicId === targetTopicId
+  }
+
+  /**
+   * Deletes the mirror topic, and all that is known of it: the next look creates it anew. Nothing of ours is in flight by
+   * then; where produce requests name topics by id (Kafka 4.1), nobody's late batch can land in the new one.
+   */
+  async #recopy(topic: string): Promise<Outcome> {
+    const { target, assertGeneration } = this.#context
+    await this.#copies.drop(topic)
+    await assertGeneration()
+    const answer = await target.deleteTopic(topic)
+    if (answer.code !== KafkaCode.NONE && answer.code !== KafkaCode.UNKNOWN_TOPIC_OR_PARTITION)
+      return refused(`mirror topic "${topic}" cannot be deleted: ${codeName(answer.code)}`)
+    await this.#unlearn(topic)
+    return done(`mirror topic "${topic}" was deleted, and is copied anew`)
+  }
+
+  /** Lets go of a mirror: it stays as it is, and is nobody's. */
+  async #forget(topic: string, { targetTopicId = '', at, by, reason }: CommandRecord): Promise<Outcome> {
+    const { store, link } = this.#context
+    await this.#copies.drop(topic)
+    const record: ForgottenRecord = { targetTopicId, at, by, ...(reason === undefined ? {} : { reason }) }
+    await store.put(forgottenKey(link, topic), toRecord('forgotten', record))
+    await this.#unlearn(topic)
+    return done(`topic "${topic}" at the target is no mirror any more; it is left alone`)
+  }
+
+  async #unlearn(topic: string): Promise<void> {
+    const { store, link } = this.#context
+    await this.#topics.forget(topic)
+    await Promise.all(keysOfMirror(store, link, topic).map(async key => await store.put(key, undefined)))
+  }
+
+  /** The ledger first, then the copy goes on: a crash in between leaves nothing that is filled and not in it. */
+  async #acceptLosses(command: CommandRecord): Promise<Outcome> {
+    const { losses = [] } = command
+    const outcomes: Outcome[] = []
+    for (const loss of losses) outcomes.push(await this.#acceptLoss(loss, command))
+    if (outcomes.some(({ state }) => state === 'later')) return LATER
+    const state = outcomes.some(each => each.state === 'refused') ? 'refused' : 'done'
+    return { state, outcome: outcomes.map(({ outcome }) => outcome).join('; ') }
+  }
+
+  async #acceptLoss(loss: PartitionLoss, command: CommandRecord): Promise<Outcome> {
+    const { store, link } = this.#context
+    const { topic, partition, from, to, cause } = loss
+    const where = `"${topic}/${partition}" offsets ${from} to ${to - 1}`
+    const known = readLedger(store, link, loss)
+    const accepted: AcceptedLoss = {
+      from,
+      to,
+      cause,
+      by: command.by,
+      at: command.at,
+      ...(command.reason === undefined ? {} : { why: command.reason }),
+      ...(command.acceptLogStart === true && cause === 'retention' ? { acceptLogStart: true } : {}),
+    }
+    const logStart = await this.#ask(loss, accepted)
+    if (typeof logStart !== 'number') return logStart
+    const ledger = withLoss(known, accepted, logStart)
+    if (ledger === undefined)
+      return refused(`${where}: the partition's ledger is full; copy the topic anew (kdr link recopy)`)
+    await store.put(ledgerKey(link, topic, partition), toRecord('ledger', ledger))
+    this.#copies.onAccepted(loss)
+    return done(`${where} are in the ledger as lost (${cause})`)
+  }
+
+  /** Whether the logs still stand as they did when the loss was accepted; the mirror's log start. */
+  async #ask(loss: PartitionLoss, { acceptLogStart }: AcceptedLoss): Promise<number | Outcome> {
+    const { reads } = this.#context
+    const where = `"${loss.topic}/${loss.partition}"`
+    if (this.#copies.isCopying(loss)) return refused(`${where} is being copied: nothing is to be accepted`)
+    const [end, targetStart, sourceStart] = await Promise.all([
+      reads.targetLogEnd(loss),
+      reads.targetStart(loss),
+      reads.sourceStart(loss),
+    ])
+    if ([end, targetStart, sourceStart].some(({ code }) => code !== KafkaCode.NONE)) return LATER
+    // Accepted before, and partly filled since: now the older records may go too.
+    const isUnderWay = acceptLogStart === true && end.offset > loss.from && end.offset < loss.to
+    if (end.offset !== loss.from && !isUnderWay)
+      return refused(`${where}: the mirror ends at ${end.offset} by now, not at ${loss.from}`)
+    if (loss.cause === 'retention' && sourceStart.offset < loss.to)
+      return refused(`${where}: the source begins at ${sourceStart.offset}, not at ${loss.to}`)
+    return targetStart.offset
+  }
+
+  /** `onOverfilled: recopy`: nothing shortens a log, so the topic is copied anew; not without end. */
+  async #recopyOverfilled(): Promise<void> {
+    const { store, link, clock, log } = this.#context
+    const overfilled = this.#copies.all().filter(({ fault }) => fault?.reason === 'overfilled')
+    for (const topic of new Set(overfilled.map(copy => copy.topic))) {
+      const first = overfilled.find(copy => copy.topic === topic)
+      const now = clock.now()
+      const before = readJournal(store, link).filter(
+        entry => entry.topic === topic && entry.by === POLICY && now - entry.at < DAY_MS,
+      )
+      if (before.length >= RECOPIES_A_DAY) continue
+      const entry = {
+        id: `policy-${topic}-${now}`,
+        at: now,
+        by: POLICY,
+        verb: 'recopy',
+        topic,
+        ...(first?.fault === undefined ? {} : { reason: first.fault.sentence }),
+        what: `mirror topic "${topic}" is deleted and copied anew (${before.length + 1} of ${RECOPIES_A_DAY} times in a day)`,
+        state: 'recorded',
+      } as const
+      await writeJournal(store, link, entry)
+      const { state, outcome } = await this.#recopy(topic)
+      log.event('warn', `${POLICY}: ${outcome}`, { topic })
+      await closeEntry(store, link, entry.id, {
+        state: state === 'done' ? 'done' : 'refused',
+        outcome,
+        doneAt: clock.now(),
+      })
+    }
+  }
+}

@@ -1,0 +1,180 @@
+// The commands that sentences name, on real brokers: what is accepted as lost stands in the ledger and the link goes on;
+// what is paused stays so over restarts; what is forgotten is left alone; all of it is in the journal.
+
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { freshTopic, waitFor, withLab } from '../support/lab.ts'
+import {
+  adminOf,
+  assertIdentical,
+  type Link,
+  makeLink,
+  type StatusPartition,
+  statusOf,
+  whileRunning,
+} from '../support/link.ts'
+
+const context = withLab([{ name: 'east' }, { name: 'west' }])
+const sides = () => ({ source: context.cluster('east'), target: context.cluster('west') })
+const east = () => adminOf(context.cluster('east'))
+const west = () => adminOf(context.cluster('west'))
+
+// Each has a topic and a link of its own, and most of them wait.
+describe('ways out', { concurrency: 3 }, () => {
+  test('accept-loss: what the source deleted while kdr was down stands in the ledger, and the link goes on', async () => {
+    const { judge } = context
+    const { link, topic } = await linkWithTopic(10)
+    await ends(link, 0)
+    await judge.produce({ ...east(), topic, count: 50 })
+    await judge.deleteRecords({ ...east(), topic, partition: 0, before: 40 })
+    await ends(link, 3)
+    const [stopped] = await statusOf(link)
+    assert.equal(stopped?.reason, 'lost-to-retention')
+    assert.match(stopped?.sentence ?? '', new RegExp(`"${topic}/0".* offsets 10 to 39 \\(30\\)`))
+
+    await obey(link, stopped, '--reason', 'it was old')
+    // The mirror keeps what it has until a person says that it may go.
+    const went = await ends(link, 3)
+    assert.match(went.stdout, /--accept-log-start/)
+    await sameFrom(topic, 40)
+    await obey(link, (await statusOf(link))[0])
+    await ends(link, 0)
+    await assertIdentical(judge, sides(), [topic])
+
+    const [now] = await statusOf(link)
+    assert.deepEqual(
+      now?.ledger?.map(({ from, to, cause, why }) => ({ from, to, cause, why })),
+      [{ from: 10, to: 40, cause: 'retention', why: 'it was old' }],
+    )
+    assert.match(now?.ledger?.[0]?.by ?? '', /^.+@.+$/)
+    assert.deepEqual([now?.offsets?.lost, now?.offsets?.records, now?.cursor], [30, 30, 60])
+    await verified(link, { identical: true, lost: 1 })
+    const text = await link.run('verify', link.name)
+    assert.match(text.stdout, /offsets 10 to 39 lost \(retention\), accepted by .*: it was old/)
+    assert.deepEqual(
+      (await journalOf(link)).map(({ verb, state, reason }) => [verb, state, reason]),
+      [
+        ['resume', 'done', undefined],
+        ['accept-loss', 'done', 'it was old'],
+      ],
+    )
+  })
+
+  test('pause holds over restarts and shows the lag; resume lifts it', async () => {
+    const { judge } = context
+    const { link, topic } = await linkWithTopic(10)
+    await whileRunning(link, async daemon => {
+      await mirrorEnds(topic, 10)
+      assert.equal((await link.run('link', 'pause', link.name)).code, 20)
+      const paused = await link.run('link', 'pause', link.name, '--yes', '--reason', 'maintenance')
+      assert.equal(paused.code, 0, paused.stderr)
+      await waitFor(async () => (await judgeState(link)) === 'paused', { what: 'the pause' })
+      await daemon.says(/paused by .*: maintenance/)
+    })
+    await judge.produce({ ...east(), topic, count: 5 })
+
+    const held = await ends(link, 3)
+    assert.match(held.stdout, /paused by .*: maintenance\. To go on: kdr link resume/)
+    await mirrorEnds(topic, 10)
+    const [partition] = await statusOf(link)
+    assert.deepEqual([partition?.state, partition?.lagRecords, partition?.cursor], ['paused', 5, 10])
+
+    const part = await link.run('link', 'resume', link.name, '--topic', topic)
+    assert.equal(part.code, 2, part.stdout)
+    assert.match(part.stderr, /the whole link is paused/)
+    await obey(link, partition)
+    await ends(link, 0)
+    await assertIdentical(judge, sides(), [topic])
+    assert.deepEqual(
+      (await journalOf(link)).map(({ verb, state }) => [verb, state]),
+      [
+        ['resume', 'done'],
+        ['pause', 'done'],
+      ],
+    )
+  })
+
+  test('forget lets go of a mirror, which stays; adopt takes it back', async () => {
+    const { judge } = context
+    const { link, topic } = await linkWithTopic(10)
+    await ends(link, 0)
+    const plan = await link.run('link', 'forget', link.name, '--topic', topic, '--dry-run')
+    assert.match(plan.stdout, /exclude it in the config: "!/)
+    const forgotten = await link.run('link', 'forget', link.name, '--topic', topic, '--yes')
+    assert.equal(forgotten.code, 0, forgotten.stderr)
+    await judge.produce({ ...east(), topic, count: 5 })
+    await ends(link, 0)
+
+    await mirrorEnds(topic, 10)
+    const { object } = await link.json('status')
+    const [status] = object['links'] as { topics: unknown[]; forgotten: { topic: string }[] }[]
+    assert.deepEqual([status?.topics, status?.forgotten.map(each => each.topic)], [[], [topic]])
+
+    const adopted = await link.run('link', 'adopt', link.name, '--topic', topic, '--yes')
+    assert.equal(adopted.code, 0, adopted.stderr)
+    await ends(link, 0)
+    await assertIdentical(judge, sides(), [topic])
+  })
+})
+
+async function judgeState(link: Link): Promise<unknown> {
+  const { object } = await link.json('status')
+  return (object['links'] as { state: string }[])[0]?.state
+}
+
+async function mirrorEnds(topic: string, end: number): Promise<void> {
+  const { judge } = context
+  await waitFor(async () => (await judge.digest({ ...west(), topic }).catch(() => []))[0]?.end === end, {
+    what: `the mirror to end at ${end}`,
+  })
+}
+
+/** A link of its own with a topic of `count` records. */
+async function linkWithTopic(count: number): Promise<{ link: Link; topic: string }> {
+  const { judge } = context
+  const topic = freshTopic('out')
+  await judge.createTopic({ ...east(), topic })
+  await judge.produce({ ...east(), topic, count })
+  return { link: makeLink({ ...sides(), name: topic, settings: { topics: [topic] } }), topic }
+}
+
+async function ends(link: Link, code: number) {
+  const result = await link.run('run', '--once', '--timeout', '60s')
+  assert.equal(result.code, code, result.stdout + result.stderr)
+  return result
+}
+
+/** Runs the last command that the sentence names. */
+async function obey(link: Link, partition: StatusPartition | undefined, ...more: string[]): Promise<void> {
+  const [, command] = /.*kdr (link [^;.]*)/.exec(partition?.sentence ?? '') ?? []
+  assert.ok(command !== undefined, `no command in: ${partition?.sentence ?? 'nothing'}`)
+  const result = await link.run(...command.split(' '), '--yes', ...more)
+  assert.equal(result.code, 0, result.stderr)
+}
+
+/** Both sides hold the same from `from` on, as Java's consumer reads it. */
+async function sameFrom(topic: string, from: number): Promise<void> {
+  const { judge } = context
+  const [a, b] = await Promise.all([
+    judge.list({ ...east(), topic, from }),
+    judge.list({ ...west(), topic, from }),
+  ])
+  assert.ok(a.length > 0)
+  assert.deepEqual(b, a)
+}
+
+type Verified = { identical: boolean; partitions: { lost?: unknown[] }[] }
+
+async function verified(link: Link, wanted: { identical: boolean; lost: number }): Promise<void> {
+  const { object } = await link.json('verify', link.name)
+  const { identical, partitions } = object as Verified
+  assert.equal(identical, wanted.identical, JSON.stringify(object))
+  assert.equal(partitions.flatMap(({ lost = [] }) => lost).length, wanted.lost)
+}
+
+type Entry = { verb: string; state: string; reason?: string; by: string; outcome?: string }
+
+async function journalOf(link: Link): Promise<Entry[]> {
+  const { object } = await link.json('link', 'log', link.name)
+  return object['entries'] as Entry[]
+}
