@@ -1,146 +1,162 @@
-// `make bench`: how fast `kdr run --once` copies a backlog between two brokers of this machine. Whole processes, from
-// outside: start to exit, CPU of the kdr process, and its largest memory. CASE=plain,zstd ROUNDS=3 SIZE_MB=500 choose.
-import { spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
-import { cpus, tmpdir } from 'node:os'
+// `make bench`: kdr beside MirrorMaker 2 and the broker's own follower, on this machine. All of it takes hours and goes
+// on in the background; CASE=lz4,zstd chooses and stays in the terminal. ROUNDS, SIZE_MB, PROFILE=1 and FOREGROUND=1 are read too.
+
+import { execFileSync, spawn } from 'node:child_process'
+import { mkdtempSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { formatTable } from '../src/cli/table.ts'
-import { type Judge, startJudge } from '../src/lab/judge.ts'
-import { type Lab, startLab } from '../src/lab/lab.ts'
+import { prepareDistribution } from '../src/lab/distribution.ts'
+import { javaTool } from '../src/lab/processes.ts'
+import { type Case, CASES, type StageKind } from './cases.ts'
+import { mirrormakerJars } from './contenders/mirrormaker.ts'
+import { measureCopying } from './copying.ts'
+import { measureIdle } from './idle.ts'
+import { measureLag } from './lag.ts'
+import type { CaseReport } from './report.ts'
+import { type Surroundings, writeResults } from './results.ts'
+import { sentenceOf } from './rounds.ts'
+import { readSettings, type Settings } from './settings.ts'
+import { type Stage, startStage } from './stage.ts'
 
-type Case = {
-  readonly name: string
-  readonly compression: 'none' | 'lz4' | 'zstd'
-  readonly recordBytes: number
-  /** Of the producer: what a batch holds. */
-  readonly batchBytes: number
-  readonly partitions: number
-}
-
-const CASES: readonly Case[] = [
-  { name: 'plain', compression: 'none', recordBytes: 1_000, batchBytes: 256 * 1024, partitions: 6 },
-  { name: 'lz4', compression: 'lz4', recordBytes: 200, batchBytes: 256 * 1024, partitions: 6 },
-  { name: 'zstd', compression: 'zstd', recordBytes: 200, batchBytes: 256 * 1024, partitions: 6 },
-  { name: 'batches-16k', compression: 'none', recordBytes: 1_000, batchBytes: 16 * 1024, partitions: 6 },
-]
-
-type Figures = {
-  readonly seconds: number
-  readonly cpuSeconds: number
-  readonly peakMb: number
-  readonly bytes: number
-}
-
-const kdr = fileURLToPath(new URL('../kdr', import.meta.url))
-const rounds = Number(process.env['ROUNDS'] ?? 3)
-const sizeMb = Number(process.env['SIZE_MB'] ?? 400)
-const wanted = (process.env['CASE'] ?? CASES.map(each => each.name).join(',')).split(',')
-/** Linux counts CPU time in ticks of 10 ms. */
-const TICKS_PER_SECOND = 100
+const RESULTS = fileURLToPath(new URL('RESULTS.md', import.meta.url))
+const LOG = fileURLToPath(new URL('bench.log', import.meta.url))
+const MAIN = fileURLToPath(import.meta.url)
+/** Tells the copy of this program in the background that it is that. */
+const IN_BACKGROUND = 'KDR_BENCH_IN_BACKGROUND'
 
 async function main(): Promise<void> {
+  const settings = readSettings(process.env)
+  const isAsked = settings.cases !== undefined || (process.env['FOREGROUND'] ?? '') !== ''
+  if (isAsked || process.env[IN_BACKGROUND] === 'yes') await measureAll(settings)
+  else startInBackground()
+}
+
+function startInBackground(): void {
+  const log = openSync(LOG, 'w')
+  const env = { ...process.env, [IN_BACKGROUND]: 'yes' }
+  const child = spawn(process.execPath, [MAIN], { detached: true, stdio: ['ignore', log, log], env })
+  child.unref()
+  const pid = String(child.pid)
+  console.log(
+    `measuring everything, as process ${pid}; follow it with \`tail -f ${LOG}\`, stop it with \`kill ${pid}\`; the figures go to ${RESULTS}`,
+  )
+}
+
+async function measureAll(settings: Settings): Promise<void> {
+  const wanted = CASES.filter(({ name }) => settings.cases?.includes(name) ?? true)
+  const surroundings = await observeSurroundings()
+  if (surroundings.loadAtStart > 0.5)
+    say(`others use this machine (load ${surroundings.loadAtStart.toFixed(2)}): these figures are noise`)
+  await mirrormakerJars()
   const dir = mkdtempSync(join(tmpdir(), 'kdr-bench-'))
-  const lab = await startLab({ dir, clusters: [{ name: 'east' }, { name: 'west' }] })
-  const judge = await startJudge()
+  process.on('exit', () => rmSync(dir, { recursive: true, force: true }))
+  const reports: CaseReport[] = []
+  const tell = (endedAt: Date | undefined): string => {
+    const pending = wanted.slice(reports.length).map(({ name }) => name)
+    const text = writeResults({ settings, surroundings: { ...surroundings, endedAt }, reports, pending })
+    // Of some cases only: shown, but no results of a whole run are overwritten.
+    if (settings.cases === undefined) replaceFile(RESULTS, text)
+    return text
+  }
+  for (const group of groupByStage(wanted)) {
+    const { kind, cases } = group
+    await measureGroup({ kind, cases, dir: join(dir, cases[0]?.name ?? kind), settings }, report => {
+      reports.push(report)
+      tell(undefined)
+    })
+  }
+  const text = tell(new Date())
+  say(settings.cases === undefined ? `written to ${RESULTS}` : `\n${text}`)
+}
+
+type Group = { readonly kind: StageKind; readonly cases: readonly Case[] }
+
+/** Neighbours that need the same brokers. */
+function groupByStage(cases: readonly Case[]): Group[] {
+  const groups: { kind: StageKind; cases: Case[] }[] = []
+  for (const each of cases) {
+    const kind = each.kind === 'copy' ? each.stage : 'pair'
+    const last = groups.at(-1)
+    if (last?.kind === kind) last.cases.push(each)
+    else groups.push({ kind, cases: [each] })
+  }
+  return groups
+}
+
+/** Every case gets a report, whatever fails. */
+async function measureGroup(
+  { kind, cases, dir, settings }: Group & { readonly dir: string; readonly settings: Settings },
+  report: (of: CaseReport) => void,
+): Promise<void> {
+  const failed = (of: Case, error: unknown): void => {
+    const failure = sentenceOf(error)
+    say(`  failed: ${failure}`)
+    report({ kind: 'failed', of, failure })
+  }
+  let stage: Stage
   try {
-    console.log(
-      `${cpus().length} x ${cpus()[0]?.model ?? 'unknown'}, Node ${process.version}, ${sizeMb} MB a case, ${rounds} rounds, medians`,
-    )
-    const rows: string[][] = []
-    for (const each of CASES.filter(({ name }) => wanted.includes(name)))
-      rows.push(await measure(lab, judge, dir, each))
-    const titles = ['CASE', 'SECONDS', 'MB/s', 'CPU-s/GB', 'PEAK MB', 'SPREAD s']
-    process.stdout.write(
-      formatTable(
-        titles.map((title, i) => ({ title, align: i === 0 ? 'left' : 'right' })),
-        rows,
-      ),
-    )
-  } finally {
-    await judge.close()
-    await lab.down()
+    stage = await startStage(kind, dir)
+  } catch (error) {
+    for (const each of cases) failed(each, error)
+    return
   }
-}
-
-async function measure(lab: Lab, judge: Judge, dir: string, of: Case): Promise<string[]> {
-  const source = { bootstrap: lab.cluster('east').bootstrap }
-  const topic = `bench-${of.name}`
-  await judge.createTopic({ ...source, topic, partitions: of.partitions })
-  const count = Math.floor((sizeMb * 1_000_000) / of.recordBytes)
-  await judge.produce({
-    ...source,
-    topic,
-    count,
-    sizeBytes: of.recordBytes,
-    compression: of.compression,
-    batchBytes: of.batchBytes,
-    lingerMs: 20,
-  })
-  const figures: Figures[] = []
-  for (let round = 0; round < rounds; round++) {
-    const config = join(dir, `${of.name}-${round}.yaml`)
-    writeFileSync(
-      config,
-      `clusters:\n  east: { bootstrap: "${source.bootstrap}" }\n  west: { bootstrap: "${lab.cluster('west').bootstrap}" }\n` +
-        `links:\n  ${of.name}-${round}: { source: east, target: west, topics: [${topic}] }\n`,
-    )
-    figures.push(await once(config))
-    await judge.deleteTopic({ bootstrap: lab.cluster('west').bootstrap, topic })
-  }
-  const bytes = median(figures.map(figure => figure.bytes))
-  const seconds = median(figures.map(figure => figure.seconds))
-  const all = figures.map(figure => figure.seconds)
-  return [
-    of.name,
-    seconds.toFixed(1),
-    (bytes / seconds / 1e6).toFixed(0),
-    ((median(figures.map(figure => figure.cpuSeconds)) / bytes) * 1e9).toFixed(1),
-    median(figures.map(figure => figure.peakMb)).toFixed(0),
-    `${Math.min(...all).toFixed(1)}-${Math.max(...all).toFixed(1)}`,
-  ]
-}
-
-/** One whole `kdr run --once`; its CPU and memory as the kernel counts them, read until it ends. */
-async function once(config: string): Promise<Figures> {
-  const startedAt = performance.now()
-  const child = spawn(kdr, ['run', '--once', '--json', '--config', config], {
-    stdio: ['ignore', 'pipe', 'ignore'],
-  })
-  let output = ''
-  child.stdout.on('data', (chunk: Buffer) => {
-    output += chunk.toString()
-  })
-  let cpuSeconds = 0
-  let peakMb = 0
-  const watch = setInterval(() => {
-    try {
-      const fields =
-        readFileSync(`/proc/${String(child.pid)}/stat`, 'utf8')
-          .split(') ')[1]
-          ?.split(' ') ?? []
-      cpuSeconds = (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
-      peakMb =
-        Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${String(child.pid)}/status`, 'utf8'))?.[1] ?? 0) /
-        1024
-    } catch {
-      // It has just ended: the figures of the last look stand.
+  try {
+    for (const each of cases) {
+      say(`${each.name}: ${each.title}`)
+      await measure(stage, each, settings).then(report, (error: unknown) => failed(each, error))
     }
-  }, 50)
-  const exit = await new Promise<number | null>(resolve => child.on('close', resolve))
-  clearInterval(watch)
-  if (exit !== 0) throw new Error(`kdr run --once ended with ${String(exit)}: ${output}`)
-  const result = JSON.parse(output) as { links: { bytes: number }[] }
-  return {
-    seconds: (performance.now() - startedAt) / 1_000,
-    cpuSeconds,
-    peakMb,
-    bytes: result.links[0]?.bytes ?? 0,
+  } finally {
+    await stage.close()
   }
 }
 
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
+async function measure(stage: Stage, of: Case, settings: Settings): Promise<CaseReport> {
+  switch (of.kind) {
+    case 'copy':
+      return await measureCopying(stage, of, { settings, say })
+    case 'lag':
+      return await measureLag(stage, of, { settings, say })
+    case 'idle':
+      return await measureIdle(stage, of, { settings, say })
+  }
+}
+
+async function observeSurroundings(): Promise<Surroundings> {
+  const loadAtStart = loadavg()[0] ?? 0
+  const { version } = await prepareDistribution(undefined)
+  return {
+    commit: outputOf('git', [
+      '-C',
+      fileURLToPath(new URL('.', import.meta.url)),
+      'describe',
+      '--always',
+      '--dirty',
+    ]),
+    kafkaVersion: version,
+    javaVersion: /"(.+?)"/.exec(outputOf(javaTool('java'), ['-version']))?.[1] ?? 'unknown',
+    loadAtStart,
+    startedAt: new Date(),
+    endedAt: undefined,
+  }
+}
+
+function outputOf(command: string, args: readonly string[]): string {
+  try {
+    return execFileSync('sh', ['-c', '"$@" 2>&1', 'sh', command, ...args], { encoding: 'utf8' }).trim()
+  } catch {
+    return 'unknown'
+  }
+}
+
+/** Whole or not at all: somebody may read it while the bench goes on. */
+function replaceFile(path: string, text: string): void {
+  writeFileSync(`${path}.new`, text)
+  renameSync(`${path}.new`, path)
+}
+
+function say(text: string): void {
+  if (text !== '') console.log(text)
 }
 
 await main()

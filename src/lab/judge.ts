@@ -30,7 +30,10 @@ export type ProducerOptions = {
   readonly transactionalId?: string
 }
 
-/** Given records, or `count` made ones: half of each value is random (by `seed`), so that it compresses like real data. */
+/**
+ * Given records, or `count` made ones, the same for the same `seed`. `noise` (default): half of each value is random, so
+ * that it compresses like real data. `json`: orders of a shop.
+ */
 export type Send = {
   readonly topic: string
   /** Default: round robin. */
@@ -46,6 +49,7 @@ export type Send = {
       readonly timestampBase?: number
       readonly timestampStep?: number
       readonly seed?: number
+      readonly format?: 'noise' | 'json'
     }
 )
 
@@ -175,6 +179,16 @@ export type ConsumerReport = {
   readonly lastError: string | null
 }
 
+/** Readable at the target minus readable at the source, in ms; -1 without any record. `missing`: not seen on both. */
+export type LagReport = {
+  readonly records: number
+  readonly missing: number
+  readonly p50: number
+  readonly p90: number
+  readonly p99: number
+  readonly max: number
+}
+
 export type GroupOffset = {
   readonly topic: string
   readonly partition: number
@@ -196,8 +210,19 @@ type Handle<Name extends string> = { readonly [key in Name]: string }
 
 /** Every call: its argument, and what it returns. The names are those of the program's commands. */
 type Calls = {
-  createTopic: [TopicAt & { partitions?: number; rf?: number; configs?: Configs }, TopicDescription]
+  /** `replicas` (instead of `rf`): lists of brokers, taken in turn by the partitions. */
+  createTopic: [
+    TopicAt & {
+      partitions?: number
+      rf?: number
+      replicas?: readonly (readonly number[])[]
+      configs?: Configs
+    },
+    TopicDescription,
+  ]
+  createTopics: [At & { topics: readonly string[]; partitions?: number }, void]
   deleteTopic: [TopicAt, void]
+  deleteTopics: [At & { topics: readonly string[] }, void]
   createPartitions: [TopicAt & { count: number }, void]
   describeTopic: [TopicAt, TopicDescription]
   listTopics: [At, string[]]
@@ -221,12 +246,20 @@ type Calls = {
     },
     void,
   ]
+  /** The brokers of every partition; returns when those are in sync and no others are left. */
+  setReplicas: [TopicAt & { replicas: readonly number[] }, void]
   createAcls: [At & { acls: readonly Acl[] }, void]
   /** All of them without `acls`. */
   deleteAcls: [At & { acls?: readonly Acl[] }, { deleted: number }]
   describeAcls: [At, Required<Acl>[]]
-  /** `end`: of a transaction. `open`: the producer goes away as by a crash. */
-  produce: [At & ProducerOptions & Send & { end?: 'commit' | 'abort' | 'open' }, Sent]
+  /**
+   * `end`: of a transaction. `open`: the producer goes away as by a crash. `perTransaction` (made records only): commits
+   * after so many, all of one transaction in one partition.
+   */
+  produce: [
+    At & ProducerOptions & Send & { end?: 'commit' | 'abort' | 'open'; perTransaction?: number },
+    Sent,
+  ]
   openProducer: [At & ProducerOptions, Handle<'producer'>]
   begin: [Handle<'producer'>, void]
   send: [Handle<'producer'> & Send, Sent]
@@ -238,6 +271,20 @@ type Calls = {
   compare: [{ a: At; b: At; topics: readonly string[]; isolation?: Isolation }, Comparison]
   /** High watermarks. */
   ends: [At & { topics: readonly string[] }, (readonly [topic: string, partition: number, end: number])[]]
+  /**
+   * Returns as soon as the high watermarks of a topic, or of all whose names begin with `prefix`, add up to `sum`, or
+   * after `timeoutMs` (default 10 s): see what it returns. It looks every `everyMs` (20).
+   */
+  awaitEnds: [
+    At & ({ topic: string } | { prefix: string }) & { sum: number; timeoutMs?: number; everyMs?: number },
+    { sum: number; atMs: number },
+  ]
+  /** Reads a workload's records at both sides and notes when each came. The topic must be on both. */
+  startLag: [{ source: At; target: At; topic: string; workload: string }, Handle<'lag'>]
+  /** How many records each side has shown. */
+  lagSeen: [Handle<'lag'>, { source: number; target: number }]
+  /** Of the workload's records from `from` up to `to`. */
+  stopLag: [Handle<'lag'> & { from: number; to: number }, LagReport]
   /** `burst`: so many first, at once. `rate`: records a second, then. `keys`: as for `Send`, default 0. `abortEvery` N: every Nth transaction. */
   startWorkload: [
     TopicAt &

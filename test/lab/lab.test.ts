@@ -180,6 +180,55 @@ describe('two clusters', () => {
     const [offset] = await context.judge.groupOffsets({ bootstrap, group: topic })
     assert.equal(offset?.offset, 8)
   })
+
+  test('the judge commits after each so many records, all of one transaction in one partition', async () => {
+    const { bootstrap } = context.cluster('east')
+    const topic = freshTopic()
+    await context.judge.createTopic({ bootstrap, topic, partitions: 2 })
+    const transactions = { transactionalId: topic, perTransaction: 10 }
+    await context.judge.produce({
+      bootstrap,
+      topic,
+      count: 40,
+      format: 'json',
+      sizeBytes: 300,
+      ...transactions,
+    })
+    // Two transactions of ten records and a marker in each.
+    const seen = await context.judge.awaitEnds({ bootstrap, topic, sum: 44 })
+    assert.equal(seen.sum, 44)
+    const records = await context.judge.list({ bootstrap, topic, partition: 1 })
+    assert.deepEqual(
+      records.map(({ offset }) => offset),
+      [...range(0, 10), ...range(11, 21)],
+    )
+    for (const { value } of records) {
+      const text = Buffer.from(value ?? '', 'base64').toString()
+      assert.equal(text.length, 300)
+      assert.ok('orderId' in (JSON.parse(text) as object))
+    }
+  })
+
+  test('the judge waits for ends no longer than it is told, also of topics that are not there', async () => {
+    const { bootstrap } = context.cluster('east')
+    const look = { sum: 1, timeoutMs: 200 }
+    assert.equal((await context.judge.awaitEnds({ bootstrap, topic: freshTopic(), ...look })).sum, 0)
+    assert.equal((await context.judge.awaitEnds({ bootstrap, prefix: freshTopic(), ...look })).sum, 0)
+  })
+
+  test('the judge measures by how much a record comes later', async () => {
+    const at = { bootstrap: context.cluster('east').bootstrap }
+    const topic = freshTopic()
+    await context.judge.createTopic({ ...at, topic, partitions: 2 })
+    const { workload } = await context.judge.startWorkload({ ...at, topic, rate: 500 })
+    const { lag } = await context.judge.startLag({ source: at, target: at, topic, workload })
+    await waitFor(async () => (await context.judge.lagSeen({ lag })).target > 500, { what: 'records' })
+    await context.judge.stopWorkload({ workload })
+    const report = await context.judge.stopLag({ lag, from: 0, to: 400 })
+    assert.deepEqual([report.records, report.missing], [400, 0])
+    // Source and target are one: neither comes much later.
+    assert.ok(Math.abs(report.p50) < patience(100), `${report.p50} ms`)
+  })
 })
 
 describe('three brokers', () => {
@@ -205,6 +254,13 @@ describe('three brokers', () => {
     }
     await context.judge.reassign({ bootstrap, topic, partition: 0, replicas: [2, 3, 1] })
     assert.equal((await context.judge.describeTopic({ bootstrap, topic })).partitions[0]?.leader, 2)
+    await context.judge.setReplicas({ bootstrap, topic, replicas: [1, 2] })
+    const { partitions } = await context.judge.describeTopic({ bootstrap, topic })
+    for (const { isr } of partitions)
+      assert.deepEqual(
+        isr.toSorted((a, b) => a - b),
+        [1, 2],
+      )
   })
 })
 
@@ -325,4 +381,8 @@ function javaIn(dir: string): string[] {
       return false
     }
   })
+}
+
+function range(from: number, to: number): number[] {
+  return Array.from({ length: to - from }, (_, index) => from + index)
 }

@@ -48,7 +48,9 @@ final class Admins {
 
   static void register(Map<String, Judge.Command> commands) {
     commands.put("createTopic", Admins::createTopic);
+    commands.put("createTopics", Admins::createTopics);
     commands.put("deleteTopic", Admins::deleteTopic);
+    commands.put("deleteTopics", request -> delete(request, Args.texts(request, "topics")));
     commands.put("createPartitions", Admins::createPartitions);
     commands.put("describeTopic", Admins::describeTopic);
     commands.put("listTopics", request -> new java.util.TreeSet<>(of(request).listTopics().names().get()));
@@ -56,6 +58,7 @@ final class Admins {
     commands.put("describeConfigs", Admins::describeConfigs);
     commands.put("deleteRecords", Admins::deleteRecords);
     commands.put("reassign", Admins::reassign);
+    commands.put("setReplicas", Admins::setReplicas);
     commands.put("electUnclean", Admins::electUnclean);
     commands.put("setQuota", Admins::setQuota);
     commands.put("createAcls", request -> { of(request).createAcls(bindings(request)).all().get(); return null; });
@@ -66,7 +69,9 @@ final class Admins {
   private static Object createTopic(JsonNode request) throws Exception {
     String name = Args.text(request, "topic");
     int partitions = request.path("partitions").asInt(1);
-    NewTopic topic = new NewTopic(name, Optional.of(partitions), Optional.of((short) request.path("rf").asInt(-1)).filter(rf -> rf > 0));
+    NewTopic topic = Args.has(request, "replicas")
+        ? new NewTopic(name, assignment(request, partitions))
+        : new NewTopic(name, Optional.of(partitions), Optional.of((short) request.path("rf").asInt(-1)).filter(rf -> rf > 0));
     topic.configs(Args.map(request, "configs"));
     Admin admin = of(request);
     admin.createTopics(List.of(topic)).all().get();
@@ -82,11 +87,40 @@ final class Admins {
     return describeTopic(request);
   }
 
+  /** `replicas`: lists of brokers, taken in turn by the partitions. */
+  private static Map<Integer, List<Integer>> assignment(JsonNode request, int partitions) {
+    JsonNode lists = request.get("replicas");
+    Map<Integer, List<Integer>> found = new TreeMap<>();
+    for (int p = 0; p < partitions; p++) found.put(p, numbers(lists.get(p % lists.size())));
+    return found;
+  }
+
+  private static List<Integer> numbers(JsonNode list) {
+    List<Integer> found = new ArrayList<>();
+    list.forEach(each -> found.add(each.asInt()));
+    return found;
+  }
+
+  /** Many topics alike; 100 a request, so that the controller is not held up. */
+  private static Object createTopics(JsonNode request) throws Exception {
+    List<String> names = Args.texts(request, "topics");
+    for (int from = 0; from < names.size(); from += 100) {
+      List<NewTopic> some = new ArrayList<>();
+      for (String name : names.subList(from, Math.min(names.size(), from + 100)))
+        some.add(new NewTopic(name, Optional.of(request.path("partitions").asInt(1)), Optional.empty()));
+      of(request).createTopics(some).all().get();
+    }
+    return null;
+  }
+
   private static Object deleteTopic(JsonNode request) throws Exception {
+    return delete(request, List.of(Args.text(request, "topic")));
+  }
+
+  private static Object delete(JsonNode request, List<String> names) throws Exception {
     Admin admin = of(request);
-    String name = Args.text(request, "topic");
-    admin.deleteTopics(List.of(name)).all().get();
-    while (admin.listTopics().names().get().contains(name)) Thread.sleep(20);
+    admin.deleteTopics(names).all().get();
+    while (!java.util.Collections.disjoint(admin.listTopics().names().get(), names)) Thread.sleep(20);
     return null;
   }
 
@@ -151,8 +185,7 @@ final class Admins {
   private static Object reassign(JsonNode request) throws Exception {
     Admin admin = of(request);
     TopicPartition partition = new TopicPartition(Args.text(request, "topic"), request.path("partition").asInt());
-    List<Integer> replicas = new ArrayList<>();
-    request.path("replicas").forEach(each -> replicas.add(each.asInt()));
+    List<Integer> replicas = numbers(request.get("replicas"));
     admin.alterPartitionReassignments(Map.of(partition, Optional.of(new NewPartitionReassignment(replicas)))).all().get();
     while (!admin.listPartitionReassignments(Set.of(partition)).reassignments().get().isEmpty()) Thread.sleep(50);
     for (long end = System.nanoTime() + 30_000_000_000L; System.nanoTime() < end; Thread.sleep(50)) {
@@ -180,6 +213,19 @@ final class Admins {
     request.path("quotas").fields().forEachRemaining(each ->
         ops.add(new ClientQuotaAlteration.Op(each.getKey(), each.getValue().isNull() ? null : each.getValue().asDouble())));
     of(request).alterClientQuotas(List.of(new ClientQuotaAlteration(entity, ops))).all().get();
+    return null;
+  }
+
+  /** The brokers of every partition of a topic; returns when all of them are in sync, or the surplus ones are gone. */
+  private static Object setReplicas(JsonNode request) throws Exception {
+    Admin admin = of(request);
+    String topic = Args.text(request, "topic");
+    var wanted = Optional.of(new NewPartitionReassignment(numbers(request.get("replicas"))));
+    Map<TopicPartition, Optional<NewPartitionReassignment>> changes = new HashMap<>();
+    for (var partition : admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic).partitions())
+      changes.put(new TopicPartition(topic, partition.partition()), wanted);
+    admin.alterPartitionReassignments(changes).all().get();
+    while (!admin.listPartitionReassignments(changes.keySet()).reassignments().get().isEmpty()) Thread.sleep(10);
     return null;
   }
 

@@ -31,6 +31,7 @@ public final class Judge {
     Workloads.register(COMMANDS);
     Groups.register(COMMANDS);
     Ledgers.register(COMMANDS);
+    Lags.register(COMMANDS);
     ExecutorService threads = Executors.newCachedThreadPool(task -> {
       Thread thread = new Thread(task);
       thread.setDaemon(true);

@@ -4,14 +4,13 @@
 import com.fasterxml.jackson.databind.JsonNode;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
-import java.util.Random;
+import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicLong;
+import org.apache.kafka.clients.producer.Callback;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
@@ -78,11 +77,13 @@ final class Producers {
     return producer;
   }
 
+  /** With `perTransaction`, every so many records are committed, each time in one partition. */
   private static Object produce(JsonNode request) throws Exception {
     KafkaProducer<byte[], byte[]> producer = open(request);
     boolean isTransaction = Args.has(request, "transactionalId");
     String end = request.path("end").asText("commit");
     try {
+      if (Args.has(request, "perTransaction")) return transactions(producer, request);
       if (isTransaction) producer.beginTransaction();
       Object sent = send(producer, request);
       if (isTransaction && end.equals("commit")) producer.commitTransaction();
@@ -93,36 +94,94 @@ final class Producers {
     }
   }
 
+  private static Object transactions(KafkaProducer<byte[], byte[]> producer, JsonNode request) throws Exception {
+    int size = request.get("perTransaction").asInt();
+    int count = request.path("count").asInt(1);
+    Spread spread = new Spread(producer, request);
+    Maker maker = new Maker(request);
+    Tally tally = new Tally(count);
+    for (int i = 0; i < count; ) {
+      producer.beginTransaction();
+      int partition = spread.of(i / size);
+      for (int end = Math.min(count, i + size); i < end; i++) producer.send(maker.make(spread.topic, partition, i), tally.at(i));
+      producer.commitTransaction();
+    }
+    return tally.report();
+  }
+
   /**
    * `records`, or `count` made ones: value of `sizeBytes`, key `key-N` (N modulo `keys`) unless `keys` is 0, at
    * `timestampBase` + N * `timestampStep`. Without `partition` they go round robin. Flushed when it returns.
    */
   private static Object send(KafkaProducer<byte[], byte[]> producer, JsonNode request) throws Exception {
+    if (Args.has(request, "records")) return sendGiven(producer, request);
+    int count = request.path("count").asInt(1);
+    Spread spread = new Spread(producer, request);
+    Maker maker = new Maker(request);
+    Tally tally = new Tally(count);
+    for (int i = 0; i < count; i++) producer.send(maker.make(spread.topic, spread.of(i), i), tally.at(i));
+    producer.flush();
+    return tally.report();
+  }
+
+  private static Object sendGiven(KafkaProducer<byte[], byte[]> producer, JsonNode request) throws Exception {
     String topic = Args.text(request, "topic");
     Integer partition = Args.has(request, "partition") ? request.get("partition").asInt() : null;
-    List<Future<RecordMetadata>> sent = new ArrayList<>();
-    if (Args.has(request, "records")) {
-      for (JsonNode record : request.get("records")) sent.add(producer.send(given(topic, partition, record)));
-    } else {
-      int count = request.path("count").asInt(1);
-      int spread = partition == null ? producer.partitionsFor(topic).size() : 1;
-      Maker maker = new Maker(request);
-      for (int i = 0; i < count; i++)
-        sent.add(producer.send(maker.make(topic, partition == null ? i % spread : partition, i)));
-    }
+    Tally tally = new Tally(request.get("records").size());
+    int i = 0;
+    for (JsonNode record : request.get("records")) producer.send(given(topic, partition, record), tally.at(i++));
     producer.flush();
-    Map<Integer, long[]> ranges = new HashMap<>();
-    List<Long> offsets = new ArrayList<>();
-    for (Future<RecordMetadata> each : sent) {
-      RecordMetadata metadata = each.get();
+    return tally.report();
+  }
+
+  /** Round robin over the partitions of the topic, unless the request names one. */
+  private static final class Spread {
+    final String topic;
+    private final int from;
+    private final int partitions;
+
+    Spread(KafkaProducer<byte[], byte[]> producer, JsonNode request) {
+      topic = Args.text(request, "topic");
+      from = request.path("partition").asInt(0);
+      partitions = Args.has(request, "partition") ? 1 : producer.partitionsFor(topic).size();
+    }
+
+    int of(int n) {
+      return from + n % partitions;
+    }
+  }
+
+  /** What became of the records. Millions are sent: nothing is kept of each but, when they are few, its offset. */
+  private static final class Tally {
+    private final long[] offsets;
+    private final Map<Integer, long[]> ranges = new TreeMap<>();
+    private Exception failure;
+
+    Tally(int count) {
+      offsets = new long[count <= 10_000 ? count : 0];
+    }
+
+    Callback at(int i) {
+      return (metadata, error) -> add(i, metadata, error);
+    }
+
+    private synchronized void add(int i, RecordMetadata metadata, Exception error) {
+      if (error != null) {
+        if (failure == null) failure = error;
+        return;
+      }
       long[] range = ranges.computeIfAbsent(metadata.partition(), p -> new long[] {Long.MAX_VALUE, -1});
       range[0] = Math.min(range[0], metadata.offset());
       range[1] = Math.max(range[1], metadata.offset());
-      offsets.add(metadata.offset());
+      if (i < offsets.length) offsets[i] = metadata.offset();
     }
-    List<Object> partitions = new ArrayList<>();
-    ranges.forEach((p, range) -> partitions.add(Map.of("partition", p, "first", range[0], "last", range[1])));
-    return Map.of("offsets", offsets.size() <= 10_000 ? offsets : List.of(), "partitions", partitions);
+
+    synchronized Object report() throws Exception {
+      if (failure != null) throw failure;
+      List<Object> partitions = new ArrayList<>();
+      ranges.forEach((p, range) -> partitions.add(Map.of("partition", p, "first", range[0], "last", range[1])));
+      return Map.of("offsets", offsets, "partitions", partitions);
+    }
   }
 
   private static ProducerRecord<byte[], byte[]> given(String topic, Integer partition, JsonNode record) {
@@ -131,31 +190,5 @@ final class Producers {
     Long timestamp = Args.has(record, "timestamp") ? record.get("timestamp").asLong() : null;
     Integer own = Args.has(record, "partition") ? Integer.valueOf(record.get("partition").asInt()) : partition;
     return new ProducerRecord<>(topic, own, timestamp, Args.bytes(record.get("key")), Args.bytes(record.get("value")), headers);
-  }
-
-  /** Values that compress about as well as real ones: half random, half not; the same for the same seed. */
-  private static final class Maker {
-    private final Random random;
-    private final int sizeBytes;
-    private final int keys;
-    private final long base;
-    private final long step;
-
-    Maker(JsonNode request) {
-      random = new Random(request.path("seed").asLong(1));
-      sizeBytes = request.path("sizeBytes").asInt(100);
-      keys = request.path("keys").asInt(1000);
-      base = request.path("timestampBase").asLong(-1);
-      step = request.path("timestampStep").asLong(1);
-    }
-
-    ProducerRecord<byte[], byte[]> make(String topic, int partition, int i) {
-      byte[] value = new byte[sizeBytes];
-      byte[] noise = new byte[sizeBytes / 2];
-      random.nextBytes(noise);
-      System.arraycopy(noise, 0, value, 0, noise.length);
-      byte[] key = keys == 0 ? null : ("key-" + i % keys).getBytes(java.nio.charset.StandardCharsets.UTF_8);
-      return new ProducerRecord<>(topic, partition, base < 0 ? null : base + i * step, key, value);
-    }
   }
 }

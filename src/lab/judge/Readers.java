@@ -30,6 +30,7 @@ final class Readers {
     commands.put("list", Readers::list);
     commands.put("compare", Readers::compare);
     commands.put("ends", Readers::ends);
+    commands.put("awaitEnds", Readers::awaitEnds);
   }
 
   static KafkaConsumer<byte[], byte[]> open(JsonNode request, boolean isCommitted) {
@@ -106,6 +107,36 @@ final class Readers {
     List<Object> found = new ArrayList<>();
     consumer.endOffsets(partitions).forEach((at, end) -> found.add(List.of(at.topic(), at.partition(), end)));
     return found;
+  }
+
+  /**
+   * Waits until the high watermarks of `topic`, or of all topics that begin with `prefix`, add up to `sum`, at most
+   * `timeoutMs`. Returns what they add up to and when that was seen, on the wall clock. Topics that are not there yet
+   * have none. It looks every `everyMs` (20).
+   */
+  private static Object awaitEnds(JsonNode request) throws InterruptedException {
+    long wanted = request.path("sum").asLong();
+    long deadline = System.nanoTime() + request.path("timeoutMs").asLong(10_000) * 1_000_000;
+    try (var consumer = open(request, false)) {
+      List<TopicPartition> partitions = List.of();
+      for (long sum = 0; ; Thread.sleep(request.path("everyMs").asLong(20))) {
+        // The partitions of one topic stay as they are once it is there.
+        if (partitions.isEmpty() || Args.has(request, "prefix")) partitions = visible(consumer, request);
+        if (!partitions.isEmpty())
+          sum = consumer.endOffsets(partitions).values().stream().mapToLong(Long::longValue).sum();
+        if (sum >= wanted || System.nanoTime() > deadline) return Map.of("sum", sum, "atMs", System.currentTimeMillis());
+      }
+    }
+  }
+
+  private static List<TopicPartition> visible(KafkaConsumer<byte[], byte[]> consumer, JsonNode request) {
+    if (!Args.has(request, "prefix")) {
+      String topic = Args.text(request, "topic");
+      return consumer.partitionsFor(topic).stream().map(info -> new TopicPartition(topic, info.partition())).toList();
+    }
+    String prefix = Args.text(request, "prefix");
+    return consumer.listTopics().entrySet().stream().filter(each -> each.getKey().startsWith(prefix))
+        .flatMap(each -> each.getValue().stream()).map(info -> new TopicPartition(info.topic(), info.partition())).toList();
   }
 
   private static Object digest(JsonNode request) throws Exception {

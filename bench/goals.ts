@@ -1,0 +1,140 @@
+// What is to be reached, as data, and how far the figures are from it. All are ratios of medians of one run, so that the
+// machine falls out.
+
+import { geometricMean, median } from './measure.ts'
+import { type CaseReport, type CopyFigures, figuresOf, type LagFigures } from './report.ts'
+
+/** "Within 5 % counts as met." */
+const TOLERANCE = 0.05
+
+type Rival = 'mirrormaker' | 'follower'
+
+type Goal = {
+  readonly what: string
+  readonly against: Rival
+  readonly cases: readonly string[]
+  /** Of several cases: what counts. */
+  readonly counts: 'worst' | 'geometric mean'
+  readonly figure: keyof CopyFigures | keyof LagFigures
+  /** `rate`: of seconds, how many times faster kdr is; at least `bound`. `share`: kdr's part of the rival's; at most. */
+  readonly as: 'rate' | 'share'
+  /** Undefined: to be stated. */
+  readonly bound?: number
+  readonly wished?: number
+  /** The rival's figure comes from this case instead of kdr's own. */
+  readonly rivalsCase?: string
+}
+
+const COMPRESSED = ['lz4', 'zstd']
+const BULK = ['plain', ...COMPRESSED]
+const ON_MIRRORMAKER = { against: 'mirrormaker', counts: 'worst' } as const
+const SPEED = { figure: 'seconds', as: 'rate' } as const
+const CPU = { figure: 'cpuSeconds', as: 'share' } as const
+
+const GOALS: readonly Goal[] = [
+  { ...ON_MIRRORMAKER, ...SPEED, what: 'throughput, compressed', cases: COMPRESSED, bound: 6 },
+  {
+    ...SPEED,
+    what: 'throughput, bulk',
+    against: 'follower',
+    counts: 'geometric mean',
+    cases: BULK,
+    bound: 0.9,
+    wished: 1,
+  },
+  { ...ON_MIRRORMAKER, ...SPEED, what: 'throughput, uncompressed', cases: ['plain'], bound: 2.5 },
+  { ...ON_MIRRORMAKER, ...SPEED, what: 'one-record batches', cases: ['tiny'], bound: 1, wished: 2 },
+  { ...ON_MIRRORMAKER, ...SPEED, what: 'transactional, 100 records', cases: ['transactional'], bound: 2 },
+  {
+    ...ON_MIRRORMAKER,
+    ...SPEED,
+    what: 'transactional, no cluster rights',
+    cases: ['transactional-bare'],
+    rivalsCase: 'transactional',
+  },
+  { ...ON_MIRRORMAKER, ...CPU, what: 'CPU per GB, compressed', cases: COMPRESSED, bound: 0.1 },
+  { ...ON_MIRRORMAKER, ...CPU, what: 'CPU per GB, uncompressed', cases: ['plain'], bound: 0.25 },
+  { ...ON_MIRRORMAKER, what: 'peak memory', cases: BULK, figure: 'peakMb', as: 'share', bound: 0.25 },
+  {
+    ...ON_MIRRORMAKER,
+    what: 'lag added, p50',
+    cases: ['lag'],
+    figure: 'p50',
+    as: 'share',
+    bound: 1,
+    wished: 0.5,
+  },
+  {
+    ...ON_MIRRORMAKER,
+    what: 'lag added, p99',
+    cases: ['lag'],
+    figure: 'p99',
+    as: 'share',
+    bound: 1,
+    wished: 0.5,
+  },
+]
+
+export type GoalResult = {
+  readonly goal: Goal
+  /** By case; those without figures are left out. */
+  readonly ratios: readonly { readonly name: string; readonly ratio: number }[]
+  /** Undefined while a case is missing. */
+  readonly ratio: number | undefined
+  readonly verdict: 'met' | 'wish met' | 'missed' | 'stated' | 'not measured'
+}
+
+export function judgeGoals(reports: readonly CaseReport[]): GoalResult[] {
+  return GOALS.map(goal => {
+    const ratios = goal.cases.flatMap(name => {
+      const ratio = ratioOf(goal, reports, name)
+      return Number.isFinite(ratio) ? [{ name, ratio }] : []
+    })
+    const isComplete = ratios.length === goal.cases.length
+    const ratio = isComplete
+      ? combine(
+          goal,
+          ratios.map(each => each.ratio),
+        )
+      : undefined
+    return { goal, ratios, ratio, verdict: verdictOf(goal, ratio) }
+  })
+}
+
+function ratioOf(goal: Goal, reports: readonly CaseReport[], name: string): number {
+  const own = medianOf(reports, name, 'kdr', goal.figure)
+  const rival = medianOf(reports, goal.rivalsCase ?? name, goal.against, goal.figure)
+  return goal.as === 'rate' ? rival / own : own / rival
+}
+
+/** NaN when the case or the figure is missing. */
+export function medianOf(
+  reports: readonly CaseReport[],
+  name: string,
+  contender: 'kdr' | Rival,
+  figure: string,
+): number {
+  const report = reports.find(({ of }) => of.name === name)
+  if (report === undefined || report.kind === 'failed') return NaN
+  const figures: readonly object[] =
+    report.kind === 'copy'
+      ? figuresOf(report.attempts, contender)
+      : report.kind === 'lag'
+        ? figuresOf(report.attempts, contender)
+        : figuresOf(report.attempts, contender)
+  return median(figures.map(each => (each as Readonly<Record<string, number>>)[figure] ?? NaN))
+}
+
+function combine({ counts, as }: Goal, ratios: readonly number[]): number {
+  if (counts === 'geometric mean') return geometricMean(ratios)
+  return as === 'rate' ? Math.min(...ratios) : Math.max(...ratios)
+}
+
+function verdictOf({ as, bound, wished }: Goal, ratio: number | undefined): GoalResult['verdict'] {
+  if (ratio === undefined) return 'not measured'
+  if (bound === undefined) return 'stated'
+  const reaches = (wanted: number): boolean =>
+    as === 'rate' ? ratio >= wanted * (1 - TOLERANCE) : ratio <= wanted * (1 + TOLERANCE)
+  if (wished !== undefined && reaches(wished)) return 'wish met'
+  return reaches(bound) ? 'met' : 'missed'
+}

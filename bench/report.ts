@@ -1,0 +1,67 @@
+// What the bench has found, as data: `results.ts` writes it down, `goals.ts` judges it.
+
+import type { LagReport } from '../src/lab/judge.ts'
+import type { Case, ContenderName, CopyCase, IdleCase, LagCase } from './cases.ts'
+import type { Made } from './data.ts'
+
+/** The follower's CPU and memory are those of the brokers, and not known. */
+export type CopyFigures = {
+  /** From the first look at which the target held something to the one at which it held all, for the whole backlog. */
+  readonly seconds: number
+  /** From the start of the process, or from the order to follow, to the same end. */
+  readonly wholeSeconds: number
+  /** In `seconds`. */
+  readonly cpuSeconds?: number
+  /** In `wholeSeconds`. */
+  readonly wholeCpuSeconds?: number
+  readonly peakMb?: number
+  /** Of the follower: until it was in sync everywhere. */
+  readonly inSyncSeconds?: number
+}
+
+export type LagFigures = LagReport & { readonly cpuPercent: number; readonly peakMb: number }
+
+export type IdleFigures = {
+  /** From the start of the process until every mirror is there, and holds what its source holds. */
+  readonly readySeconds: number
+  /** Of one core, while nothing happens. */
+  readonly cpuPercent: number
+  readonly peakMb: number
+  /** From the acknowledgement of a record in one of the partitions until it can be read at the target. */
+  readonly newRecordMs: number
+}
+
+/** One contender in one round. */
+export type Attempt<Figures> = { readonly contender: ContenderName; readonly round: number } & (
+  | { readonly figures: Figures }
+  | { readonly failure: string }
+)
+
+export type CaseReport =
+  | {
+      readonly kind: 'copy'
+      readonly of: CopyCase
+      readonly data: Made
+      readonly attempts: Attempt<CopyFigures>[]
+    }
+  | { readonly kind: 'lag'; readonly of: LagCase; readonly attempts: Attempt<LagFigures>[] }
+  | { readonly kind: 'idle'; readonly of: IdleCase; readonly attempts: Attempt<IdleFigures>[] }
+  /** Nothing of it could be measured. */
+  | { readonly kind: 'failed'; readonly of: Case; readonly failure: string }
+
+/** What the rounds of a contender came to; those that failed are left out. */
+export function figuresOf<Figures>(
+  attempts: readonly Attempt<Figures>[],
+  contender: ContenderName,
+): readonly Figures[] {
+  return attempts.flatMap(each => (each.contender === contender && 'figures' in each ? [each.figures] : []))
+}
+
+export function failuresOf<Figures>(
+  attempts: readonly Attempt<Figures>[],
+  contender: ContenderName,
+): readonly string[] {
+  return attempts.flatMap(each =>
+    each.contender === contender && 'failure' in each ? [`round ${each.round}: ${each.failure}`] : [],
+  )
+}
