@@ -49,7 +49,7 @@ describe('markers', () => {
     ])
     assert.deepEqual(
       levels.map(level => Object.fromEntries(level)),
-      [{ a: [0, 1], b: [7] }, { a: [0], b: [7] }, { a: [0] }],
+      [{ a: [0] }, { a: [0], b: [7] }, { a: [0, 1], b: [7] }],
     )
   })
 })

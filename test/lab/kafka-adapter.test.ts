@@ -325,6 +325,20 @@ function conformance(version: string): void {
       assert.equal(await cluster.mayWriteMarkers(), true)
     })
 
+    test('markers are answered also when one partition of many is not there', async () => {
+      const at = await topic('some-gone')
+      const stamp = { ...randomProducer(), coordinatorEpoch: 0 }
+      const codes = await cluster.writeMarkers(broker, stamp, [
+        { topic: 'no-such-topic', partition: 0, count: 3 },
+        { topic: at.topic, partition: 0, count: 1 },
+      ])
+      assert.deepEqual(
+        codes.map(answer => answer.code),
+        [KafkaCode.UNKNOWN_TOPIC_OR_PARTITION, 0],
+      )
+      assert.equal(await end(at.topic), 1)
+    })
+
     test('empty transactions leave one marker each and no trace in the sequence', async () => {
       const at = await topic('empty-transactions')
       const transactionalId = `kdr-slot-${run}`

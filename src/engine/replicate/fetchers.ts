@@ -4,12 +4,7 @@
 import { splitBatches } from '../../model/batch.ts'
 import { codeName, isAuthorization, isLeaderChange, KafkaCode } from '../../model/kafka-codes.ts'
 import { findKdrError } from '../../model/errors.ts'
-import {
-  type FetchedPartition,
-  type FetchLane,
-  type FetchPartition,
-  NO_TOPIC_ID,
-} from '../../ports/cluster.ts'
+import type { FetchedPartition, FetchLane, FetchPartition } from '../../ports/cluster.ts'
 import type { LinkContext } from './context.ts'
 import { BACKOFF_MS, BUSY_WAITS_MS, FETCH_BYTES, FETCH_PARTITION_BYTES, LINK_BUFFER_BYTES } from './limits.ts'
 import type { PartitionCopy } from './partition.ts'
@@ -271,7 +266,7 @@ class BrokerFetcher {
     return {
       topic: copy.topic,
       partition: copy.partition,
-      topicId: sourceWatch.topic(copy.topic)?.id ?? NO_TOPIC_ID,
+      topicId: sourceWatch.topicId(copy.topic),
       offset: copy.fetchOffset,
       leaderEpoch: copy.pinnedEpoch ?? sourceWatch.partition(copy)?.leaderEpoch ?? -1,
       lastFetchedEpoch: copy.lastFetchedEpoch,

@@ -17,8 +17,10 @@ export type MarkerProducer = {
 export type RawMarked = TopicPartition & { readonly code: number }
 
 /**
- * Level n holds the partitions that still want a marker after n of them: as many entries as the largest count, each
- * partition in as many as its own.
+ * As many entries as the largest count, each partition in as many as its own: the last ones, so that the last entry holds
+ * them all. A broker skips an entry of which it leads nothing, and when the last entry is skipped after others were not, it
+ * never answers (KafkaApis.handleWriteTxnMarkersRequest): with the partitions of few markers last, one leader that has
+ * moved would let all of them wait for the request's time-out.
  */
 export function markerLevels(fills: readonly MarkerFill[]): Map<string, number[]>[] {
   const levels: Map<string, number[]>[] = []
@@ -30,7 +32,7 @@ export function markerLevels(fills: readonly MarkerFill[]): Map<string, number[]
       else partitions.push(partition)
     }
   }
-  return levels
+  return levels.reverse()
 }
 
 function createRequest(producer: MarkerProducer, fills: readonly MarkerFill[]): Writer {
