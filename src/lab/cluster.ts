@@ -25,6 +25,11 @@ export interface LabCluster {
   /** `host:port,...`, the same for as long as the lab exists. */
   readonly bootstrap: string
   readonly brokers: readonly BrokerView[]
+  /**
+   * With `hasLines`: a listener of each broker that advertises another port, `localhost:advertisedPort`, where somebody must
+   * pass bytes on to it (openLines). Who comes by that listener is led over the line.
+   */
+  readonly lines: readonly { readonly id: number; readonly port: number; readonly advertisedPort: number }[]
   /** Where a broker keeps its logs: a folder for each partition. */
   logDir(id: number): string
   /** SIGKILL; resolves when it is gone. */
@@ -70,6 +75,7 @@ export function clusterAt(dir: string, name: string, { onProgress, signal }: Wat
     clusterId: first.clusterId,
     security: first.security,
     bootstrap: first.brokers.map(({ port }) => `127.0.0.1:${port}`).join(','),
+    lines: first.brokers.flatMap(({ id, line }) => (line === undefined ? [] : [{ id, ...line }])),
     get brokers() {
       return record().brokers.map(broker => ({
         id: broker.id,

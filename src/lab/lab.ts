@@ -13,6 +13,7 @@ import { brokerProperties, type Security, writeProperties } from './properties.t
 import { type ClusterRecord, hasLab, processesOf, readState, removeFiles, writeState } from './state.ts'
 
 export type { BrokerView, LabCluster } from './cluster.ts'
+export { type Line, openLine, openLines } from './line.ts'
 export { LAB_USERS, type Security } from './properties.ts'
 export { DEFAULT_VERSION, isAtLeast, KNOWN_VERSIONS } from './versions.ts'
 export { DEFAULT_JVM } from './broker.ts'
@@ -26,6 +27,8 @@ export type ClusterSpec = {
   /** More lines for server.properties; they win over the lab's own. */
   readonly properties?: Readonly<Record<string, string>>
   readonly security?: Security
+  /** Each broker can be reached over a line too: see LabCluster.lines. */
+  readonly hasLines?: boolean
   /** JVM options instead of DEFAULT_JVM. */
   readonly jvm?: readonly string[]
 }
@@ -115,7 +118,8 @@ async function takeDown(dir: string): Promise<void> {
 
 async function planCluster(spec: ClusterSpec, distribution: Distribution): Promise<ClusterRecord> {
   const count = spec.brokers ?? 1
-  const ports = await findPorts(count * 2)
+  const ports = await findPorts(count * 4)
+  const port = (index: number, which: number): number => ports[index * 4 + which] ?? 0
   return {
     name: spec.name,
     version: distribution.version,
@@ -125,8 +129,9 @@ async function planCluster(spec: ClusterSpec, distribution: Distribution): Promi
     jvm: [...(spec.jvm ?? DEFAULT_JVM), ...distribution.jvm],
     brokers: Array.from({ length: count }, (_, index) => ({
       id: index + 1,
-      port: ports[index * 2] ?? 0,
-      controllerPort: ports[index * 2 + 1] ?? 0,
+      port: port(index, 0),
+      controllerPort: port(index, 1),
+      ...(spec.hasLines === true && { line: { port: port(index, 2), advertisedPort: port(index, 3) } }),
     })),
   }
 }

@@ -2,7 +2,13 @@
 
 export type Security = 'none' | 'acl'
 
-export type NodeAddress = { readonly id: number; readonly port: number; readonly controllerPort: number }
+/** `line`: a listener of its own, and the port that it advertises instead: that of a line to it (line.ts). */
+export type NodeAddress = {
+  readonly id: number
+  readonly port: number
+  readonly controllerPort: number
+  readonly line?: { readonly port: number; readonly advertisedPort: number }
+}
 
 /** Users of a cluster with `security: 'acl'` and their passwords. `admin` is the super user; the others start without any ACL. */
 export const LAB_USERS = { admin: 'admin-secret', kdr: 'kdr-secret', app: 'app-secret' } as const
@@ -29,6 +35,12 @@ export function brokerProperties({ node, nodes, logDir, security, extra }: Broke
   const protocol = security === 'acl' ? 'SASL_PLAINTEXT' : 'PLAINTEXT'
   const listeners = [`${protocol}://127.0.0.1:${node.port}`]
   if (isController) listeners.push(`CONTROLLER://127.0.0.1:${node.controllerPort}`)
+  const advertised = [`${protocol}://127.0.0.1:${node.port}`]
+  if (node.line !== undefined) {
+    listeners.push(`LINE://127.0.0.1:${node.line.port}`)
+    // A name, so that tests can say where it leads.
+    advertised.push(`LINE://localhost:${node.line.advertisedPort}`)
+  }
   const replicas = String(Math.min(3, nodes.length))
   const inSync = nodes.length >= 3 ? '2' : '1'
   return new Map(
@@ -39,9 +51,9 @@ export function brokerProperties({ node, nodes, logDir, security, extra }: Broke
         .map(({ id, controllerPort }) => `${id}@127.0.0.1:${controllerPort}`)
         .join(','),
       listeners: listeners.join(','),
-      'advertised.listeners': `${protocol}://127.0.0.1:${node.port}`,
+      'advertised.listeners': advertised.join(','),
       'controller.listener.names': 'CONTROLLER',
-      'listener.security.protocol.map': `CONTROLLER:${protocol},${protocol}:${protocol}`,
+      'listener.security.protocol.map': `CONTROLLER:${protocol},LINE:${protocol},${protocol}:${protocol}`,
       'inter.broker.listener.name': protocol,
       'log.dirs': logDir,
       'auto.create.topics.enable': 'false',
@@ -75,6 +87,7 @@ function aclProperties(): Record<string, string> {
     'sasl.mechanism.controller.protocol': 'PLAIN',
     'listener.name.sasl_plaintext.plain.sasl.jaas.config': jaas,
     'listener.name.controller.plain.sasl.jaas.config': jaas,
+    'listener.name.line.plain.sasl.jaas.config': jaas,
     'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
     'super.users': 'User:admin',
     'allow.everyone.if.no.acl.found': 'false',
