@@ -92,6 +92,12 @@ links:
       'kdr.yaml:2:34: links.l.target: "a" and "b" are the same cluster: both have the address "x:1"',
     ],
     [
+      'links in a circle that take the same topics',
+      `${LEAST}  we: { source: west, target: east, topics: ["pay-*"] }\n`,
+      'kdr.yaml:6:7: links.we: makes a circle (east → west → east) with "ew": all of them take a topic such as "pay-example", ' +
+        'and an exact mirror has one writer. Let their `topics:` differ, as with "!pay-example"',
+    ],
+    [
       'an address without a port',
       'clusters:\n  east: { bootstrap: east-1 }\n',
       'kdr.yaml:2:22: clusters.east.bootstrap: "east-1" is not an address: write `host:port`',

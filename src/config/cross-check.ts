@@ -1,6 +1,7 @@
 // What no single value shows: names that lead nowhere, a link from a cluster to itself, overrides that contradict each
 // other. Errors refuse the file; notes are only said by `config check`.
 
+import { findCircles } from './circles.ts'
 import { whyNotOverridable } from '../model/link-settings.ts'
 import type { ConfigDocument, Problem } from './document.ts'
 import { configJsonSchema, type JsonSchema, type Path, stepInto } from './json-schema.ts'
@@ -25,6 +26,7 @@ export function crossCheck(config: ParsedConfig, document: ConfigDocument): Prob
     for (const [index, override] of link.overrides.entries())
       checkOverride(override, [...here, 'overrides', index], report)
   }
+  checkCircles(config, report)
   for (const [name, plan] of Object.entries(config.plans ?? {})) {
     for (const [index, link] of plan.links.entries()) known('links', link, ['plans', name, 'links', index])
   }
@@ -49,6 +51,42 @@ function checkEnds(config: ParsedConfig, source: string, target: string, here: P
       [...here, 'target'],
       `"${source}" and "${target}" are the same cluster: both have the address "${shared}"`,
     )
+}
+
+/** At the last link of each circle. Links of mode `shared` are made for circles. */
+function checkCircles(config: ParsedConfig, report: Report): void {
+  const links = Object.entries(config.links)
+    .filter(([, { mode }]) => mode === 'exact')
+    .map(([name, { source, target, topics }]) => ({
+      name,
+      source: onePlace(config, source),
+      target: onePlace(config, target),
+      topics,
+    }))
+  for (const { links: circle, example } of findCircles(links)) {
+    const last = circle.at(-1)?.name ?? ''
+    const path = [
+      ...circle.map(({ name }) => config.links[name]?.source ?? ''),
+      config.links[last]?.target ?? '',
+    ]
+    report(
+      ['links', last],
+      `makes a circle (${path.join(' → ')}) with ${circle
+        .slice(0, -1)
+        .map(({ name }) => `"${name}"`)
+        .join(' and ')}: all of them take a topic ` +
+        `such as "${example}", and an exact mirror has one writer. Let their \`topics:\` differ, as with "!${example}"`,
+    )
+  }
+}
+
+/** Clusters with a common address are one: the name of the first of them. */
+function onePlace(config: ParsedConfig, name: string): string {
+  const own = config.clusters[name]?.bootstrap ?? []
+  const same = Object.entries(config.clusters).find(([, { bootstrap }]) =>
+    bootstrap.some(address => own.includes(address)),
+  )
+  return same?.[0] ?? name
 }
 
 function checkOverride(
