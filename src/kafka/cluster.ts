@@ -48,7 +48,7 @@ export async function connectCluster(options: ClusterOptions): Promise<Cluster> 
     const described = await pool.askAny(readMetadata)
     if (latest !== undefined) refuseAnother(name, latest.view.clusterId, described.view.clusterId)
     latest = described
-    pool.learn(described.view.brokers)
+    pool.learn(described.view)
     return described.view
   }
   const known = (): Described => {

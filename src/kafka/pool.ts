@@ -1,8 +1,9 @@
 // The connections of one cluster: one for control to each broker (opened at first use, opened again when it broke) and
 // the lanes' own. Addresses come from the metadata; the bootstrap addresses serve when none of those answers.
-import type { BrokerView } from '../ports/cluster.ts'
+import type { ClusterView } from '../ports/cluster.ts'
 import { KdrError } from '../model/errors.ts'
 import { type Address, addressText, BrokerConnection, type ConnectionSettings } from './connection.ts'
+import { readTopicsById } from './metadata.ts'
 
 export class BrokerPool {
   readonly #settings: ConnectionSettings
@@ -13,6 +14,7 @@ export class BrokerPool {
   readonly #marking = new Shared()
   readonly #own = new Set<BrokerConnection>()
   #bootstrapped: BrokerConnection | undefined
+  #clusterId = ''
   #isClosed = false
 
   constructor(settings: ConnectionSettings, bootstrap: readonly Address[]) {
@@ -21,7 +23,8 @@ export class BrokerPool {
   }
 
   /** Replaces what is known about brokers; connections to addresses that changed are not used again. */
-  learn(brokers: readonly BrokerView[]): void {
+  learn({ brokers, clusterId }: Pick<ClusterView, 'brokers' | 'clusterId'>): void {
+    this.#clusterId = clusterId
     this.#addresses.clear()
     for (const { id, host, port } of brokers) this.#addresses.set(id, { host, port })
     for (const shared of [this.#controls, this.#marking]) shared.keepOnly(this.#addresses)
@@ -117,9 +120,28 @@ export class BrokerPool {
   async #open(address: Address): Promise<BrokerConnection> {
     this.#refuseWhenClosed(address)
     const connection = await BrokerConnection.open(this.#settings, address)
-    if (this.#isClosed) await connection.close()
-    this.#refuseWhenClosed(address)
-    return connection
+    try {
+      this.#refuseWhenClosed(address)
+      await this.#refuseAnother(connection)
+      return connection
+    } catch (error) {
+      await connection.close()
+      throw error
+    }
+  }
+
+  /**
+   * Each connection is asked for its cluster: an address may lead elsewhere by now (a load balancer, a name that moved),
+   * and brokers before 4.1 take a batch by the name of its topic alone.
+   */
+  async #refuseAnother(connection: BrokerConnection): Promise<void> {
+    if (this.#clusterId === '') return
+    const { clusterId } = await readTopicsById(connection, [])
+    if (clusterId === this.#clusterId) return
+    throw new KdrError(
+      'wrong-cluster',
+      `${connection.what} belongs to another cluster by now: "${clusterId}" instead of "${this.#clusterId}"`,
+    )
   }
 
   #refuseWhenClosed(address: Address): void {
