@@ -74,6 +74,9 @@ export async function anchor(
 
   const compared = await compareTail(context, copy, { end, tail, sourceStart: start.offset })
   if (compared.kind !== 'compared') return compared
+  // Most of the above was asked by name.
+  const other = otherTopic(context, copy)
+  if (other !== undefined) return other
   return {
     kind: 'anchored',
     offset: end,
@@ -84,6 +87,20 @@ export async function anchor(
     planFrom: Math.min(end, compared.upTo),
     isFresh,
   }
+}
+
+/** The look at the topics says `recreated` within seconds. */
+function otherTopic(
+  { sourceWatch, targetWatch }: LinkContext,
+  copy: PartitionCopy,
+): AnchorResult | undefined {
+  for (const [side, watch, id] of [
+    ['source', sourceWatch, copy.sourceTopicId],
+    ['target', targetWatch, copy.targetTopicId],
+  ] as const) {
+    if (watch.topic(copy.topic)?.id !== id) return wait(`the ${side} has another topic of this name by now`)
+  }
+  return undefined
 }
 
 const wait = (cause: string, code?: number): AnchorResult => ({
@@ -197,7 +214,12 @@ async function look(
   from: number,
   end: number,
 ): Promise<Tail | Wait> {
-  const of = { topic: copy.topic, partition: copy.partition, isolation: 'uncommitted' } as const
+  const of = {
+    topic: copy.topic,
+    topicId: copy.targetTopicId,
+    partition: copy.partition,
+    isolation: 'uncommitted',
+  } as const
   let last: RawBatch | undefined
   let foreign: RawBatch | undefined
   for (let offset = from; offset < end; ) {
@@ -233,7 +255,12 @@ async function compareTail(
 ): Promise<AnchorResult | { readonly kind: 'compared'; readonly upTo: number }> {
   const { last } = tail
   const from = Math.max(sourceStart, last?.header.baseOffset ?? tail.seenFrom)
-  const of = { topic: copy.topic, partition: copy.partition, isolation: 'committed' } as const
+  const of = {
+    topic: copy.topic,
+    topicId: copy.sourceTopicId,
+    partition: copy.partition,
+    isolation: 'committed',
+  } as const
   let offset = from
   while (offset < end) {
     const lost = lossAt(copy.ledger, offset)

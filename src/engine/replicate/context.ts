@@ -49,6 +49,7 @@ export type Reads = {
   readonly peek: (
     side: 'source' | 'target',
     of: TopicPartition & {
+      readonly topicId: string
       readonly offset: number
       readonly isolation: 'committed' | 'uncommitted'
       readonly maxBytes?: number

@@ -14,6 +14,7 @@ import {
   toRecord,
   type TopicReport,
 } from '../../model/state-records.ts'
+import { NO_TOPIC_ID } from '../../ports/cluster.ts'
 import type { LinkContext } from './context.ts'
 import { drive, type DriveParts } from './drive.ts'
 import { Fetchers } from './fetchers.ts'
@@ -178,6 +179,8 @@ export class Copies {
     copy.fault = undefined
     copy.note = undefined
     copy.state = 'waiting'
+    copy.sourceTopicId = verdict.record?.sourceTopicId ?? NO_TOPIC_ID
+    copy.targetTopicId = verdict.record?.targetTopicId ?? NO_TOPIC_ID
     copy.adoptedUpTo = verdict.record?.adoptedUpTo[partition] ?? 0
     copy.fillsWithTombstones =
       this.#context.settings.largeGap === 'tombstones' && this.#topics.isCompacted(verdict.topic)

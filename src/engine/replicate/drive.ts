@@ -248,6 +248,7 @@ async function firstBase(
 ): Promise<number | undefined> {
   const answer = await context.reads.peek('source', {
     topic: copy.topic,
+    topicId: copy.sourceTopicId,
     partition: copy.partition,
     offset: logStart,
     isolation: 'uncommitted',

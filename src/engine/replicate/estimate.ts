@@ -37,6 +37,7 @@ export async function checkFilling(
     const offset = from + Math.floor(((end - from) * i) / SAMPLES)
     const answer = await context.reads.peek('source', {
       topic: copy.topic,
+      topicId: copy.sourceTopicId,
       partition: copy.partition,
       offset,
       isolation: 'committed',

@@ -266,7 +266,7 @@ class BrokerFetcher {
     return {
       topic: copy.topic,
       partition: copy.partition,
-      topicId: sourceWatch.topicId(copy.topic),
+      topicId: copy.sourceTopicId,
       offset: copy.fetchOffset,
       leaderEpoch: copy.pinnedEpoch ?? sourceWatch.partition(copy)?.leaderEpoch ?? -1,
       lastFetchedEpoch: copy.lastFetchedEpoch,
@@ -325,7 +325,8 @@ class BrokerFetcher {
   async #recover(error: unknown, backoffMs: number): Promise<void> {
     const { log, sourceWatch, clock, signal } = this.#context
     const known = findKdrError(error)
-    if (known === undefined) {
+    // A broker of another cluster answers at that address: nothing of it may be copied.
+    if (known === undefined || known.code === 'wrong-cluster') {
       this.#isClosed = true
       this.#context.fail(error)
       return

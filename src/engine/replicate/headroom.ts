@@ -146,9 +146,9 @@ export class HeadroomWatch {
   }
 
   async #timestampAt(copy: PartitionCopy, offset: number): Promise<number | undefined> {
-    const { topic, partition } = copy
+    const { topic, partition, sourceTopicId: topicId } = copy
     // At least one batch comes, however little is asked for.
-    const of = { topic, partition, offset, isolation: 'uncommitted', maxBytes: 1 } as const
+    const of = { topic, topicId, partition, offset, isolation: 'uncommitted', maxBytes: 1 } as const
     const answer = await this.#context.reads.peek('source', of)
     const batch = splitBatches(answer.records).find(({ header }) => header.lastOffset >= offset)
     return batch?.header.maxTimestamp

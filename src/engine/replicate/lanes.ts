@@ -1,6 +1,6 @@
 // The produce connections of a link: a few per target broker, each partition always on the same one, one batch a
 // partition and many partitions a request, several requests under way. Only anchoring moves a partition.
-import { type AppendAnswer, type AppendEntry, type AppendLane, NO_TOPIC_ID } from '../../ports/cluster.ts'
+import { type AppendAnswer, type AppendEntry, type AppendLane } from '../../ports/cluster.ts'
 import { invariant, KdrError } from '../../model/errors.ts'
 import type { LinkContext } from './context.ts'
 import { LANES_PER_BROKER, PRODUCE_TIMEOUT_MS, REQUEST_BYTES, REQUESTS_IN_FLIGHT } from './limits.ts'
@@ -158,7 +158,7 @@ class Lane {
     const entries: AppendEntry[] = sent.map(({ copy, batch }) => ({
       topic: copy.topic,
       partition: copy.partition,
-      topicId: targetWatch.topic(copy.topic)?.id ?? NO_TOPIC_ID,
+      topicId: copy.targetTopicId,
       batch: batch.bytes,
     }))
     let answers: AppendAnswer[]

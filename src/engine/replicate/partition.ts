@@ -12,6 +12,7 @@ import type {
   PartitionState,
 } from '../../model/link.ts'
 import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
+import { NO_TOPIC_ID } from '../../ports/cluster.ts'
 import { OffsetCounter } from './counter.ts'
 import { displaced, overfilled } from './faults.ts'
 import { Flight } from './flight.ts'
@@ -34,6 +35,10 @@ export class PartitionCopy {
   readonly topic: string
   readonly partition: number
   readonly #hooks: PartitionHooks
+
+  /** As recorded: a name may lead to another topic by now, and nothing of that one is read or written. */
+  sourceTopicId = NO_TOPIC_ID
+  targetTopicId = NO_TOPIC_ID
 
   state: PartitionState = 'waiting'
   fault: Fault | undefined

@@ -7,7 +7,6 @@ import {
   type FetchedPartition,
   type FetchLane,
   type TopicPartition,
-  NO_TOPIC_ID,
 } from '../../ports/cluster.ts'
 import { batched } from './batched.ts'
 import type { ClusterWatch } from './cluster-watch.ts'
@@ -105,7 +104,7 @@ class Peeks {
           {
             topic: of.topic,
             partition: of.partition,
-            topicId: this.#watch.topic(of.topic)?.id ?? NO_TOPIC_ID,
+            topicId: of.topicId,
             offset: of.offset,
             leaderEpoch: this.#watch.partition(of)?.leaderEpoch ?? -1,
             lastFetchedEpoch: -1,

@@ -3,7 +3,6 @@
 // One batch in flight per broker and at most 100,000 records in it, because the broker makes an object of each.
 import { advanceSequence, stampBatch } from '../../model/batch.ts'
 import { lossAt } from '../../model/ledger.ts'
-import { NO_TOPIC_ID } from '../../ports/cluster.ts'
 import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
 import type { LinkContext } from './context.ts'
 import { PRODUCE_TIMEOUT_MS, SEED_BATCH_RECORDS } from './limits.ts'
@@ -43,7 +42,7 @@ export class Seeder {
     copy: PartitionCopy,
     { from, to, sequence }: { from: number; to: number; sequence: number },
   ): Promise<SeedResult> {
-    const { target, codec, identity, clock, signal, targetWatch } = this.#context
+    const { target, codec, identity, clock, signal } = this.#context
     const lane = await target.openAppendLane(broker)
     try {
       let next = sequence
@@ -51,7 +50,7 @@ export class Seeder {
         const count = Math.min(SEED_BATCH_RECORDS, to - at)
         const batch = codec.seedBatch(count, clock.now())
         stampBatch(batch, identity, next)
-        const topicId = targetWatch.topic(copy.topic)?.id ?? NO_TOPIC_ID
+        const topicId = copy.targetTopicId
         const [answer] = await lane.append(
           [{ topic: copy.topic, partition: copy.partition, topicId, batch }],
           PRODUCE_TIMEOUT_MS,
