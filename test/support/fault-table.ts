@@ -190,25 +190,21 @@ export const FAULT_TABLE: readonly FaultTableRow[] = [
     id: 'T04',
     fault: 'somebody else writes to a mirror',
     must: 'stop the partition with both offsets; the others go on',
-    untested: NOT_YET,
   },
   {
     id: 'T05',
     fault: 'a topic of the same name stands at the target: not empty, or of another shape',
     must: 'refuse it with the first difference; adopt it only when it is verified to be a prefix of the source',
-    untested: NOT_YET,
   },
   {
     id: 'T06',
     fault: 'the target creates topics by itself, with its own defaults',
     must: 'create each mirror with its own configs before anything is written',
-    untested: NOT_YET,
   },
   {
     id: 'T07',
     fault: 'the target refuses a batch as too large',
     must: 'stop the partition as `too-large`, name the config to change; go on after it was changed',
-    untested: NOT_YET,
   },
   {
     id: 'T08',
@@ -226,7 +222,6 @@ export const FAULT_TABLE: readonly FaultTableRow[] = [
     id: 'T12',
     fault: "another producer has the link's producer id, or fences it",
     must: 'append nothing wrong; stop with a sentence',
-    untested: NOT_YET,
   },
   {
     id: 'T13',
@@ -244,7 +239,6 @@ export const FAULT_TABLE: readonly FaultTableRow[] = [
     id: 'T15',
     fault: 'somebody deletes a mirror topic and creates it again',
     must: 'stop it as `recreated`, write nothing to it',
-    untested: NOT_YET,
   },
   {
     id: 'T16',

@@ -29,4 +29,9 @@ export const FOUND_ON_BROKERS: readonly Found[] = [
     by: 'test/lab/link-exits.test.ts',
     fix: 'It is faulted as `target-refuses`.',
   },
+  {
+    bug: 'A copy that anchored anew between two looks at the topics took a topic of the same name for its own: records went into a mirror that somebody had made again, and those of a recreated source topic behind those of the old one.',
+    by: 'test/lab/faults/ways-out.test.ts',
+    fix: 'Fetch and Produce name the recorded topic ids; an anchor holds only while both names still lead to them.',
+  },
 ]
