@@ -1,13 +1,6 @@
 // The newest metadata of one cluster, refreshed by whoever needs it, never twice at once. Also keeps when the cluster
 // last answered: the clock of "source last seen".
-import {
-  type ClusterView,
-  type Cluster,
-  NO_TOPIC_ID,
-  type PartitionView,
-  type TopicPartition,
-  type TopicView,
-} from '../../ports/cluster.ts'
+import type { ClusterView, Cluster, PartitionView, TopicPartition, TopicView } from '../../ports/cluster.ts'
 import type { Clock } from '../../ports/clock.ts'
 
 /** Callers that ask within this time of an answer get that answer: a storm of leader changes costs one request. */
@@ -20,7 +13,6 @@ export class ClusterWatch {
   #readAt = Number.NEGATIVE_INFINITY
   #seenAt = 0
   #refreshing: Promise<ClusterView> | undefined
-  readonly #ids = new Map<string, string>()
   readonly #leaders = new Map<string, { epoch: number; since: number }>()
 
   constructor(cluster: Cluster, clock: Clock) {
@@ -51,14 +43,6 @@ export class ClusterWatch {
     return this.#view?.topics.get(name)
   }
 
-  /**
-   * The topic's id, or the last one that it had: a broker says of that that it is unknown. Asked with no id it fails the
-   * whole request, and with it what was asked of other topics.
-   */
-  topicId(name: string): string {
-    return this.#ids.get(name) ?? NO_TOPIC_ID
-  }
-
   partition({ topic, partition }: TopicPartition): PartitionView | undefined {
     return this.#view?.topics.get(topic)?.partitions[partition]
   }
@@ -76,7 +60,6 @@ export class ClusterWatch {
   async #read(): Promise<ClusterView> {
     const view = await this.cluster.describe()
     for (const topic of view.topics.values()) {
-      this.#ids.set(topic.name, topic.id)
       const before = this.#view?.topics.get(topic.name)
       for (const { partition, leaderEpoch } of topic.partitions) {
         const known = before?.partitions[partition]

@@ -190,7 +190,6 @@ export class Copies {
     copy.lineage.hasBegun = known !== undefined
     copy.ledger = readLedger(store, link, copy)
     copy.acceptedLogStart = Math.max(copy.acceptedLogStart, ...copy.ledger.ranges.map(trimmedTo))
-    copy.targetTopicId = verdict.record?.targetTopicId
     driven.stop = new AbortController()
     driven.driving = this.#drive(driven)
   }
@@ -246,7 +245,7 @@ export class Copies {
           toRecord('partition', {
             epochs: copy.lineage.entries,
             origin: copy.origin,
-            ...(copy.targetTopicId === undefined ? {} : { targetTopicId: copy.targetTopicId }),
+            targetTopicId: copy.targetTopicId,
           } satisfies PartitionRecord),
         ),
     }

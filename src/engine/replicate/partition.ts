@@ -36,7 +36,10 @@ export class PartitionCopy {
   readonly partition: number
   readonly #hooks: PartitionHooks
 
-  /** As recorded: a name may lead to another topic by now, and nothing of that one is read or written. */
+  /**
+   * As recorded: a name may lead to another topic by now, and nothing of that one is read or written. A broker says of an
+   * id that is gone that it is unknown; asked with no id it would fail the whole request.
+   */
   sourceTopicId = NO_TOPIC_ID
   targetTopicId = NO_TOPIC_ID
 
@@ -73,8 +76,6 @@ export class PartitionCopy {
   readonly watched: { headroom?: Headroom | undefined; transaction?: HoldingTransaction | undefined } = {}
   /** What was lost and accepted. */
   ledger: Ledger = EMPTY_LEDGER
-  /** The mirror that is written to, as recorded. */
-  targetTopicId: string | undefined
   readonly counter = new OffsetCounter()
   bytesCopied = 0
   /** Bytes to ask the source for; grows when a batch did not fit. */
