@@ -92,7 +92,8 @@ export type HoldingTransaction = {
   readonly since: number
   readonly transactionalId?: string
   readonly timeoutMs?: number
-  readonly sentence: string
+  /** A broker's address, for Kafka's own tool. */
+  readonly bootstrap: string
 }
 
 export type PartitionReport = {

@@ -5,6 +5,7 @@
 import { KafkaCode } from '../../model/kafka-codes.ts'
 import type { HoldingTransaction } from '../../model/link.ts'
 import { findKdrError } from '../../model/errors.ts'
+import { holdingSentence } from '../../model/holding.ts'
 import type { ProducerState, SeenTransactions, TransactionView } from '../../ports/cluster.ts'
 import type { LinkContext } from './context.ts'
 import { HELD_LOOK_AFTER_MS, TRANSACTION_MAX_TIMEOUT_MS, WARN_AGAIN_MS } from './limits.ts'
@@ -77,28 +78,23 @@ export class OpenTransactions {
     this.#judged.set(copy, judgement)
     // A transaction that ends at this moment is known to nobody for a moment.
     if (kind === 'hanging' && !isSure) return
-    copy.watched.transaction = this.#describe(copy, producer, kind, known)
-    if (kind === 'hanging') this.#tell(copy.topic, copy.watched.transaction.sentence)
+    const transaction = this.#describe(producer, kind, known)
+    copy.watched.transaction = transaction
+    if (kind === 'hanging') this.#tell(copy.topic, holdingSentence(copy, transaction))
   }
 
-  #describe(
-    copy: PartitionCopy,
-    producer: ProducerState,
-    kind: Kind,
-    known: TransactionView | undefined,
-  ): HoldingTransaction {
+  #describe(producer: ProducerState, kind: Kind, known: TransactionView | undefined): HoldingTransaction {
     const isAlive = kind === 'open' && known !== undefined
     const since = isAlive && known.startedAt >= 0 ? known.startedAt : producer.lastTimestamp
-    const where = { topic: copy.topic, partition: copy.partition, name: copy.name }
-    const facts = {
+    return {
       kind,
       producerId: String(producer.producerId),
       producerEpoch: producer.producerEpoch,
       startOffset: producer.transactionStart,
       since,
+      bootstrap: this.#bootstrap(),
       ...(isAlive && { transactionalId: known.transactionalId, timeoutMs: known.timeoutMs }),
     }
-    return { ...facts, sentence: sentenceOf(where, facts, this.#bootstrap()) }
   }
 
   /** An address that Kafka's tools can be given. */
@@ -149,33 +145,4 @@ export function judgeTransaction(
   const isIn = known.partitions.some(each => each.topic === at.topic && each.partition === at.partition)
   const isUnderWay = known.state === 'Ongoing' || known.state.startsWith('Prepare')
   return isIn && isUnderWay ? 'open' : 'hanging'
-}
-
-function sentenceOf(
-  where: { readonly topic: string; readonly partition: number; readonly name: string },
-  of: Omit<HoldingTransaction, 'sentence'>,
-  bootstrap: string,
-): string {
-  const tool = `kafka-transactions.sh --bootstrap-server ${bootstrap}`
-  const at = `--topic ${where.topic} --partition ${where.partition}`
-  const time = new Date(of.since).toISOString()
-  const who = `producer ${of.producerId} (epoch ${of.producerEpoch})`
-  const begin = `"${where.name}": read-committed readers of the source, kdr among them, wait at offset ${of.startOffset}`
-  switch (of.kind) {
-    case 'open':
-      return (
-        `${begin}: transaction "${of.transactionalId ?? ''}" of ${who} is open since ${time}. Its application ends it; ` +
-        `if not, its coordinator aborts it ${Math.round((of.timeoutMs ?? 0) / 1_000)} s after it began`
-      )
-    case 'hanging':
-      return (
-        `${begin}: a transaction of ${who}, last written at ${time}, hangs; no coordinator will end it. Abort it at the source ` +
-        `(with --command-config where a login is needed): ${tool} abort ${at} --start-offset ${of.startOffset}`
-      )
-    case 'unseen':
-      return (
-        `${begin}: a transaction of ${who}, last written at ${time}, is open, and kdr may not see whether a coordinator knows it ` +
-        `(DESCRIBE on transactional ids). Whether it hangs: ${tool} find-hanging ${at}`
-      )
-  }
 }

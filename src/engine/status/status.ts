@@ -220,7 +220,7 @@ function topicStatus(
 const headroomStatus = ({ ms, basis, isAtMost }: Headroom): HeadroomStatus => ({ ms, basis, isAtMost })
 
 function transactionStatus(transaction: HoldingTransaction, now: number): TransactionStatus {
-  const { since, sentence: _sentence, ...facts } = transaction
+  const { since, bootstrap: _bootstrap, ...facts } = transaction
   return { ...facts, ageMs: Math.max(0, now - since) }
 }
 

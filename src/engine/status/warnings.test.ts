@@ -47,7 +47,7 @@ describe('warnings', () => {
     producerEpoch: 0,
     startOffset: 42,
     since: AT - 30_000,
-    sentence: 'it is open',
+    bootstrap: 'east-1:9092',
   }
   const kinds = (changes: Partial<Parameters<typeof warningsOf>[1]>) =>
     warningsOf(of, { ...none, ...changes }).map(({ kind }) => kind)
@@ -65,6 +65,15 @@ describe('warnings', () => {
   test('of transactions come at once when one hangs, and after a minute when it is open', () => {
     assert.deepEqual(kinds({ transaction }), [])
     assert.deepEqual(kinds({ transaction: { ...transaction, since: AT - 60_000 } }), ['open-transaction'])
-    assert.deepEqual(kinds({ transaction: { ...transaction, kind: 'hanging' } }), ['hanging-transaction'])
+    const hanging = { ...transaction, kind: 'hanging' as const }
+    const [warning] = warningsOf(of, { ...none, transaction: hanging })
+    assert.equal(warning?.kind, 'hanging-transaction')
+    // A producer may give its records any timestamp.
+    const [timeless] = warningsOf(of, { ...none, transaction: { ...hanging, since: 9e18 } })
+    assert.match(timeless?.sentence ?? '', /last written at a time that its records do not tell/)
+    assert.match(
+      warning.sentence,
+      /kafka-transactions\.sh --bootstrap-server east-1:9092 abort --topic t --partition 3 --start-offset 42$/,
+    )
   })
 })

@@ -1,6 +1,7 @@
 // What is not wrong yet, and will be: a source that deletes soon what was not copied, a transaction that nobody ends. The
 // worker has seen it; here it is brought up to now, for there may be no worker any more.
 import { headroomAt, headroomSentence, isShort, shortLimitMs } from '../../model/headroom.ts'
+import { holdingSentence } from '../../model/holding.ts'
 import type { Deletion, Headroom, HoldingTransaction, PartitionReport } from '../../model/link.ts'
 
 export type WarningKind = 'retention-headroom' | 'hanging-transaction' | 'open-transaction'
@@ -13,7 +14,7 @@ export type Warning = {
 
 /** CLI.md's durations: how things stand now. */
 export type HeadroomStatus = Pick<Headroom, 'ms' | 'basis' | 'isAtMost'>
-export type TransactionStatus = Omit<HoldingTransaction, 'since' | 'sentence'> & { readonly ageMs: number }
+export type TransactionStatus = Omit<HoldingTransaction, 'since' | 'bootstrap'> & { readonly ageMs: number }
 
 export type Seen = {
   readonly now: number
@@ -67,7 +68,8 @@ export function warningsOf(
     warnings.push({ kind: 'retention-headroom', topic, partition, sentence })
   }
   if (transaction !== undefined) {
-    const { kind, since, sentence } = transaction
+    const { kind, since } = transaction
+    const sentence = holdingSentence(of, transaction)
     if (kind === 'hanging') warnings.push({ kind: 'hanging-transaction', topic, partition, sentence })
     else if (now - since >= OPEN_NOTICE_MS)
       warnings.push({ kind: 'open-transaction', topic, partition, sentence })
