@@ -3,7 +3,7 @@
 //   record => length varint, then: attributes i8, timestamp_delta varlong, offset_delta varint,
 //             key bytes, value bytes (length varint, -1 for null), header count varint, [key bytes, value bytes]
 // Records of a compressed batch are compressed together, behind the header.
-import { BATCH_HEADER_BYTES, CODECS, type CodecName, type RawBatch } from '../model/batch.ts'
+import { BATCH_HEADER_BYTES, type RawBatch } from '../model/batch.ts'
 import { invariant, KdrError } from '../model/errors.ts'
 import {
   type DecodedRecord,
@@ -14,12 +14,12 @@ import {
 } from '../ports/records.ts'
 import { compress, decompress } from './codec.ts'
 import { crc32c } from './crc.ts'
+import { frame } from './frame.ts'
 import { decodeLegacy } from './legacy.ts'
+import { merge } from './merge.ts'
 import { VarintReader, VarintWriter } from './varint.ts'
 
-const LENGTH_OVERHEAD = 12
 const MAGIC = 2
-const CRC_AT = 17
 const CRC_FROM = 21
 const CONTROL_TYPE_AT = 2
 const ABORT = 0
@@ -130,38 +130,6 @@ function writeRecord(
   }
 }
 
-type Frame = {
-  readonly codec: CodecName
-  readonly baseOffset: number
-  readonly lastOffsetDelta: number
-  readonly baseTimestamp: number
-  readonly maxTimestamp: number
-  readonly producerId: bigint
-  readonly producerEpoch: number
-  readonly baseSequence: number
-  readonly recordCount: number
-}
-
-/** A header before `payload`, checksum included. */
-function frame(payload: Buffer, header: Frame): Buffer {
-  const bytes = Buffer.allocUnsafe(BATCH_HEADER_BYTES + payload.length)
-  bytes.writeBigInt64BE(BigInt(header.baseOffset), 0)
-  bytes.writeInt32BE(bytes.length - LENGTH_OVERHEAD, 8)
-  bytes.writeInt32BE(-1, 12)
-  bytes.writeInt8(MAGIC, 16)
-  bytes.writeInt16BE(CODECS.indexOf(header.codec), 21)
-  bytes.writeInt32BE(header.lastOffsetDelta, 23)
-  bytes.writeBigInt64BE(BigInt(header.baseTimestamp), 27)
-  bytes.writeBigInt64BE(BigInt(header.maxTimestamp), 35)
-  bytes.writeBigInt64BE(header.producerId, 43)
-  bytes.writeInt16BE(header.producerEpoch, 51)
-  bytes.writeInt32BE(header.baseSequence, 53)
-  bytes.writeInt32BE(header.recordCount, 57)
-  payload.copy(bytes, BATCH_HEADER_BYTES)
-  bytes.writeUInt32BE(crc32c(bytes.subarray(CRC_FROM)), CRC_AT)
-  return bytes
-}
-
 /** Compressed payloads by count, 60 kB at most each. Nearly all are of the full size, so a few are enough. */
 const seeds = new Map<number, Buffer>()
 const SEEDS_KEPT = 16
@@ -212,4 +180,11 @@ function isIntact({ header, bytes }: RawBatch): boolean {
   return header.magic < MAGIC || crc32c(bytes.subarray(CRC_FROM)) === header.crc
 }
 
-export const recordCodec: RecordCodec = { decode, encode, seedBatch, isIntact, isAbortMarker }
+export const recordCodec: RecordCodec = {
+  decode,
+  encode,
+  merge,
+  seedBatch,
+  isIntact,
+  isAbortMarker,
+}

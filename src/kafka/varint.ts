@@ -3,6 +3,25 @@
 
 const SMALL = 0x4000_0000
 
+/** Bytes that VarintWriter writes for it. */
+export function varintSize(value: number): number {
+  if (value >= SMALL || value < -SMALL) return longSize(value)
+  const zigzag = ((value << 1) ^ (value >> 31)) >>> 0
+  if (zigzag < 0x80) return 1
+  return zigzag < 0x4000 ? 2 : zigzag < 0x20_0000 ? 3 : zigzag < 0x1000_0000 ? 4 : 5
+}
+
+function longSize(value: number): number {
+  let size = 1
+  for (let rest = zigzagOf(value); rest >= 0x80n; rest >>= 7n) size++
+  return size
+}
+
+function zigzagOf(value: number): bigint {
+  const wide = BigInt(value)
+  return BigInt.asUintN(64, (wide << 1n) ^ (wide >> 63n))
+}
+
 /** A place in a buffer that reading moves on. Reading behind the end throws a RangeError. */
 export class VarintReader {
   readonly bytes: Buffer
@@ -70,6 +89,11 @@ export class VarintWriter {
     return this.#length
   }
 
+  /** Takes back what was written from here on. */
+  truncate(length: number): void {
+    this.#length = Math.min(length, this.#length)
+  }
+
   /** What was written so far; a view until the next write. */
   get written(): Buffer {
     return this.#bytes.subarray(0, this.#length)
@@ -99,8 +123,7 @@ export class VarintWriter {
   }
 
   #varlong(value: number): void {
-    const wide = BigInt(value)
-    let rest = BigInt.asUintN(64, (wide << 1n) ^ (wide >> 63n))
+    let rest = zigzagOf(value)
     while (rest >= 0x80n) {
       this.#bytes[this.#length++] = Number(rest & 0x7fn) | 0x80
       rest >>= 7n
@@ -118,9 +141,14 @@ export class VarintWriter {
   }
 
   append(value: Buffer): void {
-    this.#reserve(value.length)
-    value.copy(this.#bytes, this.#length)
-    this.#length += value.length
+    this.copy(value, 0, value.length)
+  }
+
+  /** Appends [from, to) of `source`. */
+  copy(source: Buffer, from: number, to: number): void {
+    this.#reserve(to - from)
+    source.copy(this.#bytes, this.#length, from, to)
+    this.#length += to - from
   }
 
   #reserve(count: number): void {

@@ -53,6 +53,11 @@ function readOffset(bytes: Buffer, at: number): number {
   return bytes.readInt32BE(at) * 0x1_0000_0000 + bytes.readUInt32BE(at + 4)
 }
 
+/** What the records of a batch of format v2 are compressed with. */
+export function codecOf(bytes: Buffer): CodecName {
+  return CODECS[bytes[ATTRIBUTES_AT + 1]! & 0x07] ?? 'none'
+}
+
 /** `bytes` must hold at least the 61 bytes of a header at `at`. */
 export function readBatchHeader(bytes: Buffer, at = 0): BatchHeader {
   const attributes = bytes.readInt16BE(at + ATTRIBUTES_AT)

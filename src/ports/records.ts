@@ -25,6 +25,11 @@ export type EncodeOptions = {
   readonly baseSequence?: number
 }
 
+/** A whole batch of format v2, create time, as fetched; `base`: the offset of its first record. */
+export type MergePart = { readonly base: number; readonly bytes: Buffer }
+/** One batch that holds the records of the first `taken` parts; unstamped, owned by the caller. */
+export type MergedBatch = { readonly bytes: Buffer; readonly taken: number; readonly maxTimestamp: number }
+
 export const MAX_SEED_RECORDS = 100_000
 
 export interface RecordCodec {
@@ -35,6 +40,12 @@ export interface RecordCodec {
   decode(batch: RawBatch): DecodedRecord[]
   /** A batch of format v2, leader epoch -1, create time, neither transactional nor control. Owned by the caller. */
   encode(options: EncodeOptions): Buffer
+  /**
+   * One batch of the first part's codec that holds the records of as many `parts` as follow on each other, are intact
+   * (checksum), and have at most `limitBytes` of records before compression. Offset, timestamp, key, value and headers of
+   * each record stay exactly what they were. All parts are of one codec. Undefined when these are fewer than two.
+   */
+  merge(parts: readonly MergePart[], limitBytes: number): MergedBatch | undefined
   /**
    * `count` (1 to 100,000) records without key and value in one zstd batch, base offset 0, no producer yet
    * (`stampBatch` gives it one). Owned by the caller.

@@ -13,7 +13,7 @@ import { SimCluster, type SimPartition } from './cluster.ts'
 import { SimNetwork, SimProcess } from './network.ts'
 import { simPort } from './port.ts'
 import { Random } from './random.ts'
-import { PartitionWorkload } from './workload.ts'
+import { idOf, PartitionWorkload } from './workload.ts'
 
 const DAY_MS = 86_400_000
 const START = 1_800_000_000_000
@@ -513,7 +513,7 @@ function readable({ log }: SimPartition): Map<number, string> {
     if (isAborted) continue
     const [raw] = splitBatches(entry.bytes)
     for (const record of recordCodec.decode(raw!)) {
-      if (record.offset >= log.logStart) found.set(record.offset, record.value?.toString() ?? 'null')
+      if (record.offset >= log.logStart) found.set(record.offset, idOf(record))
     }
   }
   return found

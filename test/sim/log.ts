@@ -3,6 +3,7 @@
 // ProducerStateManager.java and LogValidator.java, as far as kdr can meet them; the real bytes of batches are kept.
 import { advanceSequence, type BatchHeader, readBatchHeader } from '../../src/model/batch.ts'
 import { crc32c } from '../../src/model/crc32c.ts'
+import { recordCodec } from '../../src/kafka/records.ts'
 import { KafkaCode } from '../../src/model/kafka-codes.ts'
 import type { ProducerState } from '../../src/ports/cluster.ts'
 
@@ -240,7 +241,11 @@ function validate(batch: Buffer, header: BatchHeader): number | undefined {
   if (header.isControl || header.baseOffset !== 0) return KafkaCode.INVALID_RECORD
   if (header.recordCount !== header.lastOffset - header.baseOffset + 1) return KafkaCode.INVALID_RECORD
   if (crc32c(batch.subarray(ATTRIBUTES_AT)) !== header.crc) return KafkaCode.CORRUPT_MESSAGE
-  return undefined
+  // LogValidator looks into every record, compressed or not, and readers find records by their deltas.
+  const records = recordCodec.decode({ header, bytes: batch })
+  const isInOrder = records.every((record, index) => record.offset === index)
+  const latest = records.reduce((max, { timestamp }) => Math.max(max, timestamp), -1)
+  return isInOrder && latest === header.maxTimestamp ? undefined : KafkaCode.INVALID_RECORD
 }
 
 /** Of a control batch with one record: the type is the second number of its key, 0 for ABORT. */

@@ -109,7 +109,7 @@ export class PartitionWorkload {
 
   #plain(): void {
     const count = this.#random.between(1, 8)
-    const batch = recordCodec.encode({ codec: 'none', records: this.#records(count) })
+    const batch = recordCodec.encode({ codec: this.#codec(), records: this.#records(count) })
     this.#note(this.at.log.force(batch), count, 'plain')
   }
 
@@ -117,7 +117,7 @@ export class PartitionWorkload {
     const count = this.#random.between(1, 4)
     const { producerId, epoch } = transaction
     const batch = recordCodec.encode({
-      codec: 'none',
+      codec: this.#codec(),
       records: this.#records(count),
       producer: { producerId, producerEpoch: epoch },
       baseSequence: transaction.sequence,
@@ -133,15 +133,24 @@ export class PartitionWorkload {
     transaction.written = []
   }
 
+  /** Some are compressed, several in a row, so that neighbours are of one codec here and of two there. */
+  #codec(): 'none' | 'lz4' {
+    return this.#ids % 40 < 10 ? 'lz4' : 'none'
+  }
+
   #records(count: number): DecodedRecord[] {
-    const timestamp = this.#clock.now() - this.#ageMs
-    return Array.from({ length: count }, (_none, offset) => ({
-      offset,
-      timestamp,
-      key: Buffer.from(`k${this.#random.between(0, 9)}`),
-      value: Buffer.from(`v${this.#ids + offset}`),
-      headers: [],
-    }))
+    const now = this.#clock.now() - this.#ageMs
+    return Array.from({ length: count }, (_none, offset) => {
+      const timestamp = now - ((this.#ids + offset) % 7) * 100
+      const key = Buffer.from(`k${this.#random.between(0, 9)}`)
+      return {
+        offset,
+        timestamp,
+        key,
+        value: Buffer.from(`v${this.#ids + offset}`),
+        headers: [[Buffer.from(IDENTITY), Buffer.from(identity({ key, timestamp }))]],
+      }
+    })
   }
 
   #note(base: number, count: number, state: Written['state']): Written[] {
@@ -151,6 +160,22 @@ export class PartitionWorkload {
       return written
     })
   }
+}
+
+/** A record's header that repeats what else it has, so that its value alone may stand for all of it. */
+const IDENTITY = 'is'
+
+function identity({ key, timestamp }: Pick<DecodedRecord, 'key' | 'timestamp'>): string {
+  return `${key?.toString() ?? 'null'} at ${timestamp}`
+}
+
+/** What oracles know a record by: its value, unless its key, timestamp or headers are no longer those it was written with. */
+export function idOf(record: DecodedRecord): string {
+  const id = record.value?.toString() ?? 'null'
+  const [header] = record.headers
+  const isWorkload = id.startsWith('v')
+  const isAsWritten = header?.[0].toString() === IDENTITY && header[1]?.toString() === identity(record)
+  return !isWorkload || isAsWritten ? id : `${id}, altered: ${identity(record)}`
 }
 
 /** The batch with some of its records, as the cleaner leaves it: the same span, fewer records, perhaps none. */
@@ -163,7 +188,7 @@ function thinned(entry: Entry, random: Random): Entry {
     kept.length === 0
       ? Buffer.alloc(0)
       : recordCodec
-          .encode({ codec: 'none', baseOffset: entry.base, records: kept })
+          .encode({ codec: header.codec, baseOffset: entry.base, records: kept })
           .subarray(BATCH_HEADER_BYTES)
   const bytes = Buffer.concat([entry.bytes.subarray(0, BATCH_HEADER_BYTES), body])
   bytes.writeInt32BE(bytes.length - 12, 8)

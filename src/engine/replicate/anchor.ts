@@ -12,6 +12,7 @@ import { epochBefore, type Fault } from '../../model/link.ts'
 import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
 import { type PlannedOp, planAppend } from '../log/plan-append.ts'
 import { isSameRecord } from '../log/records.ts'
+import type { DecodedRecord } from '../../ports/records.ts'
 import type { LinkContext } from './context.ts'
 import { SETTLE_MS } from './limits.ts'
 import {
@@ -261,6 +262,7 @@ async function compareTail(
     partition: copy.partition,
     isolation: 'committed',
   } as const
+  const expected: Expected = { last, end, codec, records: decodeOnce(last, codec) }
   let offset = from
   while (offset < end) {
     const lost = lossAt(copy.ledger, offset)
@@ -275,7 +277,7 @@ async function compareTail(
     const ops = planAppend(offset, batches, answer.aborted, codec)
     for (const op of ops) {
       if (op.kind === 'gap' || op.base >= end) continue
-      const difference = compareOp(copy, op, { last, end, codec })
+      const difference = compareOp(copy, op, expected)
       if (difference !== undefined) return fault(difference)
     }
     const next = ops.at(-1)?.next
@@ -299,24 +301,34 @@ type Expected = {
   readonly last: RawBatch | undefined
   readonly end: number
   readonly codec: LinkContext['codec']
+  /** Of `last`, by offset. */
+  readonly records: () => ReadonlyMap<number, DecodedRecord>
+}
+
+/** A coalesced batch is held against many of the source's. */
+function decodeOnce(batch: RawBatch | undefined, codec: LinkContext['codec']): Expected['records'] {
+  let records: ReadonlyMap<number, DecodedRecord> | undefined
+  return () => {
+    records ??= new Map((batch === undefined ? [] : codec.decode(batch)).map(each => [each.offset, each]))
+    return records
+  }
 }
 
 function compareOp(
   copy: PartitionCopy,
   op: PlannedOp & { readonly kind: 'batch' },
-  { last, end, codec }: Expected,
+  { last, end, codec, records }: Expected,
 ): Fault | undefined {
   const dataEnd = last === undefined ? 0 : last.header.lastOffset + 1
   if (op.base >= dataEnd) return overfilled(copy, op.base, end)
   if (last === undefined || op.next <= last.header.baseOffset) return undefined
   if (op.base === last.header.baseOffset && stampedCrc(op.bytes, last.header) === last.header.crc)
     return undefined
-  // Framed otherwise (re-encoded, cleaned, cut): what counts is the records that both hold.
+  // Framed otherwise (coalesced, re-encoded, cleaned, cut): what counts is the records that both hold.
   const [raw] = splitBatches(withBase(op.bytes, op.base))
-  const theirs = new Map((raw === undefined ? [] : codec.decode(raw)).map(record => [record.offset, record]))
-  for (const record of codec.decode(last)) {
-    const source = theirs.get(record.offset)
-    if (source !== undefined && !isSameRecord(source, record)) return differs(copy, record.offset)
+  for (const source of raw === undefined ? [] : codec.decode(raw)) {
+    const copied = records().get(source.offset)
+    if (copied !== undefined && !isSameRecord(source, copied)) return differs(copy, source.offset)
   }
   return op.next > dataEnd && end > dataEnd ? overfilled(copy, dataEnd, end) : undefined
 }

@@ -233,8 +233,9 @@ export class Copies {
   }
 
   #hooks(): PartitionHooks {
-    const { store, link } = this.#context
+    const { store, link, codec } = this.#context
     return {
+      codec,
       onSendable: copy => this.#parts.lanes.offer(copy),
       onGap: (copy, gap) => this.#filler.add(copy, gap),
       onRoom: copy => this.#parts.fetchers.onRoom(copy),

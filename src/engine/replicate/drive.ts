@@ -10,10 +10,11 @@ import type { LinkContext } from './context.ts'
 import { checkFilling } from './estimate.ts'
 import { fenced, isFenced, lossOf, refusal } from './faults.ts'
 import type { Fetchers } from './fetchers.ts'
+import type { Break } from './hooks.ts'
 import type { AppendLanes } from './lanes.ts'
 import { lossOps, planLoss } from './losses.ts'
 import { BACKOFF_MS, NO_RIGHTS_RETRY_MS, PRODUCE_TIMEOUT_MS, SETTLE_MS } from './limits.ts'
-import type { Break, PartitionCopy } from './partition.ts'
+import type { PartitionCopy } from './partition.ts'
 import type { Seeder } from './seed.ts'
 
 export type DriveParts = {

@@ -3,7 +3,7 @@
 // and the driver anchors it anew (DESIGN 2.2).
 import { advanceSequence, type ProducerStamp, stampBatch } from '../../model/batch.ts'
 import { invariant } from '../../model/errors.ts'
-import { EMPTY_LEDGER, type Ledger, type LossRange } from '../../model/ledger.ts'
+import { EMPTY_LEDGER, type Ledger } from '../../model/ledger.ts'
 import type {
   Fault,
   Headroom,
@@ -13,22 +13,16 @@ import type {
 } from '../../model/link.ts'
 import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
 import { NO_TOPIC_ID } from '../../ports/cluster.ts'
+import { Coalescer } from './coalescer.ts'
 import { OffsetCounter } from './counter.ts'
 import { displaced, overfilled } from './faults.ts'
 import { Flight } from './flight.ts'
 import { HeldOffset } from './held.ts'
-import type { PartitionHooks } from './hooks.ts'
+import type { Break, PartitionHooks } from './hooks.ts'
 import { LagRing } from './lag.ts'
 import { PARTITION_BUFFER_BYTES } from './limits.ts'
 import { LineageKeeper } from './lineage.ts'
 import type { PlannedBatch, PlannedGap, PlannedOp } from '../log/plan-append.ts'
-
-/** Why the copy stopped for now. */
-export type Break =
-  /** `batch`: the offsets of the one that it is about. */
-  | { readonly why: 'anchor'; readonly cause: string; readonly code?: number; readonly batch?: LossRange }
-  | { readonly why: 'fault'; readonly fault: Fault }
-  | { readonly why: 'closed' }
 
 export class PartitionCopy {
   readonly link: string
@@ -100,6 +94,7 @@ export class PartitionCopy {
   #queue: PlannedOp[] = []
   #queuedBytes = 0
   readonly #flight = new Flight()
+  readonly #coalescer: Coalescer
   #isOpen = false
   #isFilling = false
   #sequence = 0
@@ -114,6 +109,7 @@ export class PartitionCopy {
     this.topic = of.topic
     this.partition = of.partition
     this.#hooks = hooks
+    this.#coalescer = new Coalescer(hooks.codec)
   }
 
   get name(): string {
@@ -223,10 +219,12 @@ export class PartitionCopy {
     return head?.kind === 'batch' ? head.bytes.length : 0
   }
 
-  /** Takes the head, stamped and ready to send. Only after `canSend()`. */
+  /** Takes the head, stamped and ready to send; small ones that wait behind it go along. Only after `canSend()`. */
   take(): PlannedBatch {
-    const head = this.#queue.shift()
+    const { head, bytes } = this.#coalescer.take(this.#queue)
     invariant(head?.kind === 'batch', 'nothing to send', { copy: this.name })
+    this.#queuedBytes += head.bytes.length - bytes
+    this.#hooks.onBuffered(head.bytes.length - bytes)
     stampBatch(head.bytes, this.#producer, this.#sequence)
     this.#sequence = advanceSequence(this.#sequence, head.next - head.base)
     this.#flight.add(head)
@@ -237,6 +235,10 @@ export class PartitionCopy {
   onAnswer(batch: PlannedBatch, answer: { code: number; baseOffset: number; message?: string }): void {
     this.#land(batch)
     if (!this.#isOpen) return
+    if (this.#coalescer.isRefused(batch, answer.code)) {
+      this.break({ why: 'anchor', cause: `a coalesced batch is refused with ${codeName(answer.code)}` })
+      return
+    }
     if (answer.code !== KafkaCode.NONE) {
       const { base: from, next: to } = batch
       this.break({ why: 'anchor', cause: codeName(answer.code), code: answer.code, batch: { from, to } })

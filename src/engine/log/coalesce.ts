@@ -1,0 +1,70 @@
+// Pure: which batches at the head of a partition's queue become one. A broker takes one batch of a partition per request,
+// and its work is by the batch: a topic of one-record batches would be copied at a fraction of its speed. Only small
+// batches that wait together are touched, so a partition that keeps up sends each as it came, at once.
+import { type CodecName, codecOf } from '../../model/batch.ts'
+import type { RecordCodec } from '../../ports/records.ts'
+import type { PlannedBatch, PlannedOp } from './plan-append.ts'
+
+/** Of records before compression: half of the smallest limit that a broker has unless configured (max.message.bytes). */
+export const COALESCED_BYTES = 512 * 1024
+
+type Bounds = {
+  /** Larger batches pass through. */
+  readonly smallBytes: number
+  /** Batches that become one at most, so that other partitions do not wait for it. */
+  readonly most: number
+}
+
+/**
+ * By what a batch costs: 0.5 µs where records are only copied, 3 µs with lz4 and snappy, 15 to 25 µs with gzip and zstd,
+ * most of it for setting up a decompressor. Passed through, it costs 25 to 60 µs here, and as much at the broker.
+ */
+const BOUNDS: Readonly<Record<CodecName, Bounds>> = {
+  none: { smallBytes: 16 * 1024, most: 8_000 },
+  lz4: { smallBytes: 1024, most: 1_000 },
+  snappy: { smallBytes: 1024, most: 1_000 },
+  gzip: { smallBytes: 1024, most: 128 },
+  zstd: { smallBytes: 1024, most: 128 },
+}
+
+export type Coalesced = {
+  /** In the place of the first `taken` operations. */
+  readonly batch: PlannedBatch
+  readonly taken: number
+}
+
+/** `limitBytes`: 0 for never. Undefined: the head goes as it is. */
+export function coalesce(
+  queue: readonly PlannedOp[],
+  codec: RecordCodec,
+  limitBytes: number,
+): Coalesced | undefined {
+  const run = smallRun(queue, limitBytes)
+  const head = run[0]
+  if (head === undefined || run.length < 2) return undefined
+  const merged = codec.merge(run, limitBytes)
+  if (merged === undefined) return undefined
+  const { bytes, taken, maxTimestamp } = merged
+  const { base, leaderEpoch } = head
+  return {
+    batch: { kind: 'batch', base, next: run[taken - 1]!.next, bytes, maxTimestamp, leaderEpoch },
+    taken,
+  }
+}
+
+/** Small batches of one codec and one source epoch that follow on each other, from the head on. */
+function smallRun(queue: readonly PlannedOp[], limitBytes: number): PlannedBatch[] {
+  const run: PlannedBatch[] = []
+  const head = queue[0]
+  if (head?.kind !== 'batch') return run
+  const codec = codecOf(head.bytes)
+  const { smallBytes, most } = BOUNDS[codec]
+  let bytes = 0
+  for (const op of queue) {
+    if (op.kind !== 'batch' || op.bytes.length > smallBytes || run.length >= most) break
+    bytes += op.bytes.length
+    if (bytes > limitBytes || op.leaderEpoch !== head.leaderEpoch || codecOf(op.bytes) !== codec) break
+    run.push(op)
+  }
+  return run
+}
