@@ -126,7 +126,16 @@ describe('planAppend', () => {
     bytes[bytes.length - 1]! ^= 1
     assert.throws(
       () => plan(10, raw(bytes)),
-      (error: unknown) => error instanceof KdrError && error.code === 'corrupt',
+      (error: unknown) =>
+        error instanceof KdrError &&
+        error.code === 'corrupt' &&
+        error.facts['from'] === 10 &&
+        error.facts['to'] === 13,
+    )
+    assert.equal(
+      shape(plan(5, raw(batch(5, [5, 6]), bytes))),
+      'batch 5-6',
+      'what stands before it is planned',
     )
   })
 

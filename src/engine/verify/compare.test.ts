@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import { recordCodec } from '../../kafka/records.ts'
 import { BATCH_HEADER_BYTES, type CodecName, readBatchHeader } from '../../model/batch.ts'
 import { KafkaCode } from '../../model/kafka-codes.ts'
+import { EMPTY_LEDGER, type Ledger } from '../../model/ledger.ts'
 import type { FetchedPartition } from '../../ports/cluster.ts'
 import type { DecodedRecord } from '../../ports/records.ts'
 import { comparePartition } from './compare.ts'
@@ -61,13 +62,20 @@ function logOf(log: MemoryLog, end: number): LogSource {
   }
 }
 
-async function compare(source: MemoryLog, target: MemoryLog, end: number, isCompacted = false) {
+async function compare(
+  source: MemoryLog,
+  target: MemoryLog,
+  end: number,
+  isCompacted = false,
+  ledger: Ledger = EMPTY_LEDGER,
+) {
   return await comparePartition({
     of: OF,
     ranges: [{ from: 0, to: end }],
     sides: { source: logOf(source, end), target: logOf(target, end) },
     ends: { source: end, target: end },
     isCompacted,
+    ledger,
     codec: recordCodec,
   })
 }
@@ -190,5 +198,44 @@ describe('compaction', () => {
     const tally = await missing([record(0, 'a'), record(1, null), record(2, 'a')], [record(0, 'a')])
 
     assert.deepEqual([tally.onlySource, tally.unexplained], [2, 2])
+  })
+
+  test('the ledger explains what the target was not given, and what fills that; nothing beyond its ranges', async () => {
+    const lost: Ledger = {
+      ranges: [{ from: 3, to: 6, cause: 'corrupt', by: 'ann@host', at: 1, why: 'a broken disk' }],
+    }
+    const all = [0, 1, 2, 3, 4, 5, 6].map(offset => record(offset))
+    const without = (...gone: number[]) => all.filter(({ offset }) => !gone.includes(offset))
+    const check = async (target: readonly DecodedRecord[], ledger = lost) =>
+      await compare({ batches: batches(all) }, { batches: batches(target) }, 7, false, ledger)
+
+    const explained = await check(without(3, 4, 5))
+    assert.deepEqual([explained.isIdentical, explained.onlySource, explained.lost], [true, 3, 3])
+    assert.equal((await check(without(3, 4, 5), EMPTY_LEDGER)).unexplained, 3)
+    assert.deepEqual((await check(without(2, 3, 4, 5))).first, { offset: 2, what: 'missing at the target' })
+
+    const filler = (offset: number) => record(offset, '_kdr.filler', null)
+    const filled = await check(
+      [...without(3, 4, 5), filler(3), filler(4), filler(5)].sort((a, b) => a.offset - b.offset),
+    )
+    assert.deepEqual([filled.isIdentical, filled.lost], [true, 3])
+    const foreign = await check(all.map(each => (each.offset === 4 ? record(4, 'k4', 'other') : each)))
+    assert.deepEqual(foreign.first, { offset: 4, what: 'value differs' })
+  })
+
+  test('a batch that cannot be decoded at the source is explained where it was accepted as lost', async () => {
+    const broken = batch([record(3), record(4)], 'gzip')
+    broken.fill(0xff, BATCH_HEADER_BYTES)
+    const source = { batches: [batch([record(2)]), broken, batch([record(5)])] }
+    const target = { batches: [batch([record(2)]), batch([record(5)])] }
+    const lost: Ledger = { ranges: [{ from: 3, to: 5, cause: 'corrupt', by: 'ann@host', at: 1 }] }
+    assert.equal((await compare(source, target, 6, false, lost)).isIdentical, true)
+    assert.equal((await compare(source, target, 6)).isIdentical, false)
+  })
+
+  test('fillers that the target holds where the source has nothing are no records', async () => {
+    const target = [record(0), record(1, '_kdr.filler', null), record(2)]
+    const found = await compare({ batches: batches([record(0), record(2)]) }, { batches: batches(target) }, 3)
+    assert.deepEqual([found.isIdentical, found.fillers, found.unexplained], [true, 1, 0])
   })
 })
