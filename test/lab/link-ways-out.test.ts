@@ -3,6 +3,8 @@
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { connectCluster } from '../../src/kafka/cluster.ts'
+import { systemClock } from '../../src/wiring/system.ts'
 import { freshTopic, waitFor, withLab } from '../support/lab.ts'
 import {
   adminOf,
@@ -58,6 +60,67 @@ describe('ways out', { concurrency: 3 }, () => {
         ['accept-loss', 'done', 'it was old'],
       ],
     )
+  })
+
+  test('accept-loss --accept-log-start: the older records go too, and the range is filled in one go', async () => {
+    const { judge } = context
+    const { link, topic } = await linkWithTopic(10, { 'cleanup.policy': 'compact,delete' })
+    await ends(link, 0)
+    await judge.produce({ ...east(), topic, count: 90, keys: 90 })
+    await judge.deleteRecords({ ...east(), topic, partition: 0, before: 70 })
+    await ends(link, 3)
+    await obey(link, (await statusOf(link))[0], '--accept-log-start')
+    await ends(link, 0)
+    // Log starts and configs included: what was made ready for seeding is as it was.
+    await assertIdentical(judge, sides(), [topic])
+    assert.equal((await judge.describeConfigs({ ...west(), topic }))['cleanup.policy'], 'compact,delete')
+    const [now] = await statusOf(link)
+    assert.deepEqual([now?.offsets?.lost, now?.offsets?.seeded, now?.cursor], [60, 0, 100])
+  })
+
+  test('accept-loss: a batch that the target refuses as too large', async () => {
+    const { judge } = context
+    const topic = freshTopic('out')
+    const overrides = [{ topics: '*', configs: { 'max.message.bytes': '3000' } }]
+    const link = makeLink({ ...sides(), name: topic, settings: { topics: [topic], overrides } })
+    await judge.createTopic({ ...east(), topic })
+    await judge.produce({ ...east(), topic, count: 5, batchBytes: 2_000 })
+    await judge.produce({ ...east(), topic, count: 1, sizeBytes: 9_000 })
+    await judge.produce({ ...east(), topic, count: 5, batchBytes: 2_000 })
+    await ends(link, 3)
+    const [stopped] = await statusOf(link)
+    assert.equal(stopped?.reason, 'too-large')
+    assert.match(stopped.sentence ?? '', /at offset 5.*go on without offsets 5 to 5/)
+
+    await obey(link, stopped)
+    await ends(link, 0)
+    const { object } = await link.json('verify', link.name)
+    const [found] = (object as Verified).partitions
+    assert.deepEqual(
+      [object['identical'], found?.records, found?.onlySource, found?.ledger],
+      [true, 10, 1, 1],
+      JSON.stringify(object),
+    )
+  })
+
+  test('onOverfilled: recopy copies a topic anew by itself, and the journal says so', async () => {
+    const { judge } = context
+    const topic = freshTopic('out')
+    const settings = { topics: [topic], onOverfilled: 'recopy' }
+    const link = makeLink({ ...sides(), name: topic, settings })
+    await judge.createTopic({ ...east(), topic })
+    await judge.produce({ ...east(), topic, count: 10 })
+    await ends(link, 0)
+    await addMarkers(topic, 3)
+    await judge.produce({ ...east(), topic, count: 5 })
+    await ends(link, 0)
+    await assertIdentical(judge, sides(), [topic])
+    const [entry] = await journalOf(link)
+    assert.deepEqual(
+      [entry?.verb, entry?.state, entry?.by],
+      ['recopy', 'done', 'policy onOverfilled: recopy'],
+    )
+    assert.match(entry?.reason ?? '', /3 marker\(s\) more than the source has gaps/)
   })
 
   test('pause holds over restarts and shows the lag; resume lifts it', async () => {
@@ -129,12 +192,29 @@ async function mirrorEnds(topic: string, end: number): Promise<void> {
   })
 }
 
+/** What a coordinator that sends its markers again leaves at the end of a mirror. */
+async function addMarkers(topic: string, count: number): Promise<void> {
+  const { bootstrap } = context.cluster('west')
+  const cluster = await connectCluster({ name: 'west', clientId: 'test', clock: systemClock, bootstrap })
+  try {
+    const leader = (await cluster.describe()).topics.get(topic)?.partitions[0]?.leader ?? -1
+    const stamp = { producerId: 7n, producerEpoch: 0, coordinatorEpoch: 0 }
+    const [answer] = await cluster.writeMarkers(leader, stamp, [{ topic, partition: 0, count }])
+    assert.equal(answer?.code, 0)
+  } finally {
+    await cluster.close()
+  }
+}
+
 /** A link of its own with a topic of `count` records. */
-async function linkWithTopic(count: number): Promise<{ link: Link; topic: string }> {
+async function linkWithTopic(
+  count: number,
+  configs: Readonly<Record<string, string>> = {},
+): Promise<{ link: Link; topic: string }> {
   const { judge } = context
   const topic = freshTopic('out')
-  await judge.createTopic({ ...east(), topic })
-  await judge.produce({ ...east(), topic, count })
+  await judge.createTopic({ ...east(), topic, configs })
+  await judge.produce({ ...east(), topic, count, keys: count })
   return { link: makeLink({ ...sides(), name: topic, settings: { topics: [topic] } }), topic }
 }
 
@@ -163,7 +243,10 @@ async function sameFrom(topic: string, from: number): Promise<void> {
   assert.deepEqual(b, a)
 }
 
-type Verified = { identical: boolean; partitions: { lost?: unknown[] }[] }
+type Verified = {
+  identical: boolean
+  partitions: { lost?: unknown[]; records: number; onlySource: number; ledger?: number }[]
+}
 
 async function verified(link: Link, wanted: { identical: boolean; lost: number }): Promise<void> {
   const { object } = await link.json('verify', link.name)

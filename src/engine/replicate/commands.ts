@@ -18,6 +18,7 @@ import {
 } from '../../model/state-records.ts'
 import type { LinkContext } from './context.ts'
 import type { Copies } from './copies.ts'
+import type { PartitionCopy } from './partition.ts'
 import type { Topics } from './topics.ts'
 
 /** `later`: it cannot be decided yet; asked again at the next look. */
@@ -36,11 +37,19 @@ export class Commands {
   readonly #context: LinkContext
   readonly #copies: Copies
   readonly #topics: Topics
+  /** Topics that the policy has copied anew often enough. */
+  readonly #exhausted = new Set<string>()
 
   constructor(context: LinkContext, copies: Copies, topics: Topics) {
     this.#context = context
     this.#copies = copies
     this.#topics = topics
+  }
+
+  /** It has stopped, and its topic will be copied anew without anybody's word. */
+  willRecopy({ topic, fault }: PartitionCopy): boolean {
+    const isPolicy = this.#context.settings.onOverfilled === 'recopy'
+    return isPolicy && fault?.reason === 'overfilled' && !this.#exhausted.has(topic)
   }
 
   /** What was asked for since the last look. Throws KdrError('unreachable'). */
@@ -83,7 +92,7 @@ export class Commands {
    */
   async #recopy(topic: string): Promise<Outcome> {
     const { target, assertGeneration } = this.#context
-    await this.#copies.drop(topic)
+    await this.#copies.drop(topic, true)
     await assertGeneration()
     const answer = await target.deleteTopic(topic)
     if (answer.code !== KafkaCode.NONE && answer.code !== KafkaCode.UNKNOWN_TOPIC_OR_PARTITION)
@@ -172,7 +181,16 @@ export class Commands {
       const before = readJournal(store, link).filter(
         entry => entry.topic === topic && entry.by === POLICY && now - entry.at < DAY_MS,
       )
-      if (before.length >= RECOPIES_A_DAY) continue
+      if (before.length >= RECOPIES_A_DAY) {
+        if (!this.#exhausted.has(topic))
+          log.event(
+            'error',
+            `"${topic}" has overfilled again; ${POLICY} has copied it anew ${RECOPIES_A_DAY} times within a day, and does no more for now`,
+          )
+        this.#exhausted.add(topic)
+        continue
+      }
+      this.#exhausted.delete(topic)
       const entry = {
         id: `policy-${topic}-${now}`,
         at: now,

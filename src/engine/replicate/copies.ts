@@ -41,6 +41,7 @@ export class Copies {
   readonly #filler: Filler
   readonly #parts: DriveParts
   readonly #driven = new Map<string, Driven>()
+  readonly #recopied = new Set<string>()
 
   constructor(context: LinkContext, topics: Topics) {
     this.#context = context
@@ -58,6 +59,11 @@ export class Copies {
     return [...this.#driven.values()].map(({ copy }) => copy)
   }
 
+  /** Some topic is between its old mirror and its new one: that none of its copies is left says nothing. */
+  get isRecopying(): boolean {
+    return this.#recopied.size > 0
+  }
+
   /** What a look at the topics found: new partitions start, forbidden ones stop. */
   take(verdicts: readonly TopicVerdict[]): void {
     const { store, link } = this.#context
@@ -66,6 +72,7 @@ export class Copies {
       for (let partition = 0; partition < verdict.partitions; partition++)
         this.#takePartition(verdict, partition, pauseOf(pauses, { topic: verdict.topic, partition }))
     }
+    this.#recopied.clear()
     this.#parts.fetchers.followLeaders()
   }
 
@@ -122,9 +129,13 @@ export class Copies {
     }
   }
 
-  /** Stops all copies of a topic, for good; resolves when nothing of them is in flight. */
-  async drop(topic: string): Promise<void> {
+  /**
+   * Stops all copies of a topic, for good; resolves when nothing of them is in flight. `isRecopied`: the next look makes
+   * new ones.
+   */
+  async drop(topic: string, isRecopied = false): Promise<void> {
     const meant = this.#meant({ topic })
+    if (isRecopied) this.#recopied.add(topic)
     await this.#halt(meant)
     for (const { copy } of meant) this.#driven.delete(copy.name)
   }

@@ -45,8 +45,11 @@ export async function catchUp(replication: Replication, options: OnceOptions): P
     const progress = measure(copies, ends, clock.monotonic() - startedAt)
     options.onProgress(progress)
     // What came up later has no end of its own: it is none of this command's.
-    const open = copies.filter(copy => ends.has(copy.name) && !hasReached(copy, ends) && !isStuck(copy))
-    if (open.length === 0)
+    const open = copies.filter(
+      copy =>
+        ends.has(copy.name) && !hasReached(copy, ends) && (!isStuck(copy) || replication.willRecopy(copy)),
+    )
+    if (open.length === 0 && !replication.willRecopy())
       return {
         ...progress,
         partitions: copies.length,

@@ -199,6 +199,11 @@ export class Replication {
     return this.#copies.all()
   }
 
+  /** A topic, or this copy's, is about to be copied anew. */
+  willRecopy(copy?: PartitionCopy): boolean {
+    return copy === undefined ? this.#copies.isRecopying : this.#commands.willRecopy(copy)
+  }
+
   progress(): PartitionProgress[] {
     const now = this.context.clock.monotonic()
     return this.copies().map(copy => ({
