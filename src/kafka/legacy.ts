@@ -3,11 +3,13 @@
 //   message => offset i64 size i32 crc u32 magic i8 attributes i8 (timestamp i64, v1 only) key bytes value bytes (i32, -1 null)
 //   attributes: compression in bits 0-2, log append time in bit 3 (v1). A compressed message holds messages as its value; the
 //   outer offset is that of the last of them; in v1 the inner offsets count from 0, in v0 they are absolute.
+import { crc32 } from 'node:zlib'
 import { CODECS } from '../model/batch.ts'
 import type { DecodedRecord } from '../ports/records.ts'
 import { decompress } from './codec.ts'
 
 const HEADER_BYTES = 12
+const CRC_AT = 12
 const MAGIC_AT = 16
 const LOG_APPEND_TIME = 0x08
 const NO_TIMESTAMP = -1
@@ -45,6 +47,8 @@ function readMessages(bytes: Buffer): Message[] {
   for (let at = 0; at < bytes.length; ) {
     const end = at + HEADER_BYTES + bytes.readInt32BE(at + 8)
     if (end > bytes.length) throw new RangeError('a message is cut')
+    if (crc32(bytes.subarray(at + MAGIC_AT, end)) !== bytes.readUInt32BE(at + CRC_AT))
+      throw new RangeError('a message does not match its checksum')
     messages.push(readMessage(bytes.subarray(at, end)))
     at = end
   }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { crc32 } from 'node:zlib'
 import { crc32c as nativeCrc32c } from '@node-rs/crc32'
 import fc from 'fast-check'
 import {
@@ -194,10 +195,30 @@ describe('old formats', () => {
       value,
     ])
     body.writeInt32BE(value.length, body.length - value.length - 4)
+    body.writeUInt32BE(crc32(body.subarray(4)))
     head.writeBigInt64BE(BigInt(offset))
     head.writeInt32BE(body.length, 8)
     return Buffer.concat([head, body])
   }
+
+  it('splits a log of old messages that new ones follow, and refuses one whose checksum is wrong', () => {
+    const log = Buffer.concat([
+      message(0, 0, 0, 0, Buffer.from('a')),
+      message(1, 1, 0, 7, Buffer.from('b')),
+      recordCodec.seedBatch(3, 5),
+    ])
+    assert.deepEqual(
+      splitBatches(log).map(({ header }) => [header.magic, header.baseOffset, header.lastOffset]),
+      [
+        [0, 0, 0],
+        [1, 1, 1],
+        [2, 0, 2],
+      ],
+    )
+    const bad = message(1, 9, 0, 7, Buffer.from('b'))
+    bad.writeUInt8(0x63, bad.length - 1)
+    assert.throws(() => recordCodec.decode(splitBatches(bad)[0]!), /offset 9.*does not match its checksum/)
+  })
 
   it('decodes a plain v0 and a v1 message that holds compressed ones', async () => {
     const { gzipSync } = await import('node:zlib')

@@ -84,8 +84,8 @@ export function readBatchHeader(bytes: Buffer, at = 0): BatchHeader {
 
 /**
  * Splits fetched bytes into batches. A partial batch at the end (a broker cuts at the byte limit) is left out.
- * Formats v0 and v1 have another layout: a batch with `magic < 2` ends the list, as its last element. Throws
- * KdrError('corrupt') for a length that no batch has.
+ * Formats v0 and v1 have another layout behind the magic: each message, compressed or not, is a batch with `magic < 2`.
+ * Throws KdrError('corrupt') for a length that no batch has.
  */
 export function splitBatches(records: Buffer): RawBatch[] {
   const batches: RawBatch[] = []
@@ -96,11 +96,8 @@ export function splitBatches(records: Buffer): RawBatch[] {
       throw new KdrError('corrupt', `a batch says that it has ${sizeBytes} bytes`)
     if (at + sizeBytes > records.length) break
     const bytes = records.subarray(at, at + sizeBytes)
-    if (bytes.readInt8(MAGIC_AT) < 2) {
-      batches.push({ header: readOldHeader(bytes), bytes })
-      break
-    }
-    batches.push({ header: readBatchHeader(bytes), bytes })
+    const header = bytes.readInt8(MAGIC_AT) < 2 ? readOldHeader(bytes) : readBatchHeader(bytes)
+    batches.push({ header, bytes })
     at += sizeBytes
   }
   return batches

@@ -5,6 +5,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { connectCluster } from '../../src/kafka/cluster.ts'
 import { systemClock } from '../../src/wiring/system.ts'
+import { faultRow } from '../support/fault-rows.ts'
 import { freshTopic, waitFor, withLab } from '../support/lab.ts'
 import {
   adminOf,
@@ -23,17 +24,20 @@ const west = () => adminOf(context.cluster('west'))
 
 // Each has a topic and a link of its own, and most of them wait.
 describe('ways out', { concurrency: 3 }, () => {
-  test('accept-loss: what the source deleted while kdr was down stands in the ledger, and the link goes on', async () => {
+  faultRow('S05', 'what the source deleted while kdr was down is accepted as lost', async row => {
     const { judge } = context
     const { link, topic } = await linkWithTopic(10)
     await ends(link, 0)
+    row.did('copied 10 records; while kdr was down 50 came, and the source deleted all before offset 40')
     await judge.produce({ ...east(), topic, count: 50 })
     await judge.deleteRecords({ ...east(), topic, partition: 0, before: 40 })
     await ends(link, 3)
     const [stopped] = await statusOf(link)
     assert.equal(stopped?.reason, 'lost-to-retention')
     assert.match(stopped?.sentence ?? '', new RegExp(`"${topic}/0".* offsets 10 to 39 \\(30\\)`))
+    row.saw(`lost-to-retention: ${stopped?.sentence ?? ''}`)
 
+    row.did('what the sentences say: kdr link accept-loss, then kdr link resume --accept-log-start')
     await obey(link, stopped, '--reason', 'it was old')
     // The mirror keeps what it has until a person says that it may go.
     const went = await ends(link, 3)
@@ -42,6 +46,7 @@ describe('ways out', { concurrency: 3 }, () => {
     await obey(link, (await statusOf(link))[0])
     await ends(link, 0)
     await assertIdentical(judge, sides(), [topic])
+    row.saw('copied on; identical')
 
     const [now] = await statusOf(link)
     assert.deepEqual(
@@ -60,6 +65,7 @@ describe('ways out', { concurrency: 3 }, () => {
         ['accept-loss', 'done', 'it was old'],
       ],
     )
+    row.saw('the ledger and kdr verify name offsets 10 to 39 with who accepted the loss, when and why')
   })
 
   test('accept-loss --accept-log-start: the older records go too, and the range is filled in one go', async () => {

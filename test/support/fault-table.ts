@@ -38,7 +38,6 @@ export const FAULT_TABLE: readonly FaultTableRow[] = [
     id: 'S05',
     fault: 'retention at the source deletes what was not copied yet',
     must: 'stop the partition as `lost-to-retention` with the exact range; go on when a person accepts the loss, and keep it in the ledger',
-    untested: NOT_YET,
   },
   {
     id: 'S06',
@@ -59,7 +58,6 @@ export const FAULT_TABLE: readonly FaultTableRow[] = [
     id: 'S09',
     fault: 'a topic is created again with more records than were copied of the old one',
     must: 'stop it as `recreated`, by its id: offsets alone cannot tell',
-    untested: NOT_YET,
   },
   {
     id: 'S10',
@@ -115,8 +113,7 @@ export const FAULT_TABLE: readonly FaultTableRow[] = [
   {
     id: 'S20',
     fault: 'record formats before Kafka 0.11 (magic 0 and 1)',
-    must: 'refuse them with a sentence; write nothing of them',
-    untested: NOT_YET,
+    must: 'copy them, framed anew: the same offsets, keys, values and timestamps',
   },
   {
     id: 'S21',
@@ -138,19 +135,16 @@ export const FAULT_TABLE: readonly FaultTableRow[] = [
     id: 'S24',
     fault: 'tiered storage at the source: the log starts in the remote tier, not on the disk',
     must: 'copy from the first offset that a consumer can read, not from the first on the disk',
-    untested: NOT_YET,
   },
   {
     id: 'S25',
     fault: "a quota at the source slows kdr's reading down",
     must: 'only the lag grows; nothing is skipped, and no request is repeated in haste',
-    untested: NOT_YET,
   },
   {
     id: 'S26',
     fault: 'the source forgets a fetch session (errors 70, 71, 106)',
     must: 'fetch on without a gap',
-    untested: NOT_YET,
   },
   {
     id: 'S27',
@@ -161,7 +155,6 @@ export const FAULT_TABLE: readonly FaultTableRow[] = [
     id: 'S28',
     fault: 'topic names that differ in `.` and `_` only, names of 249 characters, internal topics',
     must: 'each topic has its own mirror under its own name; internal ones are left out unless named',
-    untested: NOT_YET,
   },
   {
     id: 'S29',

@@ -135,9 +135,9 @@ export class Walk {
     for (const raw of splitBatches(answer.records)) {
       const { header } = raw
       const isHidden = filter.covers(raw, this.#codec) || header.isControl || header.recordCount === 0
-      this.#position = Math.max(this.#position, header.lastOffset + 1)
       // Formats v0 and v1 name the last offset of a compressed batch, not the first.
-      const first = header.magic < 2 ? from : header.baseOffset
+      const first = header.magic < 2 ? this.#position : header.baseOffset
+      this.#position = Math.max(this.#position, header.lastOffset + 1)
       if (isHidden || header.lastOffset < from || first >= this.#to) continue
       const base = Math.max(first, from)
       const next = Math.min(header.lastOffset + 1, this.#to)

@@ -1,0 +1,226 @@
+// Fault rows of the source's topics as wholes: made again, named badly, in old formats, read slowly. Brokers one each.
+
+import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { connectCluster } from '../../../src/kafka/cluster.ts'
+import { systemClock } from '../../../src/wiring/system.ts'
+import { faultRow } from '../../support/fault-rows.ts'
+import { b64 } from '../../support/judge.ts'
+import { messageSet } from '../../support/old-messages.ts'
+import { freshTopic, waitFor, withLab } from '../../support/lab.ts'
+import { adminOf, assertIdentical, type KdrResult, type Link, makeLink } from '../../support/link.ts'
+
+const context = withLab([
+  { name: 'east', properties: { 'max.incremental.fetch.session.cache.slots': '8' } },
+  { name: 'west' },
+])
+const sides = () => ({ source: context.cluster('east'), target: context.cluster('west') })
+const east = () => adminOf(context.cluster('east'))
+const west = () => adminOf(context.cluster('west'))
+
+// Most of the time they wait for processes to start.
+describe('topics of the source', { concurrency: 3 }, () => {
+  faultRow('S09', 'a topic made again, with more records than were copied', async row => {
+    const { judge } = context
+    const topic = await topicWith(10)
+    const link = linkOf(topic)
+    await once(link, 0)
+    row.did('copied 10 records; while kdr was down, deleted the topic, made it again and wrote 30 others')
+    await judge.deleteTopic({ ...east(), topic })
+    await judge.createTopic({ ...east(), topic })
+    await judge.produce({ ...east(), topic, count: 30, seed: 9 })
+    const result = await once(link, 3)
+    const sentence = /✗ (".*deleted and created again at the source.*kdr link recopy.*)/.exec(
+      result.stdout,
+    )?.[1]
+    assert.ok(sentence !== undefined, result.stdout)
+    row.saw(`recreated: ${sentence}`)
+    assert.deepEqual(await mirrorOf(topic), [10, 10])
+    row.saw('the mirror still holds the 10 old records, and nothing else')
+
+    row.did('what the sentence says: kdr link recopy')
+    const recopied = await link.run('link', 'recopy', link.name, '--topic', topic, '--yes')
+    assert.equal(recopied.code, 0, recopied.stderr)
+    await once(link, 0)
+    await assertIdentical(judge, sides(), [topic])
+    row.saw('identical')
+  })
+
+  faultRow('S11', 'a topic made again with fewer partitions', async row => {
+    const { judge } = context
+    const [topic, other] = [await topicWith(10, 3), await topicWith(10)]
+    const link = linkOf(topic, other)
+    await once(link, 0)
+    row.did('copied a topic of three partitions; deleted it at the source and made it again with two')
+    await judge.deleteTopic({ ...east(), topic })
+    await judge.createTopic({ ...east(), topic, partitions: 2 })
+    for (const each of [topic, other]) await judge.produce({ ...east(), topic: each, count: 5, seed: 11 })
+    const result = await once(link, 3)
+    const sentence = /✗ (".*deleted and created again at the source.*kdr link recopy.*)/.exec(
+      result.stdout,
+    )?.[1]
+    assert.ok(sentence !== undefined, result.stdout)
+    row.saw(`recreated: ${sentence}`)
+    assert.deepEqual((await judge.describeTopic({ ...west(), topic })).partitions.length, 3)
+    await assertIdentical(judge, sides(), [other])
+    row.saw('the mirror keeps its three partitions; the other topic went on')
+  })
+
+  faultRow('S28', 'names that collide, long names, internal topics', async row => {
+    const { judge } = context
+    const stem = freshTopic('names')
+    const long = `${stem}-${'n'.repeat(249)}`.slice(0, 249)
+    const [dotted, scored, internal] = [`${stem}.a`, `${stem}_a`, `__${stem}`]
+    row.did(
+      'made topics "names.a", one of 249 characters and "__names" at the source, and "names_a" at the target, and mirrored "*"',
+    )
+    for (const topic of [dotted, long, internal]) {
+      await judge.createTopic({ ...east(), topic })
+      await judge.produce({ ...east(), topic, count: 5 })
+    }
+    await judge.createTopic({ ...west(), topic: scored })
+    // What other rows have left is none of this one's business.
+    const link = makeLink({ name: stem, ...sides(), settings: { topics: ['*', '!topics-*'], groups: [] } })
+    const result = await once(link, 3)
+    const sentence = /✗ (".*\.a": .*)/.exec(result.stdout)?.[1]
+    assert.match(sentence ?? '', /collides/, result.stdout)
+    row.saw(`target-refuses, because a broker tells neither "." from "_" in its metrics: ${sentence ?? ''}`)
+    await assertIdentical(judge, sides(), [long])
+    const topics = await judge.listTopics(west())
+    assert.deepEqual(
+      topics.filter(each => [dotted, internal].includes(each)),
+      [],
+    )
+    row.saw('the long one is identical; the internal one is left out; nothing was written to "names_a"')
+    await judge.deleteTopic({ ...west(), topic: scored })
+    row.did('deleted "names_a" at the target')
+    await once(link, 0)
+    await assertIdentical(judge, sides(), [dotted])
+    row.saw('identical')
+  })
+
+  faultRow('S25', 'a quota slows the reading down', { suite: 'full' }, async row => {
+    const { judge } = context
+    const topic = await topicWith(0)
+    await judge.produce({ ...east(), topic, count: 1500, sizeBytes: 2000, batchBytes: 100_000 })
+    row.did("gave kdr's client id a quota of 300 KB a second at the source, and copied 3 MB")
+    await judge.setQuota({ ...east(), clientId: 'kdr', quotas: { consumer_byte_rate: 300_000 } })
+    try {
+      const link = linkOf(topic)
+      const result = await once(link, 0, '-v')
+      assert.ok(result.ms > 5_000, `the quota held nothing up: ${result.ms} ms`)
+      assert.doesNotMatch(result.stderr, /a fetch failed|did not answer|unreachable/)
+    } finally {
+      await judge.setQuota({ ...east(), clientId: 'kdr', quotas: { consumer_byte_rate: null } })
+    }
+    await assertIdentical(judge, sides(), [topic])
+    row.saw('the broker held its answers back; no request was given up or sent again; identical')
+  })
+
+  faultRow('S26', 'the broker gives a fetch session to somebody else', { suite: 'full' }, async row => {
+    const { judge } = context
+    const topic = await topicWith(10)
+    const link = linkOf(topic)
+    const daemon = link.start('run', '-v')
+    try {
+      await copiedUpTo(topic, 10)
+      // Quiet by now: kdr watches over it in a session.
+      await sleep(1_500)
+      row.did(
+        'opened so many larger fetch sessions at a source with room for eight that the one of kdr was let go',
+      )
+      await openSessions(64)
+      await judge.produce({ ...east(), topic, count: 5 })
+      await copiedUpTo(topic, 15)
+      row.saw('the records that came then were copied all the same')
+      assert.ok(!daemon.hasEnded)
+    } finally {
+      daemon.signal('SIGTERM')
+      assert.equal((await daemon.ended).code, 0, daemon.stderr)
+    }
+    await assertIdentical(judge, sides(), [topic])
+  })
+})
+
+describe('old formats', () => {
+  // Last: it restarts the source.
+  faultRow('S20', 'records in the formats before Kafka 0.11', { suite: 'full' }, async row => {
+    const { judge } = context
+    const cluster = context.cluster('east')
+    const topic = await topicWith(0)
+    row.did(
+      "laid a segment of messages in the formats v0 and v1, plain and compressed, on the source's disk, as an upgraded cluster has them",
+    )
+    await cluster.stop(1)
+    writeFileSync(join(cluster.logDir(1), `${topic}-0`, `${'0'.repeat(20)}.log`), messageSet())
+    await cluster.start(1)
+    await judge.produce({ ...east(), topic, count: 5 })
+    const old = (await judge.list({ ...east(), topic })).map(({ value }) => value)
+    assert.deepEqual(
+      [old.length, old[0], old[4], old[8]],
+      [14, b64('first'), b64('packed 4'), b64('packed 1')],
+    )
+    const link = linkOf(topic)
+    await once(link, 0)
+    await assertIdentical(judge, sides(), [topic])
+    const verified = await link.run('verify', link.name)
+    assert.equal(verified.code, 0, verified.stdout)
+    row.saw('copied, framed anew in the present format: identical in offset, key, value and timestamp')
+  })
+})
+
+async function topicWith(count: number, partitions = 1): Promise<string> {
+  const topic = freshTopic('topics')
+  await context.judge.createTopic({ ...east(), topic, partitions })
+  if (count > 0) await context.judge.produce({ ...east(), topic, count })
+  return topic
+}
+
+function linkOf(...topics: readonly string[]): Link {
+  return makeLink({ name: freshTopic('link'), ...sides(), settings: { topics, groups: [] } })
+}
+
+async function once(link: Link, code: number, ...more: readonly string[]): Promise<KdrResult> {
+  const result = await link.run('run', '--once', '--timeout', '2m', ...more)
+  assert.equal(result.code, code, result.stderr + result.stdout)
+  return result
+}
+
+async function copiedUpTo(topic: string, end: number): Promise<void> {
+  await waitFor(async () => (await mirrorOf(topic).catch(() => []))[0] === end, { what: `offset ${end}` })
+}
+
+/** Larger than one of a single partition: a broker without room gives them its place. */
+async function openSessions(count: number): Promise<void> {
+  const topic = await topicWith(0, 2)
+  const { bootstrap } = context.cluster('east')
+  const cluster = await connectCluster({ name: 'east', bootstrap, clientId: 'other', clock: systemClock })
+  try {
+    const view = (await cluster.describe()).topics.get(topic)
+    for (let n = 0; n < count; n++) {
+      const session = await cluster.openFetchSession(1)
+      for (const partition of [0, 1])
+        session.ask({
+          topic,
+          partition,
+          topicId: view?.id ?? '',
+          offset: 0,
+          leaderEpoch: -1,
+          lastFetchedEpoch: -1,
+          maxBytes: 1000,
+        })
+      await session.next({ isolation: 'committed', maxWaitMs: 0, maxBytes: 1000 })
+      await session.close()
+    }
+  } finally {
+    await cluster.close()
+  }
+}
+
+async function mirrorOf(topic: string): Promise<readonly [end: number, count: number]> {
+  const [found] = await context.judge.digest({ ...west(), topic })
+  return [found?.end ?? -1, found?.count ?? -1]
+}
