@@ -129,7 +129,6 @@ export const FAULT_TABLE: readonly FaultTableRow[] = [
     id: 'S23',
     fault: 'a compression that the target does not take',
     must: 'stop the partition as `target-refuses` with the reason; the others go on',
-    untested: NOT_YET,
   },
   {
     id: 'S24',

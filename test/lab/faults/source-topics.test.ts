@@ -6,8 +6,11 @@ import { join } from 'node:path'
 import { describe } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connectCluster } from '../../../src/kafka/cluster.ts'
+import { KafkaCode } from '../../../src/model/kafka-codes.ts'
+import type { AppendLane, FetchedPartition } from '../../../src/ports/cluster.ts'
 import { systemClock } from '../../../src/wiring/system.ts'
 import { faultRow } from '../../support/fault-rows.ts'
+import { replicateHere } from '../../support/in-process.ts'
 import { b64 } from '../../support/judge.ts'
 import { messageSet } from '../../support/old-messages.ts'
 import { freshTopic, waitFor, withLab } from '../../support/lab.ts'
@@ -145,6 +148,88 @@ describe('topics of the source', { concurrency: 3 }, () => {
   })
 })
 
+describe('answers that no broker of today gives', { concurrency: 2 }, () => {
+  const options = { suite: 'full', kafka: '4.4.0, with one answer changed on the way' } as const
+  faultRow('S23', 'a compression that the target does not take', options, async row => {
+    const { judge } = context
+    const [bad, good] = [await topicWith(10), await topicWith(10)]
+    let isRefusing = true
+    row.did(
+      "answered each batch for one of two topics with UNSUPPORTED_COMPRESSION_TYPE in the target's place",
+    )
+    const link = linkOf(bad, good)
+    const running = await replicateHere(link, {
+      target: cluster => ({
+        ...cluster,
+        openAppendLane: async broker =>
+          changeLane(await cluster.openAppendLane(broker), topic => isRefusing && topic === bad),
+      }),
+    })
+    try {
+      const report = await waitFor(
+        () => {
+          const now = running.report(bad)
+          return now?.state === 'faulted' && now
+        },
+        { what: 'a fault' },
+      )
+      assert.equal(report.reason, 'target-refuses')
+      assert.match(
+        report.sentence ?? '',
+        /at offset 0: .* UNSUPPORTED_COMPRESSION_TYPE.*kdr link resume \S+ --topic/,
+      )
+      row.saw(`target-refuses: ${report.sentence ?? ''}`)
+      await copiedUpTo(good, 10)
+      row.saw('the other topic was copied')
+      isRefusing = false
+      row.did('let the target take it, and what the sentence says: kdr link resume')
+      const resumed = await link.run('link', 'resume', link.name, '--topic', bad, '--yes')
+      assert.equal(resumed.code, 0, resumed.stderr)
+      await copiedUpTo(bad, 10)
+      row.saw('identical')
+    } finally {
+      await running.stop()
+    }
+    await assertIdentical(judge, sides(), [bad, good])
+  })
+
+  faultRow('S18', 'a bit that flips on the line', options, async row => {
+    const { judge } = context
+    const topic = await topicWith(10)
+    let flips = 0
+    const flipOnce = (answers: FetchedPartition[]): FetchedPartition[] =>
+      answers.map(answer => {
+        if (flips > 0 || answer.records.length === 0) return answer
+        flips++
+        const records = Buffer.from(answer.records)
+        records.writeUInt8((records.at(-3) ?? 0) ^ 16, records.length - 3)
+        return { ...answer, records }
+      })
+    row.did("flipped one bit of a batch in the source's first answer")
+    const running = await replicateHere(linkOf(topic), {
+      source: cluster => ({
+        ...cluster,
+        openFetchLane: async broker => {
+          const lane = await cluster.openFetchLane(broker)
+          return { ...lane, fetch: async request => flipOnce(await lane.fetch(request)) }
+        },
+        openFetchSession: async broker => {
+          const session = await cluster.openFetchSession(broker)
+          return { ...session, next: async request => flipOnce(await session.next(request)) }
+        },
+      }),
+    })
+    try {
+      await copiedUpTo(topic, 10)
+      assert.deepEqual([flips, running.report(topic)?.state], [1, 'mirroring'])
+    } finally {
+      await running.stop()
+    }
+    await assertIdentical(judge, sides(), [topic])
+    row.saw('read again without a word: identical')
+  })
+})
+
 describe('old formats', () => {
   // Last: it restarts the source.
   faultRow('S20', 'records in the formats before Kafka 0.11', { suite: 'full' }, async row => {
@@ -171,6 +256,32 @@ describe('old formats', () => {
     row.saw('copied, framed anew in the present format: identical in offset, key, value and timestamp')
   })
 })
+
+/** With the target's answer replaced for batches of these topics, which are not sent. */
+function changeLane(lane: AppendLane, refuses: (topic: string) => boolean): AppendLane {
+  return {
+    broker: lane.broker,
+    get isClosed() {
+      return lane.isClosed
+    },
+    close: () => lane.close(),
+    append: async (entries, timeoutMs) => {
+      const sent = entries.filter(({ topic }) => !refuses(topic))
+      const answers = sent.length === 0 ? [] : await lane.append(sent, timeoutMs)
+      return entries.map(entry => {
+        const { topic, partition } = entry
+        return (
+          answers[sent.indexOf(entry)] ?? {
+            topic,
+            partition,
+            code: KafkaCode.UNSUPPORTED_COMPRESSION_TYPE,
+            baseOffset: -1,
+          }
+        )
+      })
+    },
+  }
+}
 
 async function topicWith(count: number, partitions = 1): Promise<string> {
   const topic = freshTopic('topics')
