@@ -5,7 +5,7 @@ import { execFile } from 'node:child_process'
 import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, test } from 'node:test'
+import { before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { produceV9 } from '@platformatic/kafka'
@@ -36,12 +36,12 @@ const sides = () => ({ source: context.cluster('east'), target: context.cluster(
 const east = () => adminOf(context.cluster('east'))
 const west = () => adminOf(context.cluster('west'))
 
-test('given the rights that a source needs', async () => {
-  await context.judge.createAcls({ ...east(), acls: SOURCE_ACLS })
-})
-
 // Most of the time they wait.
 describe('while kdr runs', { concurrency: 5 }, () => {
+  before(async () => {
+    await context.judge.createAcls({ ...east(), acls: SOURCE_ACLS })
+  })
+
   test('the mirror of a deleted topic is deleted after the time of the policy, counted on over a restart', async () => {
     const { judge } = context
     const { link, topic } = await mirrored({ onSourceDelete: { deleteAfter: '1h' } })
