@@ -41,7 +41,7 @@ export type Services = {
 
 /** What an operator has approved (kdr link ...). */
 export type Order = {
-  readonly verb: Exclude<JournalVerb, 'adopt'>
+  readonly verb: Exclude<JournalVerb, 'adopt' | 'delete'>
   readonly scope: Scope
   /** The plan that was shown. */
   readonly what: string

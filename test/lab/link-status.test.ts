@@ -64,6 +64,8 @@ describe('while kdr runs', { concurrency: 5 }, () => {
     )
     await waitFor(async () => !(await judge.listTopics(west())).includes(topic), { what: 'the mirror to go' })
     await waitFor(async () => (await statusOf(link)).length === 0, { what: 'the state to go' })
+    const journal = await link.run('link', 'log', link.name)
+    assert.match(journal.stdout, /policy onSourceDelete +delete +done/)
     second.signal('SIGTERM')
     assert.equal((await second.ended).code, 0, second.stderr)
   })

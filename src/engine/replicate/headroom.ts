@@ -119,7 +119,10 @@ export class HeadroomWatch {
   /** Whoever copies sees the source in each answer; for the others somebody has to look. */
   async #observeStopped(copies: readonly PartitionCopy[]): Promise<void> {
     const { source, clock } = this.#context
-    const stopped = copies.filter(copy => !copy.isOpen && copy.isAnchored)
+    const stopped = copies.filter(
+      // What is paused is looked at anyway.
+      copy => !copy.isOpen && copy.isAnchored && copy.state !== 'paused',
+    )
     if (stopped.length === 0) return
     const ends = await source.offsets(stopped, 'highWatermark')
     const starts = await source.offsets(stopped, 'logStart')

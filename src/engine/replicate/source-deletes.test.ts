@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { KafkaCode } from '../../model/kafka-codes.ts'
+import { pauseKey } from '../../model/pauses.ts'
 import { linkKey, readTopics, toRecord, topicKey } from '../../model/state-records.ts'
 import type { StateRecord } from '../../ports/state.ts'
 import type { LinkContext } from './context.ts'
@@ -104,6 +105,19 @@ describe('a topic that is missing at the source', () => {
     now.code = KafkaCode.UNKNOWN_TOPIC_ID
     assert.equal(await deleteMirror(), true)
     assert.deepEqual(deleted, ['t'])
-    assert.deepEqual([...records.keys()], [linkKey('l')])
+    const [entry, ...others] = [...records].filter(([key]) => key !== linkKey('l'))
+    assert.equal(others.length, 0)
+    assert.equal(entry?.[1]['verb'], 'delete')
+    assert.equal(entry[1]['state'], 'done')
+  })
+
+  test('keeps its mirror while somebody has paused it', async () => {
+    const { look, deleteMirror, deleted, records } = world()
+    await look()
+    records.set(pauseKey('l', { topic: 't' }), toRecord('pause', { at: 0, by: 'me@here' }))
+    assert.equal(await deleteMirror(), false)
+    records.delete(pauseKey('l', { topic: 't' }))
+    assert.equal(await deleteMirror(), true)
+    assert.deepEqual(deleted, ['t'])
   })
 })

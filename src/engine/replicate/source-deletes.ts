@@ -2,6 +2,7 @@
 // looks the same. So the source is asked by topic id, and only its word that there is no such topic counts as deleted.
 // When that was first seen is recorded; under `onSourceDelete: { deleteAfter }` the mirror goes that long after it, and not
 // before the source, still the recorded cluster, has confirmed it once more.
+import { closeEntry, writeJournal } from '../../model/journal.ts'
 import { codeName, isAuthorization, KafkaCode } from '../../model/kafka-codes.ts'
 import {
   keysOfMirror,
@@ -11,7 +12,9 @@ import {
   topicKey,
   type TopicRecord,
 } from '../../model/state-records.ts'
+import { readPauses } from '../../model/pauses.ts'
 import { type ClusterView, NO_TOPIC_ID } from '../../ports/cluster.ts'
+import type { Level } from '../../ports/log.ts'
 import type { LinkContext } from './context.ts'
 
 /**
@@ -20,6 +23,7 @@ import type { LinkContext } from './context.ts'
  */
 export type Missing = 'deleted' | 'hidden' | 'unknown'
 
+const POLICY = 'policy onSourceDelete'
 /** Wall clock and monotonic clock may drift apart by this much before the wall clock is taken to have jumped. */
 const CLOCK_JUMP_MS = 60_000
 
@@ -60,35 +64,54 @@ export class SourceDeletes {
 
   /**
    * Deletes a mirror whose time has come; `drop` ends its copies. False: not now, or it cannot be done. A topic at the
-   * target that is not the link's own any more is left alone, and forgotten.
+   * target that is not the link's own any more is left alone, and forgotten. The journal has an entry of it.
    */
   async deleteMirror(topic: string, drop: () => Promise<void>): Promise<boolean> {
-    const { store, link, target, targetWatch, log, assertGeneration } = this.#context
+    const { store, link, targetWatch, log, clock, assertGeneration } = this.#context
     const record = readTopics(store, link).get(topic)
     if (record?.sourceDeletedAt === undefined) return false
+    if (readPauses(store, link).some(({ scope }) => scope.topic === undefined || scope.topic === topic)) {
+      this.#tellOnce('info', `"${topic}" is paused: its mirror is not deleted before that is over`)
+      return false
+    }
     const [now] = await this.#ask([record.sourceTopicId])
     if (now !== 'deleted') return false
     await drop()
     await assertGeneration()
-    const standing = targetWatch.topic(topic)?.id
-    if (standing !== undefined && standing === record.targetTopicId) {
-      const { code } = await target.deleteTopic(topic)
-      if (code !== KafkaCode.NONE && code !== KafkaCode.UNKNOWN_TOPIC_OR_PARTITION) {
-        this.#tellOnce(
-          `mirror topic "${topic}" cannot be deleted at the target: ${codeName(code)}; trying again`,
-        )
-        return false
-      }
-      const since = new Date(record.sourceDeletedAt).toISOString()
-      log.event(
-        'warn',
-        `deleted mirror topic "${topic}": its source was seen to be deleted at ${since} (onSourceDelete)`,
-        { link, sourceTopicId: record.sourceTopicId, targetTopicId: record.targetTopicId },
-      )
-    }
+    const id = `${POLICY}-${record.targetTopicId ?? topic}`
+    const since = new Date(record.sourceDeletedAt).toISOString()
+    const what = `mirror topic "${topic}" is deleted: its source was seen to be deleted at ${since}`
+    await writeJournal(store, link, {
+      id,
+      at: clock.now(),
+      by: POLICY,
+      verb: 'delete',
+      topic,
+      what,
+      state: 'recorded',
+    })
+    const isOwn = targetWatch.topic(topic)?.id === record.targetTopicId
+    if (isOwn && !(await this.#deleteTopic(topic))) return false
+    const outcome = isOwn ? `deleted mirror topic "${topic}"` : `mirror topic "${topic}" is there no more`
+    log.event('warn', `${outcome}: its source was seen to be deleted at ${since} (onSourceDelete)`, {
+      link,
+      sourceTopicId: record.sourceTopicId,
+      targetTopicId: record.targetTopicId,
+    })
     for (const key of [...keysOfMirror(store, link, topic), topicKey(link, topic)])
       await store.put(key, undefined)
+    await closeEntry(store, link, id, { state: 'done', outcome, doneAt: clock.now() })
     return true
+  }
+
+  async #deleteTopic(topic: string): Promise<boolean> {
+    const { code } = await this.#context.target.deleteTopic(topic)
+    if (code === KafkaCode.NONE || code === KafkaCode.UNKNOWN_TOPIC_OR_PARTITION) return true
+    this.#tellOnce(
+      'error',
+      `mirror topic "${topic}" cannot be deleted at the target: ${codeName(code)}; trying again`,
+    )
+    return false
   }
 
   /** In the order of `ids`. Another cluster than the recorded one knows nothing of them. */
@@ -129,9 +152,9 @@ export class SourceDeletes {
     return true
   }
 
-  #tellOnce(sentence: string): void {
+  #tellOnce(level: Level, sentence: string): void {
     if (this.#told.has(sentence)) return
     this.#told.add(sentence)
-    this.#context.log.event('error', sentence, { link: this.#context.link })
+    this.#context.log.event(level, sentence, { link: this.#context.link })
   }
 }
