@@ -11,8 +11,8 @@ import { type Say, takeTurns } from './rounds.ts'
 import type { Settings } from './settings.ts'
 import type { Stage } from './stage.ts'
 
-/** For the last records to come out at the target. */
-const SETTLE_MS = 60_000
+/** For the first and the last records to come out at the target. */
+const SETTLE_MS = 120_000
 
 export async function measureLag(
   stage: Stage,
@@ -56,6 +56,7 @@ async function streamThrough(stage: Stage, of: LagCase, { topic, programs }: Str
   try {
     await awaitTarget({ stage, programs, topic, sum: 1 })
     const { lag } = await judge.startLag({ source: stage.sourceAt, target: stage.targetAt, topic, workload })
+    await awaitCaughtUp(stage, lag, of.recordsPerSecond)
     await sleep(of.warmUpSeconds * 1_000)
     const fromMs = Date.now()
     const { sent: from } = await judge.workload({ workload })
@@ -65,16 +66,31 @@ async function streamThrough(stage: Stage, of: LagCase, { topic, programs }: Str
     await awaitSeen(stage, lag, to)
     for (const program of programs) program.check()
     const report = await judge.stopLag({ lag, from, to })
+    // Those that never came would be the slowest: without them the percentiles would flatter.
+    if (report.missing > 0)
+      throw new Error(`${report.missing} of ${to - from} records could not be read at the target in time`)
     return { ...report, ...costsOf(programs, fromMs, toMs) }
   } finally {
     await judge.stopWorkload({ workload })
   }
 }
 
+/** Of what was written while the contender started: its lag is not the one of a steady stream. */
+async function awaitCaughtUp({ judge }: Stage, lag: string, recordsPerSecond: number): Promise<void> {
+  await waitUntil(async () => {
+    const { source, target } = await judge.lagSeen({ lag })
+    return target > 0 && source - target < recordsPerSecond
+  })
+}
+
 /** What is still missing then is told by the report. */
 async function awaitSeen({ judge }: Stage, lag: string, count: number): Promise<void> {
+  await waitUntil(async () => (await judge.lagSeen({ lag })).target >= count)
+}
+
+async function waitUntil(isReached: () => Promise<boolean>): Promise<void> {
   const deadline = Date.now() + SETTLE_MS
-  while ((await judge.lagSeen({ lag })).target < count && Date.now() < deadline) await sleep(100)
+  while (!(await isReached()) && Date.now() < deadline) await sleep(100)
 }
 
 /** In percent of one core, and the largest memory so far. */

@@ -7,12 +7,14 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { cpuAt, type Sample, sampleOf } from './measure.ts'
 
 const LOOK_EVERY_MS = 50
-const STOP_TIMEOUT_MS = 20_000
+const STOP_TIMEOUT_MS = 60_000
 
 export type ProgramSpec = {
   readonly name: string
   readonly command: string
   readonly args: readonly string[]
+  /** Besides this process's own. */
+  readonly env?: Readonly<Record<string, string>>
   readonly logFile: string
   /** `once`: it ends by itself, with 0, when its work is done. `daemon`: it runs until it is stopped. */
   readonly mode: 'once' | 'daemon'
@@ -35,7 +37,10 @@ export class Program {
   constructor(spec: ProgramSpec) {
     this.#spec = spec
     const log = openSync(spec.logFile, 'a')
-    this.#child = spawn(spec.command, spec.args, { stdio: ['ignore', log, log] })
+    this.#child = spawn(spec.command, spec.args, {
+      stdio: ['ignore', log, log],
+      env: { ...process.env, ...spec.env },
+    })
     closeSync(log)
     running.add(this.#child)
     const watch = setInterval(() => this.#look(), LOOK_EVERY_MS)

@@ -170,10 +170,10 @@ function copyTable({ of, data, attempts }: Of<'copy'>): string {
 function lagTable({ of, attempts }: Of<'lag'>): string {
   const rows = of.contenders.map(contender => {
     const figures = figuresOf(attempts, contender)
-    const columns = ['p50', 'p90', 'p99', 'max', 'missing', 'cpuPercent', 'peakMb'] as const
+    const columns = ['p50', 'p90', 'p99', 'max', 'cpuPercent', 'peakMb'] as const
     return [NAMES[contender], ...columns.map(name => digits(middle(figures, name)))]
   })
-  return table(['', 'p50 ms', 'p90 ms', 'p99 ms', 'max ms', 'missing', 'CPU %', 'peak MB'], rows)
+  return table(['', 'p50 ms', 'p90 ms', 'p99 ms', 'max ms', 'CPU %', 'peak MB'], rows)
 }
 
 function idleTable({ of, attempts }: Of<'idle'>): string {

@@ -9,7 +9,6 @@ import { Program } from '../program.ts'
 import type { Mirror, MirrorJob } from './mirror.ts'
 
 const KDR = fileURLToPath(new URL('../../kdr', import.meta.url))
-const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 
 export const kdr: Mirror = {
   name: 'kdr',
@@ -20,12 +19,12 @@ export const kdr: Mirror = {
     writeFileSync(config, configText(job))
     return Array.from({ length: job.workers }, (_, index) => {
       const args = ['run', ...(mode === 'once' ? ['--once'] : []), '--config', config]
-      const [command, before] = job.isProfiled ? profiled(job) : [KDR, []]
       const name = job.workers === 1 ? 'kdr' : `kdr (worker ${index + 1} of ${job.workers})`
       return new Program({
         name,
-        command,
-        args: [...before, ...args],
+        command: KDR,
+        args,
+        ...(job.isProfiled && { env: profiled(job) }),
         logFile: join(job.dir, `${job.label}.kdr-${index}.log`),
         mode,
       })
@@ -55,10 +54,10 @@ function configText(job: MirrorJob): string {
   })
 }
 
-function profiled(job: MirrorJob): [command: string, args: string[]] {
+function profiled(job: MirrorJob): Record<string, string> {
   const dir = profileDir(job)
   mkdirSync(dir, { recursive: true })
-  return [process.execPath, ['--cpu-prof', `--cpu-prof-dir=${dir}`, MAIN]]
+  return { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${dir}` }
 }
 
 function profileDir(job: MirrorJob): string {
