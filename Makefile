@@ -4,7 +4,7 @@
 # make test      check, and the tests with real brokers
 # make test-full test, at full length
 # make soak      hours of faults
-# make bench     how fast it is
+# make bench     how fast it is, beside others (in the background; CASE=lz4 ROUNDS=1 for one answer)
 # make reliability  every row of the fault table, and RELIABILITY.md from what happened; ROWS="S01 T04": these only
 # make row ROW=S01  the tests of one row
 .PHONY: setup tools deps demo check test test-full soak bench docs reliability row

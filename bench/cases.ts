@@ -74,6 +74,7 @@ const LZ4: Data = { ...PLAIN, format: 'json', recordBytes: 350, compression: 'lz
 const ZSTD: Data = { ...LZ4, compression: 'zstd' }
 const TINY: Data = { ...PLAIN, recordBytes: 200, batchBytes: 1, share: 0.1 }
 const TRANSACTIONAL: Data = { ...PLAIN, perTransaction: 100, share: 0.5 }
+const LINE: Data = { ...LZ4, share: 0.5 }
 
 const ALL: readonly ContenderName[] = ['kdr', 'mirrormaker', 'follower']
 const MIRRORS: readonly ContenderName[] = ['kdr', 'mirrormaker']
@@ -85,6 +86,7 @@ export const CASES: readonly Case[] = [
   copy('tiny', 'one-record batches of 200 B', TINY, 'pair', ALL),
   copy('transactional', '1 KB records, 100 a transaction', TRANSACTIONAL, 'pair', ALL),
   copy('transactional-bare', 'the same, without cluster rights', TRANSACTIONAL, 'bare', ['kdr']),
+  copy('line', 'JSON, lz4, over a long line', LINE, 'line', MIRRORS),
   {
     kind: 'lag',
     name: 'lag',

@@ -49,7 +49,7 @@ type JobSpec = {
 function jobOf({ stage, of, data, settings, round }: JobSpec): MirrorJob {
   return {
     label: `${of.name}-${round}`,
-    source: stage.sourceAt,
+    source: stage.linkSourceAt,
     target: stage.targetAt,
     ...(stage.targetSasl && { targetSasl: stage.targetSasl }),
     topics: data.topic,

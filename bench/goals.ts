@@ -52,6 +52,7 @@ const GOALS: readonly Goal[] = [
     cases: ['transactional-bare'],
     rivalsCase: 'transactional',
   },
+  { ...ON_MIRRORMAKER, ...SPEED, what: 'long line, connections by default', cases: ['line'] },
   { ...ON_MIRRORMAKER, ...CPU, what: 'CPU per GB, compressed', cases: COMPRESSED, bound: 0.1 },
   { ...ON_MIRRORMAKER, ...CPU, what: 'CPU per GB, uncompressed', cases: ['plain'], bound: 0.25 },
   { ...ON_MIRRORMAKER, what: 'peak memory', cases: BULK, figure: 'peakMb', as: 'share', bound: 0.25 },

@@ -116,7 +116,7 @@ type Job = { readonly label: string; readonly isProfiled: boolean }
 function jobOf(stage: Stage, of: IdleCase, { label, isProfiled }: Job): MirrorJob {
   return {
     label,
-    source: stage.sourceAt,
+    source: stage.linkSourceAt,
     target: stage.targetAt,
     topics: `${PREFIX}*`,
     partitions: of.topics * of.partitionsPerTopic,

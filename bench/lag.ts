@@ -111,7 +111,7 @@ type Job = { readonly topic: string; readonly isProfiled: boolean }
 function jobOf(stage: Stage, of: LagCase, { topic, isProfiled }: Job): MirrorJob {
   return {
     label: topic,
-    source: stage.sourceAt,
+    source: stage.linkSourceAt,
     target: stage.targetAt,
     topics: topic,
     partitions: of.partitions,

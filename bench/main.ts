@@ -2,9 +2,8 @@
 // on in the background; CASE=lz4,zstd chooses and stays in the terminal. ROUNDS, SIZE_MB, PROFILE=1 and FOREGROUND=1 are read too.
 
 import { execFileSync, spawn } from 'node:child_process'
-import { mkdtempSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { loadavg, tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { openSync, renameSync, writeFileSync } from 'node:fs'
+import { loadavg } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { prepareDistribution } from '../src/lab/distribution.ts'
 import { javaTool } from '../src/lab/processes.ts'
@@ -13,6 +12,7 @@ import { mirrormakerJars } from './contenders/mirrormaker.ts'
 import { measureCopying } from './copying.ts'
 import { measureIdle } from './idle.ts'
 import { measureLag } from './lag.ts'
+import { killPrograms } from './program.ts'
 import type { CaseReport } from './report.ts'
 import { type Surroundings, writeResults } from './results.ts'
 import { sentenceOf } from './rounds.ts'
@@ -48,9 +48,8 @@ async function measureAll(settings: Settings): Promise<void> {
   const surroundings = await observeSurroundings()
   if (surroundings.loadAtStart > 0.5)
     say(`others use this machine (load ${surroundings.loadAtStart.toFixed(2)}): these figures are noise`)
-  await mirrormakerJars()
-  const dir = mkdtempSync(join(tmpdir(), 'kdr-bench-'))
-  process.on('exit', () => rmSync(dir, { recursive: true, force: true }))
+  // Now, so that no round waits for them; if they cannot be had, its rounds will say so.
+  await mirrormakerJars().catch((error: unknown) => say(sentenceOf(error)))
   const reports: CaseReport[] = []
   const tell = (endedAt: Date | undefined): string => {
     const pending = wanted.slice(reports.length).map(({ name }) => name)
@@ -59,13 +58,11 @@ async function measureAll(settings: Settings): Promise<void> {
     if (settings.cases === undefined) replaceFile(RESULTS, text)
     return text
   }
-  for (const group of groupByStage(wanted)) {
-    const { kind, cases } = group
-    await measureGroup({ kind, cases, dir: join(dir, cases[0]?.name ?? kind), settings }, report => {
+  for (const group of groupByStage(wanted))
+    await measureGroup(group, settings, report => {
       reports.push(report)
       tell(undefined)
     })
-  }
   const text = tell(new Date())
   say(settings.cases === undefined ? `written to ${RESULTS}` : `\n${text}`)
 }
@@ -86,29 +83,31 @@ function groupByStage(cases: readonly Case[]): Group[] {
 
 /** Every case gets a report, whatever fails. */
 async function measureGroup(
-  { kind, cases, dir, settings }: Group & { readonly dir: string; readonly settings: Settings },
+  { kind, cases }: Group,
+  settings: Settings,
   report: (of: CaseReport) => void,
 ): Promise<void> {
-  const failed = (of: Case, error: unknown): void => {
-    const failure = sentenceOf(error)
-    say(`  failed: ${failure}`)
-    report({ kind: 'failed', of, failure })
-  }
-  let stage: Stage
-  try {
-    stage = await startStage(kind, dir)
-  } catch (error) {
-    for (const each of cases) failed(each, error)
-    return
-  }
-  try {
-    for (const each of cases) {
+  let stage: Stage | undefined
+  for (const each of cases) {
+    try {
+      stage ??= await startStage(kind)
       say(`${each.name}: ${each.title}`)
-      await measure(stage, each, settings).then(report, (error: unknown) => failed(each, error))
+      report(await measure(stage, each, settings))
+    } catch (error) {
+      const failure = sentenceOf(error)
+      say(`  failed: ${failure}`)
+      report({ kind: 'failed', of: each, failure })
+      // Whatever state it is in: the next case gets new brokers.
+      killPrograms()
+      await closeStage(stage)
+      stage = undefined
     }
-  } finally {
-    await stage.close()
   }
+  await closeStage(stage)
+}
+
+async function closeStage(stage: Stage | undefined): Promise<void> {
+  await stage?.close().catch((error: unknown) => say(`  its brokers did not end well: ${sentenceOf(error)}`))
 }
 
 async function measure(stage: Stage, of: Case, settings: Settings): Promise<CaseReport> {
@@ -159,4 +158,6 @@ function say(text: string): void {
   if (text !== '') console.log(text)
 }
 
+// By way of `exit`, where the brokers and contenders are ended.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => process.exit(1))
 await main()

@@ -21,9 +21,12 @@ export type ProgramSpec = {
 }
 
 const running = new Set<ChildProcess>()
-process.on('exit', () => {
+process.on('exit', killPrograms)
+
+/** All that run, whoever has started them. */
+export function killPrograms(): void {
   for (const child of running) child.kill('SIGKILL')
-})
+}
 
 export class Program {
   readonly startedAtMs = Date.now()

@@ -8,7 +8,7 @@ import { type GoalResult, judgeGoals } from './goals.ts'
 import { median } from './measure.ts'
 import { type CaseReport, failuresOf, figuresOf } from './report.ts'
 import type { Settings } from './settings.ts'
-import { BROKER_JVM, FOLLOWER_THREADS, SLOW_MS } from './stage.ts'
+import { BROKER_JVM, FOLLOWER_THREADS, LINE, SLOW_MS } from './stage.ts'
 
 export type Surroundings = {
   readonly commit: string
@@ -234,6 +234,7 @@ function contendersNote(): string {
     `\`\`\`properties\n${properties.join('\n')}\n\`\`\``,
     `Follower: a second broker of the source cluster is made a replica of every partition; \`num.replica.fetchers=${FOLLOWER_THREADS}\`, otherwise the defaults.`,
     `Brokers: \`${BROKER_JVM.join(' ')}\`; one node each is broker and controller; logs on the machine's disk. The slow follower stands still (SIGSTOP) for ${SLOW_MS} ms of every ${SLOW_MS * 2}.`,
+    `Long line: a proxy before the source's broker delays every byte by ${LINE.delayMs} ms each way and lets ${LINE.windowBytes / 1024} KiB of a connection be under way. It is part of the bench's own process.`,
   ].join('\n\n')
 }
 

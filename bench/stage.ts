@@ -1,9 +1,18 @@
 // The brokers of a case, and what is done to them while a contender works.
 
-import { mkdirSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type At, type Judge, saslOf, startJudge } from '../src/lab/judge.ts'
-import { type ClusterSpec, LAB_USERS, type Lab, type LabCluster, startLab } from '../src/lab/lab.ts'
+import {
+  type ClusterSpec,
+  LAB_USERS,
+  type Lab,
+  type LabCluster,
+  openLines,
+  startLab,
+} from '../src/lab/lab.ts'
+import { markProcess, signalProcess } from '../src/lab/processes.ts'
 import type { StageKind } from './cases.ts'
 
 export interface Stage {
@@ -13,7 +22,10 @@ export interface Stage {
   readonly dir: string
   readonly source: LabCluster
   readonly target: LabCluster
+  /** For the judge. */
   readonly sourceAt: At
+  /** For contenders: the same, or over the line. */
+  readonly linkSourceAt: At
   readonly targetAt: At
   readonly targetSasl?: Readonly<Record<string, string>>
   readonly replicationFactor: number
@@ -42,11 +54,14 @@ const PROPERTIES: Readonly<Record<string, string>> = {
   'num.replica.fetchers': String(FOLLOWER_THREADS),
 }
 
+/** A round trip of 50 ms, and what a broker sends before it waits for an acknowledgement: Kafka's default. */
+export const LINE = { delayMs: 25, windowBytes: 100 * 1024 } as const
+
 /** How long the slow broker stands still, and then runs. */
 export const SLOW_MS = 100
 const SLOW_BROKER = 3
 
-export async function startStage(kind: StageKind, dir: string): Promise<Stage> {
+export async function startStage(kind: StageKind): Promise<Stage> {
   const isReplicated = kind === 'replicated' || kind === 'slow'
   const spec = (name: string, brokers: number): ClusterSpec => ({
     name,
@@ -56,15 +71,18 @@ export async function startStage(kind: StageKind, dir: string): Promise<Stage> {
   })
   const target = spec('target', isReplicated ? 3 : 1)
   const clusters = [
-    spec('source', kind === 'pair' ? 2 : 1),
+    { ...spec('source', kind === 'pair' ? 2 : 1), hasLines: kind === 'line' },
     kind === 'bare' ? { ...target, security: 'acl' as const } : target,
   ]
-  mkdirSync(dir, { recursive: true })
+  const dir = mkdtempSync(join(tmpdir(), 'kdr-bench-'))
   // One after the other: they would only slow each other down.
   const lab = await startLab({ dir: join(dir, 'lab'), clusters })
+  const clean = (): void => rmSync(dir, { recursive: true, force: true })
+  // After the lab's own farewell, which looks into the folder for whom to end.
+  process.on('exit', clean)
   try {
     const judge = await startJudge()
-    const stage = stageOf(kind, { dir, lab, judge })
+    const stage = stageOf(kind, { dir, lab, judge, clean })
     if (kind === 'bare') await grantWithoutCluster(judge, stage.targetAt)
     return stage
   } catch (error) {
@@ -73,9 +91,9 @@ export async function startStage(kind: StageKind, dir: string): Promise<Stage> {
   }
 }
 
-type Parts = { readonly dir: string; readonly lab: Lab; readonly judge: Judge }
+type Parts = { readonly dir: string; readonly lab: Lab; readonly judge: Judge; readonly clean: () => void }
 
-function stageOf(kind: StageKind, { dir, lab, judge }: Parts): Stage {
+function stageOf(kind: StageKind, { dir, lab, judge, clean }: Parts): Stage {
   const source = lab.cluster('source')
   const target = lab.cluster('target')
   const isBare = kind === 'bare'
@@ -86,16 +104,27 @@ function stageOf(kind: StageKind, { dir, lab, judge }: Parts): Stage {
     source,
     target,
     sourceAt: { bootstrap: source.bootstrap },
+    linkSourceAt: {
+      bootstrap:
+        kind === 'line'
+          ? source.lines.map(({ advertisedPort }) => `localhost:${advertisedPort}`).join(',')
+          : source.bootstrap,
+    },
     targetAt: {
       bootstrap: target.bootstrap,
       ...(isBare && { properties: saslOf('admin', LAB_USERS.admin) }),
     },
     ...(isBare && { targetSasl: { username: 'kdr', password: LAB_USERS.kdr } }),
     replicationFactor: target.brokers.length,
-    during: async work => (kind === 'slow' ? await slowly(target, work) : await work()),
+    during: async work => {
+      if (kind === 'slow') return await slowly(target, work)
+      return kind === 'line' ? await overLine(source, work) : await work()
+    },
     close: async () => {
       await judge.close()
       await lab.down()
+      clean()
+      process.off('exit', clean)
     },
   }
 }
@@ -124,15 +153,26 @@ async function grantWithoutCluster(judge: Judge, at: At): Promise<void> {
 async function slowly<T>(cluster: LabCluster, work: () => Promise<T>): Promise<T> {
   const pid = cluster.brokers.find(broker => broker.id === SLOW_BROKER)?.pid
   if (pid === undefined) throw new Error(`the target has no broker ${SLOW_BROKER}`)
+  const mark = markProcess(pid)
   let isStill = false
   const drag = setInterval(() => {
     isStill = !isStill
-    process.kill(pid, isStill ? 'SIGSTOP' : 'SIGCONT')
+    signalProcess(mark, isStill ? 'SIGSTOP' : 'SIGCONT')
   }, SLOW_MS)
   try {
     return await work()
   } finally {
     clearInterval(drag)
-    process.kill(pid, 'SIGCONT')
+    signalProcess(mark, 'SIGCONT')
+  }
+}
+
+async function overLine<T>(cluster: LabCluster, work: () => Promise<T>): Promise<T> {
+  const lines = await openLines(cluster)
+  try {
+    for (const line of lines) line.shape(LINE)
+    return await work()
+  } finally {
+    await Promise.all(lines.map(async line => await line.close()))
   }
 }
