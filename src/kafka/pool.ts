@@ -15,6 +15,9 @@ export class BrokerPool {
   readonly #own = new Set<BrokerConnection>()
   #bootstrapped: BrokerConnection | undefined
   #clusterId = ''
+  /** Of the last answer to `askAny`. */
+  #answeredAt: Address | undefined
+  readonly #reached = new Set<string>()
   #isClosed = false
 
   constructor(settings: ConnectionSettings, bootstrap: readonly Address[]) {
@@ -66,7 +69,10 @@ export class BrokerPool {
     const tried = new Map<string, KdrError>()
     for (const open of this.#candidates()) {
       try {
-        return await ask(await open())
+        const connection = await open()
+        const answer = await ask(connection)
+        this.#answeredAt = connection.address
+        return answer
       } catch (error) {
         if (!(error instanceof KdrError) || (error.code !== 'unreachable' && error.code !== 'not-allowed'))
           throw error
@@ -119,7 +125,10 @@ export class BrokerPool {
 
   async #open(address: Address): Promise<BrokerConnection> {
     this.#refuseWhenClosed(address)
-    const connection = await BrokerConnection.open(this.#settings, address)
+    const connection = await BrokerConnection.open(this.#settings, address).catch((error: unknown) => {
+      throw this.#namingAdvertised(error, address)
+    })
+    this.#reached.add(addressText(address))
     try {
       this.#refuseWhenClosed(address)
       await this.#refuseAnother(connection)
@@ -128,6 +137,21 @@ export class BrokerPool {
       await connection.close()
       throw error
     }
+  }
+
+  /** An address that nobody has ever reached may be advertised by mistake, while the cluster answers elsewhere. */
+  #namingAdvertised(error: unknown, address: Address): unknown {
+    const at = this.#answeredAt
+    if (!(error instanceof KdrError) || error.code !== 'unreachable' || at === undefined) return error
+    if (this.#reached.has(addressText(address)) || sameAddress(at, address)) return error
+    return new KdrError(
+      'unreachable',
+      `${error.message} (the brokers advertise this address; the cluster answered at ${addressText(at)})`,
+      {
+        cause: error,
+        hint: 'Check `advertised.listeners` of the brokers: kdr must be able to reach what they name.',
+      },
+    )
   }
 
   /**

@@ -34,6 +34,8 @@ export type LinkRecord = {
   readonly producers: readonly string[]
   /** Whether the last worker finished what it had in flight: then its requests need not be waited out. */
   readonly isClean: boolean
+  /** Ids of the clusters that its topics come from before the source (circle.ts). */
+  readonly upstream?: readonly string[]
 }
 
 /** `_kdr.state` of one mirror topic. `creating`: written before the creation, so that a crash in between is no riddle. */

@@ -2,6 +2,7 @@
 // commands what they show. One file composes them; the engines do not know each other.
 import type { RunningLink } from '../cli/app.ts'
 import type { Config, LinkConfig } from '../config/index.ts'
+import { assertNoCircle, type CircleInput } from '../engine/replicate/circle.ts'
 import { assertTwoClusters } from '../engine/replicate/identity.ts'
 import { catchUp, faultsOf } from '../engine/replicate/once.ts'
 import { type Replication, startReplication } from '../engine/replicate/replication.ts'
@@ -31,6 +32,10 @@ export async function startLink(config: Config, link: LinkConfig, log: Log): Pro
     // Before anything is made there.
     const [sourceView, targetView] = await Promise.all([source.describe(), target.describe()])
     assertTwoClusters({ name: source.name, view: sourceView }, { name: target.name, view: targetView })
+    const upstream = await upstreamOf(link, source, {
+      source: { name: source.name, clusterId: sourceView.clusterId },
+      target: { name: target.name, clusterId: targetView.clusterId },
+    })
     const store = await openTopicStore(target, recordCodec, systemClock, { create: true })
     closers.push(async () => await store.close())
     const replication = await startReplication({
@@ -38,6 +43,7 @@ export async function startLink(config: Config, link: LinkConfig, log: Log): Pro
       source,
       target,
       store,
+      upstream,
       codec: recordCodec,
       clock: systemClock,
       entropy: systemEntropy,
@@ -50,6 +56,29 @@ export async function startLink(config: Config, link: LinkConfig, log: Log): Pro
   } catch (error) {
     await closeAll()
     throw error
+  }
+}
+
+/** Throws KdrError: see assertNoCircle. Where kdr may not read the source's memory, there is nothing to hold it against. */
+async function upstreamOf(
+  link: LinkConfig,
+  source: Cluster,
+  sides: Pick<CircleInput, 'source' | 'target'>,
+): Promise<string[]> {
+  const filter = compilePatterns(link.topics, 'topics')
+  const store = await openTopicStore(source, recordCodec, systemClock, { create: false })
+  try {
+    await store.refresh()
+    return assertNoCircle(store, {
+      ...sides,
+      link: link.name,
+      isWanted: topic => filter.matches(topic),
+    })
+  } catch (error) {
+    if (findKdrError(error)?.code === 'not-allowed') return []
+    throw error
+  } finally {
+    await store.close()
   }
 }
 

@@ -236,7 +236,6 @@ export const FAULT_TABLE: readonly FaultTableRow[] = [
     id: 'T16',
     fault: 'an address leads to another cluster than the recorded one',
     must: 'refuse, exit 10; change nothing',
-    untested: NOT_YET,
   },
   {
     id: 'T17',
@@ -248,25 +247,21 @@ export const FAULT_TABLE: readonly FaultTableRow[] = [
     id: 'N01',
     fault: 'no connection between kdr and the source, for a long time',
     must: 'say `unreachable`; the clock of the lag runs; go on by itself when the line is back',
-    untested: NOT_YET,
   },
   {
     id: 'N03',
     fault: 'the bootstrap address answers, the brokers that it names do not (wrong advertised.listeners)',
     must: 'name the address that does not answer',
-    untested: NOT_YET,
   },
   {
     id: 'N04',
     fault: 'a black hole, half-open connections, resets in the middle of an answer, one byte at a time',
     must: 'give up in bounded time and connect anew; decode whatever the pieces are; identical in the end',
-    untested: NOT_YET,
   },
   {
     id: 'N06',
     fault: 'a name that does not resolve for a while, or one of its addresses is dead',
     must: 'try every address, resolve anew at each connection, go on when it resolves again',
-    untested: NOT_YET,
   },
   {
     id: 'N09',
@@ -278,13 +273,11 @@ export const FAULT_TABLE: readonly FaultTableRow[] = [
     id: 'N10',
     fault: 'an address that leads to a foreign cluster in the middle of a run',
     must: 'notice it in the next metadata, and write nothing there',
-    untested: NOT_YET,
   },
   {
     id: 'N11',
     fault: 'brokers are replaced by an older version while kdr runs',
     must: 'agree on the versions anew for each connection',
-    untested: NOT_YET,
   },
   {
     id: 'P01',
@@ -302,7 +295,6 @@ export const FAULT_TABLE: readonly FaultTableRow[] = [
     id: 'P11',
     fault: 'links in a circle',
     must: 'refuse them before anything is made',
-    untested: NOT_YET,
   },
   {
     id: 'P12',
@@ -319,7 +311,6 @@ export const FAULT_TABLE: readonly FaultTableRow[] = [
     id: 'P17',
     fault: 'a person picks the wrong direction or cluster',
     must: 'show names and ids, ask for approval, refuse what does not fit',
-    untested: NOT_YET,
   },
   {
     id: 'P20',

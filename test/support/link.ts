@@ -10,9 +10,11 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { LAB_USERS, type LabCluster } from '../../src/lab/lab.ts'
 import { type Acl, type At, type Comparison, type Judge, saslOf } from './judge.ts'
+import type { Inside } from './inside-kdr.ts'
 import { waitFor } from './lab.ts'
 
 const KDR = fileURLToPath(new URL('../../kdr', import.meta.url))
+const INSIDE_KDR = new URL('inside-kdr.ts', import.meta.url).href
 
 export type User = { readonly username: string; readonly password: string }
 export const KDR_USER: User = { username: 'kdr', password: LAB_USERS.kdr }
@@ -27,6 +29,8 @@ export type LinkSpec = {
   readonly target: Side
   /** For lab clusters with `security: 'acl'`; default KDR_USER. */
   readonly user?: User
+  /** What is done to the kdr processes of the link from the inside: see inside-kdr.ts. */
+  readonly inside?: Inside
   /** More keys of the link. */
   readonly settings?: Readonly<Record<string, unknown>>
 }
@@ -55,6 +59,8 @@ export interface Link {
   readonly config: string
   /** Writes the config again, with other settings of the link. A running program takes them up at SIGHUP. */
   configure(settings: LinkSpec['settings']): void
+  /** For what runs too: it is read each time. */
+  tellInside(how: Inside): void
   /** `kdr ... --config CONFIG`, not awaited. */
   start(...args: string[]): KdrProcess
   run(...args: string[]): Promise<KdrResult>
@@ -77,11 +83,17 @@ export function makeLink(spec: LinkSpec): Link {
   folders.push(dir)
   const config = join(dir, 'kdr.yaml')
   writeFileSync(config, configText({ ...spec, name }))
-  const start = (...args: string[]) => startKdr([...args, '--config', config])
+  const inside = join(dir, 'inside.json')
+  const tellInside = (how: Inside) => writeFileSync(inside, JSON.stringify(how))
+  if (spec.inside !== undefined) tellInside(spec.inside)
+  const env =
+    spec.inside === undefined ? {} : { KDR_TEST_INSIDE: inside, NODE_OPTIONS: `--import=${INSIDE_KDR}` }
+  const start = (...args: string[]) => startKdr([...args, '--config', config], env)
   return {
     name,
     config,
     configure: settings => writeFileSync(config, configText({ ...spec, name, settings: settings ?? {} })),
+    tellInside,
     start,
     run: async (...args) => await start(...args).ended,
     json: async (...args) => {
@@ -105,10 +117,10 @@ function configText({ name = 'link', source, target, user = KDR_USER, settings }
   return JSON.stringify({ clusters, links }, undefined, 2)
 }
 
-export function startKdr(args: readonly string[]): KdrProcess {
+export function startKdr(args: readonly string[], env: Readonly<Record<string, string>> = {}): KdrProcess {
   const startedAt = performance.now()
   // The launcher replaces itself with Node, so this is kdr's own process id.
-  const child = spawn(KDR, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(KDR, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } })
   running.add(child)
   // One that a failed test has left must not keep this process alive: it is killed when this one ends.
   child.unref()

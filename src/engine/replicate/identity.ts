@@ -26,6 +26,7 @@ export type TakeOverInput = {
   readonly source: Side
   readonly target: Side & { readonly cluster: Cluster }
   readonly store: StateStore
+  readonly upstream: readonly string[]
   readonly clock: Clock
   readonly log: Log
 }
@@ -66,6 +67,7 @@ export async function takeOver(input: TakeOverInput): Promise<LinkIdentity> {
     producerEpoch: identity.producerEpoch,
     producers: [...identity.knownProducers].map(String),
     isClean: false,
+    upstream: input.upstream,
   }
   if (input.clock.monotonic() - claimedAt > LEASE_MS) {
     throw new KdrError(

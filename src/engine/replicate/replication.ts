@@ -38,6 +38,8 @@ export type ReplicationInput = {
   readonly source: Cluster
   readonly target: Cluster
   readonly store: StateStore
+  /** See assertNoCircle. */
+  readonly upstream?: readonly string[]
   readonly codec: RecordCodec
   readonly clock: Clock
   readonly entropy: Entropy
@@ -67,6 +69,7 @@ export async function startReplication(input: ReplicationInput): Promise<Replica
     source: { name: input.source.name, view: sourceView },
     target: { name: input.target.name, view: targetView, cluster: input.target },
     store: input.store,
+    upstream: input.upstream ?? [],
     clock: input.clock,
     log: input.log,
   })
