@@ -3,7 +3,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -84,7 +84,11 @@ export function makeLink(spec: LinkSpec): Link {
   const config = join(dir, 'kdr.yaml')
   writeFileSync(config, configText({ ...spec, name }))
   const inside = join(dir, 'inside.json')
-  const tellInside = (how: Inside) => writeFileSync(inside, JSON.stringify(how))
+  // At once: it is read in the middle of things.
+  const tellInside = (how: Inside) => {
+    writeFileSync(`${inside}.new`, JSON.stringify(how))
+    renameSync(`${inside}.new`, inside)
+  }
   if (spec.inside !== undefined) tellInside(spec.inside)
   const env =
     spec.inside === undefined ? {} : { KDR_TEST_INSIDE: inside, NODE_OPTIONS: `--import=${INSIDE_KDR}` }

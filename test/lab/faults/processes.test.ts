@@ -1,0 +1,160 @@
+// Fault rows of kdr's own process: its clocks jump, its event loop stands still, its memory is little. What is done to it
+// from the inside is in test/support/inside-kdr.ts.
+
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { describe } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { faultRow } from '../../support/fault-rows.ts'
+import { freshTopic, patience, waitFor, withLab } from '../../support/lab.ts'
+import {
+  adminOf,
+  assertIdentical,
+  type KdrProcess,
+  type Link,
+  makeLink,
+  statusOf,
+} from '../../support/link.ts'
+import { freshLink, partitionsOf } from '../../support/ways-out.ts'
+
+const context = withLab([{ name: 'east' }, { name: 'west' }])
+const sides = () => ({ source: context.cluster('east'), target: context.cluster('west') })
+const east = () => adminOf(context.cluster('east'))
+const west = () => adminOf(context.cluster('west'))
+
+const TEN_MINUTES_MS = 600_000
+/** Longer than a lease, shorter than a successor waits. */
+const STALL_MS = 4_500
+/** Longer than a successor waits. */
+const LONG_STALL_MS = 20_000
+const PEAK_MB = 400
+const MANY_PARTITIONS = 1_000
+
+describe('kdr as a process', { concurrency: 2 }, () => {
+  faultRow('N09', "kdr's wall clock jumps ten minutes ahead, and twenty back", async row => {
+    await whileLoaded(async ({ link, daemon }) => {
+      for (const offset of [TEN_MINUTES_MS, -TEN_MINUTES_MS]) {
+        row.did(`moved kdr's wall clock by ${offset / 60_000} minutes under load`)
+        link.tellInside({ clockOffsetMs: offset })
+        await sleep(3_000)
+        // By the same clock as the daemon's.
+        const [shown] = await statusOf(link)
+        assert.equal(shown?.state, 'mirroring', JSON.stringify(shown))
+        assert.ok((shown?.lagMs ?? Infinity) < patience(30_000), JSON.stringify(shown))
+        assert.equal(daemon.hasEnded, false, daemon.stderr)
+      }
+      assert.doesNotMatch(daemon.stderr, /held up|another kdr/)
+    })
+    row.saw('it mirrors on: no lag of minutes, no lease that runs out; both sides are identical')
+  })
+
+  faultRow('P20', "kdr's event loop stands still", async row => {
+    await whileLoaded(async ({ topic, link, daemon }) => {
+      row.did(`kept the event loop busy for ${STALL_MS} ms under load`)
+      link.tellInside({ stallMs: STALL_MS })
+      daemon.signal('SIGUSR2')
+      await sleep(STALL_MS + 500)
+      const before = (await partitionsOf(link, topic))[0]?.cursor ?? 0
+      await waitFor(async () => ((await partitionsOf(link, topic))[0]?.cursor ?? 0) > before, {
+        what: 'it to go on',
+        everyMs: 400,
+      })
+    })
+    row.saw('it goes on by itself: identical')
+
+    await whileLoaded(async ({ link, daemon }) => {
+      row.did(`kept it busy for ${LONG_STALL_MS / 1000} s, while another kdr was started for the same link`)
+      link.tellInside({ stallMs: LONG_STALL_MS })
+      daemon.signal('SIGUSR2')
+      // It is busy before the other looks at its beats.
+      await sleep(1_200)
+      const other = link.start('run', '-v')
+      await other.says(/record.* behind/, patience(60_000))
+      const end = await daemon.ended
+      assert.equal(end.code, 13, end.stderr)
+      assert.match(end.stderr, /another kdr/)
+      return other
+    })
+    row.saw(
+      'the other one takes the link over, and the first one gives way when it wakes (exit 13): identical',
+    )
+  })
+
+  faultRow('P12', 'a thousand partitions far behind, a slow target', { suite: 'full' }, async row => {
+    const { judge } = context
+    const topic = freshTopic('many')
+    row.did('wrote 200 MB into a topic of 1,000 partitions; the target takes 20 MB a second (a quota)')
+    await judge.createTopic({ ...east(), topic, partitions: MANY_PARTITIONS })
+    await judge.produce({
+      ...east(),
+      topic,
+      count: 100_000,
+      sizeBytes: 2_000,
+      lingerMs: 20,
+      batchBytes: 100_000,
+    })
+    const quotas = { producer_byte_rate: 20_000_000 }
+    await judge.setQuota({ ...west(), clientId: 'kdr', quotas })
+    const link = makeLink({ name: freshLink(), ...sides(), settings: { topics: [topic], groups: [] } })
+    const running = link.start('run', '--once', '--timeout', '10m')
+    let peakMb = 0
+    while (!running.hasEnded) {
+      peakMb = Math.max(peakMb, peakOf(running.pid))
+      await sleep(250)
+    }
+    await judge.setQuota({ ...west(), clientId: 'kdr', quotas: { producer_byte_rate: null } })
+    const end = await running.ended
+    assert.equal(end.code, 0, end.stderr)
+    console.log(`peak memory: ${peakMb} MB`)
+    assert.ok(peakMb > 0 && peakMb <= PEAK_MB, `${peakMb} MB`)
+    await assertIdentical(judge, sides(), [topic])
+    row.saw(`its memory stayed below ${PEAK_MB} MB; identical`)
+  })
+})
+
+type Loaded = { readonly topic: string; readonly link: Link; readonly daemon: KdrProcess }
+
+/** A topic under load and a daemon of its own; afterwards both sides must be identical. `act` may hand over to another. */
+async function whileLoaded(act: (loaded: Loaded) => Promise<KdrProcess | void>): Promise<void> {
+  const { judge } = context
+  const topic = freshTopic('loaded')
+  await judge.createTopic({ ...east(), topic })
+  const link = makeLink({ name: freshLink(), ...sides(), inside: {}, settings: { topics: [topic] } })
+  const daemon = link.start('run', '-v')
+  let last = daemon
+  try {
+    await daemon.says(/behind/)
+    const { workload } = await judge.startWorkload({ ...east(), topic, rate: 100, lingerMs: 20 })
+    await waitFor(
+      async () => ((await judge.ends({ ...west(), topics: [topic] }).catch(() => []))[0]?.[2] ?? 0) > 0,
+      {
+        what: 'some records',
+      },
+    )
+    last = (await act({ topic, link, daemon })) ?? daemon
+    const { acknowledged } = await judge.stopWorkload({ workload })
+    assert.ok(acknowledged > 0)
+    const end = async (at: ReturnType<typeof east>) => (await judge.ends({ ...at, topics: [topic] }))[0]?.[2]
+    const wanted = await end(east())
+    await waitFor(async () => (await end(west())) === wanted, { what: `${topic} to be copied`, everyMs: 200 })
+    await assertIdentical(judge, sides(), [topic])
+    last.signal('SIGTERM')
+    const ended = await last.ended
+    assert.equal(ended.code, 0, ended.stderr)
+  } catch (error) {
+    console.error(`the end of what kdr said:\n${last.stderr.slice(-3000)}`)
+    throw error
+  } finally {
+    for (const each of [daemon, last]) each.signal('SIGKILL')
+  }
+}
+
+/** In MB, the most that it ever had in memory; 0 once it is gone. */
+function peakOf(pid: number): number {
+  try {
+    const kb = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
+    return Math.round(Number(kb ?? 0) / 1024)
+  } catch {
+    return 0
+  }
+}
