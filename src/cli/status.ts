@@ -98,7 +98,7 @@ function renderLink(link: LinkStatus, options: StatusOptions, style: Style): str
     style,
   )
   const hidden = sorted.length - shown.length
-  return `${head}\n${table}${hidden > 0 ? style.dim(`... and ${plural(hidden, 'topic')} more (--all)\n`) : ''}${troubles(link, style)}${warnings(link, style)}${leftAlone(link, style)}`
+  return `${head}\n${table}${hidden > 0 ? style.dim(`... and ${plural(hidden, 'topic')} more (--all)\n`) : ''}${troubles(link, style)}${warnings(link, style)}${losses(link, style)}${leftAlone(link, style)}`
 }
 
 /** The first of each kind of a topic, and how many partitions of it are meant. */
@@ -123,6 +123,16 @@ function troubles(link: LinkStatus, style: Style): string {
   return sentences.size === 0
     ? ''
     : `\n${[...sentences].map(sentence => `${style.red('✗')} ${sentence}\n`).join('')}`
+}
+
+/** Nobody should forget it; it is no trouble any more. */
+function losses({ topics, name }: LinkStatus, style: Style): string {
+  const lost = topics.flatMap(topic => topic.partitions).filter(({ lostRanges = 0 }) => lostRanges > 0)
+  if (lost.length === 0) return ''
+  const offsets = lost.reduce((total, { offsets: counts }) => total + (counts?.lost ?? 0), 0)
+  return style.dim(
+    `\nthe ledger: ${plural(offsets, 'offset')} of ${plural(lost.length, 'partition')} lost and accepted; which: kdr verify ${name}\n`,
+  )
 }
 
 function leftAlone({ forgotten }: LinkStatus, style: Style): string {

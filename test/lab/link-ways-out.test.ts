@@ -55,6 +55,7 @@ describe('ways out', { concurrency: 3 }, () => {
     )
     assert.match(now?.ledger?.[0]?.by ?? '', /^.+@.+$/)
     assert.deepEqual([now?.offsets?.lost, now?.offsets?.records, now?.cursor], [30, 30, 60])
+    assert.match((await link.run('status')).stdout, /the ledger: 30 offsets of 1 partition lost and accepted/)
     await verified(link, { identical: true, lost: 1 })
     const text = await link.run('verify', link.name)
     assert.match(text.stdout, /offsets 10 to 39 lost \(retention\), accepted by .*: it was old/)

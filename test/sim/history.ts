@@ -440,8 +440,6 @@ class History {
     if (reason === 'lost-to-retention') return retention
     const isForeign = ['foreign-write', 'unexpected-offset', 'overfilled', 'not-empty'].includes(reason)
     if (isForeign && this.#trouble.foreignWriter) return true
-    // A worker that is paused between asking and writing may undo its successor's record of a topic; the topic then stops.
-    if (reason === 'not-empty' && this.#trouble.pauses) return true
     // What was lost may show as the end of an epoch, as another record at an offset, or as one where the mirror has a marker.
     const isHistory = ['truncated', 'foreign-write', 'overfilled'].includes(reason)
     if (isHistory && this.#trouble.unclean) return true

@@ -62,6 +62,8 @@ function smallRun(queue: readonly PlannedOp[], limitBytes: number): PlannedBatch
   let bytes = 0
   for (const op of queue) {
     if (op.kind !== 'batch' || op.bytes.length > smallBytes || run.length >= most) break
+    // What fills a gap is counted as one.
+    if (op.fills !== undefined) break
     bytes += op.bytes.length
     if (bytes > limitBytes || op.leaderEpoch !== head.leaderEpoch || codecOf(op.bytes) !== codec) break
     run.push(op)

@@ -2,7 +2,8 @@
 // each with its outcome in the journal. A command that is met twice, because its end was not recorded, does no harm.
 import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
 import { closeEntry, readJournal, writeJournal } from '../../model/journal.ts'
-import { type AcceptedLoss, withLoss } from '../../model/ledger.ts'
+import { type AcceptedLoss, type Ledger, missingFrom, withLoss } from '../../model/ledger.ts'
+import { pauseKey, readPauses } from '../../model/pauses.ts'
 import {
   type CommandRecord,
   commandKey,
@@ -13,6 +14,7 @@ import {
   type PartitionLoss,
   readCommands,
   readLedger,
+  readPartition,
   readTopics,
   toRecord,
 } from '../../model/state-records.ts'
@@ -52,10 +54,12 @@ export class Commands {
     return isPolicy && fault?.reason === 'overfilled' && !this.#exhausted.has(topic)
   }
 
-  /** What was asked for since the last look. Throws KdrError('unreachable'). */
+  /** What was asked for since the last look. Throws KdrError('unreachable' | 'other-controller'). */
   async obey(): Promise<void> {
-    const { store, link, log, clock } = this.#context
+    const { store, link, log, clock, assertGeneration } = this.#context
     for (const [key, command] of readCommands(store, link)) {
+      // A worker that stood still and woke must not take what is meant for its successor.
+      await assertGeneration()
       const { state, outcome } = await this.#carryOut(command)
       if (state === 'later') continue
       log.event(state === 'done' ? 'info' : 'error', `${command.verb}: ${outcome}`, { ...command })
@@ -108,6 +112,8 @@ export class Commands {
     const record: ForgottenRecord = { targetTopicId, at, by, ...(reason === undefined ? {} : { reason }) }
     await store.put(forgottenKey(link, topic), toRecord('forgotten', record))
     await this.#unlearn(topic)
+    for (const { scope } of readPauses(store, link))
+      if (scope.topic === topic) await store.put(pauseKey(link, scope), undefined)
     return done(`topic "${topic}" at the target is no mirror any more; it is left alone`)
   }
 
@@ -141,7 +147,7 @@ export class Commands {
       ...(command.reason === undefined ? {} : { why: command.reason }),
       ...(command.acceptLogStart === true && cause === 'retention' ? { acceptLogStart: true } : {}),
     }
-    const logStart = await this.#ask(loss, accepted)
+    const logStart = await this.#ask(loss, known)
     if (typeof logStart !== 'number') return logStart
     const ledger = withLoss(known, accepted, logStart)
     if (ledger === undefined)
@@ -152,8 +158,8 @@ export class Commands {
   }
 
   /** Whether the logs still stand as they did when the loss was accepted; the mirror's log start. */
-  async #ask(loss: PartitionLoss, { acceptLogStart }: AcceptedLoss): Promise<number | Outcome> {
-    const { reads } = this.#context
+  async #ask(loss: PartitionLoss, known: Ledger): Promise<number | Outcome> {
+    const { reads, store, link } = this.#context
     const where = `"${loss.topic}/${loss.partition}"`
     if (this.#copies.isCopying(loss)) return refused(`${where} is being copied: nothing is to be accepted`)
     const [end, targetStart, sourceStart] = await Promise.all([
@@ -162,9 +168,10 @@ export class Commands {
       reads.sourceStart(loss),
     ])
     if ([end, targetStart, sourceStart].some(({ code }) => code !== KafkaCode.NONE)) return LATER
-    // Accepted before, and partly filled since: now the older records may go too.
-    const isUnderWay = acceptLogStart === true && end.offset > loss.from && end.offset < loss.to
-    if (end.offset !== loss.from && !isUnderWay)
+    // Below its origin nothing was ever to be copied. What lies between was accepted before; it may be partly filled.
+    const cursor = Math.max(end.offset, readPartition(store, link, loss)?.origin ?? 0)
+    const between = { from: Math.min(cursor, loss.from), to: Math.max(cursor, loss.from) }
+    if (cursor >= loss.to || missingFrom(known, between).length > 0)
       return refused(`${where}: the mirror ends at ${end.offset} by now, not at ${loss.from}`)
     if (loss.cause === 'retention' && sourceStart.offset < loss.to)
       return refused(`${where}: the source begins at ${sourceStart.offset}, not at ${loss.to}`)

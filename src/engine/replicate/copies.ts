@@ -184,6 +184,8 @@ export class Copies {
       hold(driven, pause)
       return
     }
+    // Accepted by a worker that was the link's before this one.
+    if (copy.fault?.loss !== undefined && copy.ledger !== readLedger(store, link, copy)) this.onAccepted(copy)
     const isStopped = copy.state === 'faulted' && driven.topicFault === undefined
     if (driven.driving !== undefined || isStopped) return
     driven.topicFault = undefined

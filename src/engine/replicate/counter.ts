@@ -60,7 +60,8 @@ export class OffsetCounter {
       seeded: before.seeded + gaps.seeded,
       lost: lostBelow(ledger, cursor),
     }
-    return { ...counted, uncounted: cursor - sumOf(counted) }
+    // A batch may be acknowledged before the one that it follows: it is counted, and the cursor is not there yet.
+    return { ...counted, uncounted: Math.max(0, cursor - sumOf(counted)) }
   }
 
   #add({ markers, aborted, missing }: GapCounts): void {

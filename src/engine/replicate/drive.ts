@@ -109,7 +109,8 @@ async function attempt(
       const trimmed = await parts.seeder.trim(copy, seededTo)
       if (trimmed.kind === 'again') return { kind: 'wait', cause: trimmed.cause, ...withCode(trimmed.code) }
     }
-    const lost = lossAt(copy.ledger, anchored.offset)
+    // Below its origin nothing was ever to be copied.
+    const lost = lossAt(copy.ledger, Math.max(anchored.offset, copy.origin))
     const how = lost === undefined ? 'gap' : planLoss(context, copy, { from: anchored.offset, loss: lost })
     if (how === 'seed') return await seedOver(context, copy, parts, { anchored, to: lost?.to ?? 0 })
     if (how !== 'gap') return { kind: 'fault', fault: how }
