@@ -16,13 +16,15 @@ type Bounds = {
 }
 
 /**
- * By what a batch costs: 0.5 µs where records are only copied, 3 µs with lz4 and snappy. With gzip and zstd it is 15 to
- * 25 µs, nearly all of it for setting up a decompressor: it would hold up everything else, so these pass through.
+ * As measured (CPU seconds of kdr and of the target broker, passed through and coalesced): 100 MB in batches of 4 KB 4.2 and
+ * 5.2, 2.0 and 0.6; 200 MB in batches of 16 KB 4.8 and 4.0, 3.7 and 1.4; 60 MB of records with lz4 in batches of 4 KB 3.2
+ * and 2.6, 2.8 and 0.6. With gzip and zstd a tiny batch takes 15 to 25 µs, nearly all of it to set up a decompressor, and
+ * thousands in a row would hold up everything else: these pass through.
  */
 const BOUNDS: Readonly<Record<CodecName, Bounds>> = {
   none: { smallBytes: 16 * 1024, most: 8_000 },
-  lz4: { smallBytes: 1024, most: 500 },
-  snappy: { smallBytes: 1024, most: 500 },
+  lz4: { smallBytes: 4 * 1024, most: 500 },
+  snappy: { smallBytes: 4 * 1024, most: 500 },
   gzip: { smallBytes: 0, most: 0 },
   zstd: { smallBytes: 0, most: 0 },
 }
