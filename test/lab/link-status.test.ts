@@ -279,7 +279,7 @@ async function transactionWith(
       const transaction = (await partitionOf(link, topic))?.transaction
       return transaction?.kind === kind && transaction
     },
-    { what: `a transaction of ${topic} that is ${kind}`, everyMs: 1_000 },
+    { what: `a transaction of ${topic} that is ${kind}`, everyMs: 1_000, timeoutMs: 180_000 },
   )
 }
 
@@ -304,6 +304,6 @@ async function mirrored(
 async function waitForReason(link: Link, topic: string, reason: string): Promise<StatusPartition> {
   return await waitFor(
     async () => (await statusOf(link)).find(each => each.topic === topic && each.reason === reason),
-    { what: `${topic} to be ${reason}`, everyMs: 1_000 },
+    { what: `${topic} to be ${reason}`, everyMs: 1_000, timeoutMs: 180_000 },
   )
 }
