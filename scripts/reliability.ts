@@ -14,7 +14,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { RowResult } from '../test/support/fault-rows.ts'
 import { FAULT_TABLE, type FaultTableRow } from '../test/support/fault-table.ts'
-import { FOUND_ON_BROKERS } from '../test/support/track-record.ts'
+import { FOUND_ON_BROKERS, SEED_FIXES } from '../test/support/track-record.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const RESULTS = join(ROOT, 'docs/reliability.json')
@@ -108,7 +108,7 @@ function trackRecord(): string[] {
     ...FOUND_ON_BROKERS.map(({ bug, by, fix }) => `| ${bug} | \`${by}\` | ${fix} |`),
     ...seeds.map(
       ({ seed, found, fix }) =>
-        `| ${found} | simulation: \`node test/sim/main.ts --seed ${seed}\` | ${fix ?? ''} |`,
+        `| ${found} | simulation: \`node test/sim/main.ts --seed ${seed}\` | ${fix ?? SEED_FIXES[seed] ?? ''} |`,
     ),
     '',
   ]

@@ -25,6 +25,31 @@ export const FOUND_ON_BROKERS: readonly Found[] = [
     fix: 'Such a mirror is `delete` for as long as its log start is moved; `--once` looks at faults last.',
   },
   {
+    bug: 'WriteTxnMarkers was waited for in vain: a broker never answers it when its last entry is skipped after others were not.',
+    by: 'simulated histories played on real brokers',
+    fix: 'The last entry of such a request holds all of its partitions.',
+  },
+  {
+    bug: 'One partition without a topic id made the fetch of all partitions of its broker fail.',
+    by: 'simulated histories played on real brokers',
+    fix: 'A topic that has vanished keeps its id; the broker says of it alone that it is gone.',
+  },
+  {
+    bug: '`kdr link recopy`, given while no kdr ran, had no effect on a topic that had been stopped as recreated.',
+    by: 'test/lab/faults/source-topics.test.ts (S09)',
+    fix: 'Commands are carried out for every topic that the link remembers, whether or not it is copied now.',
+  },
+  {
+    bug: 'Messages in the formats before Kafka 0.11 were copied one for each fetch, and their checksums were not looked at.',
+    by: 'test/lab/faults/source-topics.test.ts (S20)',
+    fix: 'All of an answer are taken, and each must match its checksum.',
+  },
+  {
+    bug: 'The key `rack` of the config was accepted without a word, and had no effect.',
+    by: 'test/lab/faults/source-leaders.test.ts (S27)',
+    fix: '`kdr config check` says that it is of a later release.',
+  },
+  {
     bug: 'A mirror topic that the target refused was shown as waiting, and `kdr status` ended with 0.',
     by: 'test/lab/link-exits.test.ts',
     fix: 'It is faulted as `target-refuses`.',
@@ -35,3 +60,19 @@ export const FOUND_ON_BROKERS: readonly Found[] = [
     fix: 'Fetch and Produce name the recorded topic ids; an anchor holds only while both names still lead to them.',
   },
 ]
+
+/** Fixes of seeds that do not name theirs. */
+export const SEED_FIXES: Readonly<Record<number, string>> = {
+  11: 'The cursor never passes a batch in flight, in whichever order answers come.',
+  36: 'A connection that dies frees all copies that use it.',
+  103: 'When a fetch ends, its partition is offered to whichever broker leads it by then.',
+  37: 'What was copied is followed by the epochs of records; markers do not count.',
+  2: 'The offset at which a copy began is remembered; only what lies above it can be lost.',
+  47: 'What was seeded is trimmed before anything is copied, also after a restart.',
+  1154: 'An epoch is forgotten only when its offsets are planned anew.',
+  1975: 'An epoch is forgotten only when its offsets are planned anew.',
+  478: 'A worker that has not beaten for a while asks whether the link is still its own before each write.',
+  13180: 'An anchor plans from where the source has shown what stands there.',
+  10592: 'An anchor plans from where the source has shown what stands there.',
+  185: "Every batch that the anchor sees must be the link's own.",
+}
