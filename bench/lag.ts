@@ -47,6 +47,9 @@ type Streaming = { readonly topic: string; readonly programs: readonly Program[]
 
 async function streamThrough(stage: Stage, of: LagCase, { topic, programs }: Streaming): Promise<LagFigures> {
   const { judge } = stage
+  // The stream begins when the contender is at work everywhere, so that it has no backlog to begin with.
+  await judge.produce({ ...stage.sourceAt, topic, count: of.partitions })
+  await awaitTarget({ stage, programs, topic, sum: of.partitions })
   const { workload } = await judge.startWorkload({
     ...stage.sourceAt,
     topic,
@@ -54,17 +57,13 @@ async function streamThrough(stage: Stage, of: LagCase, { topic, programs }: Str
     sizeBytes: of.recordBytes,
   })
   try {
-    await awaitTarget({ stage, programs, topic, sum: 1 })
     const { lag } = await judge.startLag({ source: stage.sourceAt, target: stage.targetAt, topic, workload })
-    await awaitCaughtUp(stage, lag, of.recordsPerSecond)
-    await sleep(of.warmUpSeconds * 1_000)
-    const fromMs = Date.now()
-    const { sent: from } = await judge.workload({ workload })
-    await sleep(of.seconds * 1_000)
-    const { sent: to } = await judge.workload({ workload })
-    const toMs = Date.now()
-    await awaitSeen(stage, lag, to)
+    const span = await passSpan(stage, of, { lag, workload }).catch(async (error: unknown) => {
+      await judge.stopLag({ lag, from: 0, to: 0 })
+      throw error
+    })
     for (const program of programs) program.check()
+    const { from, to, fromMs, toMs } = span
     const report = await judge.stopLag({ lag, from, to })
     // Those that never came would be the slowest: without them the percentiles would flatter.
     if (report.missing > 0)
@@ -75,12 +74,34 @@ async function streamThrough(stage: Stage, of: LagCase, { topic, programs }: Str
   }
 }
 
-/** Of what was written while the contender started: its lag is not the one of a steady stream. */
-async function awaitCaughtUp({ judge }: Stage, lag: string, recordsPerSecond: number): Promise<void> {
-  await waitUntil(async () => {
-    const { source, target } = await judge.lagSeen({ lag })
-    return target > 0 && source - target < recordsPerSecond
+type Handles = { readonly lag: string; readonly workload: string }
+type Span = { readonly from: number; readonly to: number; readonly fromMs: number; readonly toMs: number }
+
+/** Until the records that count have been written, and seen. */
+async function passSpan(stage: Stage, of: LagCase, handles: Handles): Promise<Span> {
+  const sent = async (): Promise<number> => (await stage.judge.workload(handles)).sent
+  await sleep(of.warmUpSeconds * 1_000)
+  await awaitCaughtUp(stage, of, handles)
+  const fromMs = Date.now()
+  const from = await sent()
+  await sleep(of.seconds * 1_000)
+  const to = await sent()
+  const toMs = Date.now()
+  await awaitSeen(stage, handles.lag, to)
+  return { from, to, fromMs, toMs }
+}
+
+/** With what came while it was cold: the lag of a backlog is not the one of a steady stream. */
+async function awaitCaughtUp(
+  { judge }: Stage,
+  { recordsPerSecond }: LagCase,
+  { lag, workload }: Handles,
+): Promise<void> {
+  const isSteady = await waitUntil(async () => {
+    const { sent } = await judge.workload({ workload })
+    return sent - (await judge.lagSeen({ lag })).target < recordsPerSecond
   })
+  if (!isSteady) throw new Error(`it did not catch up with ${recordsPerSecond} records a second in time`)
 }
 
 /** What is still missing then is told by the report. */
@@ -88,9 +109,14 @@ async function awaitSeen({ judge }: Stage, lag: string, count: number): Promise<
   await waitUntil(async () => (await judge.lagSeen({ lag })).target >= count)
 }
 
-async function waitUntil(isReached: () => Promise<boolean>): Promise<void> {
+/** False when it was not so in time. */
+async function waitUntil(isReached: () => Promise<boolean>): Promise<boolean> {
   const deadline = Date.now() + SETTLE_MS
-  while (!(await isReached()) && Date.now() < deadline) await sleep(100)
+  while (!(await isReached())) {
+    if (Date.now() > deadline) return false
+    await sleep(100)
+  }
+  return true
 }
 
 /** In percent of one core, and the largest memory so far. */
