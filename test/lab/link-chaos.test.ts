@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict'
 import { describe, test, type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { faultRow } from '../support/fault-rows.ts'
 import { freshTopic, waitFor, withLab } from '../support/lab.ts'
 import {
   adminOf,
@@ -62,7 +63,7 @@ describe('with cluster rights at the target', () => {
     })
   })
 
-  test(`${KILLS} × kill -9 of kdr at random moments under load`, async t => {
+  faultRow('P01', 'kill -9 of kdr at random moments under load', async (row, t) => {
     const random = seeded(t)
     const load = await startLoad()
     const link = linkOf(load)
@@ -75,46 +76,69 @@ describe('with cluster rights at the target', () => {
       await daemon.ended
     }
     const daemon = link.start('run', '-v')
+    row.did(
+      'killed kdr at random moments, again and again, under load: fresh records, records two days old, transactions, single records',
+    )
     await settle({ load, link, daemon })
+    row.saw(
+      'the last one catches up; identical to a Java consumer, and nothing that was acknowledged is missing',
+    )
   })
 
-  test('target leaders stopped and killed one by one, and a follower paused, under load', async t => {
-    const random = seeded(t)
-    const load = await startLoad()
-    const link = linkOf(load)
-    const daemon = link.start('run', '-v')
-    await daemon.says(/record.* behind/)
-    for (let round = 0; round < ROUNDS; round++) await breakTarget(random)
-    await settle({ load, link, daemon })
-  })
+  faultRow(
+    'T01',
+    'target leaders stopped and killed one by one, and a follower paused, under load',
+    async (row, t) => {
+      const random = seeded(t)
+      const load = await startLoad()
+      const link = linkOf(load)
+      const daemon = link.start('run', '-v')
+      await daemon.says(/record.* behind/)
+      for (let round = 0; round < ROUNDS; round++) await breakTarget(random)
+      row.did(
+        'stopped one of three target brokers, killed another, and paused the third, one after the other, under load: fresh records, records two days old, transactions, single records',
+      )
+      await settle({ load, link, daemon })
+      row.saw(
+        'it goes on by itself; identical to a Java consumer, and nothing that was acknowledged is missing',
+      )
+    },
+  )
 
   const isLonger = suite !== 'short'
-  test('kdr stands still, another takes over, the first wakes and gives way', {
-    skip: !isLonger && 'in make test-full',
-  }, async t => {
-    const random = seeded(t)
-    const load = await startLoad()
-    const link = linkOf(load)
-    let daemon = link.start('run', '-v')
-    await daemon.says(/record.* behind/)
-    for (let round = 0; round < ROUNDS; round++) {
-      await sleep(random.between(0, 2000))
-      daemon.signal('SIGSTOP')
-      const next = link.start('run', '-v')
-      // It wakes while the other takes over, or when that copies already.
-      if (random.chance(0.7)) await next.says(/record.* behind/)
-      else await sleep(random.between(4000, 8000))
-      daemon.signal('SIGCONT')
-      // Whichever gives way says so, and the other one goes on.
-      const [loser, winner] = await Promise.race([
-        daemon.ended.then(end => [end, next] as const),
-        next.ended.then(end => [end, daemon] as const),
-      ])
-      assert.equal(loser.code, 13, loser.stderr)
-      daemon = winner
-    }
-    await settle({ load, link, daemon })
-  })
+  faultRow(
+    'P02',
+    'kdr stands still, another takes over, the first wakes',
+    { suite: 'full' },
+    async (row, t) => {
+      const random = seeded(t)
+      const load = await startLoad()
+      const link = linkOf(load)
+      let daemon = link.start('run', '-v')
+      await daemon.says(/record.* behind/)
+      for (let round = 0; round < ROUNDS; round++) {
+        await sleep(random.between(0, 2000))
+        daemon.signal('SIGSTOP')
+        const next = link.start('run', '-v')
+        // It wakes while the other takes over, or when that copies already.
+        if (random.chance(0.7)) await next.says(/record.* behind/)
+        else await sleep(random.between(4000, 8000))
+        daemon.signal('SIGCONT')
+        // Whichever gives way says so, and the other one goes on.
+        const [loser, winner] = await Promise.race([
+          daemon.ended.then(end => [end, next] as const),
+          next.ended.then(end => [end, daemon] as const),
+        ])
+        assert.equal(loser.code, 13, loser.stderr)
+        daemon = winner
+      }
+      row.did(
+        'stopped kdr (SIGSTOP) under load, started another one for the link, and let the first go on while or after the other took over',
+      )
+      await settle({ load, link, daemon })
+      row.saw('one of the two gives way (exit 13), the other goes on; identical to a Java consumer')
+    },
+  )
 
   test('the source restarted and killed under load', { skip: !isLonger && 'in make test-full' }, async t => {
     const random = seeded(t)

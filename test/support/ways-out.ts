@@ -89,16 +89,16 @@ export async function producerOf(link: Link, target: Cluster): Promise<ProducerS
   }
 }
 
-/** Appends one batch of `count` records to partition 0 as that producer, in its next sequence. */
+/** Appends one batch of `count` records to partition 0 as that producer, in its next sequence. `isNew`: it has none yet. */
 export async function appendAs(
   cluster: Cluster,
   topic: string,
-  { producer, count }: { producer: ProducerStamp; count: number },
+  { producer, count, isNew = false }: { producer: ProducerStamp; count: number; isNew?: boolean },
 ): Promise<{ code: number; baseOffset: number }> {
   const { topics } = await cluster.describe()
   const found = topics.get(topic)
   const at = { topic, partition: 0 }
-  const [state] = await cluster.producers([at])
+  const [state] = isNew ? [] : await cluster.producers([at])
   const own = state?.producers.find(each => each.producerId === producer.producerId)
   const batch = recordCodec.encode({
     codec: 'none',

@@ -8,7 +8,7 @@ import { splitBatches } from '../../model/batch.ts'
 import { type Anchor, anchor, type AnchorResult } from './anchor.ts'
 import type { LinkContext } from './context.ts'
 import { checkFilling } from './estimate.ts'
-import { fenced, isFenced, lossOf, refusal } from './faults.ts'
+import { fenced, isFenced, lostAtTarget, lossOf, refusal } from './faults.ts'
 import type { Fetchers } from './fetchers.ts'
 import type { Break } from './hooks.ts'
 import type { AppendLanes } from './lanes.ts'
@@ -91,6 +91,8 @@ async function attempt(
     const anchored = await anchor(context, copy, copy.isUnguarded ? PRODUCE_TIMEOUT_MS : SETTLE_MS)
     if (anchored.kind !== 'anchored') return anchored
     copy.isUnguarded = false
+    if (copy.isAnchored && anchored.offset < copy.appended)
+      context.log.event('warn', lostAtTarget(copy, anchored.offset, copy.appended), { link: context.link })
     copy.isAnchored = true
     copy.appended = anchored.offset
     copy.targetLogStart = anchored.targetLogStart

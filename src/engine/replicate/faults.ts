@@ -98,6 +98,14 @@ export function truncated(where: Where, at: { epoch: number; endsAt: number; end
   }
 }
 
+/** No fault: what is left is the source's, and the rest is copied again. But whoever has read it there must know. */
+export function lostAtTarget(where: Where, end: number, acknowledged: number): string {
+  return (
+    `"${where.name}": the target lost offsets ${end} to ${acknowledged - 1} that it had acknowledged (an unclean election, or ` +
+    `a restored disk); they are copied again`
+  )
+}
+
 /** Codes that say: somebody else has this link's producer id under a newer epoch, or its slot under a newer generation. */
 export function isFenced(code: number | undefined): boolean {
   return (

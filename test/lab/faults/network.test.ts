@@ -2,10 +2,18 @@
 // (src/lab/line.ts); the judge comes directly.
 
 import assert from 'node:assert/strict'
+import { cpSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { killBroker, startBroker } from '../../../src/lab/broker.ts'
+import { nodeDir } from '../../../src/lab/cluster.ts'
 import { type Line, openLines } from '../../../src/lab/lab.ts'
+import { findPorts } from '../../../src/lab/ports.ts'
+import type { ProcessMark } from '../../../src/lab/processes.ts'
+import { readState } from '../../../src/lab/state.ts'
 import { faultRow } from '../../support/fault-rows.ts'
+import type { At } from '../../support/judge.ts'
 import { freshTopic, patience, waitFor, withLab } from '../../support/lab.ts'
 import {
   adminOf,
@@ -311,6 +319,85 @@ faultRow('P11', 'links in a circle', async row => {
   )
 })
 
+faultRow(
+  'T17',
+  'the target restored from a copy of its disks: its cluster id lives twice',
+  { suite: 'full' },
+  async row => {
+    const { judge } = context
+    const [listener] = context.cluster('west').lines
+    await whileMirroring({}, async ({ topic, daemon }) => {
+      row.did(
+        "copied the target's disk while it ran (10 records copied), wrote 10 more records, and started the copy beside the original",
+      )
+      const copy = await copyOfWest()
+      try {
+        await judge.produce({ ...east(), topic, count: 10 })
+        await copied(topic)
+        await copy.start()
+        row.did("the target's address leads to the copy from now on")
+        lineTo('west').lead({ host: '127.0.0.1', port: copy.linePort })
+        lineTo('west').reset()
+        await daemon.says(
+          new RegExp(`"${topic}/0": the target lost offsets 10 to 19 that it had acknowledged`),
+        )
+        row.saw('it says that the target lost offsets 10 to 19 that it had acknowledged')
+        await judge.produce({ ...east(), topic, count: 5 })
+        await copied(topic, { bootstrap: copy.bootstrap })
+        row.saw('it copies them, and what came meanwhile, to the copy: identical')
+
+        row.did('the address leads to the original again')
+        lineTo('west').lead({ host: '127.0.0.1', port: listener?.port ?? 0 })
+        lineTo('west').reset()
+        await daemon.says(new RegExp(`"${topic}/0": the target lost offsets 20 to 24`))
+        await copied(topic)
+        row.saw(
+          'the same, for offsets 20 to 24: identical. A kdr that is started anew cannot tell the two apart, and copies what the one at that address lacks',
+        )
+      } finally {
+        lineTo('west').lead({ host: '127.0.0.1', port: listener?.port ?? 0 })
+        await copy.kill()
+      }
+    })
+  },
+)
+
+/** A broker of its own on a copy of the disk of `west`, with the same cluster and node id, and the same advertised line. */
+async function copyOfWest() {
+  const { dir } = context.lab
+  const record = readState(dir).clusters.find(({ name }) => name === 'west')
+  const node = record?.brokers[0]
+  assert.ok(record !== undefined && node !== undefined)
+  const home = join(dir, 'west', 'copy')
+  cpSync(nodeDir(dir, 'west', node.id), home, { recursive: true, filter: path => !path.endsWith('.lock') })
+  const ports = await findPorts(3)
+  const [port = 0, controllerPort = 0, linePort = 0] = ports
+  const moved = new Map([
+    [node.port, port],
+    [node.controllerPort, controllerPort],
+    [node.line?.port ?? 0, linePort],
+  ])
+  const file = join(home, 'server.properties')
+  const text = readFileSync(file, 'utf8')
+    .replaceAll(
+      /(127\.0\.0\.1):(\d+)/g,
+      (whole, host: string, old: string) => `${host}:${moved.get(Number(old)) ?? old}`,
+    )
+    .replace(/^log\.dirs=.*$/m, `log.dirs=${join(home, 'data')}`)
+  writeFileSync(file, text)
+  let mark: ProcessMark | undefined
+  return {
+    bootstrap: `127.0.0.1:${port}`,
+    linePort,
+    start: async () => {
+      mark = await startBroker({ name: 'west/copy', dir: home, distribution: record })
+    },
+    kill: async () => {
+      if (mark !== undefined) await killBroker(mark)
+    },
+  }
+}
+
 type Mirroring = { readonly topic: string; readonly link: Link; readonly daemon: KdrProcess }
 
 function linkWith(changes: Partial<LinkSpec>): Link {
@@ -339,19 +426,20 @@ async function whileMirroring(
   }
 }
 
-async function copied(topic: string): Promise<void> {
+async function copied(topic: string, target: At = west()): Promise<void> {
   const { judge } = context
   const end = async (at: ReturnType<typeof east>) =>
     (await judge.ends({ ...at, topics: [topic] }).catch(() => []))[0]?.[2]
   const wanted = await end(east())
-  await waitFor(async () => (await end(west())) === wanted, {
+  await waitFor(async () => (await end(target)) === wanted, {
     what: `${topic} to be copied`,
     everyMs: 200,
     timeoutMs: patience(90_000),
   })
   // Nothing is on its way any more that could land behind.
   await sleep(300)
-  await assertIdentical(judge, { source: context.cluster('east'), target: context.cluster('west') }, [topic])
+  const comparison = await judge.compare({ a: east(), b: target, topics: [topic] })
+  assert.ok(comparison.identical, JSON.stringify(comparison))
 }
 
 async function topicsEverywhere(): Promise<string[][]> {
