@@ -10,6 +10,11 @@ export type Found = {
 
 export const FOUND_ON_BROKERS: readonly Found[] = [
   {
+    bug: 'Each answer of the source that held nothing new erased what was known of its leader epochs: after an unclean election an idle partition was stopped as `foreign-write`, or, where the source had grown beyond it again, only the last batch was compared.',
+    by: 'test/lab/faults/source-leaders.test.ts (S03)',
+    fix: 'Only what is planned anew replaces epochs.',
+  },
+  {
     bug: 'After a restart of a target broker, or ten idle minutes, a partition whose connection had been closed while nothing was in flight stood still for ever.',
     by: 'test/lab/link-chaos.test.ts',
     fix: 'A closed connection makes all copies that use it anchor anew.',

@@ -20,8 +20,10 @@ export class LineageKeeper {
    * here: until then what they name may yet land.
    */
   extend(ops: readonly PlannedOp[]): boolean {
-    const from = ops[0]?.base ?? 0
-    const extended = this.entries.filter(([, first]) => first < from)
+    const [head] = ops
+    // An answer without news plans nothing anew.
+    if (head === undefined) return false
+    const extended = this.entries.filter(([, first]) => first < head.base)
     for (const op of ops) {
       const newest = extended.at(-1)?.[0] ?? -1
       if (op.kind === 'batch' && op.leaderEpoch > newest) extended.push([op.leaderEpoch, op.base])

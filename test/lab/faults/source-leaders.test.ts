@@ -144,6 +144,8 @@ describe('leaders of the source', () => {
       await cluster.stop(1)
       await produce(5)
       await copiedUpTo(copied, 15)
+      // So that kdr has had answers without news.
+      await sleep(1_500)
       row.did(
         'killed the second, started the first, elected it uncleanly, wrote 3 records to offsets 10 to 12',
       )
