@@ -8,7 +8,7 @@ import { splitBatches } from '../../model/batch.ts'
 import { type Anchor, anchor, type AnchorResult } from './anchor.ts'
 import type { LinkContext } from './context.ts'
 import { checkFilling } from './estimate.ts'
-import { fenced, isFenced, lostAtTarget, lossOf, refusal } from './faults.ts'
+import { fenced, isFenced, lostAtTarget, lossOf, noRights, refusal } from './faults.ts'
 import type { Fetchers } from './fetchers.ts'
 import type { Break } from './hooks.ts'
 import type { AppendLanes } from './lanes.ts'
@@ -280,7 +280,7 @@ function fail({ log }: LinkContext, copy: PartitionCopy, fault: Fault): void {
 }
 
 function waitFor(
-  { clock, log, link }: LinkContext,
+  { clock, log, link, source, target }: LinkContext,
   copy: PartitionCopy,
   doubts: Doubts,
   result: { cause: string; code?: number },
@@ -289,16 +289,14 @@ function waitFor(
   if (isRights(result.code)) {
     if (copy.fault?.reason !== 'no-rights') log.event('warn', sentence, { link, reason: 'no-rights' })
     copy.state = 'waiting'
-    copy.fault = {
-      reason: 'no-rights',
-      sentence: `${sentence}. The README lists the rights that kdr needs`,
-    }
+    copy.fault = noRights(copy, sentence, { source: source.name, target: target.name })
     return
   }
   if (doubts.waitingMs(clock.monotonic()) < PATIENCE_MS) return
   copy.state = 'waiting'
   copy.note = sentence
-  copy.fault = result.code === undefined ? { reason: 'unreachable', sentence } : undefined
+  const isAway = result.code === undefined || result.code === KafkaCode.LEADER_NOT_AVAILABLE
+  copy.fault = isAway ? { reason: 'unreachable', sentence } : undefined
 }
 
 /** The same doubt again and again, without an end in sight: the state says what for. */

@@ -98,6 +98,22 @@ export function truncated(where: Where, at: { epoch: number; endsAt: number; end
   }
 }
 
+/** `sentence` says what was refused, and by which side. */
+export function noRights(
+  { topic }: Where,
+  sentence: string,
+  names: { readonly source: string; readonly target: string },
+): Fault {
+  const isSource = sentence.includes('the source answers')
+  const [name, operations] = isSource ? [names.source, 'Read'] : [names.target, 'Read --operation Write']
+  return {
+    reason: 'no-rights',
+    sentence:
+      `${sentence}. The README lists the rights that kdr needs; for this topic at "${name}", with kdr's principal: ` +
+      `kafka-acls --add --allow-principal User:PRINCIPAL --operation ${operations} --topic ${topic}. It then goes on by itself`,
+  }
+}
+
 /** No fault: what is left is the source's, and the rest is copied again. But whoever has read it there must know. */
 export function lostAtTarget(where: Where, end: number, acknowledged: number): string {
   return (

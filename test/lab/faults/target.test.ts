@@ -3,11 +3,11 @@
 
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { describe } from 'node:test'
+import { describe, test } from 'node:test'
 import { faultRow } from '../../support/fault-rows.ts'
 import { freshTopic, patience, waitFor, withLab } from '../../support/lab.ts'
 import { adminOf, assertIdentical, type KdrProcess, type Link, makeLink } from '../../support/link.ts'
-import { appendAs, connectTo, freshLink, partitionsOf } from '../../support/ways-out.ts'
+import { appendAs, connectTo, freshLink, partitionsOf, stoppedPartition } from '../../support/ways-out.ts'
 
 const context = withLab([
   { name: 'east' },
@@ -86,6 +86,23 @@ describe('a target of three brokers', { concurrency: 1 }, () => {
       await inSync(topic)
       await copied(topic)
       row.saw('it goes on by itself when the follower is back: identical')
+    })
+  })
+
+  test('unreachable: the broker of a mirror hangs; it goes on by itself', async () => {
+    const { judge } = context
+    const target = context.cluster('west')
+    await whileMirroring({}, async ({ topic, link, daemon }) => {
+      const { partitions } = await judge.describeTopic({ ...west(), topic })
+      const leader = partitions[0]?.leader ?? 0
+      await target.pause(leader)
+      await judge.produce({ ...east(), topic, count: 10 })
+      const stopped = await stoppedPartition(link, topic, 'unreachable')
+      assert.equal(stopped.state, 'waiting')
+      assert.match(stopped.sentence, /trying again/)
+      assert.equal(daemon.hasEnded, false)
+      await target.resume(leader)
+      await copied(topic)
     })
   })
 
