@@ -17,9 +17,12 @@ export const BUSY_WAITS_MS = [100, 10] as const
 export const QUIET_WAIT_MS = 500
 export const FETCH_BYTES = 8 * 1024 * 1024
 export const FETCH_PARTITION_BYTES = 1024 * 1024
-/** Fetched and not yet acknowledged, of one partition, and of the whole link. */
+/**
+ * Fetched and not yet acknowledged, of one partition, and of the whole link. Requests and answers on the way are copies of
+ * it, so that a worker takes some multiple of the latter: below 400 MB in all (test/lab/link-memory.test.ts).
+ */
 export const PARTITION_BUFFER_BYTES = 4 * 1024 * 1024
-export const LINK_BUFFER_BYTES = 96 * 1024 * 1024
+export const LINK_BUFFER_BYTES = 32 * 1024 * 1024
 
 /** Between the two equal reads of an end while anchoring. */
 export const SETTLE_MS = 150
