@@ -65,7 +65,7 @@ export async function anchor(
   const tail = await readTail(context, copy, end)
   if (tail.kind !== 'tail') return tail
   if (tail.foreign !== undefined) return fault(foreignWrite(copy, tail.foreign.header))
-  const lost = await checkLineage(context, copy, { end, last: tail.last, source: sourceEnd })
+  const lost = await checkLineage(context, copy, { end, tail, source: sourceEnd })
   if (lost !== undefined) return lost
   const isFresh = !copy.lineage.hasBegun && copy.adoptedUpTo === 0
   const gone = { from: Math.max(end, copy.origin), to: start.offset }
@@ -155,14 +155,19 @@ async function settle(
 async function checkLineage(
   { reads }: LinkContext,
   copy: PartitionCopy,
-  { end, last, source }: { end: number; last: RawBatch | undefined; source: { readonly offset: number } },
+  { end, tail, source }: { end: number; tail: Tail; source: { readonly offset: number } },
 ): Promise<AnchorResult | undefined> {
+  const { last, seenFrom } = tail
   const dataEnd = last === undefined ? 0 : last.header.lastOffset + 1
   // What fills an accepted loss was never at the source, under any epoch.
   const copied = lossAt(copy.ledger, dataEnd - 1)?.from ?? dataEnd
   const epoch = epochBefore(copy.lineage.entries, copied)
-  // Nothing copied is left to compare: the end is all that is known, and step 4 looks at what stands below it.
-  if (epoch < 0) return source.offset < end ? fault(shorterSource(copy, end, source.offset)) : undefined
+  if (epoch < 0) {
+    // Nothing copied is left to compare: the end is all that is known, and step 4 looks at what stands below it. Where only
+    // markers stand above the source's end they are a surplus, which the source's next offsets will absorb or not.
+    const isSurplus = last === undefined && seenFrom <= source.offset
+    return source.offset < end && !isSurplus ? fault(shorterSource(copy, end, source.offset)) : undefined
+  }
   const answer = await reads.sourceEpochEnd({ topic: copy.topic, partition: copy.partition, epoch })
   if (answer.code !== KafkaCode.NONE) return wait(`the source answers ${codeName(answer.code)}`, answer.code)
   // -1: it knows no epoch so high; it has forgotten a part of its history.
