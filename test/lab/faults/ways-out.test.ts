@@ -52,7 +52,8 @@ const BARE_USER = { username: 'app', password: LAB_USERS.app }
 let link: Link
 let daemon: KdrProcess
 
-test('given the rights', async () => {
+// Not a test: those of one row are run without the others.
+before(async () => {
   const { judge } = context
   const bare = BARE_TARGET_ACLS.map(acl => ({ ...acl, principal: `User:${BARE_USER.username}` }))
   await judge.createAcls({ ...west(), acls: [...BARE_TARGET_ACLS, MARKER_ACL, ...bare] })
