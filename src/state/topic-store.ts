@@ -1,7 +1,8 @@
 // `_kdr.state`: a compacted topic of one partition on the target, one JSON record per key. Puts made while a write is
 // under way travel together in the next one. A record is a whole value, so writing it again after a doubt does no harm:
-// unlike data, state may be resent.
-import { splitBatches } from '../model/batch.ts'
+// unlike data, state may be resent. But what was given up must not land behind what was written later: each store writes
+// with a producer id of its own, and after every doubt with a newer epoch, under which a broker refuses what is late.
+import { type ProducerStamp, splitBatches } from '../model/batch.ts'
 import { findKdrError, InvariantViolation, KdrError } from '../model/errors.ts'
 import { codeName, isAuthorization, isLeaderChange, KafkaCode } from '../model/kafka-codes.ts'
 import { assertVersion } from '../model/versioned.ts'
@@ -16,6 +17,8 @@ const MAX_WRITE_BYTES = 512 * 1024
 const WRITE_TIMEOUT_MS = 10_000
 /** After this long without success a put gives up; whoever waits for it decides what then. */
 const GIVE_UP_MS = 30_000
+/** Producer epochs are 16 bits. */
+const LAST_EPOCH = 32_767
 
 type Waiting = {
   key: string
@@ -25,14 +28,17 @@ type Waiting = {
   reject: (error: unknown) => void
 }
 
-/** `create`: makes the topic when it is missing; without it, a missing topic is an empty store that refuses puts. */
+/**
+ * `create`: makes the topic when it is missing; without it, a missing topic is an empty store that refuses puts. `writer`:
+ * 62 random bits, others for every store that is opened.
+ */
 export async function openTopicStore(
   cluster: Cluster,
   codec: RecordCodec,
   clock: Clock,
-  options: { readonly create: boolean },
+  options: { readonly create: boolean; readonly writer: bigint },
 ): Promise<StateStore & { close(): Promise<void> }> {
-  const store = new TopicStore(cluster, codec, clock)
+  const store = new TopicStore(cluster, codec, clock, options.writer)
   await store.open(options.create)
   return store
 }
@@ -51,8 +57,11 @@ class TopicStore implements StateStore {
   #waiting: Waiting[] = []
   #isWriting = false
   #reading: Promise<void> = Promise.resolve()
+  #producer: ProducerStamp
+  #sequence = 0
 
-  constructor(cluster: Cluster, codec: RecordCodec, clock: Clock) {
+  constructor(cluster: Cluster, codec: RecordCodec, clock: Clock, writer: bigint) {
+    this.#producer = { producerId: writer, producerEpoch: 0 }
     this.#cluster = cluster
     this.#codec = codec
     this.#clock = clock
@@ -197,6 +206,7 @@ class TopicStore implements StateStore {
         this.#waiting.splice(0, now.length)
         for (const waiting of now) waiting.resolve()
       } catch (error) {
+        this.#raiseEpoch()
         this.#waiting.splice(0, now.length)
         // Not known to be durable: what is shown is what was known before, until the log says otherwise.
         for (const { key, before } of now.toReversed()) this.#set(key, before)
@@ -226,6 +236,8 @@ class TopicStore implements StateStore {
         value,
         headers: [],
       })),
+      producer: this.#producer,
+      baseSequence: this.#sequence,
     })
     this.#appendLane ??= await this.#cluster.openAppendLane(this.#leader)
     const [answer] = await this.#appendLane.append(
@@ -233,6 +245,17 @@ class TopicStore implements StateStore {
       WRITE_TIMEOUT_MS,
     )
     assertAnswered(answer?.code, 'write')
+    this.#sequence += puts.length
+  }
+
+  /** From now on a broker that has seen the next write refuses those before. */
+  #raiseEpoch(): void {
+    const { producerId, producerEpoch } = this.#producer
+    this.#producer =
+      producerEpoch < LAST_EPOCH
+        ? { producerId, producerEpoch: producerEpoch + 1 }
+        : { producerId: producerId + 1n, producerEpoch: 0 }
+    this.#sequence = 0
   }
 
   /** Tries until it works, the operator's credentials are refused, or the time is up. */
@@ -246,6 +269,7 @@ class TopicStore implements StateStore {
         const known = findKdrError(error)
         if (known?.code !== 'unreachable' || this.#clock.monotonic() > deadline) throw error
         await closeLane()
+        this.#raiseEpoch()
         await this.#clock.sleep(waitMs)
         await this.#locate().catch(() => undefined)
       }
@@ -277,6 +301,8 @@ function assertAnswered(code: number | undefined, verb: 'read' | 'write'): void 
     code === KafkaCode.UNKNOWN_TOPIC_OR_PARTITION ||
     code === KafkaCode.UNKNOWN_TOPIC_ID ||
     code === KafkaCode.OFFSET_NOT_AVAILABLE ||
+    code === KafkaCode.OUT_OF_ORDER_SEQUENCE_NUMBER ||
+    code === KafkaCode.INVALID_PRODUCER_EPOCH ||
     code === KafkaCode.KAFKA_STORAGE_ERROR
   throw new KdrError(mayPass ? 'unreachable' : 'not-ready', text)
 }

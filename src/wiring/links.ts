@@ -8,8 +8,7 @@ import { catchUp, faultsOf } from '../engine/replicate/once.ts'
 import { type Replication, startReplication } from '../engine/replicate/replication.ts'
 import { Troubles } from '../engine/replicate/troubles.ts'
 import { type LinkStatus, observeStatus } from '../engine/status/status.ts'
-import type { PartitionCopy } from '../engine/replicate/partition.ts'
-import { GroupSync, type MirrorPosition } from '../engine/sync/groups.ts'
+import { GroupSync } from '../engine/sync/groups.ts'
 import { firstDifference } from '../engine/verify/first-difference.ts'
 import { recordCodec } from '../kafka/records.ts'
 import { findKdrError } from '../model/errors.ts'
@@ -18,6 +17,7 @@ import type { Cluster } from '../ports/cluster.ts'
 import type { Log } from '../ports/log.ts'
 import { openTopicStore } from '../state/topic-store.ts'
 import { clusterOf, openBoth, openCluster } from './clusters.ts'
+import { positionOf } from './position.ts'
 import { systemClock, systemEntropy } from './system.ts'
 
 /** Throws KdrError: unreachable, not-allowed, cluster-lacks, wrong-cluster, other-controller. */
@@ -36,7 +36,10 @@ export async function startLink(config: Config, link: LinkConfig, log: Log): Pro
       source: { name: source.name, clusterId: sourceView.clusterId },
       target: { name: target.name, clusterId: targetView.clusterId },
     })
-    const store = await openTopicStore(target, recordCodec, systemClock, { create: true })
+    const store = await openTopicStore(target, recordCodec, systemClock, {
+      create: true,
+      writer: systemEntropy.bits62(),
+    })
     closers.push(async () => await store.close())
     const replication = await startReplication({
       settings: link,
@@ -66,7 +69,10 @@ async function upstreamOf(
   sides: Pick<CircleInput, 'source' | 'target'>,
 ): Promise<string[]> {
   const filter = compilePatterns(link.topics, 'topics')
-  const store = await openTopicStore(source, recordCodec, systemClock, { create: false })
+  const store = await openTopicStore(source, recordCodec, systemClock, {
+    create: false,
+    writer: systemEntropy.bits62(),
+  })
   try {
     await store.refresh()
     return assertNoCircle(store, {
@@ -94,7 +100,7 @@ function running(
     source,
     target,
     isWanted: group => filter.matches(group),
-    positions: () => replication.copies().flatMap(positionOf),
+    positions: () => replication.copies().map(positionOf),
     assertGeneration,
     clock: systemClock,
     log,
@@ -119,15 +125,6 @@ function running(
     followGroups: () => void followGroups(groups, link, signal, log),
     stop: closeAll,
   }
-}
-
-/** A topic that kdr does not mirror (not empty, recreated) has no position: its offsets are none of ours. */
-function positionOf(copy: PartitionCopy): MirrorPosition[] {
-  const isStopped =
-    copy.state === 'faulted' || copy.state === 'paused' || copy.fault?.reason === 'source-deleted'
-  if (isStopped && !copy.isAnchored) return []
-  const { topic, partition, isAnchored } = copy
-  return [{ topic, partition, isAnchored, isStopped, cursor: copy.appended, logStart: copy.targetLogStart }]
 }
 
 async function followGroups(
@@ -166,7 +163,10 @@ export async function readLinkStatus(config: Config, link: LinkConfig): Promise<
       sourceProblem = known.message
       return undefined
     })
-    const store = await openTopicStore(target, recordCodec, systemClock, { create: false })
+    const store = await openTopicStore(target, recordCodec, systemClock, {
+      create: false,
+      writer: systemEntropy.bits62(),
+    })
     try {
       return await observeStatus({ settings: link, source, sourceProblem, target, store, clock: systemClock })
     } finally {

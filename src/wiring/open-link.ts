@@ -95,7 +95,10 @@ export async function withStore<T>(
   create: boolean,
   act: (store: StateStore) => Promise<T>,
 ): Promise<T> {
-  const store = await openTopicStore(target, recordCodec, systemClock, { create })
+  const store = await openTopicStore(target, recordCodec, systemClock, {
+    create,
+    writer: systemEntropy.bits62(),
+  })
   try {
     await store.refresh()
     return await act(store)

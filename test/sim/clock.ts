@@ -1,7 +1,7 @@
 // Virtual time. Nothing really waits: when all promises that can run have run, the clock jumps to the next sleeper.
 import type { Clock } from '../../src/ports/clock.ts'
 
-type Sleeper = { readonly at: number; readonly order: number; readonly wake: () => void }
+type Sleeper = { readonly at: number; readonly order: number; readonly wake: () => void; isAwake: boolean }
 
 export class SimClock implements Clock {
   #now: number
@@ -26,15 +26,29 @@ export class SimClock implements Clock {
   async sleep(ms: number, signal?: AbortSignal): Promise<void> {
     if (signal?.aborted === true) return
     await new Promise<void>(resolve => {
-      let isAwake = false
       const wake = (): void => {
-        if (isAwake) return
-        isAwake = true
+        if (sleeper.isAwake) return
+        sleeper.isAwake = true
         signal?.removeEventListener('abort', wake)
         resolve()
       }
+      const at = this.#now + Math.max(0, ms)
+      const sleeper: Sleeper = { at, order: this.#order++, wake, isAwake: false }
       signal?.addEventListener('abort', wake)
-      this.#push({ at: this.#now + Math.max(0, ms), order: this.#order++, wake })
+      this.#push(sleeper)
+    })
+  }
+
+  /** Sleeps until `news` resolves, at most `ms`. */
+  async sleepUntil(news: Promise<void>, ms: number): Promise<void> {
+    await new Promise<void>(resolve => {
+      const wake = (): void => {
+        sleeper.isAwake = true
+        resolve()
+      }
+      const sleeper: Sleeper = { at: this.#now + ms, order: this.#order++, wake, isAwake: false }
+      void news.then(wake)
+      this.#push(sleeper)
     })
   }
 
@@ -46,12 +60,19 @@ export class SimClock implements Clock {
         setImmediate(resolve)
       })
       if (done()) return 'done'
-      const next = this.#pop()
+      const next = this.#next()
       if (next === undefined) return 'stuck'
       if (next.at - this.#startedAt > deadline) return 'late'
       this.#now = Math.max(this.#now, next.at)
       next.wake()
     }
+  }
+
+  /** Those that were woken before their time are passed over. */
+  #next(): Sleeper | undefined {
+    let next = this.#pop()
+    while (next?.isAwake === true) next = this.#pop()
+    return next
   }
 
   #push(sleeper: Sleeper): void {

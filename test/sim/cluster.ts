@@ -1,8 +1,9 @@
 // A cluster of the simulated world: what its brokers hold and do. Workers reach it through SimPort, behind the same
 // port as a real one. What it models, and what it leaves out, is listed in GAPS below.
 //
-// GAPS: no ACLs but "may it"; no quotas; compression is never undone; replicas are one log with a high watermark that
-// may lag; consumer groups and time lookups are not modelled.
+// GAPS: rights are a set of refusals; quotas only hold answers back; compression is never undone; replicas are one log
+// with a high watermark that may lag; a group is its committed offsets; time lookups are not modelled; `_kdr.state` never
+// loses what it has acknowledged.
 import { KafkaCode } from '../../src/model/kafka-codes.ts'
 import type { ClusterView, TopicPartition, TopicView } from '../../src/ports/cluster.ts'
 import type { SimClock } from './clock.ts'
@@ -11,7 +12,16 @@ import { SimLog } from './log.ts'
 import { controlBatch } from './marker.ts'
 import type { Random } from './random.ts'
 
-export type SimPartition = { readonly log: SimLog; leader: number; isUnderReplicated: boolean }
+export type SimPartition = {
+  readonly log: SimLog
+  leader: number
+  /** Followers lag: the high watermark stands still. */
+  isUnderReplicated: boolean
+  /** Fewer in-sync replicas than `min.insync.replicas`. */
+  isBelowMin: boolean
+}
+/** What the authorizer refuses: to see a topic, to read, write or trim it; to write markers. */
+export type Right = 'describe' | 'read' | 'write' | 'delete' | 'cluster' | 'state'
 export type SimTopic = {
   readonly name: string
   readonly id: string
@@ -28,6 +38,8 @@ export type SimClusterOptions = {
   readonly random: Random
   readonly mayWriteMarkers: boolean
   readonly producerExpirationMs: number
+  /** Produce v13: a batch names its topic by id. */
+  readonly namesTopicsById?: boolean
 }
 
 export class SimCluster {
@@ -35,11 +47,18 @@ export class SimCluster {
   readonly topics = new Map<string, SimTopic>()
   readonly coordinated = new Map<string, Coordinated>()
   readonly workers: SimCoordinator
+  /** Committed offsets by group, then by `topic/partition`. */
+  readonly groups = new Map<string, Map<string, number>>()
+  /** Refused at the moment, of topics that are not kdr's own. */
+  readonly denied = new Set<Right>()
+  /** The controller refuses to create and delete topics for now (THROTTLING_QUOTA_EXCEEDED). */
+  isBeyondQuota = false
   /** Of an empty transaction: the coordinator writes a marker twice. */
   markersRepeat = 0
   /** The topics' creations so far, for ids. */
   #created = 0
   #producers = 0
+  #news = Promise.withResolvers<void>()
 
   constructor(options: SimClusterOptions) {
     this.options = options
@@ -63,6 +82,31 @@ export class SimCluster {
     }
     this.topics.set(name, topic)
     return topic
+  }
+
+  /** Resolves when something may be new for a fetch that waits. */
+  get news(): Promise<void> {
+    return this.#news.promise
+  }
+
+  tell(): void {
+    const { resolve } = this.#news
+    this.#news = Promise.withResolvers<void>()
+    resolve()
+  }
+
+  /** With the offsets that groups had committed there. */
+  deleteTopic(name: string): boolean {
+    for (const offsets of this.groups.values())
+      for (const at of offsets.keys()) if (at.startsWith(`${name}/`)) offsets.delete(at)
+    this.tell()
+    return this.topics.delete(name)
+  }
+
+  denies(right: Right, topic: string): boolean {
+    return topic.startsWith('_kdr.')
+      ? right === 'write' && this.denied.has('state')
+      : this.denied.has(right) || (right !== 'cluster' && this.denied.has('describe'))
   }
 
   addPartitions(topic: SimTopic, totalCount: number): void {
@@ -89,7 +133,11 @@ export class SimCluster {
         port: id,
         rack: undefined,
       })),
-      topics: new Map([...this.topics].map(([name, topic]) => [name, this.#topicView(topic)])),
+      topics: new Map(
+        [...this.topics]
+          .filter(([name]) => !this.denies('describe', name))
+          .map(([name, topic]) => [name, this.#topicView(topic)]),
+      ),
     }
   }
 
@@ -119,11 +167,13 @@ export class SimCluster {
 
   /** A marker of a coordinator; under an acks=all that the followers have not yet confirmed it is appended all the same. */
   appendMarker(log: SimLog, of: Coordinated, coordinatorEpoch: number): number {
-    const code = log.appendMarker(
-      controlBatch({ ...of, isCommit: true, now: this.clock.now() }),
-      coordinatorEpoch,
-    )
-    return code
+    return log.appendMarker(controlBatch({ ...of, isCommit: true, now: this.clock.now() }), coordinatorEpoch)
+  }
+
+  /** Acknowledged records are lost: what the new leader never had. */
+  loseEnd(at: SimPartition, to: number): void {
+    at.log.truncate(to)
+    this.moveLeader(at)
   }
 
   leaderCode(broker: number, at: SimPartition | undefined): number {
@@ -133,7 +183,12 @@ export class SimCluster {
 
   #newPartition(): SimPartition {
     const { brokers, random } = this.options
-    return { log: new SimLog(), leader: random.between(0, brokers - 1), isUnderReplicated: false }
+    return {
+      log: new SimLog(() => this.tell()),
+      leader: random.between(0, brokers - 1),
+      isUnderReplicated: false,
+      isBelowMin: false,
+    }
   }
 
   #topicView({ name, id, partitions }: SimTopic): TopicView {
@@ -141,12 +196,12 @@ export class SimCluster {
       name,
       id,
       isInternal: false,
-      partitions: partitions.map(({ leader, log, isUnderReplicated }, partition) => ({
+      partitions: partitions.map(({ leader, log, isUnderReplicated, isBelowMin }, partition) => ({
         partition,
         leader,
         leaderEpoch: log.leaderEpoch,
         replicas: [leader, leader + 100],
-        isr: isUnderReplicated ? [leader] : [leader, leader + 100],
+        isr: isUnderReplicated || isBelowMin ? [leader] : [leader, leader + 100],
       })),
     }
   }

@@ -46,13 +46,30 @@ export class SimLog {
   /** (epoch, first offset), ascending. */
   epochs: [number, number][] = []
   #emptyEnd = 0
+  readonly #onChange: () => void
+
+  /** `onChange`: something may be new for a fetch that waits. */
+  constructor(onChange: () => void = () => undefined) {
+    this.#onChange = onChange
+  }
 
   get end(): number {
     return this.entries.at(-1)?.next ?? this.#emptyEnd
   }
 
   get lastStable(): number {
-    return Math.min(this.highWatermark, ...this.open.values())
+    let stable = this.highWatermark
+    for (const first of this.open.values()) stable = Math.min(stable, Math.max(first, this.logStart))
+    return stable
+  }
+
+  /**
+   * Up to where a read-committed fetch comes: what the cleaner removed right below an open transaction is not to be seen
+   * until that ends.
+   */
+  get fetchableEnd(): number {
+    const stable = this.lastStable
+    return Math.max(this.logStart, this.entries.findLast(({ next }) => next <= stable)?.next ?? 0)
   }
 
   /** What a Produce request does to the log. `now`: wall clock of the broker. */
@@ -109,10 +126,13 @@ export class SimLog {
   }
 
   advance(): void {
+    if (this.highWatermark === this.end) return
     this.highWatermark = this.end
+    this.#onChange()
   }
 
   trim(before: number): number {
+    this.#onChange()
     this.logStart = Math.max(this.logStart, Math.min(before, this.highWatermark))
     const end = this.end
     this.entries = this.entries.filter(entry => entry.next > this.logStart)
@@ -151,6 +171,7 @@ export class SimLog {
 
   elect(epoch: number): void {
     this.leaderEpoch = epoch
+    this.#onChange()
   }
 
   describeProducers(): ProducerState[] {
@@ -164,13 +185,13 @@ export class SimLog {
     }))
   }
 
-  /** Batches that hold `from` or later offsets below `to`, as many as fit; at least one. */
+  /** Batches that hold `from` or later offsets and end at or below `to`, as many as fit; at least one. */
   read(from: number, to: number, maxBytes: number): Buffer {
     const parts: Buffer[] = []
     let bytes = 0
     for (const entry of this.entries) {
       if (entry.next <= from || entry.bytes.length === 0) continue
-      if (entry.base >= to || (bytes > 0 && bytes + entry.bytes.length > maxBytes)) break
+      if (entry.next > to || (bytes > 0 && bytes + entry.bytes.length > maxBytes)) break
       parts.push(entry.bytes)
       bytes += entry.bytes.length
     }
@@ -214,6 +235,7 @@ export class SimLog {
       known.coordinatorEpoch = Math.max(known.coordinatorEpoch, coordinatorEpoch)
       const firstOffset = this.open.get(header.producerId)
       this.open.delete(header.producerId)
+      this.#onChange()
       if (firstOffset !== undefined && isAbort(this.entries.at(-1)!.bytes)) {
         this.aborted.push({ producerId: header.producerId, firstOffset, markerOffset: next - 1 })
       }

@@ -1,23 +1,47 @@
-// The line between one worker and one cluster: delays, lost requests, lost answers, a worker that was killed (its
-// requests may still arrive, its answers go nowhere) or paused (it goes on later as if nothing had happened).
+// The line between one worker and one cluster: delays, lost requests, lost answers, requests that take effect late,
+// connections that fall silent, a worker that was killed (its requests may still arrive, its answers go nowhere) or
+// paused (it goes on later as if nothing had happened).
 import { KdrError } from '../../src/model/errors.ts'
+import type { Chaos } from './chaos.ts'
 import type { SimClock } from './clock.ts'
 import type { Random } from './random.ts'
 
 export type NetworkFaults = {
-  /** Of a call: the request is lost, the answer is lost, or it takes very long. */
   lost: number
   answerLost: number
   slow: number
+  late: number
+  hung: number
 }
+
+/** What becomes of one request. `late`: the client hears of a broken connection, and the broker acts on it afterwards. */
+export type Fate = {
+  readonly kind: 'arrives' | 'lost' | 'answer lost' | 'late' | 'hung'
+  /** Until the broker acts on it, in ms. */
+  readonly delayMs: number
+}
+
+/** A client's request time-out, as the adapter has it. */
+export const REQUEST_TIMEOUT_MS = 30_000
+/** A broker acts on what it has read within this time: less than the time that a successor waits. */
+const LATE_MS = 4_000
 
 /** A worker's process: alive, paused, or gone. */
 export class SimProcess {
   isKilled = false
+  /** Dies at this call through a port, before or after its effect. */
+  crashAt: { readonly call: number; readonly isBefore: boolean } | undefined
+  #calls = 0
   #running: PromiseWithResolvers<void> | undefined
+  readonly #death = Promise.withResolvers<void>()
 
   get isPaused(): boolean {
     return this.#running !== undefined
+  }
+
+  /** Resolves when it is killed. */
+  get death(): Promise<void> {
+    return this.#death.promise
   }
 
   pause(): void {
@@ -32,6 +56,7 @@ export class SimProcess {
   kill(): void {
     this.isKilled = true
     this.resume()
+    this.#death.resolve()
   }
 
   /** Before the worker's code goes on: waits while paused; for ever when killed. */
@@ -39,38 +64,102 @@ export class SimProcess {
     while (this.#running !== undefined) await this.#running.promise
     if (this.isKilled) await new Promise<never>(() => {})
   }
+
+  /** Counts a call through a port: whether the worker dies at it. */
+  crashesNow(): 'before' | 'after' | undefined {
+    if (this.crashAt?.call !== ++this.#calls) return undefined
+    return this.crashAt.isBefore ? 'before' : 'after'
+  }
 }
 
 export class SimNetwork {
-  readonly faults: NetworkFaults = { lost: 0, answerLost: 0, slow: 0 }
+  readonly faults: NetworkFaults = { lost: 0, answerLost: 0, slow: 0, late: 0, hung: 0 }
+  readonly chaos: Chaos
   isDown = false
+  /** Answers are held back, each for a while. */
+  isThrottled = false
   readonly #clock: SimClock
   readonly #random: Random
 
-  constructor(clock: SimClock, random: Random) {
+  constructor(clock: SimClock, random: Random, chaos: Chaos) {
     this.#clock = clock
     this.#random = random
+    this.chaos = chaos
+  }
+
+  fate(what: string): Fate {
+    const random = this.#random
+    if (this.isDown) return { kind: 'lost', delayMs: 200 }
+    const { lost, answerLost, slow, late, hung } = this.faults
+    const drawn = random.fraction()
+    const delayMs = random.chance(slow) ? random.between(50, 2_000) : random.between(0, 3)
+    const kinds = [
+      ['lost', lost],
+      ['answer lost', answerLost],
+      ['late', late],
+      ['hung', hung],
+    ] as const
+    let above = 0
+    for (const [kind, share] of kinds) {
+      above += share
+      if (drawn >= above) continue
+      const ms = kind === 'late' ? random.between(300, LATE_MS) : delayMs
+      return this.chaos.strikes(`${what}: ${kind}`) ? { kind, delayMs: ms } : { kind: 'arrives', delayMs }
+    }
+    return { kind: 'arrives', delayMs }
+  }
+
+  /** Until the answer is with the client. Throws 'unreachable' when none comes. */
+  async answer(process: SimProcess, what: string, fate: Fate): Promise<void> {
+    const random = this.#random
+    await this.#clock.sleep(this.isThrottled ? random.between(100, 1_500) : random.between(0, 3))
+    await process.turn()
+    if (this.isDown || fate.kind === 'answer lost') throw unreachable(what, 'the answer is lost')
   }
 
   /** `effect` happens at the broker. Throws 'unreachable' when no answer comes. */
   async call<T>(process: SimProcess, what: string, effect: () => T | Promise<T>): Promise<T> {
     await process.turn()
-    if (process.isKilled) return await new Promise<never>(() => {})
-    const random = this.#random
-    const isLost = this.isDown || random.chance(this.faults.lost)
-    if (isLost) {
-      await this.#clock.sleep(this.isDown ? 200 : random.between(1, 50))
+    const crash = process.crashesNow()
+    if (crash === 'before') await this.die(process, `before "${what}"`)
+    const fate = this.fate(what)
+    if (fate.kind === 'lost') {
+      await this.#clock.sleep(Math.max(1, fate.delayMs))
       await process.turn()
       throw unreachable(what, 'the request is lost')
     }
-    await this.#clock.sleep(
-      random.chance(this.faults.slow) ? random.between(100, 2_500) : random.between(0, 3),
-    )
+    if (fate.kind === 'late' || fate.kind === 'hung')
+      return await this.#unanswered(process, what, fate, effect)
+    await this.#clock.sleep(fate.delayMs)
     const answer = await effect()
-    await this.#clock.sleep(random.between(0, 3))
-    await process.turn()
-    if (this.isDown || random.chance(this.faults.answerLost)) throw unreachable(what, 'the answer is lost')
+    if (crash === 'after') await this.die(process, `after "${what}"`)
+    await this.answer(process, what, fate)
     return answer
+  }
+
+  /** The worker is killed, here; never returns. */
+  async die(process: SimProcess, where: string): Promise<void> {
+    if (!this.chaos.strikes(`kdr dies ${where}`)) return
+    process.kill()
+    await process.turn()
+  }
+
+  async #unanswered<T>(
+    process: SimProcess,
+    what: string,
+    fate: Fate,
+    effect: () => T | Promise<T>,
+  ): Promise<never> {
+    const isRead = fate.kind === 'late' || this.#random.chance(0.5)
+    // Nobody is left to hear what comes of it.
+    if (isRead)
+      void this.#clock
+        .sleep(fate.delayMs)
+        .then(effect)
+        .catch(() => undefined)
+    await this.#clock.sleep(fate.kind === 'hung' ? REQUEST_TIMEOUT_MS : this.#random.between(1, 50))
+    await process.turn()
+    throw unreachable(what, fate.kind === 'hung' ? 'no answer in time' : 'the connection broke')
   }
 }
 

@@ -2,12 +2,20 @@
 import { codeName, KafkaCode } from '../../src/model/kafka-codes.ts'
 import * as port from '../../src/ports/cluster.ts'
 import type { SimCluster, SimPartition } from './cluster.ts'
-import { type SimNetwork, type SimProcess, unreachable } from './network.ts'
+import { openAppendLane, openFetchLane, openFetchSession } from './lanes.ts'
+import type { SimNetwork, SimProcess } from './network.ts'
+import type { PortObserver } from './observer.ts'
 
 const POLL_MS = 5
 
-export function simPort(cluster: SimCluster, network: SimNetwork, process: SimProcess): port.Cluster {
+export function simPort(
+  cluster: SimCluster,
+  network: SimNetwork,
+  process: SimProcess,
+  observer?: PortObserver,
+): port.Cluster {
   const { clock, options } = cluster
+  const namesTopicsById = options.namesTopicsById ?? true
   const call = <T>(what: string, effect: () => T | Promise<T>): Promise<T> =>
     network.call(process, `cluster "${options.name}" ${what}`, effect)
   /** As metadata was at the last describe: requests go to the leader that the worker knows. */
@@ -20,6 +28,7 @@ export function simPort(cluster: SimCluster, network: SimNetwork, process: SimPr
   ): Promise<Answer[]> =>
     call(what, () =>
       items.map(of => {
+        if (cluster.denies('describe', of.topic)) return failed(KafkaCode.TOPIC_AUTHORIZATION_FAILED)
         const at = cluster.partition(of)
         const believed = known?.topics.get(of.topic)?.partitions[of.partition]
         const code = cluster.leaderCode(believed?.leader ?? -1, at)
@@ -38,13 +47,14 @@ export function simPort(cluster: SimCluster, network: SimNetwork, process: SimPr
     epoch: number,
   ): Promise<number> => {
     const deadline = clock.monotonic() + timeoutMs
-    while (at.log.highWatermark < end) {
+    for (;;) {
       if (at.log.leaderEpoch !== epoch) return KafkaCode.NOT_LEADER_OR_FOLLOWER
+      if (at.isBelowMin) return KafkaCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND
+      if (at.log.highWatermark >= end) return KafkaCode.NONE
       if (clock.monotonic() >= deadline) return KafkaCode.REQUEST_TIMED_OUT
       if (!at.isUnderReplicated) at.log.advance()
       else await clock.sleep(POLL_MS)
     }
-    return KafkaCode.NONE
   }
 
   const appendOne = async (
@@ -61,13 +71,17 @@ export function simPort(cluster: SimCluster, network: SimNetwork, process: SimPr
       baseOffset: -1,
       message: codeName(code),
     })
-    const isOther =
-      at !== undefined && cluster.topics.get(topic)?.id !== entry.topicId && !topic.startsWith('_kdr.')
-    if (isOther) return refused(KafkaCode.UNKNOWN_TOPIC_ID)
+    if (cluster.denies('write', topic)) return refused(KafkaCode.TOPIC_AUTHORIZATION_FAILED)
+    const isOther = at !== undefined && cluster.topics.get(topic)?.id !== entry.topicId
+    if (isOther && namesTopicsById && entry.topicId !== port.NO_TOPIC_ID)
+      return refused(KafkaCode.UNKNOWN_TOPIC_ID)
     const code = cluster.leaderCode(broker, at)
     if (code !== KafkaCode.NONE) return refused(code)
+    if (at!.isBelowMin) return refused(KafkaCode.NOT_ENOUGH_REPLICAS)
+    const before = at!.log.end
     const result = at!.log.append(entry.batch)
     if (result.code !== KafkaCode.NONE) return refused(result.code)
+    if (at!.log.end > before) observer?.appended(process, entry, at!, result.base)
     const epoch = at!.log.leaderEpoch
     const replicatedCode = await replicated(at!, at!.log.end, timeoutMs, epoch)
     return replicatedCode === KafkaCode.NONE
@@ -85,11 +99,12 @@ export function simPort(cluster: SimCluster, network: SimNetwork, process: SimPr
     topicsById: ids =>
       call('topics by id', () => ({
         clusterId: options.clusterId,
-        topics: ids.map(id => ({
-          code: [...cluster.topics.values()].some(topic => topic.id === id)
-            ? KafkaCode.NONE
-            : KafkaCode.UNKNOWN_TOPIC_ID,
-        })),
+        topics: ids.map(id => {
+          const found = [...cluster.topics.values()].find(topic => topic.id === id)
+          if (found === undefined) return { code: KafkaCode.UNKNOWN_TOPIC_ID }
+          const isHidden = cluster.denies('describe', found.name)
+          return { code: isHidden ? KafkaCode.TOPIC_AUTHORIZATION_FAILED : KafkaCode.NONE }
+        }),
       })),
     topicConfigs: topics =>
       call(
@@ -99,7 +114,11 @@ export function simPort(cluster: SimCluster, network: SimNetwork, process: SimPr
             topics.map(name => [
               name,
               {
-                code: cluster.topics.has(name) ? KafkaCode.NONE : KafkaCode.UNKNOWN_TOPIC_OR_PARTITION,
+                code: cluster.denies('describe', name)
+                  ? KafkaCode.TOPIC_AUTHORIZATION_FAILED
+                  : cluster.topics.has(name)
+                    ? KafkaCode.NONE
+                    : KafkaCode.UNKNOWN_TOPIC_OR_PARTITION,
                 entries: new Map(
                   [...(cluster.topics.get(name)?.configs ?? [])].map(([key, value]) => [
                     key,
@@ -117,6 +136,7 @@ export function simPort(cluster: SimCluster, network: SimNetwork, process: SimPr
       ),
     createTopic: topic =>
       call('create', () => {
+        if (cluster.isBeyondQuota) return { code: KafkaCode.THROTTLING_QUOTA_EXCEEDED, id: port.NO_TOPIC_ID }
         if (cluster.topics.has(topic.name))
           return { code: KafkaCode.TOPIC_ALREADY_EXISTS, id: port.NO_TOPIC_ID }
         return { code: 0, id: cluster.createTopic(topic.name, topic.partitions, topic.configs).id }
@@ -125,6 +145,7 @@ export function simPort(cluster: SimCluster, network: SimNetwork, process: SimPr
       call('add partitions', () => {
         const topic = cluster.topics.get(name)
         if (topic === undefined) return { code: KafkaCode.UNKNOWN_TOPIC_OR_PARTITION }
+        if (cluster.isBeyondQuota) return { code: KafkaCode.THROTTLING_QUOTA_EXCEEDED }
         if (topic.partitions.length >= totalCount) return { code: KafkaCode.INVALID_PARTITIONS }
         cluster.addPartitions(topic, totalCount)
         return { code: 0 }
@@ -143,16 +164,21 @@ export function simPort(cluster: SimCluster, network: SimNetwork, process: SimPr
       each(
         'delete records',
         targets,
-        (at, { before }) =>
-          before > at.log.highWatermark
-            ? { code: KafkaCode.OFFSET_OUT_OF_RANGE, offset: -1 }
-            : { code: 0, offset: at.log.trim(before) },
+        (at, { topic, partition, before }) => {
+          if (cluster.denies('delete', topic))
+            return { code: KafkaCode.TOPIC_AUTHORIZATION_FAILED, offset: -1 }
+          if (before > at.log.highWatermark) return { code: KafkaCode.OFFSET_OUT_OF_RANGE, offset: -1 }
+          observer?.trimming({ topic, partition }, at, before)
+          return { code: 0, offset: at.log.trim(before) }
+        },
         code => ({ code, offset: -1 }),
       ),
     deleteTopic: name =>
-      call('delete topic', () => ({
-        code: cluster.topics.delete(name) ? 0 : KafkaCode.UNKNOWN_TOPIC_OR_PARTITION,
-      })),
+      call('delete topic', () => {
+        if (cluster.isBeyondQuota) return { code: KafkaCode.THROTTLING_QUOTA_EXCEEDED }
+        if (cluster.denies('delete', name)) return { code: KafkaCode.TOPIC_AUTHORIZATION_FAILED }
+        return { code: cluster.deleteTopic(name) ? 0 : KafkaCode.UNKNOWN_TOPIC_OR_PARTITION }
+      }),
     openFetchLane: broker => openFetchLane(cluster, call, broker),
     openFetchSession: broker => openFetchSession(cluster, call, broker),
     offsets: (partitions, point) =>
@@ -192,19 +218,23 @@ export function simPort(cluster: SimCluster, network: SimNetwork, process: SimPr
         code => ({ code, producers: [] }),
       ),
     transactionsOf: () => call('transactions', () => ({ isComplete: false, transactions: [] })),
-    openAppendLane: broker => openAppendLane({ cluster, network, process, broker, appendOne }),
-    mayWriteMarkers: () => call('rights', () => options.mayWriteMarkers),
+    openAppendLane: broker => openAppendLane({ cluster, network, process, broker, appendOne, observer }),
+    mayWriteMarkers: () => call('rights', () => options.mayWriteMarkers && !cluster.denied.has('cluster')),
     writeMarkers: (broker, producer, fills) =>
       call('markers', async () =>
         Promise.all(
           fills.map(async fill => {
             const { topic, partition } = fill
             const at = cluster.partition(fill)
+            if (cluster.denied.has('cluster'))
+              return { topic, partition, code: KafkaCode.CLUSTER_AUTHORIZATION_FAILED }
             const code = cluster.leaderCode(broker, at)
             if (code !== KafkaCode.NONE) return { topic, partition, code }
+            if (at!.isBelowMin) return { topic, partition, code: KafkaCode.NOT_ENOUGH_REPLICAS }
             let result: number = KafkaCode.NONE
             for (let i = 0; i < fill.count && result === KafkaCode.NONE; i++) {
               result = cluster.appendMarker(at!.log, producer, producer.coordinatorEpoch)
+              if (result === KafkaCode.NONE) observer?.marked(fill, at!, producer.producerId)
             }
             if (result === KafkaCode.NONE)
               result = await replicated(at!, at!.log.end, 30_000, at!.log.leaderEpoch)
@@ -233,196 +263,35 @@ export function simPort(cluster: SimCluster, network: SimNetwork, process: SimPr
         for (const of of partitions) {
           const at = cluster.partition(of)
           if (at === undefined) return { code: KafkaCode.UNKNOWN_TOPIC_OR_PARTITION }
-          const times = options.random.chance(cluster.markersRepeat) ? 2 : 1
-          for (let i = 0; i < times; i++) cluster.appendMarker(at.log, producer, 0)
+          if (cluster.denies('write', of.topic)) return { code: KafkaCode.TOPIC_AUTHORIZATION_FAILED }
+          const isRepeated = cluster.markersRepeat > 0 && options.random.chance(cluster.markersRepeat)
+          const times = isRepeated && network.chaos.strikes('a coordinator writes a marker twice') ? 2 : 1
+          for (let i = 0; i < times; i++)
+            if (cluster.appendMarker(at.log, producer, 0) === KafkaCode.NONE)
+              observer?.marked(of, at, producer.producerId)
           await replicated(at, at.log.end, 30_000, at.log.leaderEpoch)
         }
         return { code: 0 }
       }),
-    listGroups: () => Promise.resolve([]),
-    groupOffsets: () => Promise.resolve({ code: 0, offsets: [] }),
-    commitGroupOffsets: () => Promise.resolve({ code: 0 }),
-  }
-}
-
-type Call = <T>(what: string, effect: () => T | Promise<T>) => Promise<T>
-
-async function openFetchLane(cluster: SimCluster, call: Call, broker: number): Promise<port.FetchLane> {
-  const { clock } = cluster
-  let isClosed = false
-  await call('connect', () => undefined)
-  return {
-    broker,
-    async close() {
-      isClosed = true
-      return Promise.resolve()
-    },
-    fetch: request =>
-      call('fetch', async () => {
-        const deadline = clock.monotonic() + request.maxWaitMs
-        for (;;) {
-          const answers = request.partitions.map(of => fetchOne(cluster, broker, request.isolation, of))
-          const hasNews = answers.some(
-            answer => answer.code !== 0 || answer.records.length > 0 || answer.diverging !== undefined,
-          )
-          if (hasNews || isClosed || clock.monotonic() >= deadline) return answers
-          await clock.sleep(Math.min(20, Math.max(1, request.maxWaitMs)))
-        }
+    listGroups: () =>
+      call('groups', () =>
+        [...cluster.groups.keys()].map(group => ({ group, type: 'classic', state: 'Empty' })),
+      ),
+    groupOffsets: group =>
+      call('group offsets', () => ({
+        code: 0,
+        offsets: [...(cluster.groups.get(group) ?? [])].map(([at, offset]) => {
+          const [topic, partition] = at.split('/')
+          return { topic: topic!, partition: Number(partition), offset, metadata: null }
+        }),
+      })),
+    commitGroupOffsets: (group, offsets) =>
+      call('commit', () => {
+        observer?.committing(process, group, offsets)
+        const committed = cluster.groups.get(group) ?? new Map<string, number>()
+        cluster.groups.set(group, committed)
+        for (const { topic, partition, offset } of offsets) committed.set(`${topic}/${partition}`, offset)
+        return { code: 0 }
       }),
-  }
-}
-
-/** What has nothing new is left out; nothing is ever forgotten by the broker. */
-async function openFetchSession(cluster: SimCluster, call: Call, broker: number): Promise<port.FetchSession> {
-  const lane = await openFetchLane(cluster, call, broker)
-  const asked = new Map<string, port.FetchPartition>()
-  const seen = new Map<string, string>()
-  const keyOf = ({ topicId, partition }: port.FetchPartition): string => `${topicId}/${partition}`
-  return {
-    broker,
-    close: () => lane.close(),
-    ask: of => {
-      asked.set(keyOf(of), of)
-      seen.delete(keyOf(of))
-    },
-    forget: of => void asked.delete(keyOf(of)),
-    async next(request) {
-      const partitions = [...asked.values()]
-      const answers = await lane.fetch({ ...request, partitions })
-      return answers.filter((answer, index) => {
-        const key = keyOf(partitions[index]!)
-        const state = `${answer.highWatermark} ${answer.logStart}`
-        const isNews =
-          answer.code !== 0 ||
-          answer.records.length > 0 ||
-          answer.diverging !== undefined ||
-          seen.get(key) !== state
-        seen.set(key, state)
-        return isNews && asked.has(key)
-      })
-    },
-  }
-}
-
-function fetchOne(
-  cluster: SimCluster,
-  broker: number,
-  isolation: 'committed' | 'uncommitted',
-  of: port.FetchPartition,
-): port.FetchedPartition {
-  const { topic, partition, offset } = of
-  const at = cluster.partition(of)
-  const empty = {
-    topic,
-    partition,
-    highWatermark: -1,
-    lastStable: -1,
-    logStart: -1,
-    aborted: [],
-    records: Buffer.alloc(0),
-  }
-  if (at !== undefined && cluster.topics.get(topic)?.id !== of.topicId)
-    return { ...empty, code: KafkaCode.UNKNOWN_TOPIC_ID }
-  const code = cluster.leaderCode(broker, at)
-  if (code !== KafkaCode.NONE) return { ...empty, code }
-  const { log } = at!
-  if (of.leaderEpoch >= 0 && of.leaderEpoch !== log.leaderEpoch) {
-    return {
-      ...empty,
-      code: of.leaderEpoch < log.leaderEpoch ? KafkaCode.FENCED_LEADER_EPOCH : KafkaCode.UNKNOWN_LEADER_EPOCH,
-    }
-  }
-  const state = {
-    ...empty,
-    code: 0,
-    highWatermark: log.highWatermark,
-    lastStable: log.lastStable,
-    logStart: log.logStart,
-  }
-  if (of.lastFetchedEpoch >= 0) {
-    const end = log.epochEnd(of.lastFetchedEpoch)
-    if (end.offset < 0) return { ...state, code: KafkaCode.OFFSET_OUT_OF_RANGE }
-    if (end.epoch < of.lastFetchedEpoch || end.offset < offset)
-      return { ...state, diverging: { epoch: end.epoch, endOffset: end.offset } }
-  }
-  if (offset < log.logStart || offset > log.end) return { ...state, code: KafkaCode.OFFSET_OUT_OF_RANGE }
-  const upTo = isolation === 'committed' ? log.lastStable : log.highWatermark
-  const aborted =
-    isolation === 'committed'
-      ? log.aborted
-          .filter(each => each.markerOffset >= offset && each.firstOffset < upTo)
-          .map(({ producerId, firstOffset }) => ({ producerId, firstOffset }))
-      : []
-  return { ...state, aborted, records: log.read(offset, upTo, of.maxBytes) }
-}
-
-type LaneParts = {
-  readonly cluster: SimCluster
-  readonly network: SimNetwork
-  readonly process: SimProcess
-  readonly broker: number
-  readonly appendOne: (
-    broker: number,
-    entry: port.AppendEntry,
-    timeoutMs: number,
-  ) => Promise<port.AppendAnswer>
-}
-
-/** Requests are processed in the order sent. When the connection breaks, those that had arrived may still be processed. */
-async function openAppendLane({
-  cluster,
-  network,
-  process,
-  broker,
-  appendOne,
-}: LaneParts): Promise<port.AppendLane> {
-  const { clock, options } = cluster
-  const what = `cluster "${options.name}" broker ${broker}`
-  let isClosed = false
-  let tail: Promise<unknown> = Promise.resolve()
-  let afterClose = 0
-  await network.call(process, `${what} connect`, () => undefined)
-  const broken = Promise.withResolvers<never>()
-  broken.promise.catch(() => {})
-  const closeNow = (why: string): void => {
-    isClosed = true
-    broken.reject(unreachable(what, why))
-  }
-  return {
-    broker,
-    get isClosed() {
-      return isClosed
-    },
-    async close() {
-      closeNow('closed')
-      return Promise.resolve()
-    },
-    async append(entries, timeoutMs) {
-      await process.turn()
-      if (isClosed) throw unreachable(what, 'closed')
-      const copies = entries.map(entry => ({ ...entry, batch: Buffer.from(entry.batch) }))
-      const isLost = options.random.chance(network.faults.lost) || network.isDown
-      const delayMs = options.random.chance(network.faults.slow)
-        ? options.random.between(50, 1_500)
-        : options.random.between(0, 3)
-      const arrivesAt = clock.monotonic() + delayMs
-      const work = tail.then(async () => {
-        await clock.sleep(Math.max(0, arrivesAt - clock.monotonic()))
-        // A request behind a lost one is lost too: the connection is gone. Of those that had arrived when it broke, a
-        // broker may still process one: it notices when it cannot send the answer.
-        if (isLost) closeNow('the request is lost')
-        if (isClosed && (afterClose++ > 0 || !options.random.chance(0.5))) throw unreachable(what, 'closed')
-        return await Promise.all(copies.map(async entry => await appendOne(broker, entry, timeoutMs)))
-      })
-      tail = work.catch(() => {})
-      const answers = await Promise.race([work, broken.promise])
-      await clock.sleep(options.random.between(0, 2))
-      await process.turn()
-      if (network.isDown || options.random.chance(network.faults.answerLost)) {
-        closeNow('the answer is lost')
-        throw unreachable(what, 'the answer is lost')
-      }
-      return answers
-    },
   }
 }

@@ -10,7 +10,12 @@ import type { Entry } from './log.ts'
 import { controlBatch, transactional } from './marker.ts'
 import type { Random } from './random.ts'
 
-type Written = { readonly id: string; state: 'plain' | 'open' | 'committed' | 'aborted' }
+type Written = {
+  readonly id: string
+  state: 'plain' | 'open' | 'committed' | 'aborted'
+  /** An unclean election took it. */
+  isLost: boolean
+}
 
 /** What was written at one partition's offsets, over all its histories (an unclean election starts another). */
 export class Truth {
@@ -20,6 +25,16 @@ export class Truth {
     const before = this.#at.get(offset)
     if (before === undefined) this.#at.set(offset, [written])
     else before.push(written)
+  }
+
+  /** Everything from `to` on was lost. */
+  truncate(to: number): void {
+    for (const [offset, written] of this.#at) if (offset >= to) for (const each of written) each.isLost = true
+  }
+
+  /** Whether the source has lost this record, so that no mirror of what it is now may hold it. */
+  wasLost(offset: number, id: string): boolean {
+    return this.#at.get(offset)?.some(each => each.id === id && each.isLost) === true
   }
 
   /** Whether a read-committed consumer may ever have seen this record there. */
@@ -41,13 +56,24 @@ export class PartitionWorkload {
   readonly #random: Random
   readonly #ageMs: number
   readonly #transactions: Transaction[]
+  readonly #prefix: string
+  readonly #hanging: Transaction
   #ids = 0
 
+  /** `prefix`: begins each record's value, so that no two topics ever hold the same record. */
   constructor(
     at: SimPartition,
-    options: { clock: SimClock; random: Random; ageMs: number; producers: number; firstProducer: number },
+    options: {
+      clock: SimClock
+      random: Random
+      ageMs: number
+      producers: number
+      firstProducer: number
+      prefix: string
+    },
   ) {
     this.at = at
+    this.#prefix = options.prefix
     this.#clock = options.clock
     this.#random = options.random
     this.#ageMs = options.ageMs
@@ -57,6 +83,8 @@ export class PartitionWorkload {
       sequence: 0,
       written: [],
     }))
+    const producerId = BigInt(options.firstProducer + options.producers)
+    this.#hanging = { producerId, epoch: 0, sequence: 0, written: [] }
   }
 
   /** One thing that an application does. */
@@ -71,12 +99,25 @@ export class PartitionWorkload {
     if (!this.at.isUnderReplicated) this.at.log.advance()
   }
 
-  /** Their producers find another log than they left. */
-  forgetTransactions(): void {
-    for (const transaction of this.#transactions) transaction.written = []
+  /** A transaction that its coordinator knows nothing of: it stays open. */
+  hang(): void {
+    if (this.#hanging.written.length === 0) this.#send(this.#hanging)
+    if (!this.at.isUnderReplicated) this.at.log.advance()
   }
 
-  /** No transaction stays open. */
+  /** `kafka-transactions abort`: somebody ends what hangs. */
+  abortHanging(): void {
+    if (this.#hanging.written.length > 0) this.#end(this.#hanging, false)
+    this.at.log.advance()
+  }
+
+  /** An unclean election: what stood from `to` on is gone, and producers find another log than they left. */
+  loseFrom(to: number): void {
+    this.truth.truncate(to)
+    for (const transaction of [...this.#transactions, this.#hanging]) transaction.written = []
+  }
+
+  /** No transaction stays open, but those that hang. */
   finish(): void {
     for (const transaction of this.#transactions)
       if (transaction.written.length > 0) this.#end(transaction, true)
@@ -105,6 +146,14 @@ export class PartitionWorkload {
   retain(): void {
     const { log } = this.at
     log.trim(this.#random.between(log.logStart, Math.min(log.lastStable, log.highWatermark)))
+  }
+
+  /** DeleteRecords: up to the high watermark, whatever stands there; not into a batch of an open transaction. */
+  purge(): void {
+    const { log } = this.at
+    const to = this.#random.between(log.logStart, log.highWatermark)
+    const holds = log.entries.find(entry => entry.base < to && to < entry.next)
+    log.trim(to > log.lastStable ? (holds?.next ?? to) : to)
   }
 
   #plain(): void {
@@ -147,7 +196,7 @@ export class PartitionWorkload {
         offset,
         timestamp,
         key,
-        value: Buffer.from(`v${this.#ids + offset}`),
+        value: Buffer.from(`${this.#prefix}${this.#ids + offset}`),
         headers: [[Buffer.from(IDENTITY), Buffer.from(identity({ key, timestamp }))]],
       }
     })
@@ -155,7 +204,7 @@ export class PartitionWorkload {
 
   #note(base: number, count: number, state: Written['state']): Written[] {
     return Array.from({ length: count }, (_none, i) => {
-      const written: Written = { id: `v${this.#ids++}`, state }
+      const written: Written = { id: `${this.#prefix}${this.#ids++}`, state, isLost: false }
       this.truth.write(base + i, written)
       return written
     })
@@ -173,7 +222,7 @@ function identity({ key, timestamp }: Pick<DecodedRecord, 'key' | 'timestamp'>):
 export function idOf(record: DecodedRecord): string {
   const id = record.value?.toString() ?? 'null'
   const [header] = record.headers
-  const isWorkload = id.startsWith('v')
+  const isWorkload = /^\d+\.\d+\./.test(id)
   const isAsWritten = header?.[0].toString() === IDENTITY && header[1]?.toString() === identity(record)
   return !isWorkload || isAsWritten ? id : `${id}, altered: ${identity(record)}`
 }

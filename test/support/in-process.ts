@@ -28,7 +28,10 @@ export async function replicateHere(
   const settings = config.links[link.name]
   if (settings === undefined) throw new Error(`no link ${link.name}`)
   const { source, target } = await openBoth(config, settings, systemClock)
-  const store = await openTopicStore(target, recordCodec, systemClock, { create: true })
+  const store = await openTopicStore(target, recordCodec, systemClock, {
+    create: true,
+    writer: systemEntropy.bits62(),
+  })
   const replication = await startReplication({
     settings,
     source: changeSource(source),

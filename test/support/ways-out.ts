@@ -14,7 +14,7 @@ import type { Cluster } from '../../src/ports/cluster.ts'
 import { openTopicStore } from '../../src/state/topic-store.ts'
 import { loadConfig } from '../../src/config/index.ts'
 import { readLinkStatus } from '../../src/wiring/links.ts'
-import { systemClock } from '../../src/wiring/system.ts'
+import { systemClock, systemEntropy } from '../../src/wiring/system.ts'
 import { freshTopic, patience, waitFor } from './lab.ts'
 import type { Link } from './link.ts'
 
@@ -78,7 +78,10 @@ export async function connectTo(cluster: LabCluster): Promise<Cluster> {
 
 /** Who writes for the link, as it keeps it in `_kdr.state` at its target. */
 export async function producerOf(link: Link, target: Cluster): Promise<ProducerStamp> {
-  const store = await openTopicStore(target, recordCodec, systemClock, { create: false })
+  const store = await openTopicStore(target, recordCodec, systemClock, {
+    create: false,
+    writer: systemEntropy.bits62(),
+  })
   try {
     await store.refresh()
     const record = readLink(store, link.name)

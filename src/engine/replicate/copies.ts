@@ -71,6 +71,7 @@ export class Copies {
     for (const verdict of verdicts) {
       for (let partition = 0; partition < verdict.partitions; partition++)
         this.#takePartition(verdict, partition, pauseOf(pauses, { topic: verdict.topic, partition }))
+      if (verdict.fault !== undefined) this.#stopRest(verdict, verdict.fault)
     }
     this.#recopied.clear()
     this.#parts.fetchers.followLeaders()
@@ -165,6 +166,12 @@ export class Copies {
     await Promise.allSettled(driven.map(async ({ driving }) => await driving))
   }
 
+  /** Partitions that the topic had when it was another one: what stops it stops them. */
+  #stopRest({ topic, partitions }: TopicVerdict, reason: Fault): void {
+    for (const driven of this.#driven.values())
+      if (driven.copy.topic === topic && driven.copy.partition >= partitions) fault(driven, reason)
+  }
+
   #takePartition(verdict: TopicVerdict, partition: number, pause: ScopedPause | undefined): void {
     const { link, store, log } = this.#context
     const driven = this.#drivenOf(verdict.topic, partition)
@@ -233,12 +240,17 @@ export class Copies {
   }
 
   async #drive(driven: Driven): Promise<void> {
-    const signal = AbortSignal.any([this.#context.signal, driven.stop.signal])
+    const { signal } = this.#context
+    const { stop } = driven
+    const stopToo = (): void => stop.abort()
+    signal.addEventListener('abort', stopToo)
+    if (signal.aborted) stopToo()
     try {
-      await drive(this.#context, driven.copy, this.#parts, signal)
+      await drive(this.#context, driven.copy, this.#parts, stop.signal)
     } catch (error) {
       this.#context.fail(error)
     } finally {
+      signal.removeEventListener('abort', stopToo)
       driven.driving = undefined
       if (driven.topicFault !== undefined) fault(driven, driven.topicFault)
       else if (driven.pause !== undefined) hold(driven, driven.pause)

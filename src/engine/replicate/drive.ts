@@ -88,9 +88,10 @@ async function attempt(
         cause: 'the mirror partition has no leader',
         code: KafkaCode.LEADER_NOT_AVAILABLE,
       }
-    const anchored = await anchor(context, copy, copy.isUnguarded ? PRODUCE_TIMEOUT_MS : SETTLE_MS)
+    const { isUnguarded } = copy
+    const anchored = await anchor(context, copy, isUnguarded ? PRODUCE_TIMEOUT_MS : SETTLE_MS)
     if (anchored.kind !== 'anchored') return anchored
-    copy.isUnguarded = false
+    if (isUnguarded) copy.clearDoubts()
     if (copy.isAnchored && anchored.offset < copy.appended)
       context.log.event('warn', lostAtTarget(copy, anchored.offset, copy.appended), { link: context.link })
     copy.isAnchored = true

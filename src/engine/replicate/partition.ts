@@ -4,13 +4,7 @@
 import { advanceSequence, type ProducerStamp, stampBatch } from '../../model/batch.ts'
 import { invariant } from '../../model/errors.ts'
 import { EMPTY_LEDGER, type Ledger } from '../../model/ledger.ts'
-import type {
-  Fault,
-  Headroom,
-  HoldingTransaction,
-  PartitionReport,
-  PartitionState,
-} from '../../model/link.ts'
+import type { Fault, Headroom, HoldingTransaction, PartitionState } from '../../model/link.ts'
 import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
 import { NO_TOPIC_ID } from '../../ports/cluster.ts'
 import { Coalescer } from './coalescer.ts'
@@ -22,6 +16,7 @@ import type { Break, PartitionHooks } from './hooks.ts'
 import { LagRing } from './lag.ts'
 import { PARTITION_BUFFER_BYTES } from './limits.ts'
 import { LineageKeeper } from './lineage.ts'
+import { reportOf } from './report-of.ts'
 import type { PlannedBatch, PlannedGap, PlannedOp } from '../log/plan-append.ts'
 
 export class PartitionCopy {
@@ -84,6 +79,8 @@ export class PartitionCopy {
    * have forgotten their producer. Raised until an anchor, which then waits longer, has succeeded.
    */
   isUnguarded = false
+  /** The end of what was left unanswered: only data keeps it from landing, by its sequence numbers; a marker takes none. */
+  #lateUpTo = 0
   /** An anchor has succeeded since kdr started: the cursor and the log start are the target's. */
   isAnchored = false
   /** `largeGap: tombstones`, and the topic is compacted. */
@@ -173,6 +170,17 @@ export class PartitionCopy {
     return this.#broken.promise
   }
 
+  /** Nothing that was left unanswered can land any more: an anchor has waited long enough. */
+  clearDoubts(): void {
+    this.isUnguarded = false
+    this.#lateUpTo = 0
+  }
+
+  /** Something that was left unanswered may still land: a successor must wait. */
+  get isInDoubt(): boolean {
+    return this.hasUncertainty || this.isUnguarded || this.appended < this.#lateUpTo
+  }
+
   /** Stops sending. Answers still to come are counted down and otherwise ignored. */
   break(reason: Break): void {
     if (!this.#isOpen) return
@@ -258,6 +266,7 @@ export class PartitionCopy {
   /** No answer will come: the connection is gone, or the time is up. */
   onUncertain(batch: PlannedBatch, cause: string): void {
     this.isUnguarded ||= !this.#flight.isGuarded(batch)
+    this.#lateUpTo = Math.max(this.#lateUpTo, batch.next)
     this.#land(batch)
     this.hasUncertainty = true
     this.break({ why: 'anchor', cause })
@@ -320,23 +329,8 @@ export class PartitionCopy {
     )
   }
 
-  report(monotonic: number): PartitionReport {
-    const why = this.fault ?? this.heldLogStart
-    const sentence = why?.sentence ?? this.note
-    const offsets = this.isAnchored ? this.counter.counts(this.appended, this.ledger) : this.counter.reported
-    return {
-      partition: this.partition,
-      state: this.state === 'mirroring' && this.heldLogStart !== undefined ? 'waiting' : this.state,
-      ...(why === undefined ? {} : { reason: why.reason }),
-      ...(sentence === undefined ? {} : { sentence }),
-      ...(why?.loss === undefined ? {} : { loss: why.loss }),
-      cursor: this.appended,
-      sourceEnd: this.sourceHighWatermark,
-      lagRecords: Math.max(0, this.sourceHighWatermark - this.appended),
-      lagMs: this.lag.lagMs(this.appended, monotonic),
-      ...this.watched,
-      ...(offsets === undefined ? {} : { offsets }),
-    }
+  report(monotonic: number): ReturnType<typeof reportOf> {
+    return reportOf(this, monotonic)
   }
 
   /** An append has succeeded: whatever it waited for is over. */
@@ -355,6 +349,11 @@ export class PartitionCopy {
         gap: head.base,
         cursor: this.appended,
       })
+      if (head.base < this.#lateUpTo) {
+        this.isUnguarded = true
+        this.break({ why: 'anchor', cause: 'a gap where something unanswered may still land' })
+        return
+      }
       this.#isFilling = true
       this.#hooks.onGap(this, head)
       return

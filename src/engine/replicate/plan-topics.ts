@@ -31,6 +31,8 @@ export type PlanTopicsInput = {
   readonly records: ReadonlyMap<string, TopicRecord>
   /** Of topics that the source does not show: what it says when asked by id. */
   readonly missing: ReadonlyMap<string, Missing>
+  /** The same of mirrors that the target does not show. */
+  readonly missingMirrors: ReadonlyMap<string, Missing>
   readonly onSourceDelete: SourceDeletePolicy
   /** Wall clock, ms since 1970. */
   readonly now: number
@@ -41,8 +43,9 @@ export type PlanTopicsInput = {
 export function planTopics(input: PlanTopicsInput): TopicAction[] {
   const actions: TopicAction[] = []
   for (const source of input.source.topics.values()) {
-    if (input.isWanted(source.name) && !isForgotten(input, source.name))
-      actions.push(planTopic(input, source))
+    if (!input.isWanted(source.name) || isForgotten(input, source.name)) continue
+    const action = planTopic(input, source)
+    if (action !== undefined) actions.push(action)
   }
   for (const name of input.records.keys()) {
     if (input.source.topics.has(name) || !input.isWanted(name)) continue
@@ -97,7 +100,9 @@ export function isForgotten(
   return id !== undefined && target.topics.get(topic)?.id === id
 }
 
-function planTopic({ link, target: targetView, records }: PlanTopicsInput, source: TopicView): TopicAction {
+/** Undefined: the target does not say what became of the mirror, and what goes on goes on. */
+function planTopic(input: PlanTopicsInput, source: TopicView): TopicAction | undefined {
+  const { link, target: targetView, records } = input
   const { name } = source
   const target = targetView.topics.get(name)
   const record = records.get(name)
@@ -117,7 +122,13 @@ function planTopic({ link, target: targetView, records }: PlanTopicsInput, sourc
   }
   if (target === undefined) {
     if (record === undefined || record.phase === 'creating') return { kind: 'create', source }
-    return stop('recreated', `the mirror topic was deleted at the target. ${anew}`)
+    const missing = input.missingMirrors.get(name)
+    if (missing === 'deleted') return stop('recreated', `the mirror topic was deleted at the target. ${anew}`)
+    if (missing !== 'hidden') return undefined
+    return stop(
+      'no-rights',
+      'the target does not show the mirror to kdr any more: DESCRIBE, READ and WRITE on it are missing. Copying goes on when they are back',
+    )
   }
   if (target.partitions.length > source.partitions.length) {
     return stop(

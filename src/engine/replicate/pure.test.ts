@@ -134,6 +134,7 @@ describe('planTopics', () => {
     const [action] = planTopics({
       link: 'l',
       missing: new Map(),
+      missingMirrors: new Map([['t', 'deleted']]),
       onSourceDelete: 'keep',
       now: 1_000,
       ...gone,
@@ -163,6 +164,17 @@ describe('planTopics', () => {
     assert.equal(decide(topic('t', 's2', 1), topic('t', 't1', 1), record('s1', 't1')), 'recreated')
     assert.equal(decide(topic('t', 's1', 1), topic('t', 't2', 1), record('s1', 't1')), 'recreated')
     assert.equal(decide(topic('t', 's1', 1), undefined, record('s1', 't1')), 'recreated')
+  })
+
+  test('a mirror that kdr may not see is not taken for deleted, nor one of which the target says nothing', () => {
+    const mirrored = record('s1', 't1')
+    for (const [says, decision] of [
+      ['hidden', 'no-rights'],
+      ['unknown', 'nothing'],
+    ] as const) {
+      const missingMirrors = new Map([['t', says]])
+      assert.equal(decide(topic('t', 's1', 1), undefined, mirrored, { missingMirrors }), decision)
+    }
   })
 
   test('a target with more partitions is refused', () => {

@@ -255,7 +255,7 @@ export class Replication {
       await Promise.allSettled(this.#loops)
       await assertGeneration()
       const record = readLink(store, link)
-      const isClean = isDrained && this.copies().every(copy => !copy.hasUncertainty)
+      const isClean = isDrained && this.copies().every(copy => !copy.isInDoubt)
       if (record === undefined) return
       await this.#reporter.end(this.copies())
       await store.put(linkKey(link), toRecord('link', { ...record, isClean }))

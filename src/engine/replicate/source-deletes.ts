@@ -13,12 +13,12 @@ import {
   type TopicRecord,
 } from '../../model/state-records.ts'
 import { readPauses } from '../../model/pauses.ts'
-import { type ClusterView, NO_TOPIC_ID } from '../../ports/cluster.ts'
+import { type Cluster, type ClusterView, NO_TOPIC_ID } from '../../ports/cluster.ts'
 import type { Level } from '../../ports/log.ts'
 import type { LinkContext } from './context.ts'
 
 /**
- * `deleted`: the source says so. `hidden`: kdr may not see it any more. `unknown`: the source has it, or does not say;
+ * `deleted`: the cluster says so. `hidden`: kdr may not see it any more. `unknown`: the cluster has it, or does not say;
  * nothing follows from that.
  */
 export type Missing = 'deleted' | 'hidden' | 'unknown'
@@ -26,6 +26,40 @@ export type Missing = 'deleted' | 'hidden' | 'unknown'
 const POLICY = 'policy onSourceDelete'
 /** Wall clock and monotonic clock may drift apart by this much before the wall clock is taken to have jumped. */
 const CLOCK_JUMP_MS = 60_000
+
+/** In the order of `ids`. Another cluster than the recorded one knows nothing of them. Throws KdrError('unreachable'). */
+async function askMissing(
+  cluster: Cluster,
+  knownClusterId: string | undefined,
+  ids: readonly string[],
+): Promise<Missing[]> {
+  if (ids.length === 0) return []
+  const { clusterId, topics } = await cluster.topicsById(ids)
+  return ids.map((id, index) => {
+    const code = topics[index]?.code ?? KafkaCode.UNKNOWN_SERVER_ERROR
+    if (id === NO_TOPIC_ID || clusterId !== knownClusterId) return 'unknown'
+    if (code === KafkaCode.UNKNOWN_TOPIC_ID) return 'deleted'
+    return isAuthorization(code) ? 'hidden' : 'unknown'
+  })
+}
+
+/** Of mirrors that `target` does not show: what it says when asked by id. A right that is gone hides a topic too. */
+export async function observeMirrors(
+  { store, link, target: cluster }: LinkContext,
+  target: ClusterView,
+  records: ReadonlyMap<string, TopicRecord>,
+): Promise<ReadonlyMap<string, Missing>> {
+  const absent = [...records].flatMap(([topic, { targetTopicId }]) =>
+    targetTopicId === undefined || target.topics.has(topic) ? [] : [{ topic, id: targetTopicId }],
+  )
+  const known = readLink(store, link)?.targetClusterId
+  const found = await askMissing(
+    cluster,
+    known,
+    absent.map(({ id }) => id),
+  )
+  return new Map(absent.map(({ topic }, index) => [topic, found[index] ?? 'unknown']))
+}
 
 export class SourceDeletes {
   readonly #context: LinkContext
@@ -114,18 +148,9 @@ export class SourceDeletes {
     return false
   }
 
-  /** In the order of `ids`. Another cluster than the recorded one knows nothing of them. */
   async #ask(ids: readonly string[]): Promise<Missing[]> {
-    if (ids.length === 0) return []
     const { source, store, link } = this.#context
-    const known = readLink(store, link)
-    const { clusterId, topics } = await source.topicsById(ids)
-    return ids.map((id, index) => {
-      const code = topics[index]?.code ?? KafkaCode.UNKNOWN_SERVER_ERROR
-      if (id === NO_TOPIC_ID || clusterId !== known?.sourceClusterId) return 'unknown'
-      if (code === KafkaCode.UNKNOWN_TOPIC_ID) return 'deleted'
-      return isAuthorization(code) ? 'hidden' : 'unknown'
-    })
+    return await askMissing(source, readLink(store, link)?.sourceClusterId, ids)
   }
 
   async #record(topic: string, record: TopicRecord): Promise<void> {

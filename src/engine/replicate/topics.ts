@@ -8,7 +8,7 @@ import type { ConfigEntry, TopicConfigs, TopicView } from '../../ports/cluster.t
 import type { LinkContext } from './context.ts'
 import { configChanges, configDrift, isCopied, mirrorConfigs } from './mirror-configs.ts'
 import { isForgotten, planTopics, type TopicAction } from './plan-topics.ts'
-import { SourceDeletes } from './source-deletes.ts'
+import { observeMirrors, SourceDeletes } from './source-deletes.ts'
 import { expired, mirrored, refused, stopped, type TopicVerdict, waiting } from './topic-verdicts.ts'
 import {
   forgottenKey,
@@ -94,6 +94,7 @@ export class Topics {
     const missing = await this.#sourceDeletes.observe(source, this.#isWanted)
     const records = readTopics(store, link)
     const forgotten = readForgotten(store, link)
+    const missingMirrors = await observeMirrors(this.#context, target, records)
     const actions = planTopics({
       link,
       isWanted: this.#isWanted,
@@ -102,6 +103,7 @@ export class Topics {
       records,
       forgotten,
       missing,
+      missingMirrors,
       onSourceDelete: settings.onSourceDelete,
       now: clock.now(),
     })

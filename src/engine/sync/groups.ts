@@ -4,7 +4,7 @@
 import { KdrError } from '../../model/errors.ts'
 import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
 import type { Clock } from '../../ports/clock.ts'
-import type { GroupAdmin, GroupOffset, LogReader, TopicPartition } from '../../ports/cluster.ts'
+import type { GroupAdmin, GroupOffset, LogReader, TopicAdmin, TopicPartition } from '../../ports/cluster.ts'
 import type { Log } from '../../ports/log.ts'
 
 /**
@@ -19,7 +19,7 @@ export type MirrorPosition = TopicPartition & {
 }
 
 export type GroupSyncInput = {
-  readonly source: GroupAdmin & LogReader
+  readonly source: GroupAdmin & LogReader & Pick<TopicAdmin, 'describe'>
   readonly target: GroupAdmin
   readonly isWanted: (group: string) => boolean
   readonly positions: () => readonly MirrorPosition[]
@@ -66,13 +66,27 @@ export class GroupSync {
       else
         this.#tellOnce(`offsets of group "${group}" cannot be read at the source: ${codeName(answer.code)}`)
     }
-    const mirrored = positions().filter(at => !at.isStopped)
+    const mirrored = [...positions().filter(at => !at.isStopped), ...(await this.#unknownPartitions())]
     const answers = await source.offsets(mirrored, 'highWatermark')
     const unknown = answers.find(answer => answer.code !== KafkaCode.NONE)
     if (unknown !== undefined)
       throw new KdrError('unreachable', `the source's ends are not all known: ${codeName(unknown.code)}`)
     const ends = new Map(mirrored.map((at, index) => [nameOf(at), answers[index]?.offset ?? 0]))
     return { offsets, ends }
+  }
+
+  /** That mirrored topics have at the source and nobody copies yet: an offset may imply what stands in them. */
+  async #unknownPartitions(): Promise<TopicPartition[]> {
+    const { source, positions } = this.#input
+    const { topics } = await source.describe()
+    const known = positions()
+    const names = new Set(known.map(nameOf))
+    const mirrored = new Set(known.filter(at => !at.isStopped).map(({ topic }) => topic))
+    return [...mirrored].flatMap(topic =>
+      (topics.get(topic)?.partitions ?? [])
+        .map(({ partition }) => ({ topic, partition }))
+        .filter(at => !names.has(nameOf(at))),
+    )
   }
 
   /** Commits what changed since the last time, inside what the mirrors hold. */
@@ -97,9 +111,11 @@ export class GroupSync {
 
   /** Whether every cursor has passed the ends, so that the offsets may be applied. */
   isCovered({ ends }: Captured): boolean {
-    return this.#input
-      .positions()
-      .every(at => at.isStopped || (at.isAnchored && at.cursor >= (ends.get(nameOf(at)) ?? 0)))
+    const known = new Map(this.#input.positions().map(at => [nameOf(at), at]))
+    return [...ends].every(([name, end]) => {
+      const at = known.get(name)
+      return at !== undefined && (at.isStopped || (at.isAnchored && at.cursor >= end))
+    })
   }
 
   #tellOnce(sentence: string): void {

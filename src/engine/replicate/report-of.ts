@@ -1,0 +1,23 @@
+// One partition as its worker sees it, for `kdr status` and whoever watches.
+import type { PartitionReport } from '../../model/link.ts'
+import type { PartitionCopy } from './partition.ts'
+
+/** At `monotonic` (ms). */
+export function reportOf(copy: PartitionCopy, monotonic: number): PartitionReport {
+  const why = copy.fault ?? copy.heldLogStart
+  const sentence = why?.sentence ?? copy.note
+  const offsets = copy.isAnchored ? copy.counter.counts(copy.appended, copy.ledger) : copy.counter.reported
+  return {
+    partition: copy.partition,
+    state: copy.state === 'mirroring' && copy.heldLogStart !== undefined ? 'waiting' : copy.state,
+    ...(why === undefined ? {} : { reason: why.reason }),
+    ...(sentence === undefined ? {} : { sentence }),
+    ...(why?.loss === undefined ? {} : { loss: why.loss }),
+    cursor: copy.appended,
+    sourceEnd: copy.sourceHighWatermark,
+    lagRecords: Math.max(0, copy.sourceHighWatermark - copy.appended),
+    lagMs: copy.lag.lagMs(copy.appended, monotonic),
+    ...copy.watched,
+    ...(offsets === undefined ? {} : { offsets }),
+  }
+}

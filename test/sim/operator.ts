@@ -1,0 +1,40 @@
+// Who looks after the link when the chaos is over: does what a faulted partition's sentence names as the way out.
+import { openTopicStore } from '../../src/state/topic-store.ts'
+import { recordCodec } from '../../src/kafka/records.ts'
+import type { FaultReason } from '../../src/model/link.ts'
+import { type CommandRecord, commandKey, readTopics, toRecord } from '../../src/model/state-records.ts'
+import { SimProcess } from './network.ts'
+import { simPort } from './port.ts'
+import { SETTINGS } from './workers.ts'
+import { TOPIC, type World } from './world.ts'
+
+const OPERATOR = 2n ** 40n
+
+/** Carries out the way out of each of these reasons, for the whole topic. */
+export async function resolve(world: World, reasons: ReadonlySet<FaultReason>): Promise<void> {
+  const target = simPort(world.target, world.networks.target, new SimProcess())
+  const store = await openTopicStore(target, recordCodec, world.clock, {
+    create: false,
+    writer: OPERATOR,
+  })
+  await store.refresh()
+  const command = async (of: Omit<CommandRecord, 'at' | 'by'>): Promise<void> => {
+    world.say(`operator: kdr link ${of.verb}`)
+    await store.put(
+      commandKey(SETTINGS.name, `${of.verb}-${world.clock.now()}`),
+      toRecord('command', { ...of, at: world.clock.now(), by: 'somebody@sim' }),
+    )
+  }
+  const targetTopicId = readTopics(store, SETTINGS.name).get(TOPIC)?.targetTopicId
+  const others = [...reasons].filter(reason => reason !== 'log-start-jump')
+  if (reasons.has('not-empty') && others.length === 1) {
+    world.say('operator: deletes the topic at the target')
+    world.target.deleteTopic(TOPIC)
+  } else if (others.length > 0) {
+    await command({ verb: 'recopy', topic: TOPIC, ...(targetTopicId !== undefined && { targetTopicId }) })
+  } else {
+    world.isJumpAccepted = true
+    await command({ verb: 'resume', topic: TOPIC, acceptLogStart: true })
+  }
+  await store.close()
+}

@@ -1,0 +1,281 @@
+// What must hold. At every step: what lands on a mirror stood at the source at that offset; nobody goes on after having
+// been told otherwise; log starts and groups do not run ahead; one producer id. In the end: each partition is identical,
+// or says why not, with a reason that this history can have.
+import type { PartitionCopy } from '../../src/engine/replicate/partition.ts'
+import { recordCodec } from '../../src/kafka/records.ts'
+import { readBatchHeader, splitBatches } from '../../src/model/batch.ts'
+import type { FaultReason } from '../../src/model/link.ts'
+import type { AppendEntry, GroupOffset, TopicPartition } from '../../src/ports/cluster.ts'
+import type { SimPartition } from './cluster.ts'
+import { FOREIGN } from './disturb.ts'
+import type { SimLog } from './log.ts'
+import type { SimProcess } from './network.ts'
+import type { PortObserver } from './observer.ts'
+import type { Trouble } from './trouble.ts'
+import type { Workers } from './workers.ts'
+import { idOf } from './workload.ts'
+import { type Life, TOPIC, type World } from './world.ts'
+
+/** A log start that would drop more than this share of a mirror waits for a person (limits.ts). */
+const JUMP_SHARE = 0.5
+/** Producer ids of links lie above (identity.ts). */
+const LINK_IDS_FROM = 2n ** 61n
+
+/** What each reason may come from. */
+const CAUSES: Readonly<Record<string, (trouble: Trouble) => boolean>> = {
+  'lost-to-retention': ({ retention, purges }) => retention || purges,
+  'log-start-jump': ({ retention, purges }) => retention || purges,
+  truncated: ({ unclean }) => unclean,
+  'foreign-write': ({ foreignWriter, unclean }) => foreignWriter || unclean,
+  'unexpected-offset': ({ foreignWriter, targetUnclean }) => foreignWriter || targetUnclean,
+  // A worker that is paused between asking and writing may undo its successor's record of a topic; the topic then stops.
+  'not-empty': ({ foreignWriter, pauses }) => foreignWriter || pauses,
+  recreated: ({ recreatedSource, recreatedTarget }) => recreatedSource || recreatedTarget,
+  overfilled: trouble =>
+    trouble.foreignWriter ||
+    trouble.unclean ||
+    // Empty transactions: a coordinator may write a marker twice.
+    (!trouble.mayWriteMarkers && (trouble.markersRepeat > 0 || trouble.targetLeaders)),
+}
+
+export class Oracle {
+  readonly observer: PortObserver
+  readonly #world: World
+  /** Logs that hold a record of kdr's at another offset than its source's: their partitions must stop. */
+  readonly #displaced = new Set<SimLog>()
+  readonly #lives = new Map<SimLog, Life>()
+  /** Where the source began when the first batch came: up to there nothing was ever to be copied. */
+  readonly #origins = new Map<SimLog, number>()
+  readonly #told = new Map<SimProcess, Set<SimLog>>()
+  #copiesOf: (process: SimProcess) => readonly PartitionCopy[] = () => []
+  #linkId: bigint | undefined
+
+  constructor(world: World) {
+    this.#world = world
+    const isMirror = ({ topic }: TopicPartition): boolean => topic === TOPIC
+    this.observer = {
+      sending: (process, entry) => isMirror(entry) && this.#onSending(process, entry),
+      appended: (_process, entry, at, base) => isMirror(entry) && this.#onAppended(entry, at, base),
+      told: (process, entry, base) => isMirror(entry) && this.#onTold(process, entry, base),
+      marked: (of, _at, producerId) => isMirror(of) && this.#onProducer(of, producerId),
+      trimming: (of, at, before) => isMirror(of) && this.#onTrimming(of, at, before),
+      committing: (process, group, offsets) => this.#onCommitting(process, group, offsets),
+    }
+  }
+
+  watch(workers: Workers): void {
+    this.#copiesOf = process => workers.copiesOf(process)
+  }
+
+  /** After a mirror was made anew there is nothing left to hold against it. */
+  judge(copies: readonly PartitionCopy[]): void {
+    const stopped = new Map<number, FaultReason>()
+    for (const { partition, name, fault } of copies) {
+      if (fault === undefined) continue
+      stopped.set(partition, fault.reason)
+      const mayBe = CAUSES[fault.reason]?.(this.#world.trouble) ?? false
+      if (!mayBe) this.#violate(`${name} stopped for no reason: ${fault.reason}: ${fault.sentence}`)
+    }
+    this.#world.workloads.forEach((_workload, partition) => {
+      const at = this.#world.mirror(partition)
+      const reason = stopped.get(partition)
+      if (at !== undefined) this.#compare(partition, at, reason)
+      else if (reason === undefined) this.#violate(`partition ${partition} is missing at the target`)
+    })
+  }
+
+  /** The mirror holds records of a topic that was deleted since. */
+  isOfEarlierLife(partition: number): boolean {
+    const at = this.#world.mirror(partition)
+    const life = at && this.#lives.get(at.log)
+    return life !== undefined && life !== this.#world.life
+  }
+
+  /** Everything committed at the source is committed at the target, unless the mirror begins later. */
+  groupsDiffer(): string | undefined {
+    for (const [group, offsets] of this.#world.source.groups) {
+      for (const [at, offset] of offsets) {
+        const partition = Number(at.split('/')[1])
+        const logStart = this.#world.mirror(partition)?.log.logStart ?? 0
+        // An unclean election may leave a group beyond the end of its partition.
+        const end = this.#world.workloads[partition]?.at.log.lastStable ?? 0
+        const found = this.#world.target.groups.get(group)?.get(at)
+        if (found !== Math.max(Math.min(offset, end), logStart))
+          return `${group} at ${at}: ${found ?? 'nothing'} instead of ${offset}`
+      }
+    }
+    return undefined
+  }
+
+  #onSending(process: SimProcess, { topic, partition }: AppendEntry): void {
+    const at = this.#world.target.partition({ topic, partition })
+    if (at !== undefined && this.#told.get(process)?.has(at.log) === true)
+      this.#violate(`${topic}/${partition}: kdr goes on though it was told that a batch stands elsewhere`)
+  }
+
+  #onAppended({ partition, batch }: AppendEntry, at: SimPartition, base: number): void {
+    this.#onProducer({ topic: TOPIC, partition }, readBatchHeader(batch).producerId)
+    if (!this.#origins.has(at.log))
+      this.#origins.set(at.log, this.#world.workloads[partition]?.at.log.logStart ?? 0)
+    for (const [offset, id] of recordsOf(batch, base)) {
+      const origin = this.#world.origin(id)
+      const isRight =
+        origin?.partition === partition && origin.life.workloads[partition]!.truth.wasReadable(offset, id)
+      if (!isRight) return this.#onDisplaced({ partition, offset, id }, at)
+      const life = this.#lives.get(at.log) ?? origin.life
+      this.#lives.set(at.log, life)
+      if (life !== origin.life)
+        return this.#violate(
+          `${TOPIC}/${partition}: offset ${offset} of the mirror of life ${life.number} holds ${id}`,
+        )
+    }
+  }
+
+  #onDisplaced(what: { partition: number; offset: number; id: string }, at: SimPartition): void {
+    const { foreignWriter, targetUnclean, recreatedTarget, namesTopicsById } = this.#world.trouble
+    this.#displaced.add(at.log)
+    // In flight at that moment, it cannot be stopped; the partition must be.
+    const isExcused = foreignWriter || targetUnclean || (recreatedTarget && !namesTopicsById)
+    if (!isExcused)
+      this.#violate(
+        `${TOPIC}/${what.partition}: offset ${what.offset} of the target gets ${what.id}, which the source never had there`,
+      )
+  }
+
+  #onTold(process: SimProcess, { topic, partition }: AppendEntry, base: number): void {
+    const log = this.#world.target.partition({ topic, partition })?.log
+    const entry = log?.entries.find(each => each.base === base)
+    if (log === undefined || entry === undefined || !this.#displaced.has(log)) return
+    const isRight = [...recordsOf(entry.bytes, base)].every(([offset, id]) =>
+      this.#world.origin(id)?.life.workloads[partition]?.truth.wasReadable(offset, id),
+    )
+    if (isRight) return
+    const told = this.#told.get(process) ?? new Set()
+    this.#told.set(process, told.add(log))
+  }
+
+  /** Data and fills carry one id, so that one fence stops both; with empty transactions, the coordinator's. */
+  #onProducer({ partition }: TopicPartition, producerId: bigint): void {
+    if (producerId < LINK_IDS_FROM) {
+      const ids = [...this.#world.target.coordinated.values()].map(each => each.producerId)
+      if (!ids.includes(producerId))
+        this.#violate(
+          `${TOPIC}/${partition}: written with producer id ${producerId}, which no fence would stop`,
+        )
+      return
+    }
+    this.#linkId ??= producerId
+    if (producerId !== this.#linkId)
+      this.#violate(`${TOPIC}/${partition}: written with producer ids ${this.#linkId} and ${producerId}`)
+  }
+
+  #onTrimming({ partition }: TopicPartition, { log }: SimPartition, before: number): void {
+    const life = this.#lives.get(log)
+    const source = life?.workloads[partition]?.at.log
+    if (source !== undefined && before > source.logStart)
+      this.#violate(
+        `t/${partition}: the mirror is trimmed to ${before}, the source begins at ${source.logStart}`,
+      )
+    if (this.#world.isJumpAccepted || before <= (this.#origins.get(log) ?? 0)) return
+    const share = (before - log.logStart) / (log.end - log.logStart)
+    const isMissed = [...readable(log)].some(([offset, id]) => offset < before && id !== SEED)
+    if (share > JUMP_SHARE && isMissed)
+      this.#violate(
+        `t/${partition}: the mirror is trimmed from ${log.logStart} to ${before} without a question`,
+      )
+  }
+
+  #onCommitting(process: SimProcess, group: string, offsets: readonly GroupOffset[]): void {
+    const { commits, life } = this.#world
+    const isStopped = new Set(
+      this.#copiesOf(process)
+        .filter(({ state, fault }) => state === 'faulted' || fault !== undefined)
+        .map(({ partition }) => partition),
+    )
+    for (const { topic, partition, offset } of offsets) {
+      const log = this.#world.mirror(partition)?.log
+      if (topic !== TOPIC || log === undefined || this.#lives.get(log) !== life) continue
+      if (offset > log.end && !this.#world.trouble.targetUnclean)
+        this.#violate(`group ${group}: offset ${offset} of t/${partition}, whose mirror ends at ${log.end}`)
+      if (offset === log.logStart) continue
+      const implied = commits.findLast(
+        each => each.partition === partition && each.life === life.number && each.offset <= offset,
+      )
+      implied?.ends.forEach((end, other) => {
+        const mirror = this.#world.mirror(other)?.log
+        if (isStopped.has(other) || this.#world.trouble.unclean || this.#world.trouble.targetUnclean) return
+        if ((mirror?.end ?? 0) < end)
+          this.#violate(
+            `group ${group} is committed at ${offset} of t/${partition}, which implies t/${other} up to ${end}; its mirror ends at ${mirror?.end ?? 0}`,
+          )
+      })
+    }
+  }
+
+  #compare(partition: number, { log }: SimPartition, stopped: FaultReason | undefined): void {
+    const { at, truth } = this.#world.workloads[partition]!
+    const life = this.#lives.get(log)
+    const name = `${TOPIC}/${partition}`
+    if (this.isOfEarlierLife(partition) && stopped !== 'recreated')
+      return this.#violate(`${name} mirrors a topic that is gone, and says ${stopped ?? 'nothing'}`)
+    const truthOf = life?.workloads[partition]?.truth ?? truth
+    const mirrored = readable(log)
+    for (const [offset, id] of mirrored) {
+      // Stopped while it was seeded.
+      if (id === SEED && stopped !== undefined) continue
+      if (id === FOREIGN || this.#displaced.has(log)) {
+        if (stopped === undefined)
+          this.#violate(`${name}: offset ${offset} is ${id}, and nothing is said of it`)
+        continue
+      }
+      if (!truthOf.wasReadable(offset, id))
+        this.#violate(`${name}: offset ${offset} of the target holds ${id}, which the source never had there`)
+      else if (stopped === undefined && truthOf.wasLost(offset, id))
+        this.#violate(`${name}: offset ${offset} of the target holds ${id}, which the source has lost`)
+    }
+    if (stopped === undefined) this.#compareWhole(name, at.log, log, mirrored)
+  }
+
+  #compareWhole(name: string, source: SimLog, target: SimLog, mirrored: ReadonlyMap<number, string>): void {
+    if (target.end !== source.fetchableEnd)
+      this.#violate(`${name}: ends at ${target.end}, the source at ${source.fetchableEnd}`)
+    for (const [offset, id] of readable(source)) {
+      if (offset < target.logStart) this.#violate(`${name}: offset ${offset} is below the mirror's log start`)
+      else if (mirrored.get(offset) !== id) this.#violate(`${name}: offset ${offset} (${id}) is missing`)
+    }
+  }
+
+  #violate(text: string): void {
+    this.#world.violate(text)
+  }
+}
+
+const SEED = 'null'
+
+function* recordsOf(batch: Buffer, base: number): Generator<[number, string]> {
+  const [raw] = splitBatches(batch)
+  const first = raw?.header.baseOffset ?? 0
+  for (const record of raw === undefined ? [] : recordCodec.decode(raw))
+    if (record.value !== null) yield [record.offset - first + base, idOf(record)]
+}
+
+/** What a read-committed consumer reads: offset to value. Seeds (neither key nor value) count as `null`. */
+export function readable(log: SimLog): Map<number, string> {
+  const found = new Map<number, string>()
+  for (const entry of log.entries) {
+    const { isControl, isTransactional, producerId } = entry.header
+    if (isControl || entry.bytes.length === 0 || entry.base >= log.lastStable) continue
+    const isAborted =
+      isTransactional &&
+      log.aborted.some(
+        each =>
+          each.producerId === producerId && entry.base >= each.firstOffset && entry.base <= each.markerOffset,
+      )
+    if (isAborted) continue
+    const [raw] = splitBatches(entry.bytes)
+    for (const record of recordCodec.decode(raw!)) {
+      if (record.offset >= log.logStart) found.set(record.offset, idOf(record))
+    }
+  }
+  return found
+}

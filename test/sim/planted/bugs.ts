@@ -1,0 +1,413 @@
+// Bugs that the simulated world must find: each is a few texts of the source that are replaced as the modules are loaded.
+// Several undo the fix of a bug that kdr once had. `seed`: the first history that objected when this was last looked for
+// (`node test/sim/main.ts --bug NAME`); it saves the short suite the search, and is searched anew when it finds nothing.
+//
+// Not here: DeleteRecords on a mirror that was promoted, because there is no promotion yet.
+
+type Change = { readonly file: string; readonly find: string; readonly put: string }
+
+export type PlantedBug = {
+  readonly name: string
+  /** What goes wrong with it. */
+  readonly breaks: string
+  readonly changes: readonly Change[]
+  readonly seed: number
+}
+
+const R = 'engine/replicate'
+
+export const PLANTED: readonly PlantedBug[] = [
+  {
+    name: 'no-base-offset-check',
+    breaks: 'a batch that landed elsewhere, because somebody else wrote there, is taken for copied',
+    changes: [
+      {
+        file: `${R}/partition.ts`,
+        find: 'if (answer.baseOffset !== batch.base) {',
+        put: 'if (answer.baseOffset < 0) {',
+      },
+    ],
+    seed: 1,
+  },
+  {
+    name: 'high-watermark-as-end',
+    breaks: 'the cursor comes from the high watermark, the sequence from the true end',
+    changes: [
+      {
+        file: `${R}/reads.ts`,
+        find: "const ends = await cluster.offsets(items, 'logEnd')",
+        put: "const ends = await cluster.offsets(items, 'highWatermark')",
+      },
+    ],
+    seed: 1,
+  },
+  {
+    name: 'resend-after-time-out',
+    breaks: 'a request without an answer is sent again: with old records no sequence number stops the second',
+    changes: [
+      {
+        file: `${R}/lanes.ts`,
+        find: 'answers = await connection.append(entries, PRODUCE_TIMEOUT_MS)',
+        put: `answers = await connection.append(entries, PRODUCE_TIMEOUT_MS).catch(async () => {
+        const again = await this.#context.target.openAppendLane(connection.broker)
+        return await again.append(entries, PRODUCE_TIMEOUT_MS)
+      })`,
+      },
+    ],
+    seed: 1,
+  },
+  {
+    name: 'fillers-with-own-id',
+    breaks: 'markers carry another producer id than data, so that no single fence stops both',
+    changes: [
+      {
+        file: `${R}/filler.ts`,
+        find: 'const producer = { ...identity, coordinatorEpoch: identity.slotGeneration }',
+        put: 'const producer = { ...identity, producerId: identity.producerId + 1n, coordinatorEpoch: identity.slotGeneration }',
+      },
+    ],
+    seed: 1,
+  },
+  {
+    name: 'marker-retried',
+    breaks: 'markers without an answer are written again, and may stand there twice',
+    changes: [
+      {
+        file: `${R}/filler.ts`,
+        find: 'const answers = await target.writeMarkers(broker, producer, fills)',
+        put: 'const answers = await target.writeMarkers(broker, producer, fills).catch(() => target.writeMarkers(broker, producer, fills))',
+      },
+    ],
+    seed: 1,
+  },
+  {
+    name: 'end-not-read-after-fill',
+    breaks: 'after an empty transaction the end is computed, not read',
+    changes: [
+      {
+        file: `${R}/filler.ts`,
+        find: 'settle(job, await this.#context.reads.targetLogEnd(job.copy))',
+        put: 'settle(job, { code: KafkaCode.NONE, offset: job.copy.appended + job.count })',
+      },
+    ],
+    seed: 1,
+  },
+  {
+    name: 'surplus-not-noticed',
+    breaks: 'a marker that the coordinator wrote twice is overlooked',
+    changes: [
+      {
+        file: `${R}/partition.ts`,
+        find: '    const wanted = this.appended + written\n',
+        put: '    const wanted = this.appended + written\n    end = Math.min(end, wanted)\n',
+      },
+    ],
+    seed: 1,
+  },
+  {
+    name: 'epoch-not-sent',
+    breaks: 'fetches do not say what they believe of the source, so that an unclean election goes unnoticed',
+    changes: [
+      {
+        file: `${R}/fetchers.ts`,
+        find: 'lastFetchedEpoch: copy.lastFetchedEpoch,',
+        put: 'lastFetchedEpoch: -1,',
+      },
+      {
+        file: `${R}/fetchers.ts`,
+        find: 'leaderEpoch: copy.pinnedEpoch ?? sourceWatch.partition(copy)?.leaderEpoch ?? -1,',
+        put: 'leaderEpoch: -1,',
+      },
+    ],
+    seed: 1,
+  },
+  {
+    name: 'aborted-ignored',
+    breaks: 'records of aborted transactions are copied',
+    changes: [
+      {
+        file: `${R}/fetchers.ts`,
+        find: 'planAppend(copy.planned, batches, answer.aborted, codec)',
+        put: 'planAppend(copy.planned, batches, [], codec)',
+      },
+    ],
+    seed: 1,
+  },
+  {
+    name: 'epoch-not-kept',
+    breaks: 'what a partition was copied under is forgotten with the process',
+    changes: [
+      {
+        file: `${R}/copies.ts`,
+        find: 'copy.lineage.entries = known?.epochs ?? []',
+        put: 'copy.lineage.entries = []',
+      },
+    ],
+    seed: 1,
+  },
+  {
+    name: 'late-batch-into-recreated-mirror',
+    breaks: 'a batch names the topic that has the name now, not the one that it was made for',
+    changes: [
+      {
+        file: `${R}/lanes.ts`,
+        find: 'topicId: copy.targetTopicId,',
+        put: 'topicId: targetWatch.topic(copy.topic)?.id ?? copy.targetTopicId,',
+      },
+    ],
+    seed: 1,
+  },
+  {
+    name: 'fetch-from-recreated-source',
+    breaks:
+      'a fetch names the topic that has the name now: a mirror goes on with the records of another topic',
+    changes: [
+      {
+        file: `${R}/fetchers.ts`,
+        find: 'topicId: copy.sourceTopicId,',
+        put: 'topicId: sourceWatch.topic(copy.topic)?.id ?? copy.sourceTopicId,',
+      },
+      {
+        file: `${R}/anchor.ts`,
+        find: 'if (watch.topic(copy.topic)?.id !== id) return',
+        put: 'if (copy.topic === `never`) return',
+      },
+      {
+        file: `${R}/reads.ts`,
+        find: 'topicId: of.topicId,',
+        put: 'topicId: this.#watch.topic(of.topic)?.id ?? of.topicId,',
+      },
+    ],
+    seed: 1,
+  },
+  {
+    name: 'recreated-not-noticed',
+    breaks: 'a topic that was deleted and created again at the source is taken for the same',
+    changes: [
+      {
+        file: `${R}/plan-topics.ts`,
+        find: 'if (record !== undefined && record.sourceTopicId !== source.id) {',
+        put: 'if (record !== undefined && record.sourceTopicId === "never") {',
+      },
+    ],
+    seed: 1,
+  },
+  {
+    name: 'loss-passed-over',
+    breaks: 'what the source deleted before it was copied is filled like any gap',
+    changes: [
+      {
+        file: `${R}/anchor.ts`,
+        find: 'if (unaccepted !== undefined && !isFresh)',
+        put: 'if (unaccepted !== undefined && start.offset < 0)',
+      },
+    ],
+    seed: 1,
+  },
+  {
+    name: 'no-claim',
+    breaks: 'two workers that start together do not see each other',
+    changes: [{ file: `${R}/identity.ts`, find: '  await claim(input, before)\n', put: '' }],
+    seed: 1,
+  },
+  {
+    name: 'lease-ignored',
+    breaks: 'a worker that was stopped and wakes writes beside its successor',
+    changes: [
+      {
+        file: `${R}/lease.ts`,
+        find: 'return this.#clock.monotonic() < this.#until',
+        put: 'return true',
+      },
+    ],
+    seed: 1,
+  },
+  {
+    name: 'member-not-freed',
+    breaks: 'a partition that was not sending when its connection died waits for ever',
+    changes: [
+      {
+        file: `${R}/lanes.ts`,
+        find: "for (const copy of this.#members) copy.break({ why: 'anchor', cause })\n      await",
+        put: 'await',
+      },
+      {
+        file: `${R}/lanes.ts`,
+        find: "if (this.#ready.size > 0 && this.isClosed) return this.#release('the produce connection was closed')",
+        put: '',
+      },
+    ],
+    seed: 1,
+  },
+  {
+    name: 'pipelining-of-old',
+    breaks: 'several batches of old records are in flight, and the second may take the place of the first',
+    changes: [
+      {
+        file: `${R}/flight.ts`,
+        find: 'return batch.maxTimestamp > this.#freshSince()',
+        put: 'return batch.maxTimestamp > 0',
+      },
+    ],
+    seed: 1,
+  },
+  {
+    name: 'unguarded-forgotten',
+    breaks: 'after a fill without an answer nobody waits until it can land no more',
+    changes: [
+      {
+        file: `${R}/drive.ts`,
+        find: 'isUnguarded ? PRODUCE_TIMEOUT_MS : SETTLE_MS',
+        put: 'SETTLE_MS',
+      },
+    ],
+    seed: 1,
+  },
+  {
+    name: 'gap-before-late-batch',
+    breaks: 'a gap is filled where a batch without an answer may still land: it lands behind the marker',
+    changes: [
+      { file: `${R}/partition.ts`, find: 'if (head.base < this.#lateUpTo) {', put: 'if (head.base < 0) {' },
+    ],
+    seed: 1,
+  },
+  {
+    name: 'log-start-jump',
+    breaks: 'a mistake at the source takes the records away from the mirror too',
+    changes: [
+      {
+        file: `${R}/trim.ts`,
+        find: "return share <= LOG_START_JUMP_SHARE ? { kind: 'move', before }",
+        put: "return share <= 1 ? { kind: 'move', before }",
+      },
+    ],
+    seed: 1,
+  },
+  {
+    name: 'groups-too-early',
+    breaks: 'group offsets are committed before the mirrors hold what they imply',
+    changes: [
+      {
+        file: 'engine/sync/groups.ts',
+        find: 'return at !== undefined && (at.isStopped || (at.isAnchored && at.cursor >= end))',
+        put: 'return at !== undefined && (at.isStopped || at.isAnchored || end < 0)',
+      },
+    ],
+    seed: 1,
+  },
+  {
+    name: 'groups-before-new-partitions',
+    breaks:
+      'group offsets are committed before partitions that were added are mirrored, and what they imply stands there',
+    changes: [
+      {
+        file: 'engine/sync/groups.ts',
+        find: ', ...(await this.#unknownPartitions())]',
+        put: ']',
+      },
+    ],
+    seed: 19,
+  },
+  {
+    name: 'groups-after-ends',
+    breaks: 'the ends are read before the groups: an offset that is committed in between implies more',
+    changes: [
+      {
+        file: 'engine/sync/groups.ts',
+        find: '    const offsets = new Map<string, readonly GroupOffset[]>()\n    for',
+        put: `    const early = positions().filter(at => !at.isStopped)
+    const before = await source.offsets(early, 'highWatermark')
+    const offsets = new Map<string, readonly GroupOffset[]>()
+    for`,
+      },
+      {
+        file: 'engine/sync/groups.ts',
+        find: 'answers[index]?.offset ?? 0]))',
+        put: 'before[early.findIndex(each => nameOf(each) === nameOf(at))]?.offset ?? 0]))',
+      },
+    ],
+    seed: 1,
+  },
+  {
+    name: 'foreign-overlooked',
+    breaks: "records of another producer are taken for the link's own",
+    changes: [
+      {
+        file: `${R}/anchor.ts`,
+        find: 'return !identity.knownProducers.has(header.producerId) && header.lastOffset >= copy.adoptedUpTo',
+        put: 'return identity.knownProducers.has(-2n) && header.lastOffset >= copy.adoptedUpTo',
+      },
+      {
+        file: `${R}/anchor.ts`,
+        find: 'if (copied !== undefined && !isSameRecord(source, copied)) return',
+        put: 'if (copied === source) return',
+      },
+    ],
+    seed: 1,
+  },
+  {
+    name: 'state-lands-late',
+    breaks: 'a record of `_kdr.state` that was given up lands behind a newer one',
+    changes: [
+      {
+        file: 'state/topic-store.ts',
+        find: '      producer: this.#producer,\n      baseSequence: this.#sequence,\n',
+        put: '',
+      },
+    ],
+    seed: 1,
+  },
+  {
+    name: 'hidden-taken-for-deleted',
+    breaks: 'a mirror that kdr may not see for a while is called deleted',
+    changes: [
+      {
+        file: `${R}/plan-topics.ts`,
+        find: "if (missing === 'deleted') return stop('recreated'",
+        put: "if (missing !== undefined) return stop('recreated'",
+      },
+    ],
+    seed: 1,
+  },
+  {
+    name: 'uncertain-end-called-clean',
+    breaks: 'a worker that stops with a write in doubt lets its successor start at once',
+    changes: [
+      {
+        file: `${R}/replication.ts`,
+        find: 'const isClean = isDrained && this.copies().every(copy => !copy.isInDoubt)',
+        put: 'const isClean = true || isDrained',
+      },
+    ],
+    seed: 1,
+  },
+  {
+    name: 'overtaking-answers',
+    breaks: 'answers that overtake each other move the cursor past a batch that is still in flight',
+    changes: [
+      {
+        file: `${R}/flight.ts`,
+        find: 'return this.#batches[0]?.base ?? this.#acknowledged',
+        put: 'return batch.next',
+      },
+    ],
+    seed: 1,
+  },
+  {
+    name: 'seeds-left-readable',
+    breaks: 'what was seeded stays readable when the request to trim it is lost',
+    changes: [
+      {
+        file: `${R}/drive.ts`,
+        find: 'if (anchored.isFresh && anchored.targetLogStart < seededTo) {',
+        put: 'if (anchored.isFresh && anchored.targetLogStart < 0) {',
+      },
+      {
+        file: `${R}/trim.ts`,
+        find: "if (before <= copy.targetLogStart) return { kind: 'none' }",
+        put: "if (before <= Math.max(copy.targetLogStart, copy.acceptedLogStart)) return { kind: 'none' }",
+      },
+    ],
+    seed: 1,
+  },
+]

@@ -1,0 +1,32 @@
+// The simulated world is no toy: each planted bug must be found. The short suite looks where it was found last, and
+// searches when it is not there; the full one searches each from the first seed on.
+import assert from 'node:assert/strict'
+import { availableParallelism } from 'node:os'
+import { describe, test } from 'node:test'
+import { suite } from '../../support/suite.ts'
+import { runFleet } from '../fleet.ts'
+import { PLANTED, type PlantedBug } from './bugs.ts'
+
+/** Each bug is found within so many histories. */
+const ENOUGH = 2_000
+
+async function find(bug: PlantedBug, from: number, count: number): Promise<string | undefined> {
+  const { failed, ran } = await runFleet({ from, count, bug: bug.name, stopAtFirst: true })
+  const [first] = failed
+  return first && `seed ${first.seed}, after ${ran} histories: ${first.violations[0]?.split('\n')[0] ?? ''}`
+}
+
+describe('planted bugs', { concurrency: suite === 'short' ? availableParallelism() : 1 }, () => {
+  test('there are fifteen at least', () => {
+    assert.ok(new Set(PLANTED.map(({ name }) => name)).size >= 15)
+  })
+
+  for (const bug of PLANTED) {
+    test(`${bug.name}: ${bug.breaks}`, async context => {
+      const found =
+        (suite === 'short' ? await find(bug, bug.seed, 1) : undefined) ?? (await find(bug, 1, ENOUGH))
+      assert.ok(found !== undefined, `no oracle objects in ${ENOUGH} histories`)
+      context.diagnostic(found)
+    })
+  }
+})
