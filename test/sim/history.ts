@@ -179,7 +179,7 @@ class History {
     }
     if (found.size === 0) return
     await resolve(this.#world, found)
-    await this.#world.clock.sleep(15_000)
+    await this.#world.clock.sleep(40_000)
     await this.#converge()
     const copies = this.#workers.copies()
     for (const { name, fault, heldLogStart } of copies) {

@@ -28,12 +28,13 @@ const CAUSES: Readonly<Record<string, (trouble: Trouble) => boolean>> = {
   truncated: ({ unclean }) => unclean,
   'foreign-write': ({ foreignWriter, unclean }) => foreignWriter || unclean,
   'unexpected-offset': ({ foreignWriter, targetUnclean }) => foreignWriter || targetUnclean,
-  // A worker that is paused between asking and writing may undo its successor's record of a topic; the topic then stops.
-  'not-empty': ({ foreignWriter, pauses }) => foreignWriter || pauses,
+  'not-empty': ({ foreignWriter }) => foreignWriter,
   recreated: ({ recreatedSource, recreatedTarget }) => recreatedSource || recreatedTarget,
   overfilled: trouble =>
     trouble.foreignWriter ||
     trouble.unclean ||
+    // A fill that was under way when the mirror lost its end.
+    trouble.targetUnclean ||
     // Empty transactions: a coordinator may write a marker twice.
     (!trouble.mayWriteMarkers && (trouble.markersRepeat > 0 || trouble.targetLeaders)),
 }
@@ -187,8 +188,11 @@ export class Oracle {
 
   #onCommitting(process: SimProcess, group: string, offsets: readonly GroupOffset[]): void {
     const { commits, life } = this.#world
+    const copies = this.#copiesOf(process)
+    // It is being copied anew, or its worker ends: what was stopped is not to be seen any more.
+    if (copies.length === 0) return
     const isStopped = new Set(
-      this.#copiesOf(process)
+      copies
         .filter(({ state, fault }) => state === 'faulted' || fault !== undefined)
         .map(({ partition }) => partition),
     )
@@ -237,7 +241,8 @@ export class Oracle {
   }
 
   #compareWhole(name: string, source: SimLog, target: SimLog, mirrored: ReadonlyMap<number, string>): void {
-    if (target.end !== source.fetchableEnd)
+    // What was copied may have been compacted since.
+    if (target.end < source.fetchableEnd || target.end > source.lastStable)
       this.#violate(`${name}: ends at ${target.end}, the source at ${source.fetchableEnd}`)
     for (const [offset, id] of readable(source)) {
       if (offset < target.logStart) this.#violate(`${name}: offset ${offset} is below the mirror's log start`)

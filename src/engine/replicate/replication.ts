@@ -107,7 +107,13 @@ export async function startReplication(input: ReplicationInput): Promise<Replica
     reads,
     firstDifference: input.firstDifference,
   })
-  await replication.begin()
+  try {
+    await replication.begin()
+  } catch (error) {
+    // What has begun would go on, and beat, with nobody to stop it.
+    await replication.stop()
+    throw error
+  }
   return replication
 }
 

@@ -1,5 +1,5 @@
 // What a look at the topics says of each of them: whether its partitions may be copied, and why not.
-import { codeName, isAuthorization } from '../../model/kafka-codes.ts'
+import { codeName, isAuthorization, KafkaCode } from '../../model/kafka-codes.ts'
 import type { Fault } from '../../model/link.ts'
 import type { TopicRecord } from '../../model/state-records.ts'
 import type { TopicView } from '../../ports/cluster.ts'
@@ -49,6 +49,8 @@ export function refused(
   what: string,
   { code, message }: { readonly code: number; readonly message?: string },
 ): TopicVerdict {
+  if (code === KafkaCode.THROTTLING_QUOTA_EXCEEDED)
+    return waiting(source, `${what} at the target for now: ${codeName(code)}`)
   const sentence = `"${source.name}": ${what} at the target: ${codeName(code)} ${message ?? ''}`.trimEnd()
   return stopped(source, { reason: isAuthorization(code) ? 'no-rights' : 'target-refuses', sentence })
 }

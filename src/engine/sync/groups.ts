@@ -35,6 +35,8 @@ type Captured = {
 }
 
 const LOOK_EVERY_MS = 100
+/** How often it is asked whether what is waited for is still there. */
+const LOOKS_BEFORE_DOUBT = 100
 
 export class GroupSync {
   readonly #input: GroupSyncInput
@@ -48,9 +50,10 @@ export class GroupSync {
   /** Captures, waits for the cursors, applies. False when `signal` ended it before the cursors got there. */
   async round(signal: AbortSignal): Promise<boolean> {
     const captured = await this.capture()
-    while (!this.isCovered(captured)) {
+    for (let looks = 1; !this.isCovered(captured); looks++) {
       if (signal.aborted) return false
       await this.#input.clock.sleep(LOOK_EVERY_MS, signal)
+      if (looks % LOOKS_BEFORE_DOUBT === 0 && (await this.#areEndsGone(captured))) return false
     }
     await this.apply(captured)
     return true
@@ -73,6 +76,17 @@ export class GroupSync {
       throw new KdrError('unreachable', `the source's ends are not all known: ${codeName(unknown.code)}`)
     const ends = new Map(mirrored.map((at, index) => [nameOf(at), answers[index]?.offset ?? 0]))
     return { offsets, ends }
+  }
+
+  /** An unclean election, or another topic of the same name: no cursor will ever pass those ends. The next round asks anew. */
+  async #areEndsGone({ ends }: Captured): Promise<boolean> {
+    const { source, positions } = this.#input
+    const waiting = positions().filter(at => !at.isStopped && at.cursor < (ends.get(nameOf(at)) ?? 0))
+    const answers = await source.offsets(waiting, 'highWatermark')
+    return waiting.some((at, index) => {
+      const answer = answers[index]
+      return answer?.code === KafkaCode.NONE && answer.offset < (ends.get(nameOf(at)) ?? 0)
+    })
   }
 
   /** That mirrored topics have at the source and nobody copies yet: an offset may imply what stands in them. */
