@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, before, describe } from 'node:test'
+import { after, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { killBroker, startBroker } from '../../../src/lab/broker.ts'
 import { nodeDir } from '../../../src/lab/cluster.ts'
@@ -49,8 +49,7 @@ after(async () => {
   for (const line of [...lines.east, ...lines.west]) await line.close()
 })
 
-// Not a test: those of one row are run without the others.
-before(async () => {
+test('given a line to each cluster', async () => {
   lines.east = await openLines(context.cluster('east'))
   lines.west = await openLines(context.cluster('west'))
 })

@@ -52,8 +52,7 @@ const BARE_USER = { username: 'app', password: LAB_USERS.app }
 let link: Link
 let daemon: KdrProcess
 
-// Not a test: those of one row are run without the others.
-before(async () => {
+test('given the rights', async () => {
   const { judge } = context
   const bare = BARE_TARGET_ACLS.map(acl => ({ ...acl, principal: `User:${BARE_USER.username}` }))
   await judge.createAcls({ ...west(), acls: [...BARE_TARGET_ACLS, MARKER_ACL, ...bare] })
