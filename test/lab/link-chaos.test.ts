@@ -4,7 +4,7 @@
 // Each test prints its seed; KDR_SEED=N repeats its choices.
 
 import assert from 'node:assert/strict'
-import { describe, test, type TestContext } from 'node:test'
+import { before, describe, test, type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { faultRow } from '../support/fault-rows.ts'
 import { freshTopic, waitFor, withLab } from '../support/lab.ts'
@@ -55,7 +55,7 @@ type Load = {
 }
 
 describe('with cluster rights at the target', () => {
-  test('given the rights', async () => {
+  before(async () => {
     const { judge } = context
     await judge.createAcls({
       ...adminOf(context.cluster('west')),
@@ -157,7 +157,7 @@ describe('with cluster rights at the target', () => {
 })
 
 describe('without cluster rights at the target', () => {
-  test('given the right taken away', async () => {
+  before(async () => {
     const { judge } = context
     await judge.deleteAcls({ ...adminOf(context.cluster('west')), acls: [MARKER_ACL] })
   })

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, describe, test } from 'node:test'
+import { after, before, describe } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { killBroker, startBroker } from '../../../src/lab/broker.ts'
 import { nodeDir } from '../../../src/lab/cluster.ts'
@@ -49,16 +49,17 @@ after(async () => {
   for (const line of [...lines.east, ...lines.west]) await line.close()
 })
 
-test('given a line to each cluster', async () => {
-  lines.east = await openLines(context.cluster('east'))
-  lines.west = await openLines(context.cluster('west'))
-})
-
 // One after the other: they share the lines.
 describe('over a line', { concurrency: 1 }, () => {
+  before(async () => {
+    lines.east = await openLines(context.cluster('east'))
+    lines.west = await openLines(context.cluster('west'))
+  })
+
   faultRow(
     ['N01', 'N04'],
     'the line goes dead without a word, in one direction or both, and comes back',
+    { suite: 'full' },
     async row => {
       const { judge } = context
       await whileMirroring({}, async ({ topic, daemon, link }) => {
@@ -235,6 +236,49 @@ describe('over a line', { concurrency: 1 }, () => {
     }
     assert.ok(!(await judge.listTopics(adminOf(other))).includes('_kdr.state'))
   })
+
+  faultRow(
+    'T17',
+    'the target restored from a copy of its disks: its cluster id lives twice',
+    { suite: 'full' },
+    async row => {
+      const { judge } = context
+      const [listener] = context.cluster('west').lines
+      await whileMirroring({}, async ({ topic, daemon }) => {
+        row.did(
+          "copied the target's disk while it ran (10 records copied), wrote 10 more records, and started the copy beside the original",
+        )
+        const copy = await copyOfWest()
+        try {
+          await judge.produce({ ...east(), topic, count: 10 })
+          await copied(topic)
+          await copy.start()
+          row.did("the target's address leads to the copy from now on")
+          lineTo('west').lead({ host: '127.0.0.1', port: copy.linePort })
+          lineTo('west').reset()
+          await daemon.says(
+            new RegExp(`"${topic}/0": the target lost offsets 10 to 19 that it had acknowledged`),
+          )
+          row.saw('it says that the target lost offsets 10 to 19 that it had acknowledged')
+          await judge.produce({ ...east(), topic, count: 5 })
+          await copied(topic, { bootstrap: copy.bootstrap })
+          row.saw('it copies them, and what came meanwhile, to the copy: identical')
+
+          row.did('the address leads to the original again')
+          lineTo('west').lead({ host: '127.0.0.1', port: listener?.port ?? 0 })
+          lineTo('west').reset()
+          await daemon.says(new RegExp(`"${topic}/0": the target lost offsets 20 to 24`))
+          await copied(topic)
+          row.saw(
+            'the same, for offsets 20 to 24: identical. A kdr that is started anew cannot tell the two apart, and copies what the one at that address lacks',
+          )
+        } finally {
+          lineTo('west').lead({ host: '127.0.0.1', port: listener?.port ?? 0 })
+          await copy.kill()
+        }
+      })
+    },
+  )
 })
 
 faultRow(
@@ -318,49 +362,6 @@ faultRow('P11', 'links in a circle', async row => {
     'exit 2: it names the topic, the link that brought it, and the cluster; nothing is made there. In one config, `kdr config check` refuses the circle by its patterns',
   )
 })
-
-faultRow(
-  'T17',
-  'the target restored from a copy of its disks: its cluster id lives twice',
-  { suite: 'full' },
-  async row => {
-    const { judge } = context
-    const [listener] = context.cluster('west').lines
-    await whileMirroring({}, async ({ topic, daemon }) => {
-      row.did(
-        "copied the target's disk while it ran (10 records copied), wrote 10 more records, and started the copy beside the original",
-      )
-      const copy = await copyOfWest()
-      try {
-        await judge.produce({ ...east(), topic, count: 10 })
-        await copied(topic)
-        await copy.start()
-        row.did("the target's address leads to the copy from now on")
-        lineTo('west').lead({ host: '127.0.0.1', port: copy.linePort })
-        lineTo('west').reset()
-        await daemon.says(
-          new RegExp(`"${topic}/0": the target lost offsets 10 to 19 that it had acknowledged`),
-        )
-        row.saw('it says that the target lost offsets 10 to 19 that it had acknowledged')
-        await judge.produce({ ...east(), topic, count: 5 })
-        await copied(topic, { bootstrap: copy.bootstrap })
-        row.saw('it copies them, and what came meanwhile, to the copy: identical')
-
-        row.did('the address leads to the original again')
-        lineTo('west').lead({ host: '127.0.0.1', port: listener?.port ?? 0 })
-        lineTo('west').reset()
-        await daemon.says(new RegExp(`"${topic}/0": the target lost offsets 20 to 24`))
-        await copied(topic)
-        row.saw(
-          'the same, for offsets 20 to 24: identical. A kdr that is started anew cannot tell the two apart, and copies what the one at that address lacks',
-        )
-      } finally {
-        lineTo('west').lead({ host: '127.0.0.1', port: listener?.port ?? 0 })
-        await copy.kill()
-      }
-    })
-  },
-)
 
 /** A broker of its own on a copy of the disk of `west`, with the same cluster and node id, and the same advertised line. */
 async function copyOfWest() {

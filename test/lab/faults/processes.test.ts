@@ -15,9 +15,10 @@ import {
   makeLink,
   statusOf,
 } from '../../support/link.ts'
+import { suite } from '../../support/suite.ts'
 import { freshLink, partitionsOf } from '../../support/ways-out.ts'
 
-const context = withLab([{ name: 'east' }, { name: 'west' }])
+const context = withLab(suite === 'short' ? [] : [{ name: 'east' }, { name: 'west' }])
 const sides = () => ({ source: context.cluster('east'), target: context.cluster('west') })
 const east = () => adminOf(context.cluster('east'))
 const west = () => adminOf(context.cluster('west'))
@@ -31,24 +32,29 @@ const PEAK_MB = 400
 const MANY_PARTITIONS = 1_000
 
 describe('kdr as a process', { concurrency: 2 }, () => {
-  faultRow('N09', "kdr's wall clock jumps ten minutes ahead, and twenty back", async row => {
-    await whileLoaded(async ({ link, daemon }) => {
-      for (const offset of [TEN_MINUTES_MS, -TEN_MINUTES_MS]) {
-        row.did(`moved kdr's wall clock by ${offset / 60_000} minutes under load`)
-        link.tellInside({ clockOffsetMs: offset })
-        await sleep(3_000)
-        // By the same clock as the daemon's.
-        const [shown] = await statusOf(link)
-        assert.equal(shown?.state, 'mirroring', JSON.stringify(shown))
-        assert.ok((shown?.lagMs ?? Infinity) < patience(30_000), JSON.stringify(shown))
-        assert.equal(daemon.hasEnded, false, daemon.stderr)
-      }
-      assert.doesNotMatch(daemon.stderr, /held up|another kdr/)
-    })
-    row.saw('it mirrors on: no lag of minutes, no lease that runs out; both sides are identical')
-  })
+  faultRow(
+    'N09',
+    "kdr's wall clock jumps ten minutes ahead, and twenty back",
+    { suite: 'full' },
+    async row => {
+      await whileLoaded(async ({ link, daemon }) => {
+        for (const offset of [TEN_MINUTES_MS, -TEN_MINUTES_MS]) {
+          row.did(`moved kdr's wall clock by ${offset / 60_000} minutes under load`)
+          link.tellInside({ clockOffsetMs: offset })
+          await sleep(3_000)
+          // By the same clock as the daemon's.
+          const [shown] = await statusOf(link)
+          assert.equal(shown?.state, 'mirroring', JSON.stringify(shown))
+          assert.ok((shown?.lagMs ?? Infinity) < patience(30_000), JSON.stringify(shown))
+          assert.equal(daemon.hasEnded, false, daemon.stderr)
+        }
+        assert.doesNotMatch(daemon.stderr, /held up|another kdr/)
+      })
+      row.saw('it mirrors on: no lag of minutes, no lease that runs out; both sides are identical')
+    },
+  )
 
-  faultRow('P20', "kdr's event loop stands still", async row => {
+  faultRow('P20', "kdr's event loop stands still", { suite: 'full' }, async row => {
     await whileLoaded(async ({ topic, link, daemon }) => {
       row.did(`kept the event loop busy for ${STALL_MS} ms under load`)
       link.tellInside({ stallMs: STALL_MS })

@@ -7,23 +7,28 @@ import { describe, test } from 'node:test'
 import { faultRow } from '../../support/fault-rows.ts'
 import { freshTopic, patience, waitFor, withLab } from '../../support/lab.ts'
 import { adminOf, assertIdentical, type KdrProcess, type Link, makeLink } from '../../support/link.ts'
+import { suite } from '../../support/suite.ts'
 import { appendAs, connectTo, freshLink, partitionsOf, stoppedPartition } from '../../support/ways-out.ts'
 
-const context = withLab([
-  { name: 'east' },
-  {
-    name: 'west',
-    brokers: 3,
-    // T13: the brokers look often for producers to forget.
-    properties: { 'producer.id.expiration.check.interval.ms': '500' },
-  },
-])
+const context = withLab(
+  suite === 'short'
+    ? []
+    : [
+        { name: 'east' },
+        {
+          name: 'west',
+          brokers: 3,
+          // T13: the brokers look often for producers to forget.
+          properties: { 'producer.id.expiration.check.interval.ms': '500' },
+        },
+      ],
+)
 const sides = () => ({ source: context.cluster('east'), target: context.cluster('west') })
 const east = () => adminOf(context.cluster('east'))
 const west = () => adminOf(context.cluster('west'))
 
 describe('a target of three brokers', { concurrency: 1 }, () => {
-  faultRow('T02', 'an unclean election at the target', async row => {
+  faultRow('T02', 'an unclean election at the target', { suite: 'full' }, async row => {
     const { judge } = context
     const target = context.cluster('west')
     await whileMirroring({ replicationFactor: 2, minInSync: 1 }, async ({ topic, link, daemon }) => {
@@ -62,7 +67,7 @@ describe('a target of three brokers', { concurrency: 1 }, () => {
     })
   })
 
-  faultRow('T03', 'too few replicas in sync at the target', async row => {
+  faultRow('T03', 'too few replicas in sync at the target', { suite: 'full' }, async row => {
     const { judge } = context
     const target = context.cluster('west')
     await whileMirroring({ replicationFactor: 3, minInSync: 3 }, async ({ topic, link, daemon }) => {
@@ -89,7 +94,9 @@ describe('a target of three brokers', { concurrency: 1 }, () => {
     })
   })
 
-  test('unreachable: the broker of a mirror hangs; it goes on by itself', async () => {
+  test('unreachable: the broker of a mirror hangs; it goes on by itself', {
+    skip: suite === 'short' && 'in make test-full',
+  }, async () => {
     const { judge } = context
     const target = context.cluster('west')
     await whileMirroring({}, async ({ topic, link, daemon }) => {
@@ -106,7 +113,7 @@ describe('a target of three brokers', { concurrency: 1 }, () => {
     })
   })
 
-  faultRow('T08', "a quota at the target slows kdr's writing down", async row => {
+  faultRow('T08', "a quota at the target slows kdr's writing down", { suite: 'full' }, async row => {
     const { judge } = context
     await whileMirroring({}, async ({ topic, link, daemon }) => {
       row.did('a quota of 20 KB a second for the client id kdr at the target; wrote 600 KB at the source')
@@ -126,7 +133,7 @@ describe('a target of three brokers', { concurrency: 1 }, () => {
     })
   })
 
-  faultRow('T13', 'the target forgets the producer', async row => {
+  faultRow('T13', 'the target forgets the producer', { suite: 'full' }, async row => {
     const { judge } = context
     await whileMirroring({}, async ({ topic, link, daemon }) => {
       row.did(
@@ -151,7 +158,7 @@ describe('a target of three brokers', { concurrency: 1 }, () => {
     row.saw('identical each time')
   })
 
-  faultRow('T14', 'a source with very many producer ids', async row => {
+  faultRow('T14', 'a source with very many producer ids', { suite: 'full' }, async row => {
     const { judge } = context
     const MANY = 500
     await whileMirroring({}, async ({ topic }) => {

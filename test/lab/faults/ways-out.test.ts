@@ -52,16 +52,20 @@ const BARE_USER = { username: 'app', password: LAB_USERS.app }
 let link: Link
 let daemon: KdrProcess
 
-test('given the rights', async () => {
-  const { judge } = context
+let given: Promise<void> | undefined
+
+/** Once, by whichever group of tests comes first: each may run alone. */
+function giveRights(): Promise<void> {
   const bare = BARE_TARGET_ACLS.map(acl => ({ ...acl, principal: `User:${BARE_USER.username}` }))
-  await judge.createAcls({ ...west(), acls: [...BARE_TARGET_ACLS, MARKER_ACL, ...bare] })
-})
+  given ??= context.judge.createAcls({ ...west(), acls: [...BARE_TARGET_ACLS, MARKER_ACL, ...bare] })
+  return given
+}
 after(() => daemon?.signal('SIGKILL'))
 
 // Each has topics of its own, and most of them wait.
 describe('a partition stops, and the way out that is named ends it', { concurrency: 4 }, () => {
   before(async () => {
+    await giveRights()
     link = makeLink({ name: 'ways', ...sides(), settings: { topics: ['way-*'] } })
     daemon = link.start('run', '-v')
     await daemon.says(/behind/)
@@ -385,6 +389,7 @@ describe('a partition stops, and the way out that is named ends it', { concurren
 
 describe('gap-too-large', () => {
   const MANY = 151_000
+  before(giveRights)
 
   test('stops before anything is filled; the right to write markers, or tombstones, end it', {
     skip: suite === 'short' && 'in make test-full',
