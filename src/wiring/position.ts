@@ -6,6 +6,14 @@ import type { MirrorPosition } from '../engine/sync/groups.ts'
 export function positionOf(copy: PartitionCopy): MirrorPosition {
   const isStopped =
     copy.state === 'faulted' || copy.state === 'paused' || copy.fault?.reason === 'source-deleted'
-  const { topic, partition, isAnchored } = copy
-  return { topic, partition, isAnchored, isStopped, cursor: copy.appended, logStart: copy.targetLogStart }
+  const { topic, partition, targetTopicId: topicId, isAnchored } = copy
+  return {
+    topic,
+    topicId,
+    partition,
+    isAnchored,
+    isStopped,
+    cursor: copy.appended,
+    logStart: copy.targetLogStart,
+  }
 }

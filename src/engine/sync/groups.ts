@@ -12,6 +12,8 @@ import type { Log } from '../../ports/log.ts'
  * not go on by itself, so nobody waits for it.
  */
 export type MirrorPosition = TopicPartition & {
+  /** The mirror's. */
+  readonly topicId: string
   readonly cursor: number
   readonly logStart: number
   readonly isAnchored: boolean
@@ -109,7 +111,8 @@ export class GroupSync {
     const at = new Map(positions().map(position => [nameOf(position), position]))
     for (const [group, committed] of offsets) {
       const clamped = committed.flatMap(offset => clamp(offset, at.get(nameOf(offset))))
-      const content = JSON.stringify(clamped)
+      // A mirror that was made anew has lost what was committed for it.
+      const content = JSON.stringify(clamped.map(each => [each, at.get(nameOf(each))?.topicId]))
       if (clamped.length === 0 || this.#applied.get(group) === content) continue
       await assertGeneration()
       const outcome = await target.commitGroupOffsets(group, clamped)

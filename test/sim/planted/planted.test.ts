@@ -22,9 +22,10 @@ describe('planted bugs', { concurrency: suite === 'short' ? availableParallelism
   })
 
   for (const bug of PLANTED) {
-    test(`${bug.name}: ${bug.breaks}`, async context => {
-      const found =
-        (suite === 'short' ? await find(bug, bug.seed, 1) : undefined) ?? (await find(bug, 1, ENOUGH))
+    const isOpen = bug.seed === undefined
+    test(`${bug.name}: ${bug.breaks}`, { todo: isOpen, skip: isOpen && suite === 'short' }, async context => {
+      const known = suite === 'short' && bug.seed !== undefined ? await find(bug, bug.seed, 1) : undefined
+      const found = known ?? (await find(bug, 1, ENOUGH))
       assert.ok(found !== undefined, `no oracle objects in ${ENOUGH} histories`)
       context.diagnostic(found)
     })
