@@ -8,9 +8,10 @@ import { KafkaCode } from '../../src/model/kafka-codes.ts'
 import type { ClusterView, TopicPartition, TopicView } from '../../src/ports/cluster.ts'
 import type { SimClock } from './clock.ts'
 import { SimCoordinator } from './group.ts'
-import { SimLog } from './log.ts'
+import { type AppendResult, SimLog } from './log.ts'
 import { controlBatch } from './marker.ts'
 import type { Random } from './random.ts'
+import { rulesOf } from './rules.ts'
 
 export type SimPartition = {
   readonly log: SimLog
@@ -55,6 +56,9 @@ export class SimCluster {
   isBeyondQuota = false
   /** Of an empty transaction: the coordinator writes a marker twice. */
   markersRepeat = 0
+  /** Configs of deleted topics, by name. */
+  readonly #buried = new Map<string, Map<string, string>>()
+  #revived = new Map<string, Map<string, string>>()
   /** The topics' creations so far, for ids. */
   #created = 0
   #producers = 0
@@ -78,7 +82,7 @@ export class SimCluster {
       name,
       id: `00000000-0000-4000-8000-${hex}`,
       partitions: Array.from({ length: partitions }, () => this.#newPartition()),
-      configs: new Map(Object.entries(configs)),
+      configs: new Map([...(this.#revived.get(name) ?? []), ...Object.entries(configs)]),
     }
     this.topics.set(name, topic)
     return topic
@@ -95,8 +99,21 @@ export class SimCluster {
     resolve()
   }
 
+  /**
+   * Brokers that start again read the metadata log anew, and give the configs of a topic that was deleted before to one
+   * that has its name now or is the next to have it (Kafka 4.4.0).
+   */
+  readAnew(): void {
+    this.#revived = new Map(this.#buried)
+    for (const { name, configs } of this.topics.values())
+      for (const [key, value] of this.#buried.get(name) ?? []) if (!configs.has(key)) configs.set(key, value)
+  }
+
   /** With the offsets that groups had committed there. */
   deleteTopic(name: string): boolean {
+    this.#revived.delete(name)
+    const configs = this.topics.get(name)?.configs ?? []
+    this.#buried.set(name, new Map([...(this.#buried.get(name) ?? []), ...configs]))
     for (const offsets of this.groups.values())
       for (const at of offsets.keys()) if (at.startsWith(`${name}/`)) offsets.delete(at)
     this.tell()
@@ -111,6 +128,12 @@ export class SimCluster {
 
   addPartitions(topic: SimTopic, totalCount: number): void {
     while (topic.partitions.length < totalCount) topic.partitions.push(this.#newPartition())
+  }
+
+  /** `batch` as a Produce request brings it. */
+  append(topic: string, at: SimPartition, batch: Buffer): AppendResult {
+    const configs = this.topics.get(topic)?.configs ?? new Map<string, string>()
+    return at.log.append(batch, rulesOf(configs, this.clock.now()))
   }
 
   partition({ topic, partition }: TopicPartition): SimPartition | undefined {

@@ -1,10 +1,14 @@
 // Connections of a worker's own to one simulated broker: fetches, and produce requests that are processed in the order
 // in which they were sent, whatever becomes of their answers.
-import { KafkaCode } from '../../src/model/kafka-codes.ts'
-import type * as port from '../../src/ports/cluster.ts'
+import { readBatchHeader } from '../../src/model/batch.ts'
+import { codeName, KafkaCode } from '../../src/model/kafka-codes.ts'
+import * as port from '../../src/ports/cluster.ts'
 import type { SimCluster } from './cluster.ts'
 import { type Fate, REQUEST_TIMEOUT_MS, type SimNetwork, type SimProcess, unreachable } from './network.ts'
 import type { PortObserver } from './observer.ts'
+
+/** The request names no transactional id, so none is allowed. */
+const NO_TRANSACTIONAL_ID = KafkaCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
 
 export type Call = <T>(what: string, effect: () => T | Promise<T>) => Promise<T>
 
@@ -82,6 +86,7 @@ function fetchOne(
 ): port.FetchedPartition {
   const { topic, partition, offset } = of
   const at = cluster.partition(of)
+  const isKnown = cluster.topics.get(topic)?.id === of.topicId
   const empty = {
     topic,
     partition,
@@ -92,8 +97,7 @@ function fetchOne(
     records: Buffer.alloc(0),
   }
   if (cluster.denies('read', topic)) return { ...empty, code: KafkaCode.TOPIC_AUTHORIZATION_FAILED }
-  if (at !== undefined && cluster.topics.get(topic)?.id !== of.topicId)
-    return { ...empty, code: KafkaCode.UNKNOWN_TOPIC_ID }
+  if (!isKnown) return { ...empty, code: KafkaCode.UNKNOWN_TOPIC_ID }
   const code = cluster.leaderCode(broker, at)
   if (code !== KafkaCode.NONE) return { ...empty, code }
   const { log } = at!
@@ -112,11 +116,11 @@ function fetchOne(
   }
   if (of.lastFetchedEpoch >= 0) {
     const end = log.epochEnd(of.lastFetchedEpoch)
-    if (end.offset < 0) return { ...state, code: KafkaCode.OFFSET_OUT_OF_RANGE }
+    if (end.offset < 0 || offset < log.logStart) return { ...empty, code: KafkaCode.OFFSET_OUT_OF_RANGE }
     if (end.epoch < of.lastFetchedEpoch || end.offset < offset)
       return { ...state, diverging: { epoch: end.epoch, endOffset: end.offset } }
   }
-  if (offset < log.logStart || offset > log.end) return { ...state, code: KafkaCode.OFFSET_OUT_OF_RANGE }
+  if (offset < log.logStart || offset > log.end) return { ...empty, code: KafkaCode.OFFSET_OUT_OF_RANGE }
   const upTo = isolation === 'committed' ? log.lastStable : log.highWatermark
   const aborted =
     isolation === 'committed'
@@ -219,11 +223,20 @@ class SimAppendLane implements port.AppendLane {
     const isRead = fate.kind === 'late' || !this.isClosed
     if (!isRead && (this.#afterClose++ > 0 || !options.random.chance(0.5)))
       throw unreachable(this.#what, 'closed')
-    return await Promise.all(entries.map(async entry => await appendOne(broker, entry, timeoutMs)))
+    const isTransactional = entries.some(({ batch }) => readBatchHeader(batch).isTransactional)
+    if (isTransactional) return entries.map(entry => refusedAppend(entry, NO_TRANSACTIONAL_ID))
+    // One that has no id makes the request name all of them.
+    const isById = entries.every(({ topicId }) => topicId !== port.NO_TOPIC_ID)
+    const named = isById ? entries : entries.map(entry => ({ ...entry, topicId: port.NO_TOPIC_ID }))
+    return await Promise.all(named.map(async entry => await appendOne(broker, entry, timeoutMs)))
   }
 
   #break(why: string): void {
     this.isClosed = true
     this.#broken.reject(unreachable(this.#what, why))
   }
+}
+
+export function refusedAppend({ topic, partition }: port.AppendEntry, code: number): port.AppendAnswer {
+  return { topic, partition, code, baseOffset: -1, message: codeName(code) }
 }

@@ -1,11 +1,11 @@
 // One partition's log as a broker keeps it: batches with leader epochs, high watermark, last stable offset, log start,
 // aborted transactions, and the producer states with which appends are checked. Rules from ProducerAppendInfo.java,
 // ProducerStateManager.java and LogValidator.java, as far as kdr can meet them; the real bytes of batches are kept.
-import { advanceSequence, type BatchHeader, readBatchHeader } from '../../src/model/batch.ts'
-import { crc32c } from '../../src/model/crc32c.ts'
 import { recordCodec } from '../../src/kafka/records.ts'
+import { advanceSequence, type BatchHeader, readBatchHeader } from '../../src/model/batch.ts'
 import { KafkaCode } from '../../src/model/kafka-codes.ts'
 import type { ProducerState } from '../../src/ports/cluster.ts'
+import { type AppendRules, refusal, withLatest } from './rules.ts'
 
 export type Entry = {
   readonly base: number
@@ -32,7 +32,6 @@ export type AppendResult = { readonly code: number; readonly base: number }
 const refuse = (code: number): AppendResult => ({ code, base: -1 })
 
 const REMEMBERED = 5
-const ATTRIBUTES_AT = 21
 
 export class SimLog {
   entries: Entry[] = []
@@ -44,8 +43,9 @@ export class SimLog {
   readonly open = new Map<bigint, number>()
   readonly producers = new Map<bigint, Producer>()
   /** (epoch, first offset), ascending. */
-  epochs: [number, number][] = []
+  epochs: (readonly [number, number])[] = [[0, 0]]
   #emptyEnd = 0
+  #hasSnapshot = false
   readonly #onChange: () => void
 
   /** `onChange`: something may be new for a fetch that waits. */
@@ -59,7 +59,7 @@ export class SimLog {
 
   get lastStable(): number {
     let stable = this.highWatermark
-    for (const first of this.open.values()) stable = Math.min(stable, Math.max(first, this.logStart))
+    for (const first of this.open.values()) stable = Math.min(stable, this.#unstable(first))
     return stable
   }
 
@@ -72,10 +72,16 @@ export class SimLog {
     return Math.max(this.logStart, this.entries.findLast(({ next }) => next <= stable)?.next ?? 0)
   }
 
-  /** What a Produce request does to the log. `now`: wall clock of the broker. */
-  append(batch: Buffer): AppendResult {
+  /** Of a transaction that begins below the log start, where the batch begins that the log start is in: even below it. */
+  #unstable(first: number): number {
+    if (first >= this.logStart) return first
+    return this.entries.find(each => each.next > this.logStart)?.base ?? this.logStart
+  }
+
+  /** What a Produce request does to the log. Without rules, a topic that takes any record. */
+  append(batch: Buffer, rules?: AppendRules): AppendResult {
     const header = readBatchHeader(batch)
-    const refused = validate(batch, header)
+    const refused = refusal(batch, header, rules)
     if (refused !== undefined) return refuse(refused)
     if (header.producerId >= 0n) {
       const known = this.producers.get(header.producerId)
@@ -87,9 +93,11 @@ export class SimLog {
         return { code: KafkaCode.NONE, base: repeated.base }
       }
       if (known !== undefined && !isNext(known, header)) return refuse(KafkaCode.OUT_OF_ORDER_SEQUENCE_NUMBER)
+      if (this.open.has(header.producerId) && !header.isTransactional)
+        return refuse(KafkaCode.INVALID_TXN_STATE)
     }
     const base = this.end
-    this.#push(batch, base)
+    this.#push(withLatest(batch), base)
     return { code: KafkaCode.NONE, base }
   }
 
@@ -97,9 +105,9 @@ export class SimLog {
   appendMarker(marker: Buffer, coordinatorEpoch: number): number {
     const header = readBatchHeader(marker)
     const known = this.producers.get(header.producerId)
+    if (known !== undefined && header.producerEpoch < known.epoch) return KafkaCode.INVALID_PRODUCER_EPOCH
     if (known !== undefined && coordinatorEpoch < known.coordinatorEpoch)
       return KafkaCode.TRANSACTION_COORDINATOR_FENCED
-    if (known !== undefined && header.producerEpoch < known.epoch) return KafkaCode.INVALID_PRODUCER_EPOCH
     this.#push(marker, this.end, coordinatorEpoch)
     return KafkaCode.NONE
   }
@@ -138,6 +146,9 @@ export class SimLog {
     this.entries = this.entries.filter(entry => entry.next > this.logStart)
     if (this.entries.length === 0) this.#emptyEnd = end
     this.aborted = this.aborted.filter(each => each.markerOffset >= this.logStart)
+    const kept = this.epochs.filter(([, first]) => first > this.logStart)
+    const floor = this.epochs.findLast(([, first]) => first <= this.logStart)
+    this.epochs = floor === undefined ? kept : [[floor[0], this.logStart], ...kept]
     return this.logStart
   }
 
@@ -157,8 +168,17 @@ export class SimLog {
     this.highWatermark = Math.min(this.highWatermark, this.end)
   }
 
-  /** A broker loads the log: of each producer the last batch is known, and nothing of those that have expired. */
+  /**
+   * A broker that ended cleanly loads the log: of each producer the last batch is known, and nothing of those that have
+   * expired. It writes no snapshot of producers, the first time, of a log that DeleteRecords has emptied.
+   */
   reload(now: number, expirationMs: number): void {
+    const isForgotten = this.logStart > 0 && this.logStart === this.end && !this.#hasSnapshot
+    this.#hasSnapshot = true
+    if (isForgotten) {
+      this.producers.clear()
+      this.open.clear()
+    }
     this.expire(now, expirationMs)
     for (const producer of this.producers.values()) producer.batches = producer.batches.slice(-1)
   }
@@ -169,9 +189,16 @@ export class SimLog {
     }
   }
 
+  /** The new leader's epoch begins at the end of its log; one that left no batch is forgotten. */
   elect(epoch: number): void {
     this.leaderEpoch = epoch
+    this.#beginEpoch(epoch, this.end)
     this.#onChange()
+  }
+
+  #beginEpoch(epoch: number, first: number): void {
+    this.epochs = this.epochs.filter(each => each[0] < epoch && each[1] < first)
+    this.epochs.push([epoch, first])
   }
 
   describeProducers(): ProducerState[] {
@@ -198,12 +225,29 @@ export class SimLog {
     return Buffer.concat(parts)
   }
 
+  /** The first offset a consumer may read whose record has this timestamp or a later one, markers included; or -1. */
+  findTime(timestamp: number): number {
+    for (const { header, bytes, base } of this.entries) {
+      if (base >= this.highWatermark) break
+      if (bytes.length === 0 || header.maxTimestamp < timestamp) continue
+      const records = recordCodec.decode({ header, bytes })
+      const found = records.find(each => each.timestamp >= timestamp && each.offset >= this.logStart)
+      if (found !== undefined) return found.offset
+    }
+    return -1
+  }
+
+  /** The epoch of the log start. */
+  get startEpoch(): number {
+    const [epoch, first] = this.epochs[0] ?? [this.leaderEpoch, 0]
+    return first <= this.logStart ? epoch : -1
+  }
+
   /** LeaderEpochFileCache.endOffsetFor: the end of the largest epoch not above `epoch`. */
   epochEnd(epoch: number): { readonly epoch: number; readonly offset: number } {
     if (epoch === this.leaderEpoch) return { epoch, offset: this.end }
     const later = this.epochs.find(([each]) => each > epoch)
-    if (later === undefined)
-      return epoch > this.leaderEpoch ? { epoch: -1, offset: -1 } : { epoch, offset: this.end }
+    if (later === undefined) return { epoch: -1, offset: -1 }
     const before = this.epochs.findLast(([each]) => each <= epoch)
     return { epoch: before?.[0] ?? epoch, offset: later[1] }
   }
@@ -219,13 +263,13 @@ export class SimLog {
   }
 
   #remember({ base, next, header }: Entry, coordinatorEpoch: number): void {
-    if ((this.epochs.at(-1)?.[0] ?? -1) < header.leaderEpoch) this.epochs.push([header.leaderEpoch, base])
+    if ((this.epochs.at(-1)?.[0] ?? -1) < header.leaderEpoch) this.#beginEpoch(header.leaderEpoch, base)
     if (header.producerId < 0n) return
     const known = this.producers.get(header.producerId) ?? {
       epoch: header.producerEpoch,
       batches: [],
       lastTimestamp: 0,
-      coordinatorEpoch: 0,
+      coordinatorEpoch: -1,
     }
     this.producers.set(header.producerId, known)
     if (header.producerEpoch > known.epoch) known.batches = []
@@ -257,17 +301,6 @@ function isNext(known: Producer, header: BatchHeader): boolean {
   if (header.producerEpoch !== known.epoch) return header.baseSequence === 0
   const last = known.batches.at(-1)?.last ?? -1
   return header.baseSequence === (last < 0 ? 0 : advanceSequence(last, 1))
-}
-
-function validate(batch: Buffer, header: BatchHeader): number | undefined {
-  if (header.isControl || header.baseOffset !== 0) return KafkaCode.INVALID_RECORD
-  if (header.recordCount !== header.lastOffset - header.baseOffset + 1) return KafkaCode.INVALID_RECORD
-  if (crc32c(batch.subarray(ATTRIBUTES_AT)) !== header.crc) return KafkaCode.CORRUPT_MESSAGE
-  // LogValidator looks into every record, compressed or not, and readers find records by their deltas.
-  const records = recordCodec.decode({ header, bytes: batch })
-  const isInOrder = records.every((record, index) => record.offset === index)
-  const latest = records.reduce((max, { timestamp }) => Math.max(max, timestamp), -1)
-  return isInOrder && latest === header.maxTimestamp ? undefined : KafkaCode.INVALID_RECORD
 }
 
 /** Of a control batch with one record: the type is the second number of its key, 0 for ABORT. */

@@ -1,12 +1,16 @@
 // One worker's connection to a simulated cluster: the Cluster port, with every call over the network.
-import { codeName, KafkaCode } from '../../src/model/kafka-codes.ts'
+import { KafkaCode } from '../../src/model/kafka-codes.ts'
 import * as port from '../../src/ports/cluster.ts'
 import type { SimCluster, SimPartition } from './cluster.ts'
-import { openAppendLane, openFetchLane, openFetchSession } from './lanes.ts'
+import { openAppendLane, openFetchLane, openFetchSession, refusedAppend } from './lanes.ts'
 import type { SimNetwork, SimProcess } from './network.ts'
+import { checkTransaction, initProducer } from './coordinator.ts'
+import { configCode } from './rules.ts'
 import type { PortObserver } from './observer.ts'
 
 const POLL_MS = 5
+/** DeleteRecords: up to the high watermark. */
+const END = -1
 
 export function simPort(
   cluster: SimCluster,
@@ -25,17 +29,22 @@ export function simPort(
     items: readonly Of[],
     one: (at: SimPartition, of: Of) => Answer,
     failed: (code: number) => Answer,
+    sendsEpoch = true,
   ): Promise<Answer[]> =>
     call(what, () =>
       items.map(of => {
         if (cluster.denies('describe', of.topic)) return failed(KafkaCode.TOPIC_AUTHORIZATION_FAILED)
         const at = cluster.partition(of)
         const believed = known?.topics.get(of.topic)?.partitions[of.partition]
-        const code = cluster.leaderCode(believed?.leader ?? -1, at)
-        // The adapter sends the leader epoch that it knows.
-        if (code === KafkaCode.NONE && believed?.leaderEpoch !== at?.log.leaderEpoch)
-          return failed(KafkaCode.FENCED_LEADER_EPOCH)
-        return code === KafkaCode.NONE ? one(at!, of) : failed(code)
+        if (believed === undefined) return failed(KafkaCode.UNKNOWN_TOPIC_OR_PARTITION)
+        const code = cluster.leaderCode(believed.leader, at)
+        if (code !== KafkaCode.NONE) return failed(code)
+        const epoch = at!.log.leaderEpoch
+        if (sendsEpoch && believed.leaderEpoch !== epoch)
+          return failed(
+            believed.leaderEpoch < epoch ? KafkaCode.FENCED_LEADER_EPOCH : KafkaCode.UNKNOWN_LEADER_EPOCH,
+          )
+        return one(at!, of)
       }),
     )
 
@@ -64,22 +73,16 @@ export function simPort(
   ): Promise<port.AppendAnswer> => {
     const { topic, partition } = entry
     const at = cluster.partition(entry)
-    const refused = (code: number): port.AppendAnswer => ({
-      topic,
-      partition,
-      code,
-      baseOffset: -1,
-      message: codeName(code),
-    })
+    const refused = (code: number): port.AppendAnswer => refusedAppend(entry, code)
     if (cluster.denies('write', topic)) return refused(KafkaCode.TOPIC_AUTHORIZATION_FAILED)
-    const isOther = at !== undefined && cluster.topics.get(topic)?.id !== entry.topicId
+    const isOther = cluster.topics.get(topic)?.id !== entry.topicId
     if (isOther && namesTopicsById && entry.topicId !== port.NO_TOPIC_ID)
       return refused(KafkaCode.UNKNOWN_TOPIC_ID)
     const code = cluster.leaderCode(broker, at)
     if (code !== KafkaCode.NONE) return refused(code)
     if (at!.isBelowMin) return refused(KafkaCode.NOT_ENOUGH_REPLICAS)
     const before = at!.log.end
-    const result = at!.log.append(entry.batch)
+    const result = cluster.append(topic, at!, entry.batch)
     if (result.code !== KafkaCode.NONE) return refused(result.code)
     if (at!.log.end > before) observer?.appended(process, entry, at!, result.base)
     const epoch = at!.log.leaderEpoch
@@ -139,6 +142,8 @@ export function simPort(
         if (cluster.isBeyondQuota) return { code: KafkaCode.THROTTLING_QUOTA_EXCEEDED, id: port.NO_TOPIC_ID }
         if (cluster.topics.has(topic.name))
           return { code: KafkaCode.TOPIC_ALREADY_EXISTS, id: port.NO_TOPIC_ID }
+        const refused = creationCode(topic, options.brokers)
+        if (refused !== KafkaCode.NONE) return { code: refused, id: port.NO_TOPIC_ID }
         return { code: 0, id: cluster.createTopic(topic.name, topic.partitions, topic.configs).id }
       }),
     addPartitions: (name, totalCount) =>
@@ -153,6 +158,8 @@ export function simPort(
     alterTopicConfigs: (name, changes) =>
       call('alter', () => {
         const topic = cluster.topics.get(name)
+        const refused = configCode(changes)
+        if (refused !== KafkaCode.NONE) return { code: refused }
         if (topic === undefined) return { code: KafkaCode.UNKNOWN_TOPIC_OR_PARTITION }
         for (const [key, value] of Object.entries(changes)) {
           if (value === null) topic.configs.delete(key)
@@ -167,11 +174,15 @@ export function simPort(
         (at, { topic, partition, before }) => {
           if (cluster.denies('delete', topic))
             return { code: KafkaCode.TOPIC_AUTHORIZATION_FAILED, offset: -1 }
-          if (before > at.log.highWatermark) return { code: KafkaCode.OFFSET_OUT_OF_RANGE, offset: -1 }
-          observer?.trimming({ topic, partition }, at, before)
-          return { code: 0, offset: at.log.trim(before) }
+          if (cluster.topics.get(topic)?.configs.get('cleanup.policy') === 'compact')
+            return { code: KafkaCode.POLICY_VIOLATION, offset: -1 }
+          const to = before === END ? at.log.highWatermark : before
+          if (to < 0 || to > at.log.highWatermark) return { code: KafkaCode.OFFSET_OUT_OF_RANGE, offset: -1 }
+          observer?.trimming({ topic, partition }, at, to)
+          return { code: 0, offset: at.log.trim(to) }
         },
         code => ({ code, offset: -1 }),
+        false,
       ),
     deleteTopic: name =>
       call('delete topic', () => {
@@ -192,7 +203,7 @@ export function simPort(
             highWatermark: log.highWatermark,
             lastStable: log.lastStable,
           }[point]
-          return { code: 0, offset, leaderEpoch: log.leaderEpoch }
+          return { code: 0, offset, leaderEpoch: point === 'logStart' ? log.startEpoch : log.leaderEpoch }
         },
         code => ({ code, offset: -1, leaderEpoch: -1 }),
       ),
@@ -200,7 +211,7 @@ export function simPort(
       each(
         'times',
         partitions,
-        () => ({ code: 0, offset: -1 }),
+        ({ log }, { timestamp }) => ({ code: 0, offset: log.findTime(timestamp) }),
         code => ({ code, offset: -1 }),
       ),
     epochEnds: partitions =>
@@ -216,6 +227,7 @@ export function simPort(
         partitions,
         ({ log }) => ({ code: 0, producers: log.describeProducers() }),
         code => ({ code, producers: [] }),
+        false,
       ),
     transactionsOf: () => call('transactions', () => ({ isComplete: false, transactions: [] })),
     openAppendLane: broker => openAppendLane({ cluster, network, process, broker, appendOne, observer }),
@@ -228,8 +240,11 @@ export function simPort(
             const at = cluster.partition(fill)
             if (cluster.denied.has('cluster'))
               return { topic, partition, code: KafkaCode.CLUSTER_AUTHORIZATION_FAILED }
-            const code = cluster.leaderCode(broker, at)
-            if (code !== KafkaCode.NONE) return { topic, partition, code }
+            // Nothing is asked for it.
+            if (fill.count === 0) return { topic, partition, code: KafkaCode.NONE }
+            // A broker that does not lead it knows of no such log.
+            if (cluster.leaderCode(broker, at) !== KafkaCode.NONE)
+              return { topic, partition, code: KafkaCode.UNKNOWN_TOPIC_OR_PARTITION }
             if (at!.isBelowMin) return { topic, partition, code: KafkaCode.NOT_ENOUGH_REPLICAS }
             let result: number = KafkaCode.NONE
             for (let i = 0; i < fill.count && result === KafkaCode.NONE; i++) {
@@ -247,22 +262,14 @@ export function simPort(
         ),
       ),
     slotGroup: group => cluster.workers.open(group, call),
-    initProducer: transactionalId =>
-      call('init producer', () => {
-        const before = cluster.coordinated.get(transactionalId)
-        const now = before ?? { producerId: cluster.newProducerId(), producerEpoch: -1 }
-        now.producerEpoch++
-        cluster.coordinated.set(transactionalId, now)
-        return { code: 0, ...now }
-      }),
+    initProducer: transactionalId => call('init producer', () => initProducer(cluster, transactionalId)),
     emptyTransaction: (producer, partitions) =>
       call('empty transaction', async () => {
-        const held = cluster.coordinated.get(producer.transactionalId)
-        if (held === undefined || held.producerEpoch !== producer.producerEpoch)
-          return { code: KafkaCode.PRODUCER_FENCED }
+        const code = checkTransaction(cluster, producer, partitions)
+        if (code !== KafkaCode.NONE) return { code }
         for (const of of partitions) {
           const at = cluster.partition(of)
-          if (at === undefined) return { code: KafkaCode.UNKNOWN_TOPIC_OR_PARTITION }
+          if (at === undefined) continue
           if (cluster.denies('write', of.topic)) return { code: KafkaCode.TOPIC_AUTHORIZATION_FAILED }
           const isRepeated = cluster.markersRepeat > 0 && options.random.chance(cluster.markersRepeat)
           const times = isRepeated && network.chaos.strikes('a coordinator writes a marker twice') ? 2 : 1
@@ -282,16 +289,25 @@ export function simPort(
         code: 0,
         offsets: [...(cluster.groups.get(group) ?? [])].map(([at, offset]) => {
           const [topic, partition] = at.split('/')
-          return { topic: topic!, partition: Number(partition), offset, metadata: null }
+          return { topic: topic!, partition: Number(partition), offset, metadata: '' }
         }),
       })),
     commitGroupOffsets: (group, offsets) =>
       call('commit', () => {
         observer?.committing(process, group, offsets)
         const committed = cluster.groups.get(group) ?? new Map<string, number>()
-        cluster.groups.set(group, committed)
-        for (const { topic, partition, offset } of offsets) committed.set(`${topic}/${partition}`, offset)
-        return { code: 0 }
+        const isKnown = (of: port.TopicPartition): boolean => cluster.partition(of) !== undefined
+        if (offsets.some(isKnown)) cluster.groups.set(group, committed)
+        for (const { offset, ...of } of offsets.filter(isKnown))
+          committed.set(`${of.topic}/${of.partition}`, offset)
+        return { code: offsets.every(isKnown) ? KafkaCode.NONE : KafkaCode.UNKNOWN_TOPIC_OR_PARTITION }
       }),
   }
+}
+
+function creationCode(topic: port.NewTopic, brokers: number): number {
+  const code = configCode(topic.configs)
+  if (code !== KafkaCode.NONE) return code
+  if (topic.partitions < 1) return KafkaCode.INVALID_PARTITIONS
+  return topic.replicationFactor > brokers ? KafkaCode.INVALID_REPLICATION_FACTOR : KafkaCode.NONE
 }
