@@ -95,21 +95,24 @@ function resultText({ id, what, steps, passed, suite, where, kafka, file }: RowR
 function trackRecord(): string[] {
   const seeds = JSON.parse(readFileSync(join(ROOT, 'test/sim/seeds.json'), 'utf8')) as readonly {
     readonly seed: number
+    readonly world: number
     readonly found: string
     readonly fix?: string
+    readonly undo?: string
   }[]
   return [
     '## Track record: bugs of kdr that these tests have found',
     '',
-    'Each is fixed, and its seed or test runs ever since.',
+    'Each is fixed, and its test or seed runs ever since. A seed shows its bug only in the simulated world that it was found in, and the world',
+    'grows: bugs that matter most are planted again, and a test says that the simulation still finds them.',
     '',
     '| bug | found by | fix |',
     '|---|---|---|',
     ...FOUND_ON_BROKERS.map(({ bug, by, fix }) => `| ${bug} | \`${by}\` | ${fix} |`),
-    ...seeds.map(
-      ({ seed, found, fix }) =>
-        `| ${found} | simulation: \`node test/sim/main.ts --seed ${seed}\` | ${fix ?? SEED_FIXES[seed] ?? ''} |`,
-    ),
+    ...seeds.map(({ seed, world, found, fix, undo }) => {
+      const planted = undo === undefined ? '' : `; planted again in \`test/sim/planted\` as \`${undo}\``
+      return `| ${found} | simulation: seed ${seed} of world ${world}${planted} | ${fix ?? SEED_FIXES[seed] ?? ''} |`
+    }),
     '',
   ]
 }
