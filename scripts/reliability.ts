@@ -78,6 +78,8 @@ export function reliabilityPage(results: readonly RowResult[]): string {
 function rowText(row: FaultTableRow, results: readonly RowResult[]): string[] {
   const head = [`### ${row.id} ${row.fault}`, '', `kdr must: ${row.must}.`, '']
   if (row.untested !== undefined) head.push(`Not tested: ${row.untested}`, '')
+  else if (results.length === 0)
+    head.push(`Its test has left no result here yet. Run it: \`make row ROW=${row.id}\``, '')
   return [...head, ...results.flatMap(resultText)]
 }
 
