@@ -106,13 +106,13 @@ describe('topics of the source', { concurrency: 3 }, () => {
   faultRow('S25', 'a quota slows the reading down', { suite: 'full' }, async row => {
     const { judge } = context
     const topic = await topicWith(0)
-    await judge.produce({ ...east(), topic, count: 1500, sizeBytes: 2000, batchBytes: 100_000 })
-    row.did("gave kdr's client id a quota of 300 KB a second at the source, and copied 3 MB")
-    await judge.setQuota({ ...east(), clientId: 'kdr', quotas: { consumer_byte_rate: 300_000 } })
+    await judge.produce({ ...east(), topic, count: 6000, sizeBytes: 2000, batchBytes: 100_000 })
+    row.did("gave kdr's client id a quota of 1 MB a second at the source, and copied 12 MB")
+    await judge.setQuota({ ...east(), clientId: 'kdr', quotas: { consumer_byte_rate: 1_000_000 } })
     try {
       const link = linkOf(topic)
       const result = await once(link, 0, '-v')
-      assert.ok(result.ms > 5_000, `the quota held nothing up: ${result.ms} ms`)
+      assert.ok(result.ms > 4_000, `the quota held nothing up: ${result.ms} ms`)
       assert.doesNotMatch(result.stderr, /a fetch failed|did not answer|unreachable/)
     } finally {
       await judge.setQuota({ ...east(), clientId: 'kdr', quotas: { consumer_byte_rate: null } })
