@@ -156,7 +156,7 @@ export const PLANTED: readonly PlantedBug[] = [
         put: 'topicId: targetWatch.topic(copy.topic)?.id ?? copy.targetTopicId,',
       },
     ],
-    seed: 515,
+    seed: undefined,
   },
   {
     name: 'fetch-from-recreated-source',
@@ -179,7 +179,7 @@ export const PLANTED: readonly PlantedBug[] = [
         put: 'topicId: this.#watch.topic(of.topic)?.id ?? of.topicId,',
       },
     ],
-    seed: 214,
+    seed: 400,
   },
   {
     name: 'recreated-not-noticed',
@@ -209,7 +209,7 @@ export const PLANTED: readonly PlantedBug[] = [
     name: 'no-claim',
     breaks: 'two workers that start together do not see each other',
     changes: [{ file: `${R}/identity.ts`, find: '  await claim(input, before)\n', put: '' }],
-    seed: 73,
+    seed: 528,
   },
   {
     name: 'lease-ignored',
@@ -221,7 +221,7 @@ export const PLANTED: readonly PlantedBug[] = [
         put: 'return true',
       },
     ],
-    seed: 257,
+    seed: 60,
   },
   {
     name: 'member-not-freed',
