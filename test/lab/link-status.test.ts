@@ -14,6 +14,7 @@ import { classPathOf, resolveJars } from '../../src/lab/jars.ts'
 import { LAB_USERS } from '../../src/lab/lab.ts'
 import { faultRow } from '../support/fault-rows.ts'
 import { saslOf } from '../support/judge.ts'
+import { suite } from '../support/suite.ts'
 import { freshTopic, waitFor, withLab } from '../support/lab.ts'
 import {
   adminOf,
@@ -181,7 +182,10 @@ describe('while kdr runs', { concurrency: 5 }, () => {
     assert.equal((await running.ended).code, 0, running.stderr)
   })
 
-  test('a source that deletes soon what is not copied yet: in status and in the log, also when kdr has stopped', async () => {
+  const skip = suite === 'short' && 'in make test-full'
+  test('a source that deletes soon what is not copied yet: in status and in the log, also when kdr has stopped', {
+    skip,
+  }, async () => {
     const { judge } = context
     const topic = freshTopic('headroom')
     await judge.createTopic({ ...east(), topic, configs: { 'retention.ms': '3600000' } })
