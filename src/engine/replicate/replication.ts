@@ -80,7 +80,6 @@ export async function startReplication(input: ReplicationInput): Promise<Replica
   const stopping = new AbortController()
   const failed = Promise.withResolvers<never>()
   const assertOwn = async (): Promise<void> => await assertOwner(input, identity.slotGeneration, worker)
-  let showLife = (): Promise<void> => Promise.resolve()
   const reads = createReads({ source, target })
   const context: LinkContext = {
     link: input.settings.name,
@@ -97,11 +96,7 @@ export async function startReplication(input: ReplicationInput): Promise<Replica
     reads,
     producerExpirationMs: Number(configs.get('producer.id.expiration.ms') ?? PRODUCER_EXPIRATION_MS),
     assertGeneration: assertOwn,
-    // Seen before it looks: of one that wakes and one that takes over meanwhile, at least one notices the other.
-    lease: new Lease(input.clock, async () => {
-      await showLife()
-      await assertOwn()
-    }),
+    lease: new Lease(input.clock, assertOwn),
     fail: failed.reject,
     signal: stopping.signal,
   }
@@ -112,7 +107,6 @@ export async function startReplication(input: ReplicationInput): Promise<Replica
     reads,
     firstDifference: input.firstDifference,
   })
-  showLife = async () => await replication.showLife()
   try {
     await replication.begin()
   } catch (error) {
@@ -205,13 +199,9 @@ export class Replication {
   async #beat(): Promise<void> {
     const { clock, lease, assertGeneration } = this.context
     const begunAt = clock.monotonic()
-    await this.showLife()
+    await this.#reporter.beat(this.#troubles.sentence ?? 'mirroring')
     await assertGeneration()
     lease.renew(begunAt)
-  }
-
-  async showLife(): Promise<void> {
-    await this.#reporter.beat(this.#troubles.sentence ?? 'mirroring')
   }
 
   copies(): PartitionCopy[] {
