@@ -62,7 +62,7 @@ export class SimCluster {
   /** The topics' creations so far, for ids. */
   #created = 0
   #producers = 0
-  #news = Promise.withResolvers<void>()
+  #news: PromiseWithResolvers<void> | undefined
 
   constructor(options: SimClusterOptions) {
     this.options = options
@@ -90,13 +90,13 @@ export class SimCluster {
 
   /** Resolves when something may be new for a fetch that waits. */
   get news(): Promise<void> {
+    this.#news ??= Promise.withResolvers<void>()
     return this.#news.promise
   }
 
   tell(): void {
-    const { resolve } = this.#news
-    this.#news = Promise.withResolvers<void>()
-    resolve()
+    this.#news?.resolve()
+    this.#news = undefined
   }
 
   /**

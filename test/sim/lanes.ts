@@ -10,6 +10,8 @@ import type { PortObserver } from './observer.ts'
 /** The request names no transactional id, so none is allowed. */
 const NO_TRANSACTIONAL_ID = KafkaCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
 
+const NOTHING = Buffer.alloc(0)
+
 export type Call = <T>(what: string, effect: () => T | Promise<T>) => Promise<T>
 
 export async function openFetchLane(
@@ -94,7 +96,7 @@ function fetchOne(
     lastStable: -1,
     logStart: -1,
     aborted: [],
-    records: Buffer.alloc(0),
+    records: NOTHING,
   }
   if (cluster.denies('read', topic)) return { ...empty, code: KafkaCode.TOPIC_AUTHORIZATION_FAILED }
   if (!isKnown) return { ...empty, code: KafkaCode.UNKNOWN_TOPIC_ID }

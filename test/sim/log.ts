@@ -5,7 +5,7 @@ import { recordCodec } from '../../src/kafka/records.ts'
 import { advanceSequence, type BatchHeader, readBatchHeader } from '../../src/model/batch.ts'
 import { KafkaCode } from '../../src/model/kafka-codes.ts'
 import type { ProducerState } from '../../src/ports/cluster.ts'
-import { type AppendRules, refusal, withLatest } from './rules.ts'
+import { type AppendRules, check, withLatest } from './rules.ts'
 
 export type Entry = {
   readonly base: number
@@ -32,6 +32,7 @@ export type AppendResult = { readonly code: number; readonly base: number }
 const refuse = (code: number): AppendResult => ({ code, base: -1 })
 
 const REMEMBERED = 5
+const NOTHING = Buffer.alloc(0)
 
 export class SimLog {
   entries: Entry[] = []
@@ -81,8 +82,8 @@ export class SimLog {
   /** What a Produce request does to the log. Without rules, a topic that takes any record. */
   append(batch: Buffer, rules?: AppendRules): AppendResult {
     const header = readBatchHeader(batch)
-    const refused = refusal(batch, header, rules)
-    if (refused !== undefined) return refuse(refused)
+    const checked = check(batch, header, rules)
+    if (typeof checked === 'number') return refuse(checked)
     if (header.producerId >= 0n) {
       const known = this.producers.get(header.producerId)
       if (known !== undefined && header.producerEpoch < known.epoch)
@@ -97,7 +98,7 @@ export class SimLog {
         return refuse(KafkaCode.INVALID_TXN_STATE)
     }
     const base = this.end
-    this.#push(withLatest(batch), base)
+    this.#push(withLatest(batch, header, checked), base)
     return { code: KafkaCode.NONE, base }
   }
 
@@ -127,7 +128,7 @@ export class SimLog {
       this.entries.push({
         base: this.end,
         next: end,
-        bytes: Buffer.alloc(0),
+        bytes: NOTHING,
         header: this.entries.at(-1)!.header,
       })
     this.highWatermark = end
@@ -216,13 +217,25 @@ export class SimLog {
   read(from: number, to: number, maxBytes: number): Buffer {
     const parts: Buffer[] = []
     let bytes = 0
-    for (const entry of this.entries) {
-      if (entry.next <= from || entry.bytes.length === 0) continue
+    for (let index = this.#indexOf(from); index < this.entries.length; index++) {
+      const entry = this.entries[index]!
+      if (entry.bytes.length === 0) continue
       if (entry.next > to || (bytes > 0 && bytes + entry.bytes.length > maxBytes)) break
       parts.push(entry.bytes)
       bytes += entry.bytes.length
     }
-    return Buffer.concat(parts)
+    return parts.length === 0 ? NOTHING : Buffer.concat(parts)
+  }
+
+  /** Of the first entry that ends above `offset`. */
+  #indexOf(offset: number): number {
+    let [from, to] = [0, this.entries.length]
+    while (from < to) {
+      const middle = (from + to) >> 1
+      if (this.entries[middle]!.next <= offset) from = middle + 1
+      else to = middle
+    }
+    return from
   }
 
   /** The first offset a consumer may read whose record has this timestamp or a later one, markers included; or -1. */

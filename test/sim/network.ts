@@ -93,20 +93,18 @@ export class SimNetwork {
     const { lost, answerLost, slow, late, hung } = this.faults
     const drawn = random.fraction()
     const delayMs = random.chance(slow) ? random.between(50, 2_000) : random.between(0, 3)
-    const kinds = [
-      ['lost', lost],
-      ['answer lost', answerLost],
-      ['late', late],
-      ['hung', hung],
-    ] as const
-    let above = 0
-    for (const [kind, share] of kinds) {
-      above += share
-      if (drawn >= above) continue
-      const ms = kind === 'late' ? random.between(300, LATE_MS) : delayMs
-      return this.chaos.strikes(`${what}: ${kind}`) ? { kind, delayMs: ms } : { kind: 'arrives', delayMs }
-    }
-    return { kind: 'arrives', delayMs }
+    const above = { lost, answerLost: lost + answerLost, late: lost + answerLost + late }
+    if (drawn >= above.late + hung) return { kind: 'arrives', delayMs }
+    const kind =
+      drawn < above.lost
+        ? 'lost'
+        : drawn < above.answerLost
+          ? 'answer lost'
+          : drawn < above.late
+            ? 'late'
+            : 'hung'
+    const ms = kind === 'late' ? random.between(300, LATE_MS) : delayMs
+    return this.chaos.strikes(`${what}: ${kind}`) ? { kind, delayMs: ms } : { kind: 'arrives', delayMs }
   }
 
   /** Until the answer is with the client. Throws 'unreachable' when none comes. */

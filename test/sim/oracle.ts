@@ -8,7 +8,7 @@ import type { FaultReason } from '../../src/model/link.ts'
 import type { AppendEntry, GroupOffset, TopicPartition } from '../../src/ports/cluster.ts'
 import type { SimPartition } from './cluster.ts'
 import { FOREIGN } from './disturb.ts'
-import type { SimLog } from './log.ts'
+import type { Entry, SimLog } from './log.ts'
 import type { SimProcess } from './network.ts'
 import type { PortObserver } from './observer.ts'
 import type { Trouble } from './trouble.ts'
@@ -118,7 +118,7 @@ export class Oracle {
     this.#onProducer({ topic: TOPIC, partition }, readBatchHeader(batch).producerId)
     if (!this.#origins.has(at.log))
       this.#origins.set(at.log, this.#world.workloads[partition]?.at.log.logStart ?? 0)
-    for (const [offset, id] of recordsOf(batch, base)) {
+    for (const [offset, id] of recordsAt(at.log, base)) {
       const origin = this.#world.origin(id)
       const isRight =
         origin?.partition === partition && origin.life.workloads[partition]!.truth.wasReadable(offset, id)
@@ -145,9 +145,8 @@ export class Oracle {
 
   #onTold(process: SimProcess, { topic, partition }: AppendEntry, base: number): void {
     const log = this.#world.target.partition({ topic, partition })?.log
-    const entry = log?.entries.find(each => each.base === base)
-    if (log === undefined || entry === undefined || !this.#displaced.has(log)) return
-    const isRight = [...recordsOf(entry.bytes, base)].every(([offset, id]) =>
+    if (log === undefined || !this.#displaced.has(log)) return
+    const isRight = recordsAt(log, base).every(([offset, id]) =>
       this.#world.origin(id)?.life.workloads[partition]?.truth.wasReadable(offset, id),
     )
     if (isRight) return
@@ -257,11 +256,24 @@ export class Oracle {
 
 const SEED = 'null'
 
-function* recordsOf(batch: Buffer, base: number): Generator<[number, string]> {
-  const [raw] = splitBatches(batch)
-  const first = raw?.header.baseOffset ?? 0
-  for (const record of raw === undefined ? [] : recordCodec.decode(raw))
-    if (record.value !== null) yield [record.offset - first + base, idOf(record)]
+type Identified = readonly (readonly [offset: number, id: string])[]
+
+/** An entry never changes: what the cleaner leaves is another one. */
+const identified = new WeakMap<Entry, Identified>()
+
+function recordsOf(entry: Entry): Identified {
+  const known = identified.get(entry)
+  if (known !== undefined) return known
+  const [raw] = splitBatches(entry.bytes)
+  const records = recordCodec.decode(raw!).map(record => [record.offset, idOf(record)] as const)
+  identified.set(entry, records)
+  return records
+}
+
+/** Of the batch at `base`, seeds left out. */
+function recordsAt(log: SimLog, base: number): Identified {
+  const entry = log.entries.findLast(each => each.base === base)
+  return entry === undefined ? [] : recordsOf(entry).filter(([, id]) => id !== SEED)
 }
 
 /** What a read-committed consumer reads: offset to value. Seeds (neither key nor value) count as `null`. */
@@ -277,10 +289,7 @@ export function readable(log: SimLog): Map<number, string> {
           each.producerId === producerId && entry.base >= each.firstOffset && entry.base <= each.markerOffset,
       )
     if (isAborted) continue
-    const [raw] = splitBatches(entry.bytes)
-    for (const record of recordCodec.decode(raw!)) {
-      if (record.offset >= log.logStart) found.set(record.offset, idOf(record))
-    }
+    for (const [offset, id] of recordsOf(entry)) if (offset >= log.logStart) found.set(offset, id)
   }
   return found
 }

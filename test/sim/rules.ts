@@ -1,8 +1,8 @@
 // What a broker refuses before it looks at producers: the order and the codes of UnifiedLog.analyzeAndValidateRecords and
 // LogValidator; and which topic configs a controller takes.
+import { crc32c } from '../../src/kafka/crc.ts'
 import { recordCodec } from '../../src/kafka/records.ts'
-import { type BatchHeader, readBatchHeader } from '../../src/model/batch.ts'
-import { crc32c } from '../../src/model/crc32c.ts'
+import type { BatchHeader } from '../../src/model/batch.ts'
 import { KafkaCode } from '../../src/model/kafka-codes.ts'
 import type { DecodedRecord } from '../../src/ports/records.ts'
 
@@ -37,12 +37,12 @@ export function isCompacted(configs: ReadonlyMap<string, string>): boolean {
   return configs.get('cleanup.policy')?.includes('compact') === true
 }
 
-/** Kafka's code for what is wrong with the batch; undefined when nothing is. */
-export function refusal(
+/** The records of a batch with which nothing is wrong; or Kafka's code for what is. */
+export function check(
   batch: Buffer,
   header: BatchHeader,
   rules: AppendRules | undefined,
-): number | undefined {
+): readonly DecodedRecord[] | number {
   if (header.baseOffset !== 0) return KafkaCode.INVALID_RECORD
   if (rules !== undefined && batch.length > rules.maxBytes) return KafkaCode.MESSAGE_TOO_LARGE
   if (crc32c(batch.subarray(ATTRIBUTES_AT)) !== header.crc) return KafkaCode.CORRUPT_MESSAGE
@@ -50,16 +50,16 @@ export function refusal(
   if (header.recordCount <= 0 || header.recordCount !== spanned) return KafkaCode.INVALID_RECORD
   if (header.isControl) return KafkaCode.INVALID_RECORD
   if (header.producerId >= 0n && header.baseSequence < 0) return KafkaCode.INVALID_RECORD
-  return refusedRecord(batch, header, rules)
+  const records = recordCodec.decode({ header, bytes: batch })
+  return refusedRecord(records, header, rules) ?? records
 }
 
 /** What is inside: a compressed batch is looked through, of another the records' offsets are taken on trust. */
 function refusedRecord(
-  batch: Buffer,
+  records: readonly DecodedRecord[],
   header: BatchHeader,
   rules: AppendRules | undefined,
 ): number | undefined {
-  const records = recordCodec.decode({ header, bytes: batch })
   if (rules?.needsKeys === true && records.some(({ key }) => key === null)) return KafkaCode.INVALID_RECORD
   if (rules !== undefined && records.some(record => isOutside(record, rules)))
     return KafkaCode.INVALID_TIMESTAMP
@@ -73,9 +73,8 @@ function isOutside({ timestamp }: DecodedRecord, rules: AppendRules): boolean {
 }
 
 /** A broker computes the latest timestamp itself. */
-export function withLatest(batch: Buffer): Buffer {
-  const header = readBatchHeader(batch)
-  const latest = Math.max(...recordCodec.decode({ header, bytes: batch }).map(({ timestamp }) => timestamp))
+export function withLatest(batch: Buffer, header: BatchHeader, records: readonly DecodedRecord[]): Buffer {
+  const latest = Math.max(...records.map(({ timestamp }) => timestamp))
   if (latest === header.maxTimestamp) return batch
   const bytes = Buffer.from(batch)
   bytes.writeBigInt64BE(BigInt(latest), MAX_TIMESTAMP_AT)

@@ -1,7 +1,7 @@
 // The source's applications: plain and transactional producers, aborts, open transactions; and what the broker does to
 // their records: compaction, retention. Remembers what was ever written at each offset: the truth that oracles ask.
 import { BATCH_HEADER_BYTES, splitBatches } from '../../src/model/batch.ts'
-import { crc32c } from '../../src/model/crc32c.ts'
+import { crc32c } from '../../src/kafka/crc.ts'
 import { recordCodec } from '../../src/kafka/records.ts'
 import type { DecodedRecord } from '../../src/ports/records.ts'
 import type { SimPartition } from './cluster.ts'
@@ -196,8 +196,8 @@ export class PartitionWorkload {
         offset,
         timestamp,
         key,
-        value: Buffer.from(`${this.#prefix}${this.#ids + offset}`),
-        headers: [[Buffer.from(IDENTITY), Buffer.from(identity({ key, timestamp }))]],
+        value: Buffer.from(`${this.#prefix}${this.#ids + offset}`, 'latin1'),
+        headers: [[IDENTITY_KEY, Buffer.from(identity({ key, timestamp }), 'latin1')]],
       }
     })
   }
@@ -212,19 +212,19 @@ export class PartitionWorkload {
 }
 
 /** A record's header that repeats what else it has, so that its value alone may stand for all of it. */
-const IDENTITY = 'is'
+const IDENTITY_KEY = Buffer.from('is')
 
 function identity({ key, timestamp }: Pick<DecodedRecord, 'key' | 'timestamp'>): string {
-  return `${key?.toString() ?? 'null'} at ${timestamp}`
+  return `${key?.toString('latin1') ?? 'null'} at ${timestamp}`
 }
 
 /** What oracles know a record by: its value, unless its key, timestamp or headers are no longer those it was written with. */
 export function idOf(record: DecodedRecord): string {
-  const id = record.value?.toString() ?? 'null'
+  const id = record.value?.toString('latin1') ?? 'null'
   const [header] = record.headers
-  const isWorkload = /^\d+\.\d+\./.test(id)
-  const isAsWritten = header?.[0].toString() === IDENTITY && header[1]?.toString() === identity(record)
-  return !isWorkload || isAsWritten ? id : `${id}, altered: ${identity(record)}`
+  const is = identity(record)
+  const isAsWritten = header?.[0].equals(IDENTITY_KEY) === true && header[1]?.toString('latin1') === is
+  return isAsWritten || !/^\d+\.\d+\./.test(id) ? id : `${id}, altered: ${is}`
 }
 
 /** The batch with some of its records, as the cleaner leaves it: the same span, fewer records, perhaps none. */
