@@ -13,8 +13,8 @@ const services: Services = {
   inspectCluster: async bootstrap =>
     await (await import('./wiring/clusters.ts')).inspectCluster(bootstrap, systemClock),
   chooseLinks,
-  startLink: async (config, link, log) =>
-    await (await import('./wiring/links.ts')).startLink(config, link, log),
+  startLink: async (config, link, options) =>
+    await (await import('./wiring/links.ts')).startLink(config, link, options),
   readLinkStatus: async (config, link) =>
     await (await import('./wiring/links.ts')).readLinkStatus(config, link),
   withLink: async (config, link, act) =>

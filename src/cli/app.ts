@@ -30,7 +30,11 @@ export type Services = {
   /** The links that a command means: those named, or all. Throws KdrError('usage') for an unknown name. */
   chooseLinks(config: Config, names: readonly string[]): LinkConfig[]
   /** Takes a link over and mirrors it. Throws KdrError: see startLink in src/wiring/links.ts. */
-  startLink(config: Config, link: LinkConfig, log: Log): Promise<RunningLink>
+  startLink(
+    config: Config,
+    link: LinkConfig,
+    options: { readonly log: Log; readonly isAlone: boolean },
+  ): Promise<RunningLink>
   /** Throws KdrError('unreachable') when the target, which keeps what is known of the link, does not answer. */
   readLinkStatus(config: Config, link: LinkConfig): Promise<LinkStatus>
   /** Both sides of a link, open while `act` runs. Throws KdrError: see src/wiring/open-link.ts. */

@@ -25,6 +25,8 @@ export type RunLinksOptions = {
   /** All links when empty. */
   readonly names: readonly string[]
   readonly log: Log
+  /** Shares the links with no other kdr. */
+  readonly isAlone?: boolean
   /** A link runs; called for each, also later. */
   readonly onStarted: (running: RunningLink) => void
 }
@@ -163,7 +165,10 @@ export class RunLinks {
   async #startOne(snapshot: LinkSnapshot): Promise<void> {
     const { config, link } = snapshot
     if (this.#isStopping) return
-    const running = await this.#app.services.startLink(config, link, this.#options.log)
+    const running = await this.#app.services.startLink(config, link, {
+      log: this.#options.log,
+      isAlone: this.#options.isAlone === true,
+    })
     if (this.#isStopping) return await running.stop()
     this.#running.set(link.name, { snapshot, running })
     running.failed.catch((error: unknown) => {

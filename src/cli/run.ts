@@ -55,6 +55,7 @@ async function run(app: App, options: RunOptions): Promise<void> {
     path: options.config,
     names: options.link ?? [],
     log,
+    isAlone: isOnce,
     onStarted: running => {
       if (isOnce) return
       running.followGroups()

@@ -103,6 +103,10 @@ export type PartitionReport = {
   readonly sentence?: string
   readonly loss?: PossibleLoss
   readonly cursor: number
+  /** The cursor and the log start are the mirror's, as of the last anchor; before the first nothing is known. */
+  readonly isAnchored: boolean
+  /** Of the mirror. */
+  readonly logStart: number
   readonly sourceEnd: number
   readonly lagRecords: number
   readonly lagMs: number

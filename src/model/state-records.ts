@@ -1,6 +1,6 @@
 // Keys and shapes of what a link keeps in `_kdr.state`. Every record carries `v: 1`; the store refuses newer ones.
 import { EMPTY_LEDGER, type Ledger, type LossCause, type LossRange } from './ledger.ts'
-import type { Deletion, FillMode, Lineage, PartitionReport } from './link.ts'
+import type { Deletion, Fault, FillMode, Lineage, PartitionReport } from './link.ts'
 
 /** The part of a state store that these readers need. */
 type StateReader = {
@@ -16,26 +16,42 @@ export const partitionKey = (link: string, topic: string, partition: number): st
 export const workerKey = (link: string, worker: string): string => `worker/${link}/${worker}`
 /** Reports are cut into pieces of this many partitions: a record holds 64 KB, a sentence with two long names 1 KB. */
 export const REPORT_PARTITIONS = 40
-export const reportKey = (link: string, topic: string, piece: number): string =>
-  `report/${link}/${topic}/${piece}`
+/** By slot, because each slot's holder reports for itself. */
+export const reportKey = (link: string, topic: string, slot: number, piece: number): string =>
+  `report/${link}/${topic}/${slot}.${piece}`
 
 export type LinkRecord = {
   readonly generation: number
   readonly sourceClusterId: string
   readonly targetClusterId: string
-  readonly slotGeneration: number
-  /** The worker that has taken the link over. */
+  /** How many slots the link has: see slots.ts. */
+  readonly slots: number
+  /** Ids of the clusters that its topics come from before the source (circle.ts). */
+  readonly upstream?: readonly string[]
+}
+
+/** Who copies the partitions of a slot, and under what name. Written before anything is copied. */
+export type SlotRecord = {
+  /** The worker that has taken it; empty when it was let go of. */
   readonly owner: string
+  /** Raised by every take-over; carried in the markers' `coordinatorEpoch`. */
+  readonly generation: number
   readonly mode: FillMode
   /** Decimal: 62 bits do not fit a JSON number. */
   readonly producerId: string
   readonly producerEpoch: number
-  /** All producer ids that ever wrote for this link. */
+  /** All producer ids that ever wrote in this slot. */
   readonly producers: readonly string[]
-  /** Whether the last worker finished what it had in flight: then its requests need not be waited out. */
+  /** Its holder has let go of it with nothing in flight or in doubt: whoever comes next need not wait. */
   readonly isClean: boolean
-  /** Ids of the clusters that its topics come from before the source (circle.ts). */
-  readonly upstream?: readonly string[]
+}
+export const slotKey = (link: string, slot: number): string => `slot/${link}/${slot}`
+
+export function readSlots(store: StateReader, link: string): Map<number, SlotRecord> {
+  const prefix = `slot/${link}/`
+  return new Map(
+    store.entries(prefix).map(([key, record]) => [Number(key.slice(prefix.length)), record as SlotRecord]),
+  )
 }
 
 /** `_kdr.state` of one mirror topic. `creating`: written before the creation, so that a crash in between is no riddle. */
@@ -63,6 +79,12 @@ export type PartitionRecord = {
 
 export type WorkerRecord = {
   readonly beat: number
+  /** Those that it holds. */
+  readonly slots: readonly number[]
+  /** Those that it is about to take: whoever wants one of them too gives way. */
+  readonly taking: readonly number[]
+  /** Up to this offset of `_kdr.state` it has done what is asked of every worker. */
+  readonly looked: number
   readonly at: number
   readonly state: 'running' | 'stopped'
   readonly sentence: string
@@ -72,6 +94,7 @@ export type WorkerRecord = {
 /** One topic as its worker sees it. */
 export type TopicReport = {
   readonly at: number
+  readonly worker: string
   readonly partitions: readonly PartitionReport[]
   /** Undefined: not known. */
   readonly deletion?: Deletion | undefined
@@ -115,7 +138,7 @@ export function readLedger(
 
 /** Keys of everything that is known of one mirror topic, but for what it was. */
 export function keysOfMirror(store: StateReader, link: string, topic: string): string[] {
-  return ['partition', 'ledger', 'report'].flatMap(kind =>
+  return ['partition', 'ledger', 'report', 'seeding'].flatMap(kind =>
     store.entries(`${kind}/${link}/${topic}/`).map(([key]) => key),
   )
 }
@@ -141,8 +164,39 @@ export function readForgotten(store: StateReader, link: string): Map<string, For
     store.entries(prefix).map(([key, record]) => [key.slice(prefix.length), record as ForgottenRecord]),
   )
 }
-/** Who is about to take the link over. */
-export const claimKey = (link: string, worker: string): string => `claim/${link}/${worker}`
+/** The mirror is about to be deleted or let go of: nobody copies to it any more. */
+export type LeavingRecord = { readonly targetTopicId: string | undefined }
+export const leavingKey = (link: string, topic: string): string => `leaving/${link}/${topic}`
+
+export function readLeaving(store: StateReader, link: string): Set<string> {
+  const prefix = leavingKey(link, '')
+  return new Set(store.entries(prefix).map(([key]) => key.slice(prefix.length)))
+}
+
+/** What the control worker has found of a topic that may not be copied, and the others cannot find by themselves. */
+export type StoppedRecord = { readonly fault: Fault }
+export const stoppedKey = (link: string, topic: string): string => `stopped/${link}/${topic}`
+
+export function readStopped(store: StateReader, link: string, topic: string): Fault | undefined {
+  return read<StoppedRecord>(store, stoppedKey(link, topic))?.fault
+}
+
+/** Somebody seeds or trims the topic's partitions of this slot: a mirror that only compacts refuses that. */
+export const seedingKey = (link: string, topic: string, slot: number): string =>
+  `seeding/${link}/${topic}/${slot}`
+
+/** By topic, the slots. */
+export function readSeeding(store: StateReader, link: string): Map<string, Set<number>> {
+  const prefix = `seeding/${link}/`
+  const found = new Map<string, Set<number>>()
+  for (const [key] of store.entries(prefix)) {
+    const at = key.lastIndexOf('/')
+    const topic = key.slice(prefix.length, at)
+    found.set(topic, (found.get(topic) ?? new Set()).add(Number(key.slice(at + 1))))
+  }
+  return found
+}
+
 export const commandKey = (link: string, id: string): string => `command/${link}/${id}`
 
 export const toRecord = (kind: string, value: object): VersionedRecord => ({ v: 1, kind, ...value })
@@ -174,20 +228,32 @@ export function readWorkers(store: StateReader, link: string): Map<string, Worke
   )
 }
 
-/** Per topic, all its pieces put together again. */
-export function readReports(store: StateReader, link: string): Map<string, TopicReport> {
+/** `worker` said so at `at`. */
+export type ReportedPartition = PartitionReport & Pick<TopicReport, 'at' | 'worker'>
+export type ReportedTopic = {
+  readonly deletion: Deletion | undefined
+  readonly partitions: readonly ReportedPartition[]
+}
+
+/** Per topic, all its pieces put together again; of a partition that two have reported, the later one counts. */
+export function readReports(store: StateReader, link: string): Map<string, ReportedTopic> {
   const prefix = `report/${link}/`
-  const reports = new Map<string, TopicReport>()
-  for (const [key, record] of store.entries(prefix)) {
-    const topic = key.slice(prefix.length, key.lastIndexOf('/'))
-    const piece = record as TopicReport
+  const reports = new Map<string, ReportedTopic>()
+  const pieces = store
+    .entries(prefix)
+    .map(([key, record]) => ({
+      topic: key.slice(prefix.length, key.lastIndexOf('/')),
+      piece: record as TopicReport,
+    }))
+    .toSorted((a, b) => a.piece.at - b.piece.at)
+  for (const { topic, piece } of pieces) {
     const before = reports.get(topic)
+    const byPartition = new Map(before?.partitions.map(each => [each.partition, each]))
+    for (const each of piece.partitions)
+      byPartition.set(each.partition, { ...each, at: piece.at, worker: piece.worker })
     reports.set(topic, {
-      at: Math.max(piece.at, before?.at ?? 0),
       deletion: piece.deletion ?? before?.deletion,
-      partitions: [...(before?.partitions ?? []), ...piece.partitions].toSorted(
-        (a, b) => a.partition - b.partition,
-      ),
+      partitions: [...byPartition.values()].toSorted((a, b) => a.partition - b.partition),
     })
   }
   return reports
@@ -195,10 +261,4 @@ export function readReports(store: StateReader, link: string): Map<string, Topic
 
 export function readCommands(store: StateReader, link: string): Map<string, CommandRecord> {
   return new Map(store.entries(commandKey(link, '')).map(([key, record]) => [key, record as CommandRecord]))
-}
-
-/** Workers that are about to take the link over. */
-export function readClaims(store: StateReader, link: string): string[] {
-  const prefix = claimKey(link, '')
-  return store.entries(prefix).map(([key]) => key.slice(prefix.length))
 }

@@ -5,6 +5,8 @@ export type StateRecord = { readonly v: 1; readonly kind: string } & Readonly<Re
 export interface StateStore {
   /** Reads to the end of the topic; afterwards `get` and `entries` show everything written before the call. */
   refresh(): Promise<void>
+  /** The offset of the topic up to which has been read. */
+  readonly position: number
   get(key: string): StateRecord | undefined
   /** Keys that begin with `prefix`, with their records. */
   entries(prefix: string): readonly (readonly [string, StateRecord])[]

@@ -78,6 +78,10 @@ class TopicStore implements StateStore {
     await turn
   }
 
+  get position(): number {
+    return this.#position
+  }
+
   get(key: string): StateRecord | undefined {
     return this.#records.get(key)
   }

@@ -4,8 +4,10 @@ import type { RunningLink } from '../cli/app.ts'
 import type { Config, LinkConfig } from '../config/index.ts'
 import { assertNoCircle, type CircleInput } from '../engine/replicate/circle.ts'
 import { assertTwoClusters } from '../engine/replicate/identity.ts'
+import type { LinkContext } from '../engine/replicate/context.ts'
 import { catchUp, faultsOf } from '../engine/replicate/once.ts'
-import { type Replication, startReplication } from '../engine/replicate/replication.ts'
+import type { Replication } from '../engine/replicate/replication.ts'
+import { startReplication } from '../engine/replicate/start.ts'
 import { Troubles } from '../engine/replicate/troubles.ts'
 import { type LinkStatus, observeStatus } from '../engine/status/status.ts'
 import { GroupSync } from '../engine/sync/groups.ts'
@@ -17,11 +19,18 @@ import type { Cluster } from '../ports/cluster.ts'
 import type { Log } from '../ports/log.ts'
 import { openTopicStore } from '../state/topic-store.ts'
 import { clusterOf, openBoth, openCluster } from './clusters.ts'
-import { positionOf } from './position.ts'
+import { positionsOf } from './position.ts'
 import { systemClock, systemEntropy } from './system.ts'
 
-/** Throws KdrError: unreachable, not-allowed, cluster-lacks, wrong-cluster, other-controller. */
-export async function startLink(config: Config, link: LinkConfig, log: Log): Promise<RunningLink> {
+/**
+ * `isAlone`: shares the link with no other kdr. Throws KdrError: unreachable, not-allowed, cluster-lacks, wrong-cluster; when
+ * alone also other-controller.
+ */
+export async function startLink(
+  config: Config,
+  link: LinkConfig,
+  { log, isAlone }: { readonly log: Log; readonly isAlone: boolean },
+): Promise<RunningLink> {
   const closers: (() => Promise<void>)[] = []
   const closeAll = async (): Promise<void> => {
     for (const close of closers.toReversed()) await close()
@@ -51,6 +60,7 @@ export async function startLink(config: Config, link: LinkConfig, log: Log): Pro
       clock: systemClock,
       entropy: systemEntropy,
       log,
+      isAlone,
       firstDifference: async topic =>
         await firstDifference({ source, target, codec: recordCodec, clock: systemClock }, topic),
     })
@@ -94,14 +104,14 @@ function running(
   closeAll: () => Promise<void>,
   log: Log,
 ): RunningLink {
-  const { source, target, assertGeneration, signal } = replication.context
+  const { source, target, assertControl } = replication.context
   const filter = compilePatterns(link.groups, 'groups')
   const groups = new GroupSync({
     source,
     target,
     isWanted: group => filter.matches(group),
-    positions: () => replication.copies().map(positionOf),
-    assertGeneration,
+    positions: () => positionsOf(replication),
+    assertControl,
     clock: systemClock,
     log,
   })
@@ -122,23 +132,24 @@ function running(
         )
       return { ...result, faulted: faultsOf(replication) }
     },
-    followGroups: () => void followGroups(groups, link, signal, log),
+    followGroups: () => void followGroups(groups, replication.context, log),
     stop: closeAll,
   }
 }
 
+/** As long as this worker does the control work; another one follows them when it does not. */
 async function followGroups(
   groups: GroupSync,
-  link: LinkConfig,
-  signal: AbortSignal,
+  { signal, slots, settings }: LinkContext,
   log: Log,
 ): Promise<void> {
   const well = 'groups are followed again'
-  const troubles = new Troubles({ clock: systemClock, log, link: link.name, well })
+  const troubles = new Troubles({ clock: systemClock, log, link: settings.name, well })
   while (!signal.aborted) {
-    await systemClock.sleep(link.sync.groupsMs, signal)
+    await systemClock.sleep(settings.sync.groupsMs, signal)
+    if (signal.aborted) return
+    if (!slots.hasControl) continue
     try {
-      if (signal.aborted) return
       await groups.round(signal)
       troubles.tell('groups', undefined)
     } catch (error) {
@@ -146,7 +157,8 @@ async function followGroups(
       if (signal.aborted) return
       const known = findKdrError(error)
       if (known === undefined) throw error
-      troubles.tell('groups', `groups are not in step: ${known.message}`)
+      if (known.code !== 'other-controller')
+        troubles.tell('groups', `groups are not in step: ${known.message}`)
     }
   }
 }

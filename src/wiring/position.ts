@@ -1,9 +1,32 @@
-// Where a mirror partition stands, in the words of the group sync: the engines do not know each other.
+// Where mirror partitions stand, in the words of the group sync: the engines do not know each other. Of those that other
+// workers copy, what these have reported: never more than they hold.
 import type { PartitionCopy } from '../engine/replicate/partition.ts'
+import type { Replication } from '../engine/replicate/replication.ts'
 import type { MirrorPosition } from '../engine/sync/groups.ts'
+import { type ReportedPartition, readReports, readSlots, readTopics } from '../model/state-records.ts'
+
+export function positionsOf(replication: Pick<Replication, 'copies' | 'context'>): MirrorPosition[] {
+  const { store, link, slots } = replication.context
+  const own = replication.copies().map(positionOf)
+  if (slots.held.length === slots.count) return own
+  const records = readTopics(store, link)
+  const owners = readSlots(store, link)
+  const others = [...readReports(store, link)].flatMap(([topic, { partitions }]) => {
+    const topicId = records.get(topic)?.targetTopicId
+    return topicId === undefined
+      ? []
+      : partitions
+          .filter(({ partition }) => slots.identityOf({ topic, partition }) === undefined)
+          .map(reported => {
+            const owner = owners.get(slots.of({ topic, partition: reported.partition }))?.owner
+            return reportedPosition({ topic, topicId }, reported, reported.worker === owner)
+          })
+  })
+  return [...own, ...others]
+}
 
 /** Of a topic that kdr does not mirror (not empty, recreated) nothing is known: its offsets are none of ours. */
-export function positionOf(copy: PartitionCopy): MirrorPosition {
+function positionOf(copy: PartitionCopy): MirrorPosition {
   const isStopped =
     copy.state === 'faulted' || copy.state === 'paused' || copy.fault?.reason === 'source-deleted'
   const { topic, partition, targetTopicId: topicId, isAnchored } = copy
@@ -16,4 +39,14 @@ export function positionOf(copy: PartitionCopy): MirrorPosition {
     cursor: copy.appended,
     logStart: copy.targetLogStart,
   }
+}
+
+/** Of one that another worker has taken since nothing is known. */
+function reportedPosition(
+  of: { readonly topic: string; readonly topicId: string },
+  { partition, state, reason, cursor, isAnchored, logStart }: ReportedPartition,
+  isCurrent: boolean,
+): MirrorPosition {
+  const isStopped = isCurrent && (state === 'faulted' || state === 'paused' || reason === 'source-deleted')
+  return { ...of, partition, isAnchored: isCurrent && isAnchored, isStopped, cursor, logStart }
 }

@@ -135,8 +135,8 @@ describe('kdr ends with', { concurrency: 3 }, () => {
     })
   })
 
-  describe('13: one kdr for a link', { concurrency: 1 }, () => {
-    test('a second one is refused, and the first goes on', async () => {
+  describe('13: --once wants the whole link', { concurrency: 1 }, () => {
+    test('it is refused while a daemon lives, which goes on', async () => {
       const { judge } = context
       const { link, topic } = await linkWithTopic()
       const first = link.start('run', '-v')
@@ -148,23 +148,6 @@ describe('kdr ends with', { concurrency: 3 }, () => {
       })
       first.signal('SIGTERM')
       assert.equal((await first.ended).code, 0)
-      await assertIdentical(judge, sides(), [topic])
-    })
-
-    test('of two that start at once one gives way', async () => {
-      const { judge } = context
-      const { link, topic } = await linkWithTopic()
-      const both = [link.start('run', '-v'), link.start('run', '-v')]
-      const loser = await Promise.race(both.map(async each => ({ each, result: await each.ended })))
-      assert.equal(loser.result.code, 13, loser.result.stderr)
-      assertSentence(loser.result, /another kdr/)
-      const winner = both.find(each => each !== loser.each)
-      await judge.produce({ ...east(), topic, count: 5 })
-      await waitFor(async () => (await judge.digest({ ...west(), topic }))[0]?.end === 15, {
-        what: 'the winner to go on',
-      })
-      winner?.signal('SIGTERM')
-      assert.equal((await winner?.ended)?.code, 0)
       await assertIdentical(judge, sides(), [topic])
     })
   })

@@ -192,13 +192,13 @@ class History {
   /** What a promotion does: the link's producer id gets a newer epoch in every mirror. Nothing may be written after. */
   async #fence(): Promise<void> {
     const world = this.#world
-    const identity = this.#workers.replication?.context.identity
-    if (identity === undefined) return
-    this.#workers.keepOne()
+    if (!(await this.#workers.keepOne())) return
     world.say('-- the link is fenced')
-    const { producerId } = identity
-    const producerEpoch = identity.producerEpoch + 1
-    const ends = world.mirrors().map(({ at }) => {
+    const ends = world.mirrors().map(({ at, partition }) => {
+      const identity = this.#workers.identityOf({ topic: TOPIC, partition })
+      if (identity === undefined) return at.log.end
+      const { producerId } = identity
+      const producerEpoch = identity.producerEpoch + 1
       at.log.force(controlBatch({ producerId, producerEpoch, isCommit: true, now: world.clock.now() }))
       at.log.advance()
       return at.log.end

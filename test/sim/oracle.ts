@@ -48,7 +48,7 @@ export class Oracle {
   /** Where the source began when the first batch came: up to there nothing was ever to be copied. */
   readonly #origins = new Map<SimLog, number>()
   readonly #told = new Map<SimProcess, Set<SimLog>>()
-  #copiesOf: (process: SimProcess) => readonly PartitionCopy[] = () => []
+  #copies: () => readonly PartitionCopy[] = () => []
   #linkId: bigint | undefined
 
   constructor(world: World) {
@@ -60,12 +60,12 @@ export class Oracle {
       told: (process, entry, base) => isMirror(entry) && this.#onTold(process, entry, base),
       marked: (of, _at, producerId) => isMirror(of) && this.#onProducer(of, producerId),
       trimming: (of, at, before) => isMirror(of) && this.#onTrimming(of, at, before),
-      committing: (process, group, offsets) => this.#onCommitting(process, group, offsets),
+      committing: (_process, group, offsets) => this.#onCommitting(group, offsets),
     }
   }
 
   watch(workers: Workers): void {
-    this.#copiesOf = process => workers.copiesOf(process)
+    this.#copies = () => workers.livingCopies()
   }
 
   /** After a mirror was made anew there is nothing left to hold against it. */
@@ -185,9 +185,9 @@ export class Oracle {
       )
   }
 
-  #onCommitting(process: SimProcess, group: string, offsets: readonly GroupOffset[]): void {
+  #onCommitting(group: string, offsets: readonly GroupOffset[]): void {
     const { commits, life } = this.#world
-    const copies = this.#copiesOf(process)
+    const copies = this.#copies()
     // It is being copied anew, or its worker ends: what was stopped is not to be seen any more.
     if (copies.length === 0) return
     const isStopped = new Set(

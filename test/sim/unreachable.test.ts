@@ -59,7 +59,7 @@ async function anHourWithout(world: World, side: 'source' | 'target'): Promise<v
   oracle.watch(workers)
   void workers.operate(Number.POSITIVE_INFINITY)
   await writeFor(world, 30_000)
-  const worker = workers.replication
+  const [worker] = workers.atWork()
   assert.ok(worker)
   const before = linesOf(world)
 
@@ -73,7 +73,7 @@ async function anHourWithout(world: World, side: 'source' | 'target'): Promise<v
 
   for (const workload of world.workloads) workload.finish()
   await clock.sleep(AFTER_MS)
-  assert.equal(workers.replication, worker, 'the worker has ended')
+  assert.deepEqual(workers.atWork(), [worker], 'the worker has ended')
   for (const copy of workers.copies()) {
     assert.equal(copy.state, 'mirroring', `${copy.name}: ${copy.fault?.sentence ?? copy.note ?? ''}`)
     assert.equal(copy.appended, world.workloads[copy.partition]?.at.log.end, copy.inspect())

@@ -1,14 +1,17 @@
 // Workers of the simulated world: kdr as `kdr run` composes it, in processes that are started, killed, paused, stopped and
 // started again, now and then two at once.
+import type { LinkContext, SlotIdentity } from '../../src/engine/replicate/context.ts'
 import type { PartitionCopy } from '../../src/engine/replicate/partition.ts'
-import { type Replication, startReplication } from '../../src/engine/replicate/replication.ts'
+import type { Replication } from '../../src/engine/replicate/replication.ts'
+import { startReplication } from '../../src/engine/replicate/start.ts'
 import { GroupSync } from '../../src/engine/sync/groups.ts'
 import { recordCodec } from '../../src/kafka/records.ts'
 import { findKdrError } from '../../src/model/errors.ts'
 import type { LinkSettings } from '../../src/model/link-settings.ts'
 import type { Clock } from '../../src/ports/clock.ts'
+import type { TopicPartition } from '../../src/ports/cluster.ts'
 import { openTopicStore } from '../../src/state/topic-store.ts'
-import { positionOf } from '../../src/wiring/position.ts'
+import { positionsOf } from '../../src/wiring/position.ts'
 import { SimProcess } from './network.ts'
 import type { PortObserver } from './observer.ts'
 import { simPort } from './port.ts'
@@ -30,6 +33,10 @@ export const SETTINGS: LinkSettings = {
   sync: { configsMs: 30_000, aclsMs: 30_000, quotasMs: 30_000, groupsMs: 5_000 },
 }
 
+/** So few that workers often share the partitions of the one topic. */
+const SLOTS = 4
+/** Within this time the last worker has taken the slots of those that died. */
+const TAKE_ALL_MS = 60_000
 /** A worker that ends is started again after this long, as by a supervisor. */
 const RESTART_MS = 1_000
 /** What may end a worker: the world, and another worker. */
@@ -51,17 +58,30 @@ export class Workers {
     this.#observer = observer
   }
 
-  /** The one that is at work. */
-  get replication(): Replication | undefined {
-    return [...this.#running].findLast(([process]) => !process.isPaused)?.[1]
+  /** Those that are at work. */
+  atWork(): Replication[] {
+    return [...this.#running]
+      .filter(([process]) => !process.isPaused && !process.isKilled)
+      .map(([, replication]) => replication)
   }
 
+  /** Of all that are at work: each copies the partitions of its slots. */
   copies(): PartitionCopy[] {
-    return this.replication?.copies() ?? []
+    return this.atWork().flatMap(replication => replication.copies())
   }
 
-  copiesOf(process: SimProcess): PartitionCopy[] {
-    return this.#running.get(process)?.copies() ?? []
+  /** Who writes to this partition's mirror; undefined when nobody holds its slot. */
+  identityOf(of: TopicPartition): SlotIdentity | undefined {
+    return this.atWork()
+      .map(({ context }) => context.slots.identityOf(of))
+      .find(identity => identity !== undefined)
+  }
+
+  /** Of all that live, those that stand still included. */
+  livingCopies(): PartitionCopy[] {
+    return [...this.#running].flatMap(([process, replication]) =>
+      process.isKilled ? [] : replication.copies(),
+    )
   }
 
   /** Starts workers, ends them in the ways of this history, starts the next; until `until` (monotonic). */
@@ -90,12 +110,23 @@ export class Workers {
     if (this.#newest.isKilled) this.#start(undefined)
   }
 
-  /** Only the one that is at work is left, and it is not started again when it ends. */
-  keepOne(): void {
+  /** Only one of those at work is left, with all slots, and it is not started again when it ends. False: that came to nothing. */
+  async keepOne(): Promise<boolean> {
     this.#isLast = true
-    const { replication } = this
-    for (const process of this.#processes)
-      if (this.#running.get(process) !== replication || replication === undefined) process.kill()
+    const kept = this.atWork().at(-1)
+    for (const [process, replication] of this.#running) {
+      if (replication === kept) continue
+      process.kill()
+      this.#running.delete(process)
+    }
+    for (const process of this.#processes) if (!this.#running.has(process)) process.kill()
+    const { clock } = this.#world
+    const until = clock.monotonic() + TAKE_ALL_MS
+    while (clock.monotonic() < until) {
+      if (kept?.context.slots.isComplete === true && kept.context.slots.held.length === SLOTS) return true
+      await clock.sleep(200)
+    }
+    return false
   }
 
   kill(): void {
@@ -204,25 +235,26 @@ export class Workers {
       },
       log,
       firstDifference: () => Promise.resolve('something'),
+      slots: SLOTS,
     })
     const groups = new GroupSync({
       source,
       target,
       isWanted: () => true,
-      positions: () => replication.copies().map(positionOf),
-      assertGeneration: replication.context.assertGeneration,
+      positions: () => positionsOf(replication),
+      assertControl: replication.context.assertControl,
       clock,
       log,
     })
-    void this.#followGroups(groups, replication.context.signal, clock)
+    void this.#followGroups(groups, replication.context, clock)
     return replication
   }
 
-  async #followGroups(groups: GroupSync, signal: AbortSignal, clock: Clock): Promise<void> {
+  async #followGroups(groups: GroupSync, { signal, slots }: LinkContext, clock: Clock): Promise<void> {
     while (!signal.aborted) {
       await clock.sleep(SETTINGS.sync.groupsMs, signal)
       try {
-        if (!signal.aborted) await groups.round(signal)
+        if (!signal.aborted && slots.hasControl) await groups.round(signal)
       } catch (error) {
         if (findKdrError(error) === undefined) this.#world.violate(`following groups broke: ${String(error)}`)
       }

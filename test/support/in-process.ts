@@ -1,6 +1,6 @@
 // A link in this process, over real brokers, with one thing changed on the way: for answers that no broker of today gives.
 
-import { startReplication } from '../../src/engine/replicate/replication.ts'
+import { startReplication } from '../../src/engine/replicate/start.ts'
 import { loadConfig } from '../../src/config/index.ts'
 import { recordCodec } from '../../src/kafka/records.ts'
 import type { PartitionReport } from '../../src/model/link.ts'

@@ -9,7 +9,8 @@ import { type ProducerStamp, stampBatch } from '../../src/model/batch.ts'
 import { KafkaCode } from '../../src/model/kafka-codes.ts'
 import type { PartitionStatus } from '../../src/engine/status/status.ts'
 import type { FaultReason } from '../../src/model/link.ts'
-import { readLink } from '../../src/model/state-records.ts'
+import { CONTROL_SLOT } from '../../src/model/slots.ts'
+import { readSlots } from '../../src/model/state-records.ts'
 import type { Cluster } from '../../src/ports/cluster.ts'
 import { openTopicStore } from '../../src/state/topic-store.ts'
 import { loadConfig } from '../../src/config/index.ts'
@@ -84,8 +85,8 @@ export async function producerOf(link: Link, target: Cluster): Promise<ProducerS
   })
   try {
     await store.refresh()
-    const record = readLink(store, link.name)
-    assert.ok(record !== undefined, 'the link has no record')
+    const record = readSlots(store, link.name).get(CONTROL_SLOT)
+    assert.ok(record !== undefined, 'the link has no slots')
     return { producerId: BigInt(record.producerId), producerEpoch: record.producerEpoch }
   } finally {
     await store.close()

@@ -118,7 +118,7 @@ type Settled = { readonly kind: 'settled'; readonly end: number; readonly sequen
 
 /** Steps 1 and 2. */
 async function settle(
-  { reads, clock, signal, identity }: LinkContext,
+  { reads, clock, signal }: LinkContext,
   copy: PartitionCopy,
   settleMs: number,
 ): Promise<Settled | AnchorResult> {
@@ -135,6 +135,7 @@ async function settle(
   if (first.end !== second.end || first.leaderEpoch !== second.leaderEpoch)
     return wait('the target is still moving')
 
+  const { identity } = copy
   const own = state.producers.find(producer => producer.producerId === identity.producerId)
   if (own !== undefined && own.producerEpoch > identity.producerEpoch) {
     throw fenced(copy, `producer epoch ${own.producerEpoch}, ours is ${identity.producerEpoch}`)
@@ -248,9 +249,9 @@ const targetAnswers = (code: number): Wait => ({
   code,
 })
 
-function isForeign({ identity }: LinkContext, copy: PartitionCopy, { header }: RawBatch): boolean {
+function isForeign({ slots }: LinkContext, copy: PartitionCopy, { header }: RawBatch): boolean {
   // An adopted topic's own batches carry their first producers' ids; kdr has verified them once (kdr link adopt).
-  return !identity.knownProducers.has(header.producerId) && header.lastOffset >= copy.adoptedUpTo
+  return !slots.producers.has(header.producerId) && header.lastOffset >= copy.adoptedUpTo
 }
 
 /** Steps 3 and 4, as far as the source still holds, and already shows, what would tell. */

@@ -23,6 +23,7 @@ function storeOf(links: readonly Remembered[]): StateStore {
     ]),
   )
   return {
+    position: 0,
     refresh: async () => {},
     get: key => records.get(key),
     entries: prefix => [...records].filter(([key]) => key.startsWith(prefix)),

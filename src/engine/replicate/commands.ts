@@ -1,23 +1,28 @@
-// What operators ask of a running link (`kdr link ...`), and what the link's own policy asks for: carried out one by one,
-// each with its outcome in the journal. A command that is met twice, because its end was not recorded, does no harm.
+// What operators ask of a running link (`kdr link ...`), and what the link's own policy asks for: carried out one by one by the
+// control worker, each with its outcome in the journal. What concerns the copies of every worker waits until all of them have
+// looked. A command that is met twice, because its end was not recorded, does no harm.
 import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
 import { closeEntry, readJournal, writeJournal } from '../../model/journal.ts'
 import { type AcceptedLoss, type Ledger, missingFrom, withLoss } from '../../model/ledger.ts'
-import { pauseKey, readPauses } from '../../model/pauses.ts'
+import { covers, pauseKey, readPauses } from '../../model/pauses.ts'
 import {
   type CommandRecord,
   commandKey,
   forgottenKey,
   type ForgottenRecord,
   keysOfMirror,
+  leavingKey,
   ledgerKey,
   type PartitionLoss,
   readCommands,
+  readLeaving,
   readLedger,
   readPartition,
+  readReports,
   readTopics,
   toRecord,
 } from '../../model/state-records.ts'
+import type { TopicPartition } from '../../ports/cluster.ts'
 import type { LinkContext } from './context.ts'
 import type { Copies } from './copies.ts'
 import type { PartitionCopy } from './partition.ts'
@@ -41,6 +46,10 @@ export class Commands {
   readonly #topics: Topics
   /** Topics that the policy has copied anew often enough. */
   readonly #exhausted = new Set<string>()
+  /** Commands to try again that this worker has followed. */
+  readonly #resumed = new Set<string>()
+  /** How far `_kdr.state` had been read when it was first waited for all workers to have seen this. */
+  readonly #awaited = new Map<string, number>()
 
   constructor(context: LinkContext, copies: Copies, topics: Topics) {
     this.#context = context
@@ -54,34 +63,59 @@ export class Commands {
     return isPolicy && fault?.reason === 'overfilled' && !this.#exhausted.has(topic)
   }
 
+  /** What is asked of every worker's copies. Resolves when nothing of topics that leave is in flight here. */
+  async follow(): Promise<void> {
+    const { store, link } = this.#context
+    for (const [key, command] of readCommands(store, link)) {
+      if (command.verb !== 'resume' || this.#resumed.has(key)) continue
+      this.#resumed.add(key)
+      this.#copies.resume(command, command.acceptLogStart === true)
+    }
+    for (const topic of readLeaving(store, link)) await this.#copies.drop(topic, true)
+    await this.#orderRecopies()
+  }
+
   /** What was asked for since the last look. Throws KdrError('unreachable' | 'other-controller'). */
   async obey(): Promise<void> {
-    const { store, link, log, clock, assertGeneration } = this.#context
+    const { store, link, log, clock, assertControl } = this.#context
     for (const [key, command] of readCommands(store, link)) {
       // A worker that stood still and woke must not take what is meant for its successor.
-      await assertGeneration()
-      const { state, outcome } = await this.#carryOut(command)
+      await assertControl()
+      const { state, outcome } = await this.#carryOut(key, command)
       if (state === 'later') continue
       log.event(state === 'done' ? 'info' : 'error', `${command.verb}: ${outcome}`, { ...command })
       const id = key.slice(commandKey(link, '').length)
       await closeEntry(store, link, id, { state, outcome, doneAt: clock.now() })
       await store.put(key, undefined)
+      this.#awaited.delete(key)
+      this.#resumed.delete(key)
     }
-    if (this.#context.settings.onOverfilled === 'recopy') await this.#recopyOverfilled()
   }
 
-  async #carryOut(command: CommandRecord): Promise<Outcome> {
+  async #carryOut(key: string, command: CommandRecord): Promise<Outcome> {
     const { verb, topic } = command
-    if (verb === 'resume') {
-      if (this.#copies.all().length === 0) return LATER
-      const count = this.#copies.resume(command, command.acceptLogStart === true)
-      return done(`${count} partition(s)`)
-    }
+    if (verb === 'resume') return this.#haveAllSeen(key) ? done(this.#countOf(command)) : LATER
     if (topic === undefined || !this.#isForMirror(command))
       return refused('the mirror that was meant is there no more')
     if (verb === 'recopy') return await this.#recopy(topic)
     if (verb === 'forget') return await this.#forget(topic, command)
     return await this.#acceptLosses(command)
+  }
+
+  /** Every worker that lives has looked since this was first asked, and has done what it is to do. */
+  #haveAllSeen(what: string): boolean {
+    const { store, slots } = this.#context
+    const since = this.#awaited.get(what) ?? store.position
+    this.#awaited.set(what, since)
+    return slots.livingOthers().every(({ record }) => record.looked >= since)
+  }
+
+  #countOf(command: CommandRecord): string {
+    const { store, link } = this.#context
+    const count = [...readReports(store, link)]
+      .flatMap(([topic, { partitions }]) => partitions.map(({ partition }) => ({ topic, partition })))
+      .filter(of => covers(command, of)).length
+    return `${count} partition(s)`
   }
 
   /** A command that comes a second time does not meet the mirror that was made since. */
@@ -95,12 +129,14 @@ export class Commands {
    * then; where produce requests name topics by id (Kafka 4.1), nobody's late batch can land in the new one.
    */
   async #recopy(topic: string): Promise<Outcome> {
-    const { target, assertGeneration } = this.#context
-    await this.#copies.drop(topic, true)
-    await assertGeneration()
+    const { target, assertControl } = this.#context
+    if (!(await this.#haveAllLeft(topic))) return LATER
+    await assertControl()
     const answer = await target.deleteTopic(topic)
-    if (answer.code !== KafkaCode.NONE && answer.code !== KafkaCode.UNKNOWN_TOPIC_OR_PARTITION)
+    if (answer.code !== KafkaCode.NONE && answer.code !== KafkaCode.UNKNOWN_TOPIC_OR_PARTITION) {
+      await this.#stay(topic)
       return refused(`mirror topic "${topic}" cannot be deleted: ${codeName(answer.code)}`)
+    }
     await this.#unlearn(topic)
     return done(`mirror topic "${topic}" was deleted, and is copied anew`)
   }
@@ -108,7 +144,7 @@ export class Commands {
   /** Lets go of a mirror: it stays as it is, and is nobody's. */
   async #forget(topic: string, { targetTopicId = '', at, by, reason }: CommandRecord): Promise<Outcome> {
     const { store, link } = this.#context
-    await this.#copies.drop(topic)
+    if (!(await this.#haveAllLeft(topic))) return LATER
     const record: ForgottenRecord = { targetTopicId, at, by, ...(reason === undefined ? {} : { reason }) }
     await store.put(forgottenKey(link, topic), toRecord('forgotten', record))
     await this.#unlearn(topic)
@@ -117,10 +153,32 @@ export class Commands {
     return done(`topic "${topic}" at the target is no mirror any more; it is left alone`)
   }
 
+  /** Nobody copies to this mirror any more, and nothing is in flight to it. */
+  async #haveAllLeft(topic: string): Promise<boolean> {
+    const { store, link } = this.#context
+    const key = leavingKey(link, topic)
+    if (store.get(key) === undefined) {
+      const targetTopicId = readTopics(store, link).get(topic)?.targetTopicId
+      await store.put(key, toRecord('leaving', { targetTopicId }))
+      await store.refresh()
+    }
+    await this.#copies.drop(topic, true)
+    return this.#haveAllSeen(key)
+  }
+
   async #unlearn(topic: string): Promise<void> {
     const { store, link } = this.#context
     await this.#topics.forget(topic)
     await Promise.all(keysOfMirror(store, link, topic).map(async key => await store.put(key, undefined)))
+    await this.#stay(topic)
+  }
+
+  /** After all that was known of the mirror: whoever reads less would take it for another's. */
+  async #stay(topic: string): Promise<void> {
+    const { store, link } = this.#context
+    const key = leavingKey(link, topic)
+    await store.put(key, undefined)
+    this.#awaited.delete(key)
   }
 
   /** The ledger first, then the copy goes on: a crash in between leaves nothing that is filled and not in it. */
@@ -161,7 +219,7 @@ export class Commands {
   async #ask(loss: PartitionLoss, known: Ledger): Promise<number | Outcome> {
     const { reads, store, link } = this.#context
     const where = `"${loss.topic}/${loss.partition}"`
-    if (this.#copies.isCopying(loss)) return refused(`${where} is being copied: nothing is to be accepted`)
+    if (this.#isCopying(loss)) return refused(`${where} is being copied: nothing is to be accepted`)
     const [end, targetStart, sourceStart] = await Promise.all([
       reads.targetLogEnd(loss),
       reads.targetStart(loss),
@@ -178,13 +236,26 @@ export class Commands {
     return targetStart.offset
   }
 
+  /** By this worker, or by another one as it has reported. */
+  #isCopying(of: TopicPartition): boolean {
+    const { store, link, slots } = this.#context
+    if (slots.identityOf(of) !== undefined) return this.#copies.isCopying(of)
+    const reported = readReports(store, link).get(of.topic)?.partitions
+    return reported?.find(({ partition }) => partition === of.partition)?.state !== 'faulted'
+  }
+
   /** `onOverfilled: recopy`: nothing shortens a log, so the topic is copied anew; not without end. */
-  async #recopyOverfilled(): Promise<void> {
-    const { store, link, clock, log } = this.#context
+  async #orderRecopies(): Promise<void> {
+    const { store, link, clock, log, settings } = this.#context
+    if (settings.onOverfilled !== 'recopy') return
     const overfilled = this.#copies.all().filter(({ fault }) => fault?.reason === 'overfilled')
-    for (const topic of new Set(overfilled.map(copy => copy.topic))) {
-      const first = overfilled.find(copy => copy.topic === topic)
+    for (const [topic, [copy]] of Map.groupBy(overfilled, each => each.topic)) {
       const now = clock.now()
+      const targetTopicId = readTopics(store, link).get(topic)?.targetTopicId
+      const isOrdered = [...readCommands(store, link).values()].some(
+        ({ verb, topic: of }) => verb === 'recopy' && of === topic,
+      )
+      if (isOrdered || targetTopicId === undefined || copy?.targetTopicId !== targetTopicId) continue
       const before = readJournal(store, link).filter(
         entry => entry.topic === topic && entry.by === POLICY && now - entry.at < DAY_MS,
       )
@@ -198,24 +269,14 @@ export class Commands {
         continue
       }
       this.#exhausted.delete(topic)
-      const entry = {
-        id: `policy-${topic}-${now}`,
-        at: now,
-        by: POLICY,
-        verb: 'recopy',
-        topic,
-        ...(first?.fault === undefined ? {} : { reason: first.fault.sentence }),
-        what: `mirror topic "${topic}" is deleted and copied anew (${before.length + 1} of ${RECOPIES_A_DAY} times in a day)`,
-        state: 'recorded',
-      } as const
-      await writeJournal(store, link, entry)
-      const { state, outcome } = await this.#recopy(topic)
-      log.event('warn', `${POLICY}: ${outcome}`, { topic })
-      await closeEntry(store, link, entry.id, {
-        state: state === 'done' ? 'done' : 'refused',
-        outcome,
-        doneAt: clock.now(),
-      })
+      // The mirror's id: what several workers order at the same time is one order.
+      const id = `policy-${topic}-${targetTopicId}`
+      const what = `mirror topic "${topic}" is deleted and copied anew (${before.length + 1} of ${RECOPIES_A_DAY} times in a day)`
+      const order = { at: now, by: POLICY, verb: 'recopy', topic } as const
+      const why = copy.fault === undefined ? {} : { reason: copy.fault.sentence }
+      await writeJournal(store, link, { id, ...order, ...why, what, state: 'recorded' })
+      await store.put(commandKey(link, id), toRecord('command', { ...order, ...why, targetTopicId }))
+      log.event('warn', `${POLICY}: ${what}`, { topic })
     }
   }
 }

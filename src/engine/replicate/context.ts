@@ -9,16 +9,16 @@ import type { RecordCodec } from '../../ports/records.ts'
 import type { StateStore } from '../../ports/state.ts'
 import type { ClusterWatch } from './cluster-watch.ts'
 import type { Lease } from './lease.ts'
+import type { Slots } from './slots.ts'
 
-/** Who writes to the mirrors, as recorded in `_kdr.state` before first use. */
-export type LinkIdentity = ProducerStamp & {
+/** Who writes to the mirrors of a slot's partitions, as recorded in `_kdr.state` before first use. */
+export type SlotIdentity = ProducerStamp & {
+  readonly slot: number
   readonly mode: FillMode
   /** Raised by every take-over; carried in the markers' `coordinatorEpoch`. */
-  readonly slotGeneration: number
+  readonly generation: number
   /** Only in mode `transactions`. */
   readonly transactionalId: string | undefined
-  /** Every producer id that this link has written with: anything else on a mirror is a foreign writer. */
-  readonly knownProducers: ReadonlySet<bigint>
 }
 
 export type EndsAnswer = {
@@ -68,12 +68,16 @@ export type LinkContext = {
   readonly codec: RecordCodec
   readonly store: StateStore
   readonly log: Log
-  readonly identity: LinkIdentity
+  /** Which partitions are this worker's. */
+  readonly slots: Slots
   readonly reads: Reads
   /** The target's `producer.id.expiration.ms`. */
   readonly producerExpirationMs: number
-  /** Throws when another worker has taken the link over; asked before every DeleteRecords, config and group call. */
-  readonly assertGeneration: () => Promise<void>
+  /**
+   * Throws KdrError('other-controller') when another worker does the control work by now; asked before every call about
+   * topics, configs and groups.
+   */
+  readonly assertControl: () => Promise<void>
   readonly lease: Lease
   /** For an error that no partition can answer for: the link ends with it. */
   readonly fail: (error: unknown) => void

@@ -14,8 +14,9 @@ import {
   toRecord,
   type TopicReport,
 } from '../../model/state-records.ts'
+import { findKdrError } from '../../model/errors.ts'
 import { NO_TOPIC_ID } from '../../ports/cluster.ts'
-import type { LinkContext } from './context.ts'
+import type { LinkContext, SlotIdentity } from './context.ts'
 import { drive, type DriveParts } from './drive.ts'
 import { Fetchers } from './fetchers.ts'
 import { Filler } from './filler.ts'
@@ -23,8 +24,8 @@ import type { PartitionHooks } from './hooks.ts'
 import { AppendLanes } from './lanes.ts'
 import { PartitionCopy } from './partition.ts'
 import { Seeder } from './seed.ts'
+import type { TopicConfigSync } from './topic-configs.ts'
 import type { TopicVerdict } from './topic-verdicts.ts'
-import type { Topics } from './topics.ts'
 
 type Driven = {
   readonly copy: PartitionCopy
@@ -37,21 +38,21 @@ type Driven = {
 
 export class Copies {
   readonly #context: LinkContext
-  readonly #topics: Topics
+  readonly #configs: TopicConfigSync
   readonly #filler: Filler
   readonly #parts: DriveParts
   readonly #driven = new Map<string, Driven>()
   readonly #recopied = new Set<string>()
 
-  constructor(context: LinkContext, topics: Topics) {
+  constructor(context: LinkContext, configs: TopicConfigSync) {
     this.#context = context
-    this.#topics = topics
+    this.#configs = configs
     this.#filler = new Filler(context)
     this.#parts = {
       lanes: new AppendLanes(context),
       fetchers: new Fetchers(context),
       seeder: new Seeder(context),
-      beforeSeed: async copy => await topics.setSeeding(copy.topic, true),
+      beforeSeed: async copy => await configs.beginSeeding(copy),
     }
   }
 
@@ -69,25 +70,26 @@ export class Copies {
     const { store, link } = this.#context
     const pauses = readPauses(store, link)
     for (const verdict of verdicts) {
-      for (let partition = 0; partition < verdict.partitions; partition++)
-        this.#takePartition(verdict, partition, pauseOf(pauses, { topic: verdict.topic, partition }))
+      for (let partition = 0; partition < verdict.partitions; partition++) {
+        const of = { topic: verdict.topic, partition }
+        const identity = this.#context.slots.identityOf(of)
+        if (identity !== undefined)
+          this.#takePartition(verdict, identity, { partition, pause: pauseOf(pauses, of) })
+      }
       if (verdict.fault !== undefined) this.#stopRest(verdict, verdict.fault)
     }
     this.#recopied.clear()
     this.#parts.fetchers.followLeaders()
   }
 
-  /** Topics that were seeded, and none of whose partitions needs it any more. */
-  seeded(): Set<string> {
-    const done = new Set<string>()
-    const busy = new Set<string>()
-    for (const { copy } of this.#driven.values()) {
-      const isBusy =
-        copy.state === 'seeding' || copy.state === 'waiting' || copy.targetLogStart < copy.acceptedLogStart
-      const group = isBusy ? busy : done
-      group.add(copy.topic)
-    }
-    return done.difference(busy)
+  /** Something of the topic's partitions in this slot is seeded or trimmed, or may be before long. */
+  isSeeding(topic: string, slot: number): boolean {
+    return [...this.#driven.values()].some(
+      ({ copy }) =>
+        copy.topic === topic &&
+        copy.identity.slot === slot &&
+        (copy.state === 'seeding' || copy.state === 'waiting' || copy.targetLogStart < copy.acceptedLogStart),
+    )
   }
 
   /** What is paused is looked at all the same: its lag is no secret. Throws KdrError('unreachable'). */
@@ -138,7 +140,8 @@ export class Copies {
     const meant = this.#meant({ topic })
     if (isRecopied) this.#recopied.add(topic)
     await this.#halt(meant)
-    for (const { copy } of meant) this.#driven.delete(copy.name)
+    for (const { copy } of meant)
+      if (this.#driven.get(copy.name)?.copy === copy) this.#driven.delete(copy.name)
   }
 
   #meant({ topic, partition }: Scope): Driven[] {
@@ -152,6 +155,19 @@ export class Copies {
   /** Stops all; resolves when nothing is in flight. */
   async stop(): Promise<void> {
     await this.#halt([...this.#driven.values()])
+  }
+
+  /** Stops the copies of these slots, for good. Answers the slots of which something is still in doubt. */
+  async leave(slots: ReadonlySet<number>): Promise<ReadonlySet<number>> {
+    const leaving = [...this.#driven.values()].filter(({ copy }) => slots.has(copy.identity.slot))
+    for (const { copy } of leaving) this.#driven.delete(copy.name)
+    await this.#halt(leaving)
+    return inDoubt(leaving)
+  }
+
+  /** The slots of which something is still in doubt. */
+  inDoubt(): ReadonlySet<number> {
+    return inDoubt([...this.#driven.values()])
   }
 
   async close(): Promise<void> {
@@ -172,9 +188,21 @@ export class Copies {
       if (driven.copy.topic === topic && driven.copy.partition >= partitions) fault(driven, reason)
   }
 
-  #takePartition(verdict: TopicVerdict, partition: number, pause: ScopedPause | undefined): void {
+  #takePartition(
+    verdict: TopicVerdict,
+    identity: SlotIdentity,
+    { partition, pause }: { partition: number; pause: ScopedPause | undefined },
+  ): void {
     const { link, store, log } = this.#context
-    const driven = this.#drivenOf(verdict.topic, partition)
+    const before = this.#driven.get(`${verdict.topic}/${partition}`)
+    if (before !== undefined && isOfAnother(before, verdict)) {
+      // The topic was copied anew while this worker stood still.
+      before.stop.abort()
+      before.copy.break({ why: 'closed' })
+      if (before.driving !== undefined) return
+      this.#driven.delete(before.copy.name)
+    }
+    const driven = this.#drivenOf(verdict.topic, partition, identity)
     const { copy } = driven
     if (verdict.fault !== undefined) {
       fault(driven, verdict.fault)
@@ -203,7 +231,7 @@ export class Copies {
     copy.targetTopicId = verdict.record?.targetTopicId ?? NO_TOPIC_ID
     copy.adoptedUpTo = verdict.record?.adoptedUpTo[partition] ?? 0
     copy.fillsWithTombstones =
-      this.#context.settings.largeGap === 'tombstones' && this.#topics.isCompacted(verdict.topic)
+      this.#context.settings.largeGap === 'tombstones' && this.#configs.isCompacted(verdict.topic)
     const known = readPartition(store, link, copy)
     copy.lineage.entries = known?.epochs ?? []
     copy.origin = known?.origin ?? 0
@@ -214,12 +242,12 @@ export class Copies {
     driven.driving = this.#drive(driven)
   }
 
-  #drivenOf(topic: string, partition: number): Driven {
+  #drivenOf(topic: string, partition: number, identity: SlotIdentity): Driven {
     const { link } = this.#context
     const name = `${topic}/${partition}`
     const known = this.#driven.get(name)
     if (known !== undefined) return known
-    const copy = new PartitionCopy({ link, topic, partition }, this.#hooks())
+    const copy = new PartitionCopy({ link, topic, partition, identity }, this.#hooks())
     copy.counter.continue(this.#lastReport(copy))
     const driven: Driven = {
       copy,
@@ -232,9 +260,9 @@ export class Copies {
     return driven
   }
 
-  #lastReport({ topic, partition }: PartitionCopy): PartitionReport | undefined {
+  #lastReport({ topic, partition, identity }: PartitionCopy): PartitionReport | undefined {
     const { store, link } = this.#context
-    const key = reportKey(link, topic, Math.floor(partition / REPORT_PARTITIONS))
+    const key = reportKey(link, topic, identity.slot, Math.floor(partition / REPORT_PARTITIONS))
     const piece = store.get(key) as unknown as TopicReport | undefined
     return piece?.partitions.find(each => each.partition === partition)
   }
@@ -248,13 +276,23 @@ export class Copies {
     try {
       await drive(this.#context, driven.copy, this.#parts, stop.signal)
     } catch (error) {
-      this.#context.fail(error)
+      if (!(await this.#isTaken(driven.copy, error))) this.#context.fail(error)
     } finally {
       signal.removeEventListener('abort', stopToo)
       driven.driving = undefined
       if (driven.topicFault !== undefined) fault(driven, driven.topicFault)
       else if (driven.pause !== undefined) hold(driven, driven.pause)
     }
+  }
+
+  /** Whoever takes a slot without cluster rights raises its epoch: to be fenced is no news then. */
+  async #isTaken({ identity }: PartitionCopy, error: unknown): Promise<boolean> {
+    if (findKdrError(error)?.code !== 'other-controller') return false
+    const { slots } = this.#context
+    return await slots.stillHeld([identity.slot]).then(
+      held => !held.has(identity.slot),
+      () => false,
+    )
   }
 
   #hooks(): PartitionHooks {
@@ -276,6 +314,19 @@ export class Copies {
         ),
     }
   }
+}
+
+/** It was made for a mirror that the link has given up since. */
+function isOfAnother({ copy }: Driven, { record }: TopicVerdict): boolean {
+  return (
+    record?.targetTopicId !== undefined &&
+    copy.targetTopicId !== NO_TOPIC_ID &&
+    copy.targetTopicId !== record.targetTopicId
+  )
+}
+
+function inDoubt(driven: readonly Driven[]): ReadonlySet<number> {
+  return new Set(driven.filter(({ copy }) => copy.isInDoubt).map(({ copy }) => copy.identity.slot))
 }
 
 /** Stops a copy for its topic's sake: at once, or when its drive has ended. */

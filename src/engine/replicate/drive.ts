@@ -157,14 +157,13 @@ async function copyFrom(
     trying,
   }: { anchored: Anchor; lost: LossRange | undefined; leader: number; trying: Trying },
 ): Promise<Attempt> {
-  const { clock, identity, producerExpirationMs } = context
+  const { clock, producerExpirationMs } = context
   const broken = copy.open({
     offset: anchored.offset,
     planFrom: anchored.planFrom,
     fetchFrom: anchored.sourceLogStart,
     sourceEpoch: anchored.sourceEpoch,
     sequence: anchored.sequence,
-    producer: identity,
     // Half of the time after which a broker forgets: what is younger is safe for hours, whatever the clocks say.
     freshSince: () => clock.now() - producerExpirationMs / 2,
   })

@@ -29,7 +29,7 @@ export async function checkFilling(
   copy: PartitionCopy,
   { from, end }: { from: number; end: number },
 ): Promise<Fault | undefined> {
-  const { mode } = context.identity
+  const { mode } = copy.identity
   if (isSurelySmall(end - from, mode)) return undefined
   let covered = 0
   let present = 0

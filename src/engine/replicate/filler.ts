@@ -4,7 +4,7 @@
 import { findKdrError, KdrError } from '../../model/errors.ts'
 import { codeName, isAuthorization, isLeaderChange, KafkaCode } from '../../model/kafka-codes.ts'
 import type { CodeAndOffset } from '../../ports/cluster.ts'
-import type { LinkContext } from './context.ts'
+import type { LinkContext, SlotIdentity } from './context.ts'
 import {
   BACKOFF_MS,
   FILLS_IN_FLIGHT,
@@ -18,17 +18,26 @@ import type { PlannedGap } from '../log/plan-append.ts'
 type Job = { readonly copy: PartitionCopy; readonly gap: PlannedGap; readonly since: number }
 type Filled = Job & { readonly count: number }
 
-/** Empty transactions all belong to one transactional id: one at a time, whatever the broker. */
-const ALL_BROKERS = -1
 /** A gap that may not be filled yet gives its place in memory back after this long, and is planned again later. */
 const PATIENCE_MS = 2_000
 
-/** The gaps that wait for one broker, and how many requests to it are under way. */
-type Line = { readonly broker: number; jobs: Job[]; rounds: number; isScheduled: boolean }
+/**
+ * Gaps that can share a request, and how many requests are under way. Markers: those of one broker that carry the same
+ * generation. (A request with two stamps is never answered when its last partition is skipped.) Empty transactions: those of
+ * one slot, whose transactional id has one transaction at a time, whatever the brokers.
+ */
+type Line = {
+  readonly key: string
+  readonly broker: number
+  readonly identity: SlotIdentity
+  jobs: Job[]
+  rounds: number
+  isScheduled: boolean
+}
 
 export class Filler {
   readonly #context: LinkContext
-  readonly #lines = new Map<number, Line>()
+  readonly #lines = new Map<string, Line>()
 
   constructor(context: LinkContext) {
     this.#context = context
@@ -36,11 +45,15 @@ export class Filler {
 
   /** Takes charge of the gap at the head of the copy's queue; the copy hears of it by onFilled or onFillFailed. */
   add(copy: PartitionCopy, gap: PlannedGap): void {
-    const { targetWatch, identity, clock } = this.#context
-    const broker =
-      identity.mode === 'transactions' ? ALL_BROKERS : (targetWatch.partition(copy)?.leader ?? -1)
-    const line = this.#lines.get(broker) ?? { broker, jobs: [], rounds: 0, isScheduled: false }
-    this.#lines.set(broker, line)
+    const { targetWatch, clock } = this.#context
+    const { identity } = copy
+    const broker = targetWatch.partition(copy)?.leader ?? -1
+    const key =
+      identity.mode === 'markers'
+        ? `broker ${broker}, generation ${identity.generation}`
+        : `slot ${identity.slot}, epoch ${identity.producerEpoch}`
+    const line = this.#lines.get(key) ?? { key, broker, identity, jobs: [], rounds: 0, isScheduled: false }
+    this.#lines.set(key, line)
     line.jobs.push({ copy, gap, since: clock.monotonic() })
     // A turn of the microtask queue: partitions that reach a gap in the same answer share a request.
     this.#schedule(line, async () => await Promise.resolve())
@@ -59,27 +72,28 @@ export class Filler {
 
   /** Sends what may be sent, beside what is under way: a partition is in one request at most. */
   #pump(line: Line): void {
-    const limit = this.#context.identity.mode === 'markers' ? FILLS_IN_FLIGHT : 1
+    const limit = line.identity.mode === 'markers' ? FILLS_IN_FLIGHT : 1
     this.#dropUnwanted(line)
     while (line.rounds < limit) {
       const now = this.#cut(line)
       if (now.length === 0) break
       line.rounds++
-      this.#fill(line.broker, now)
+      this.#fill(line, now)
         .finally(() => {
           line.rounds--
           this.#pump(line)
         })
         .catch((error: unknown) => this.#context.fail(error))
     }
+    if (line.rounds === 0 && line.jobs.length === 0) this.#lines.delete(line.key)
     if (line.rounds === 0 && line.jobs.length > 0)
       this.#schedule(line, async () => await this.#waitForQuiet())
   }
 
-  async #fill(broker: number, now: readonly Filled[]): Promise<void> {
+  async #fill(line: Line, now: readonly Filled[]): Promise<void> {
     try {
-      if (this.#context.identity.mode === 'markers') await this.#fillByMarkers(broker, now)
-      else await this.#fillByTransaction(now)
+      if (line.identity.mode === 'markers') await this.#fillByMarkers(line, now)
+      else await this.#fillByTransaction(line, now)
     } catch (error) {
       if (findKdrError(error) === undefined) throw error
       failAll(now, error)
@@ -110,7 +124,7 @@ export class Filler {
     let total = 0
     for (const job of line.jobs) {
       const { copy, gap } = job
-      const isOneEach = this.#context.identity.mode === 'transactions' || copy.fillOneFirst
+      const isOneEach = line.identity.mode === 'transactions' || copy.fillOneFirst
       const count = Math.min(gap.next - copy.appended, isOneEach ? 1 : MARKERS_PER_PARTITION)
       const isFull = now.length > 0 && total + count > MARKERS_PER_REQUEST
       if (isFull || !this.#mayFill(copy)) {
@@ -124,9 +138,9 @@ export class Filler {
     return now
   }
 
-  async #fillByMarkers(broker: number, jobs: readonly Filled[]): Promise<void> {
-    const { target, identity } = this.#context
-    const producer = { ...identity, coordinatorEpoch: identity.slotGeneration }
+  async #fillByMarkers({ broker, identity }: Line, jobs: readonly Filled[]): Promise<void> {
+    const { target } = this.#context
+    const producer = { ...identity, coordinatorEpoch: identity.generation }
     const fills = jobs.map(({ copy, count }) => ({ topic: copy.topic, partition: copy.partition, count }))
     const answers = await target.writeMarkers(broker, producer, fills)
     const found = new Map(answers.map(answer => [`${answer.topic}/${answer.partition}`, answer]))
@@ -139,8 +153,8 @@ export class Filler {
   }
 
   /** One empty transaction leaves one marker in each partition, or more when its coordinator sends them again. */
-  async #fillByTransaction(jobs: readonly Filled[]): Promise<void> {
-    const { target, identity } = this.#context
+  async #fillByTransaction({ identity }: Line, jobs: readonly Filled[]): Promise<void> {
+    const { target } = this.#context
     const outcome = await target.emptyTransaction(
       {
         transactionalId: identity.transactionalId ?? '',
@@ -178,8 +192,8 @@ export class Filler {
    * (DESIGN 2.1.4): no empty transaction then. Markers of our own are sent once.
    */
   #mayFill(copy: PartitionCopy): boolean {
-    const { targetWatch, identity } = this.#context
-    if (identity.mode === 'markers') return true
+    const { targetWatch } = this.#context
+    if (copy.identity.mode === 'markers') return true
     const view = targetWatch.partition(copy)
     return (
       view !== undefined &&

@@ -1,19 +1,19 @@
-// May this worker still write? Only while it has shown lately that it lives: another takes over when no beat comes for
+// May this worker still write? Only while it has shown lately that it lives: another takes its slots when no beat comes for
 // PRODUCE_TIMEOUT_MS. A process that was stopped and wakes (SIGSTOP, a frozen machine) finds the time gone by and writes
-// nothing before it has asked whether the link is still its own (DESIGN 2.2.5).
+// nothing before it has shown that it lives, and then asked whether its slots are still its own (DESIGN 2.2.5).
 import type { Clock } from '../../ports/clock.ts'
 import { LEASE_MS } from './limits.ts'
 
 export class Lease {
   readonly #clock: Clock
-  /** Throws KdrError('other-controller') when another worker has taken the link over. */
-  readonly #assertGeneration: () => Promise<void>
+  /** A durable beat, then a look: copies of slots that are another's by now are stopped. Throws KdrError('unreachable'). */
+  readonly #beat: () => Promise<void>
   #until: number
-  #asking: Promise<void> | undefined
+  #beating: Promise<void> | undefined
 
-  constructor(clock: Clock, assertGeneration: () => Promise<void>) {
+  constructor(clock: Clock, beat: () => Promise<void>) {
     this.#clock = clock
-    this.#assertGeneration = assertGeneration
+    this.#beat = beat
     this.#until = clock.monotonic() + LEASE_MS
   }
 
@@ -22,23 +22,22 @@ export class Lease {
     return this.#clock.monotonic() < this.#until
   }
 
-  /** A beat that was begun at `begunAt` (monotonic) is durable. */
-  renew(begunAt: number): void {
-    this.#until = Math.max(this.#until, begunAt + LEASE_MS)
-  }
-
-  /** Resolves when the lease is held: at once, or after asking. Throws what asking throws. */
+  /** Resolves when the lease is held: at once, or after a beat. Throws what that throws. */
   async hold(): Promise<void> {
-    if (this.isHeld) return
-    this.#asking ??= this.#ask().finally(() => {
-      this.#asking = undefined
-    })
-    await this.#asking
+    if (!this.isHeld) await this.renew()
   }
 
-  async #ask(): Promise<void> {
+  /** Beats; the lease runs from when that began. */
+  async renew(): Promise<void> {
+    this.#beating ??= this.#renew().finally(() => {
+      this.#beating = undefined
+    })
+    await this.#beating
+  }
+
+  async #renew(): Promise<void> {
     const begunAt = this.#clock.monotonic()
-    await this.#assertGeneration()
-    this.renew(begunAt)
+    await this.#beat()
+    this.#until = Math.max(this.#until, begunAt + LEASE_MS)
   }
 }

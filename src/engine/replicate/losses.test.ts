@@ -4,7 +4,7 @@ import { describe, test } from 'node:test'
 import type { AcceptedLoss } from '../../model/ledger.ts'
 import type { LinkSettings } from '../../model/link-settings.ts'
 import type { PlannedBatch, PlannedGap } from '../log/plan-append.ts'
-import type { LinkIdentity } from './context.ts'
+import type { SlotIdentity } from './context.ts'
 import { OffsetCounter } from './counter.ts'
 import { planLoss } from './losses.ts'
 import type { PartitionCopy } from './partition.ts'
@@ -21,16 +21,17 @@ const loss = (length: number, more: Partial<AcceptedLoss> = {}): AcceptedLoss =>
 function plan(
   range: AcceptedLoss,
   at: {
-    mode?: LinkIdentity['mode']
+    mode?: SlotIdentity['mode']
     largeGap?: LinkSettings['largeGap']
     tombstones?: boolean
     from?: number
   } = {},
 ) {
   const { mode = 'markers', largeGap = 'stop', tombstones = false, from = range.from } = at
-  const context = { identity: { mode } as LinkIdentity, settings: { largeGap } as LinkSettings }
+  const context = { settings: { largeGap } as LinkSettings }
   const where = { link: 'l', topic: 't', partition: 0, name: 't/0' }
-  const copy = { ...where, fillsWithTombstones: tombstones } as PartitionCopy
+  const identity = { mode } as SlotIdentity
+  const copy = { ...where, identity, fillsWithTombstones: tombstones } as PartitionCopy
   return planLoss(context, copy, { from, loss: range })
 }
 
@@ -101,6 +102,8 @@ describe('what offsets are', () => {
       partition: 0,
       state: 'mirroring',
       cursor: 34,
+      isAnchored: true,
+      logStart: 0,
       sourceEnd: 60,
       lagRecords: 0,
       lagMs: 0,

@@ -14,14 +14,14 @@ import type { PartitionCopy } from './partition.ts'
 
 /** `gap`: as any other. `seed`: by null records that are trimmed. A fault: neither is allowed. */
 export function planLoss(
-  { identity, settings }: Pick<LinkContext, 'identity' | 'settings'>,
+  { settings }: Pick<LinkContext, 'settings'>,
   copy: PartitionCopy,
   { from, loss }: { readonly from: number; readonly loss: AcceptedLoss },
 ): 'gap' | 'seed' | Fault {
   // A single batch, behind which the source's log start does not stand.
   if (loss.cause !== 'retention') return 'gap'
   if (loss.acceptLogStart === true) return 'seed'
-  const seconds = (loss.to - from) / FILL_PER_SECOND[identity.mode]
+  const seconds = (loss.to - from) / FILL_PER_SECOND[copy.identity.mode]
   const isQuick = seconds <= LARGE_GAP_SECONDS || copy.fillsWithTombstones
   if (isQuick || settings.largeGap === 'markers') return 'gap'
   return lossTooLarge(copy, { from, to: loss.to }, seconds)

@@ -1,13 +1,14 @@
 // One partition's copy: where it stands, what is planned for it, what is in flight. It decides what may be sent; the
 // lanes send, the fetchers fill its queue, the driver anchors it. It never resends: whatever is uncertain breaks it,
 // and the driver anchors it anew (DESIGN 2.2).
-import { advanceSequence, type ProducerStamp, stampBatch } from '../../model/batch.ts'
+import { advanceSequence, stampBatch } from '../../model/batch.ts'
 import { invariant } from '../../model/errors.ts'
 import { EMPTY_LEDGER, type Ledger } from '../../model/ledger.ts'
 import type { Fault, Headroom, HoldingTransaction, PartitionState } from '../../model/link.ts'
 import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
-import { NO_TOPIC_ID } from '../../ports/cluster.ts'
+import { NO_TOPIC_ID, type TopicPartition } from '../../ports/cluster.ts'
 import { Coalescer } from './coalescer.ts'
+import type { SlotIdentity } from './context.ts'
 import { OffsetCounter } from './counter.ts'
 import { displaced, overfilled } from './faults.ts'
 import { Flight } from './flight.ts'
@@ -23,6 +24,8 @@ export class PartitionCopy {
   readonly link: string
   readonly topic: string
   readonly partition: number
+  /** Who writes to its mirror. */
+  readonly identity: SlotIdentity
   readonly #hooks: PartitionHooks
 
   /**
@@ -95,16 +98,16 @@ export class PartitionCopy {
   #isOpen = false
   #isFilling = false
   #sequence = 0
-  #producer: ProducerStamp = { producerId: -1n, producerEpoch: -1 }
   #broken = Promise.withResolvers<Break>()
 
   constructor(
-    of: { readonly link: string; readonly topic: string; readonly partition: number },
+    of: TopicPartition & { readonly link: string; readonly identity: SlotIdentity },
     hooks: PartitionHooks,
   ) {
     this.link = of.link
     this.topic = of.topic
     this.partition = of.partition
+    this.identity = of.identity
     this.#hooks = hooks
     this.#coalescer = new Coalescer(hooks.codec)
   }
@@ -151,7 +154,6 @@ export class PartitionCopy {
     fetchFrom: number
     sourceEpoch: number
     sequence: number
-    producer: ProducerStamp
     freshSince: () => number
   }): Promise<Break> {
     invariant(!this.#isOpen, 'a copy was opened twice', { copy: this.name })
@@ -162,7 +164,6 @@ export class PartitionCopy {
     this.#anchoredEpoch = at.sourceEpoch
     this.#fetchedEpoch = -1
     this.#sequence = at.sequence
-    this.#producer = at.producer
     this.hasUncertainty = false
     this.#broken = Promise.withResolvers<Break>()
     this.#isOpen = true
@@ -233,7 +234,7 @@ export class PartitionCopy {
     invariant(head?.kind === 'batch', 'nothing to send', { copy: this.name })
     this.#queuedBytes += head.bytes.length - bytes
     this.#hooks.onBuffered(head.bytes.length - bytes)
-    stampBatch(head.bytes, this.#producer, this.#sequence)
+    stampBatch(head.bytes, this.identity, this.#sequence)
     this.#sequence = advanceSequence(this.#sequence, head.next - head.base)
     this.#flight.add(head)
     return head

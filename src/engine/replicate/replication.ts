@@ -1,55 +1,30 @@
-// One link's replication by this worker: takes the link over, keeps its topics and partitions going, reports. The parts
+// One link's replication by this worker: takes its share of the slots, keeps their partitions going, reports. The parts
 // do the work; this file owns their lifetimes, and what becomes of an error that no partition can answer for.
-import { findKdrError, KdrError } from '../../model/errors.ts'
+import { findKdrError, type KdrError } from '../../model/errors.ts'
 import type { Deletion, PartitionReport } from '../../model/link.ts'
-import type { LinkSettings } from '../../model/link-settings.ts'
-import type { Clock, Entropy } from '../../ports/clock.ts'
-import type { Cluster } from '../../ports/cluster.ts'
-import type { Log } from '../../ports/log.ts'
-import type { RecordCodec } from '../../ports/records.ts'
-import type { StateStore } from '../../ports/state.ts'
-import { ClusterWatch } from './cluster-watch.ts'
+import type { Entropy } from '../../ports/clock.ts'
 import type { LinkContext } from './context.ts'
 import { Commands } from './commands.ts'
 import { Copies } from './copies.ts'
 import { HeadroomWatch } from './headroom.ts'
-import { takeOver } from './identity.ts'
 import { checkIdle } from './idle.ts'
-import { Lease } from './lease.ts'
-import {
-  BEAT_EVERY_MS,
-  DISCOVER_EVERY_MS,
-  PRODUCER_EXPIRATION_MS,
-  REPORT_EVERY_MS,
-  TRIM_EVERY_MS,
-  WATCH_EVERY_MS,
-} from './limits.ts'
+import { BEAT_EVERY_MS, DISCOVER_EVERY_MS, REPORT_EVERY_MS, TRIM_EVERY_MS, WATCH_EVERY_MS } from './limits.ts'
 import { OpenTransactions } from './open-transactions.ts'
 import type { PartitionCopy } from './partition.ts'
-import { createReads } from './reads.ts'
 import { Reporter } from './reporter.ts'
-import { linkKey, readLink, toRecord } from '../../model/state-records.ts'
+import { readSlots, readWorkers, workerKey } from '../../model/state-records.ts'
+import { Membership } from './membership.ts'
+import { takeAlone } from './slots.ts'
+import { TopicConfigSync } from './topic-configs.ts'
 import { type FirstDifference, Topics } from './topics.ts'
 import { trim } from './trim.ts'
 import { Troubles } from './troubles.ts'
 
-export type ReplicationInput = {
-  readonly settings: LinkSettings
-  readonly source: Cluster
-  readonly target: Cluster
-  readonly store: StateStore
-  /** See assertNoCircle. */
-  readonly upstream?: readonly string[]
-  readonly codec: RecordCodec
-  readonly clock: Clock
-  readonly entropy: Entropy
-  readonly log: Log
-  readonly firstDifference: FirstDifference
-}
-
 /** A stop waits this long for what is in flight, then this long for each further step. */
 const FINISH_MS = 5_500
 const CLOSE_MS = 1_000
+/** A worker that said nothing for this long, and holds nothing, is forgotten. */
+const FORGET_WORKER_MS = 600_000
 
 export type PartitionProgress = PartitionReport & {
   readonly topic: string
@@ -57,91 +32,24 @@ export type PartitionProgress = PartitionReport & {
   readonly bytes: number
 }
 
-/** Throws KdrError when the link cannot be taken over: see takeOver. */
-export async function startReplication(input: ReplicationInput): Promise<Replication> {
-  const source = new ClusterWatch(input.source, input.clock)
-  const target = new ClusterWatch(input.target, input.clock)
-  const [sourceView, targetView] = await Promise.all([source.refresh(), target.refresh()])
-  const worker = input.entropy.uuid()
-  const identity = await takeOver({
-    link: input.settings.name,
-    worker,
-    source: { name: input.source.name, view: sourceView },
-    target: { name: input.target.name, view: targetView, cluster: input.target },
-    store: input.store,
-    upstream: input.upstream ?? [],
-    clock: input.clock,
-    log: input.log,
-  })
-  const configs = await input.target.brokerConfigs([
-    'producer.id.expiration.ms',
-    'transactional.id.expiration.ms',
-  ])
-  const stopping = new AbortController()
-  const failed = Promise.withResolvers<never>()
-  const assertOwn = async (): Promise<void> => await assertOwner(input, identity.slotGeneration, worker)
-  const reads = createReads({ source, target })
-  const context: LinkContext = {
-    link: input.settings.name,
-    settings: input.settings,
-    source: input.source,
-    target: input.target,
-    sourceWatch: source,
-    targetWatch: target,
-    clock: input.clock,
-    codec: input.codec,
-    store: input.store,
-    log: input.log,
-    identity,
-    reads,
-    producerExpirationMs: Number(configs.get('producer.id.expiration.ms') ?? PRODUCER_EXPIRATION_MS),
-    assertGeneration: assertOwn,
-    lease: new Lease(input.clock, assertOwn),
-    fail: failed.reject,
-    signal: stopping.signal,
-  }
-  const replication = new Replication(context, {
-    worker,
-    stopping,
-    failed: failed.promise,
-    reads,
-    firstDifference: input.firstDifference,
-  })
-  try {
-    await replication.begin()
-  } catch (error) {
-    // What has begun would go on, and beat, with nobody to stop it.
-    await replication.stop()
-    throw error
-  }
-  return replication
-}
-
-/** Throws KdrError('other-controller') when `_kdr.state` names another worker by now. */
-async function assertOwner(
-  { store, settings }: ReplicationInput,
-  slotGeneration: number,
-  worker: string,
-): Promise<void> {
-  await store.refresh()
-  const now = readLink(store, settings.name)
-  if (now?.slotGeneration === slotGeneration && now.owner === worker) return
-  throw new KdrError(
-    'other-controller',
-    `link "${settings.name}" was taken over by another kdr (worker ${now?.owner ?? 'unknown'}, slot generation ${now?.slotGeneration ?? 0}; ours is ${slotGeneration})`,
-  )
-}
-
 export class Replication {
   readonly context: LinkContext
+  readonly #configs: TopicConfigSync
   readonly #topics: Topics
   readonly #reporter: Reporter
   readonly #headroom: HeadroomWatch
   readonly #transactions: OpenTransactions
   readonly #reads: { close(): Promise<void> }
   readonly #stopping: AbortController
+  readonly #worker: string
   readonly #copies: Copies
   readonly #commands: Commands
+  readonly #entropy: Entropy
+  #membership: Membership | undefined
+  /** One look at the topics at a time. */
+  #looking: Promise<void> = Promise.resolve()
+  /** Up to here of `_kdr.state` has been done what is asked of every worker. */
+  #looked = 0
   readonly #loops: Promise<void>[] = []
   /** Rejects when the link as a whole cannot go on: taken over, another cluster, a bug. Never resolves. */
   readonly failed: Promise<never>
@@ -155,17 +63,21 @@ export class Replication {
       failed: Promise<never>
       reads: { close(): Promise<void> }
       firstDifference: FirstDifference
+      entropy: Entropy
     },
   ) {
     this.context = context
     this.#stopping = own.stopping
+    this.#worker = own.worker
     this.#reads = own.reads
-    this.#topics = new Topics(context, own.firstDifference)
-    const deletionOf = (topic: string): Deletion | undefined => this.#topics.deletion(topic)
+    this.#entropy = own.entropy
+    this.#configs = new TopicConfigSync(context)
+    this.#topics = new Topics(context, this.#configs, own.firstDifference)
+    const deletionOf = (topic: string): Deletion | undefined => this.#configs.deletion(topic)
     this.#reporter = new Reporter(context, own.worker, deletionOf)
     this.#headroom = new HeadroomWatch(context, deletionOf)
     this.#transactions = new OpenTransactions(context)
-    this.#copies = new Copies(context, this.#topics)
+    this.#copies = new Copies(context, this.#configs)
     this.#commands = new Commands(context, this.#copies, this.#topics)
     this.failed = own.failed
     this.#troubles = new Troubles({ ...context, well: `link "${context.link}": all answer again` })
@@ -173,35 +85,57 @@ export class Replication {
     this.failed.catch(() => undefined)
   }
 
-  /** The first look at both clusters, then the loops. */
-  async begin(): Promise<void> {
-    await this.#commands.obey()
-    this.#copies.take(await this.#topics.discover())
-    await this.#commands.obey()
-    await this.#copies.observePaused()
+  /** The slots, the first look at both clusters, then the loops. */
+  async begin(isAlone: boolean): Promise<void> {
+    const { slots, lease } = this.context
+    slots.connect({
+      beat: async () => await this.#sayBeat(),
+      onLost: async lost => await this.#copies.leave(lost),
+    })
+    await lease.renew()
+    this.#loops.push(this.#every('beat', BEAT_EVERY_MS, async () => await lease.renew()))
+    await this.#join(isAlone)
+    await this.#look()
     this.#loops.push(
-      this.#every('discover', DISCOVER_EVERY_MS, async () => await this.#discover()),
+      this.#every('discover', DISCOVER_EVERY_MS, async () => await this.#look()),
       this.#every('trim', TRIM_EVERY_MS, async () => await this.#trim()),
-      this.#every(
-        'configs',
-        this.context.settings.sync.configsMs,
-        async () => await this.#topics.syncConfigs(),
-      ),
+      this.#every('configs', this.context.settings.sync.configsMs, async () => await this.syncConfigs()),
       this.#every('watch', WATCH_EVERY_MS, async () => await this.#watch()),
-      this.#every('beat', BEAT_EVERY_MS, async () => await this.#beat()),
       this.#every('report', REPORT_EVERY_MS, async () => await this.#reporter.report(this.copies())),
     )
-    await this.#beat()
+    await lease.renew()
     await this.#reporter.report(this.copies())
   }
 
-  /** Shows that this worker lives, and looks whether the link is still its own. */
-  async #beat(): Promise<void> {
-    const { clock, lease, assertGeneration } = this.context
-    const begunAt = clock.monotonic()
-    await this.#reporter.beat(this.#troubles.sentence ?? 'mirroring')
-    await assertGeneration()
-    lease.renew(begunAt)
+  /** Shows that this worker lives, and looks whether its slots are still its own. */
+  async beat(): Promise<void> {
+    const { slots } = this.context
+    await this.#sayBeat()
+    await slots.stillHeld()
+    slots.watchBeats()
+  }
+
+  async #sayBeat(): Promise<void> {
+    await this.#reporter.beat(this.#troubles.sentence ?? 'mirroring', this.#looked)
+  }
+
+  async #join(isAlone: boolean): Promise<void> {
+    const { link, slots, clock, log, target, signal, fail } = this.context
+    if (isAlone) return await takeAlone(slots, { link, clock, entropy: this.#entropy })
+    this.#membership = new Membership({
+      link,
+      group: target.slotGroup(`_kdr.${link}`),
+      slots,
+      clock,
+      entropy: this.#entropy,
+      log,
+      signal,
+      onTaken: async () => await this.#look(),
+      tell: complaint => this.#troubles.tell('membership', complaint),
+      fail,
+    })
+    await this.#membership.begin()
+    this.#loops.push(this.#membership.run())
   }
 
   copies(): PartitionCopy[] {
@@ -224,7 +158,7 @@ export class Replication {
   }
 
   async syncConfigs(): Promise<void> {
-    await this.#topics.syncConfigs()
+    if (this.context.slots.hasControl) await this.#configs.sync()
   }
 
   /** One round of moving log starts; topics that were made ready for it get their configs back. */
@@ -241,7 +175,7 @@ export class Replication {
     const isInTime = await this.#within(FINISH_MS, stopped)
     if (!isInTime) await this.#within(CLOSE_MS, this.#copies.close())
     const isDrained = isInTime || (await this.#within(CLOSE_MS, stopped))
-    await this.#within(CLOSE_MS, this.#recordEnd(isDrained))
+    await this.#within(2 * CLOSE_MS, this.#recordEnd(isDrained))
     await this.#within(CLOSE_MS, Promise.allSettled([this.#copies.close(), this.#reads.close()]))
   }
 
@@ -256,38 +190,62 @@ export class Replication {
 
   /** Leaves out what a successor must wait for. Unreachable: the successor will wait, which is safe. */
   async #recordEnd(isDrained: boolean): Promise<void> {
-    const { store, link, assertGeneration } = this.context
+    const { slots } = this.context
     try {
       await Promise.allSettled(this.#loops)
-      await assertGeneration()
-      const record = readLink(store, link)
-      const isClean = isDrained && this.copies().every(copy => !copy.isInDoubt)
-      if (record === undefined) return
-      await this.#reporter.end(this.copies())
-      await store.put(linkKey(link), toRecord('link', { ...record, isClean }))
+      const inDoubt = isDrained ? this.#copies.inDoubt() : new Set(slots.held)
+      await this.#reporter.report(this.copies())
+      await slots.giveBack(inDoubt)
+      await this.#reporter.end()
+      await this.#membership?.leave()
     } catch (error) {
       if (findKdrError(error) === undefined) throw error
     }
   }
 
+  /** One look at the topics, and at what is asked of this worker. */
+  async #look(): Promise<void> {
+    const turn = this.#looking.then(async () => await this.#discover())
+    this.#looking = turn.catch(() => undefined)
+    await turn
+  }
+
   async #discover(): Promise<void> {
-    await this.context.store.refresh()
-    await this.#commands.obey()
+    const { store, slots } = this.context
+    await store.refresh()
+    const { position } = store
+    await this.#commands.follow()
+    if (slots.hasControl) await this.#commands.obey()
     const verdicts = await this.#topics.discover()
     this.#copies.take(verdicts)
-    await this.#topics.deleteExpired(verdicts, async topic => await this.#copies.drop(topic))
+    if (slots.hasControl)
+      await this.#topics.deleteExpired(verdicts, async topic => await this.#copies.drop(topic))
     await this.#copies.observePaused()
     await this.#endSeeding()
+    if (slots.hasControl) await this.#forgetWorkers()
+    this.#looked = position
+  }
+
+  /** Those that have ended, and those that have been silent for long and hold nothing. */
+  async #forgetWorkers(): Promise<void> {
+    const { store, link, clock, slots } = this.context
+    const living = new Set(slots.livingOthers().map(({ id }) => id))
+    const owners = new Set([...readSlots(store, link).values()].map(({ owner }) => owner))
+    for (const [id, { state, at }] of readWorkers(store, link)) {
+      const isOver = state === 'stopped' || clock.now() - at > FORGET_WORKER_MS
+      if (id !== this.#worker && isOver && !living.has(id) && !owners.has(id))
+        await store.put(workerKey(link, id), undefined)
+    }
   }
 
   async #endSeeding(): Promise<void> {
-    for (const topic of this.#copies.seeded()) await this.#topics.setSeeding(topic, false)
+    await this.#configs.endSeeding((topic, slot) => this.#copies.isSeeding(topic, slot))
   }
 
   async #trim(): Promise<void> {
     await trim(this.context, this.copies(), {
-      retentionOf: topic => this.#topics.retentionMs(topic),
-      beforeTrim: async topic => await this.#topics.setSeeding(topic, true),
+      retentionOf: topic => this.#configs.retentionMs(topic),
+      beforeTrim: async copy => await this.#configs.beginSeeding(copy),
     })
     await checkIdle(this.context, this.copies())
   }
@@ -309,6 +267,8 @@ export class Replication {
         this.#troubles.tell(loop, undefined)
       } catch (error) {
         const known = findKdrError(error)
+        // The control slot has gone to another worker in the middle of something.
+        if (known?.code === 'other-controller') continue
         if (known === undefined || !isPassingError(known)) {
           this.context.fail(error)
           return

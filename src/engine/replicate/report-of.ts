@@ -14,6 +14,8 @@ export function reportOf(copy: PartitionCopy, monotonic: number): PartitionRepor
     ...(sentence === undefined ? {} : { sentence }),
     ...(why?.loss === undefined ? {} : { loss: why.loss }),
     cursor: copy.appended,
+    isAnchored: copy.isAnchored,
+    logStart: copy.targetLogStart,
     sourceEnd: copy.sourceHighWatermark,
     lagRecords: Math.max(0, copy.sourceHighWatermark - copy.appended),
     lagMs: copy.lag.lagMs(copy.appended, monotonic),

@@ -1,4 +1,4 @@
-// What this worker tells the world through `_kdr.state`: a beat, so that nobody takes a living worker's place, and per
+// What this worker tells the world through `_kdr.state`: a beat, so that nobody takes a living worker's slots, and per
 // topic what `kdr status` shows that only the worker knows (reasons, lag in time). Unchanged reports are not rewritten.
 import type { Deletion, PartitionReport } from '../../model/link.ts'
 import type { LinkContext } from './context.ts'
@@ -20,6 +20,7 @@ export class Reporter {
   readonly #deletionOf: (topic: string) => Deletion | undefined
   readonly #written = new Map<string, string>()
   #beats = 0
+  #looked = 0
 
   constructor(context: LinkContext, worker: string, deletionOf: (topic: string) => Deletion | undefined) {
     this.#context = context
@@ -27,13 +28,14 @@ export class Reporter {
     this.#deletionOf = deletionOf
   }
 
-  async beat(sentence: string): Promise<void> {
+  /** `looked`: up to where of `_kdr.state` this worker has done what is asked of every worker. */
+  async beat(sentence: string, looked: number): Promise<void> {
+    this.#looked = looked
     await this.#put(this.#record('running', sentence))
   }
 
-  /** The last word: what it saw, and that it has stopped. */
-  async end(copies: readonly PartitionCopy[]): Promise<void> {
-    await this.report(copies)
+  /** The last word. */
+  async end(): Promise<void> {
     await this.#put(this.#record('stopped', 'stopped'))
   }
 
@@ -42,7 +44,8 @@ export class Reporter {
     const { clock, store, link } = this.#context
     const pieces = new Map<string, Piece>()
     for (const copy of copies) {
-      const key = reportKey(link, copy.topic, Math.floor(copy.partition / REPORT_PARTITIONS))
+      const number = Math.floor(copy.partition / REPORT_PARTITIONS)
+      const key = reportKey(link, copy.topic, copy.identity.slot, number)
       const piece = pieces.get(key) ?? { deletion: this.#deletionOf(copy.topic), partitions: [] }
       piece.partitions.push(copy.report(clock.monotonic()))
       pieces.set(key, piece)
@@ -53,15 +56,24 @@ export class Reporter {
     )
     await Promise.all(
       changed.map(async ([key, piece]) => {
-        await store.put(key, toRecord('report', { at: clock.now(), ...piece }))
+        await store.put(key, toRecord('report', { at: clock.now(), worker: this.#worker, ...piece }))
         this.#written.set(key, JSON.stringify(piece))
       }),
     )
   }
 
   #record(state: WorkerRecord['state'], sentence: string): WorkerRecord {
-    const { clock, sourceWatch } = this.#context
-    return { beat: ++this.#beats, at: clock.now(), state, sentence, sourceSeenAt: sourceWatch.seenAt }
+    const { clock, sourceWatch, slots } = this.#context
+    return {
+      beat: ++this.#beats,
+      slots: slots.held.toSorted((a, b) => a - b),
+      taking: slots.taking,
+      looked: this.#looked,
+      at: clock.now(),
+      state,
+      sentence,
+      sourceSeenAt: sourceWatch.seenAt,
+    }
   }
 
   async #put(record: WorkerRecord): Promise<void> {

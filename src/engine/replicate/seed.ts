@@ -42,14 +42,14 @@ export class Seeder {
     copy: PartitionCopy,
     { from, to, sequence }: { from: number; to: number; sequence: number },
   ): Promise<SeedResult> {
-    const { target, codec, identity, clock, signal } = this.#context
+    const { target, codec, clock, signal } = this.#context
     const lane = await target.openAppendLane(broker)
     try {
       let next = sequence
       for (let at = from; at < to && !signal.aborted; ) {
         const count = Math.min(SEED_BATCH_RECORDS, to - at)
         const batch = codec.seedBatch(count, clock.now())
-        stampBatch(batch, identity, next)
+        stampBatch(batch, copy.identity, next)
         const topicId = copy.targetTopicId
         const [answer] = await lane.append(
           [{ topic: copy.topic, partition: copy.partition, topicId, batch }],
@@ -78,8 +78,11 @@ export class Seeder {
 
   /** Moves the log start over what was seeded. */
   async trim(copy: PartitionCopy, to: number): Promise<SeedResult> {
-    await this.#context.assertGeneration()
-    const [answer] = await this.#context.target.deleteRecords([
+    const { slots, target } = this.#context
+    const { slot } = copy.identity
+    if (!(await slots.stillHeld([slot])).has(slot))
+      return { kind: 'again', cause: "the slot is another worker's" }
+    const [answer] = await target.deleteRecords([
       { topic: copy.topic, partition: copy.partition, before: to },
     ])
     if (answer === undefined || answer.code !== KafkaCode.NONE) {

@@ -37,7 +37,8 @@ function world() {
       },
     },
     targetWatch: { topic: () => ({ id: 'm' }) },
-    assertGeneration: () => Promise.resolve(),
+    assertControl: () => Promise.resolve(),
+    slots: { hasControl: true },
     log: { event: () => undefined },
   } as unknown as LinkContext
   const deletes = new SourceDeletes(context)

@@ -72,13 +72,14 @@ export class SourceDeletes {
   }
 
   /**
-   * Of each mirrored topic that the link wants and `source` does not show: what the source says when asked by id. Records
-   * when a deletion was first seen, and takes that back when the name is there again. Throws KdrError('unreachable').
+   * Of each mirrored topic that the link wants and `source` does not show: what the source says when asked by id. The control
+   * worker records when a deletion was first seen, and takes that back when the name is there again. Throws
+   * KdrError('unreachable').
    */
   async observe(source: ClusterView, isWanted: (topic: string) => boolean): Promise<Map<string, Missing>> {
-    const { store, link, clock } = this.#context
+    const { store, link, clock, slots } = this.#context
     const records = [...readTopics(store, link)].filter(([topic]) => isWanted(topic))
-    for (const [topic, record] of records)
+    for (const [topic, record] of slots.hasControl ? records : [])
       if (source.topics.has(topic) && record.sourceDeletedAt !== undefined)
         await this.#record(topic, { ...record, sourceDeletedAt: undefined })
     const absent = records.filter(([topic]) => !source.topics.has(topic))
@@ -88,7 +89,7 @@ export class SourceDeletes {
     for (const [index, [topic, record]] of absent.entries()) {
       const what = found[index] ?? 'unknown'
       missing.set(topic, what)
-      if (what !== 'deleted') continue
+      if (what !== 'deleted' || !slots.hasControl) continue
       const since = record.sourceDeletedAt
       if (since === undefined || hasJumped || since > clock.now())
         await this.#record(topic, { ...record, sourceDeletedAt: clock.now() })
@@ -101,7 +102,7 @@ export class SourceDeletes {
    * target that is not the link's own any more is left alone, and forgotten. The journal has an entry of it.
    */
   async deleteMirror(topic: string, drop: () => Promise<void>): Promise<boolean> {
-    const { store, link, targetWatch, log, clock, assertGeneration } = this.#context
+    const { store, link, targetWatch, log, clock, assertControl } = this.#context
     const record = readTopics(store, link).get(topic)
     if (record?.sourceDeletedAt === undefined) return false
     if (readPauses(store, link).some(({ scope }) => scope.topic === undefined || scope.topic === topic)) {
@@ -111,7 +112,7 @@ export class SourceDeletes {
     const [now] = await this.#ask([record.sourceTopicId])
     if (now !== 'deleted') return false
     await drop()
-    await assertGeneration()
+    await assertControl()
     const id = `${POLICY}-${record.targetTopicId ?? topic}`
     const since = new Date(record.sourceDeletedAt).toISOString()
     const what = `mirror topic "${topic}" is deleted: its source was seen to be deleted at ${since}`

@@ -34,7 +34,7 @@ export type RetentionOf = (topic: string) => number | undefined
 export type TrimHooks = {
   readonly retentionOf: RetentionOf
   /** Readies a mirror topic: one that only compacts refuses DeleteRecords. */
-  readonly beforeTrim: (topic: string) => Promise<void>
+  readonly beforeTrim: (copy: PartitionCopy) => Promise<void>
 }
 
 /** One round over all copies that mirror. */
@@ -59,12 +59,13 @@ export async function trim(
   if (moves.length === 0) return
   // Decided: the topic stays ready until its log start is there.
   for (const { copy, before } of moves) copy.acceptedLogStart = Math.max(copy.acceptedLogStart, before)
-  for (const topic of new Set(moves.map(({ copy }) => copy.topic))) await beforeTrim(topic)
-  await context.assertGeneration()
+  for (const { copy } of moves) await beforeTrim(copy)
+  const held = await context.slots.stillHeld(moves.map(({ copy }) => copy.identity.slot))
+  const now = moves.filter(({ copy }) => held.has(copy.identity.slot))
   const answers = await context.target.deleteRecords(
-    moves.map(({ copy, before }) => ({ topic: copy.topic, partition: copy.partition, before })),
+    now.map(({ copy, before }) => ({ topic: copy.topic, partition: copy.partition, before })),
   )
-  moves.forEach(({ copy, before }, index) => {
+  now.forEach(({ copy, before }, index) => {
     const answer = answers[index]
     if (answer?.code === KafkaCode.NONE) {
       copy.targetLogStart = answer.offset

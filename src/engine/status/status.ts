@@ -14,7 +14,7 @@ import {
   readReports,
   readTopics,
   readWorkers,
-  type TopicReport,
+  type ReportedTopic,
   type WorkerRecord,
 } from '../../model/state-records.ts'
 import type { Clock } from '../../ports/clock.ts'
@@ -30,7 +30,10 @@ import {
 
 export type LinkState = 'starting' | 'mirroring' | 'paused' | 'stopped' | 'promoted' | 'faulted'
 
-export type PartitionStatus = Omit<PartitionReport, 'headroom' | 'transaction'> & {
+export type PartitionStatus = Omit<
+  PartitionReport,
+  'headroom' | 'transaction' | 'isAnchored' | 'logStart'
+> & {
   readonly headroom?: HeadroomStatus
   readonly transaction?: TransactionStatus
   /** What was lost and accepted, newest first, up to LEDGER_SHOWN ranges; `lostRanges`: how many there are. */
@@ -139,7 +142,7 @@ export async function observeStatus(input: ObserveStatusInput): Promise<LinkStat
     lagMs,
     rpoMs: lagMs + (seenAt === 0 ? 0 : now - seenAt),
     sourceSeenAt: seenAt === 0 ? null : new Date(seenAt).toISOString(),
-    workers: alive.map(([id]) => ({ id, slots: [0] })),
+    workers: alive.map(([id, { slots }]) => ({ id, slots })),
     topics,
     forgotten: [...readForgotten(store, settings.name)].map(([topic, { at, by }]) => ({
       topic,
@@ -186,12 +189,20 @@ type Live = {
 
 function topicStatus(
   name: string,
-  report: TopicReport,
+  report: ReportedTopic,
   live: Live,
 ): { readonly topic: TopicStatus; readonly warnings: readonly Warning[] } {
   const warnings: Warning[] = []
   const partitions = report.partitions.map((reported): PartitionStatus => {
-    const { headroom: _headroom, transaction: reportedTransaction, ...partition } = reported
+    const {
+      at: reportedAt,
+      worker: _worker,
+      isAnchored: _isAnchored,
+      logStart: _logStart,
+      headroom: _headroom,
+      transaction: reportedTransaction,
+      ...partition
+    } = reported
     // Without a worker nobody has looked whether it is still open.
     const transaction = live.isAlive ? reportedTransaction : undefined
     const key = `${name}/${partition.partition}`
@@ -199,7 +210,7 @@ function topicStatus(
     const sourceEnd = live.sourceEnds?.get(key) ?? partition.sourceEnd
     const lagRecords = Math.max(0, sourceEnd - cursor)
     // What the worker measured, grown by the age of its report; nothing is late that has arrived.
-    const lagMs = lagRecords === 0 ? 0 : Math.round(partition.lagMs + Math.max(0, live.now - report.at))
+    const lagMs = lagRecords === 0 ? 0 : Math.round(partition.lagMs + Math.max(0, live.now - reportedAt))
     const headroom = headroomNow(reported, lagRecords, { ...live, deletion: report.deletion })
     const of = { topic: name, partition: partition.partition, cursor }
     warnings.push(...warningsOf(of, { headroom, transaction, now: live.now }))

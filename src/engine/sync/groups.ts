@@ -25,8 +25,8 @@ export type GroupSyncInput = {
   readonly target: GroupAdmin
   readonly isWanted: (group: string) => boolean
   readonly positions: () => readonly MirrorPosition[]
-  /** Asked before each commit: throws when another worker has taken over. */
-  readonly assertGeneration: () => Promise<void>
+  /** Asked before each commit: throws when another worker does it by now. */
+  readonly assertControl: () => Promise<void>
   readonly clock: Clock
   readonly log: Log
 }
@@ -107,14 +107,14 @@ export class GroupSync {
 
   /** Commits what changed since the last time, inside what the mirrors hold. */
   async apply({ offsets }: Captured): Promise<void> {
-    const { target, positions, assertGeneration } = this.#input
+    const { target, positions, assertControl } = this.#input
     const at = new Map(positions().map(position => [nameOf(position), position]))
     for (const [group, committed] of offsets) {
       const clamped = committed.flatMap(offset => clamp(offset, at.get(nameOf(offset))))
       // A mirror that was made anew has lost what was committed for it.
       const content = JSON.stringify(clamped.map(each => [each, at.get(nameOf(each))?.topicId]))
       if (clamped.length === 0 || this.#applied.get(group) === content) continue
-      await assertGeneration()
+      await assertControl()
       const outcome = await target.commitGroupOffsets(group, clamped)
       if (outcome.code === KafkaCode.NONE) this.#applied.set(group, content)
       else if (outcome.code === KafkaCode.UNKNOWN_MEMBER_ID) {

@@ -63,8 +63,8 @@ export const PLANTED: readonly PlantedBug[] = [
     changes: [
       {
         file: `${R}/filler.ts`,
-        find: 'const producer = { ...identity, coordinatorEpoch: identity.slotGeneration }',
-        put: 'const producer = { ...identity, producerId: identity.producerId + 1n, coordinatorEpoch: identity.slotGeneration }',
+        find: 'const producer = { ...identity, coordinatorEpoch: identity.generation }',
+        put: 'const producer = { ...identity, producerId: identity.producerId + 1n, coordinatorEpoch: identity.generation }',
       },
     ],
     seed: 1,
@@ -208,8 +208,62 @@ export const PLANTED: readonly PlantedBug[] = [
   {
     name: 'no-claim',
     breaks: 'two workers that start together do not see each other',
-    changes: [{ file: `${R}/identity.ts`, find: '  await claim(input, before)\n', put: '' }],
+    changes: [
+      {
+        file: `${R}/slots.ts`,
+        find: 'if (!this.#isContested(free)) await this.#take(free, begunAt)',
+        put: 'await this.#take(free, begunAt)',
+      },
+    ],
     seed: 528,
+  },
+  {
+    name: 'slot-taken-at-once',
+    breaks: 'a slot whose holder has died is taken while what it has sent may still land',
+    changes: [
+      {
+        file: `${R}/slots.ts`,
+        find: 'return clock.monotonic() - seen.at >= PRODUCE_TIMEOUT_MS\n      ?',
+        put: 'return clock.monotonic() - seen.at >= 0\n      ?',
+      },
+    ],
+    seed: 614,
+  },
+  {
+    name: 'lost-slot-goes-on',
+    breaks: 'a worker that finds its slot taken goes on with what it copies there',
+    changes: [
+      {
+        file: `${R}/slots.ts`,
+        find: 'if (taken.length > 0) void this.#hooks?.onLost(new Set(taken))',
+        put: '',
+      },
+    ],
+    seed: 199,
+  },
+  {
+    name: 'holder-back-unnoticed',
+    breaks: 'a holder that lives again and a taker do not notice each other',
+    changes: [
+      {
+        file: `${R}/slots.ts`,
+        find: 'beat >= 0 && before !== undefined && workers.get(before.owner)?.beat !== beat',
+        put: 'beat >= 0 && before === undefined && workers.size < 0',
+      },
+    ],
+    seed: 1166,
+  },
+  {
+    name: 'copy-of-another-mirror',
+    breaks: 'a worker that stood still while a topic was copied anew keeps its copy of the mirror before',
+    changes: [
+      {
+        file: `${R}/copies.ts`,
+        find: 'if (before !== undefined && isOfAnother(before, verdict)) {',
+        put: 'if (before !== undefined && partition < 0) {',
+      },
+    ],
+    seed: 245,
   },
   {
     name: 'lease-ignored',
@@ -335,8 +389,8 @@ export const PLANTED: readonly PlantedBug[] = [
     changes: [
       {
         file: `${R}/anchor.ts`,
-        find: 'return !identity.knownProducers.has(header.producerId) && header.lastOffset >= copy.adoptedUpTo',
-        put: 'return identity.knownProducers.has(-2n) && header.lastOffset >= copy.adoptedUpTo',
+        find: 'return !slots.producers.has(header.producerId) && header.lastOffset >= copy.adoptedUpTo',
+        put: 'return slots.producers.has(-2n) && header.lastOffset >= copy.adoptedUpTo',
       },
       {
         file: `${R}/anchor.ts`,
@@ -376,8 +430,8 @@ export const PLANTED: readonly PlantedBug[] = [
     changes: [
       {
         file: `${R}/replication.ts`,
-        find: 'const isClean = isDrained && this.copies().every(copy => !copy.isInDoubt)',
-        put: 'const isClean = true || isDrained',
+        find: 'const inDoubt = isDrained ? this.#copies.inDoubt() : new Set(slots.held)',
+        put: 'const inDoubt = new Set<number>()',
       },
     ],
     seed: undefined,
