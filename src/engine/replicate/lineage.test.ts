@@ -45,4 +45,14 @@ describe('the lineage of a copy', () => {
       [5, 5],
     ])
   })
+
+  test('what could not be saved is saved before anything is sent, however often it is planned', async () => {
+    const lineage = new LineageKeeper()
+    const plan = [batch(3, 0, 5)]
+    lineage.extend(plan)
+    await assert.rejects(lineage.saving(Promise.reject(new Error('no rights'))))
+    assert.equal(lineage.extend(plan), true)
+    await lineage.saving(Promise.resolve())
+    assert.equal(lineage.extend(plan), false)
+  })
 })

@@ -9,6 +9,9 @@ export class LineageKeeper {
   /** Something was copied, or was about to be, and `_kdr.state` says so. */
   hasBegun = false
   #saves = 0
+  #newestSave = 0
+  /** The newest save failed: `_kdr.state` does not say what stands here. */
+  #isUnsaved = false
 
   /** A save is under way: nothing may be sent. */
   get isPending(): boolean {
@@ -16,8 +19,8 @@ export class LineageKeeper {
   }
 
   /**
-   * Takes in what is planned; true when it must be saved first. Entries from the first of `ops` on are replaced only
-   * here: until then what they name may yet land.
+   * Takes in what is planned; true when it must be saved first, which a save that failed has not done. Entries from the
+   * first of `ops` on are replaced only here: until then what they name may yet land.
    */
   extend(ops: readonly PlannedOp[]): boolean {
     const [head] = ops
@@ -31,7 +34,7 @@ export class LineageKeeper {
     const isSame =
       extended.length === this.entries.length && extended.at(-1)?.[0] === this.entries.at(-1)?.[0]
     const begins = !this.hasBegun && ops.some(op => op.kind === 'batch')
-    if (isSame && !begins) return false
+    if (isSame && !begins && !this.#isUnsaved) return false
     this.hasBegun ||= begins
     this.entries = extended.slice(-LINEAGE_ENTRIES)
     return true
@@ -39,8 +42,14 @@ export class LineageKeeper {
 
   async saving(save: Promise<void>): Promise<void> {
     this.#saves++
+    const number = ++this.#newestSave
+    this.#isUnsaved = false
     try {
       await save
+    } catch (error) {
+      // Of an older one the newest, which holds all that it held, tells more.
+      if (number === this.#newestSave) this.#isUnsaved = true
+      throw error
     } finally {
       this.#saves--
     }
