@@ -12,6 +12,7 @@ import { epochBefore, type Fault } from '../../model/link.ts'
 import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
 import { type PlannedOp, planAppend } from '../log/plan-append.ts'
 import { isSameRecord } from '../log/records.ts'
+import type { FetchedPartition } from '../../ports/cluster.ts'
 import type { DecodedRecord } from '../../ports/records.ts'
 import type { LinkContext } from './context.ts'
 import { SETTLE_MS } from './limits.ts'
@@ -286,8 +287,8 @@ async function compareTail(
       const difference = compareOp(copy, op, expected)
       if (difference !== undefined) return fault(difference)
     }
-    const next = ops.at(-1)?.next
-    if (next === undefined || next <= offset) break
+    const next = ops.at(-1)?.next ?? emptyUpTo(offset, answer)
+    if (next <= offset) break
     offset = next
   }
   // Markers beyond what is stable at the source may stand where a record will be: the plan begins there, and finds out.
@@ -295,6 +296,14 @@ async function compareTail(
   return offset < dataEnd
     ? wait(`the source shows its records only up to ${offset}, and ${dataEnd} were copied`)
     : { kind: 'compared', upTo: offset }
+}
+
+/**
+ * An answer without a byte: up to the last stable offset there is nothing left to compare. The cleaner may have removed
+ * all that stood right below an open transaction, and no batch behind shows that before the transaction has ended.
+ */
+function emptyUpTo(offset: number, { records, lastStable }: FetchedPartition): number {
+  return records.length === 0 ? Math.max(offset, lastStable) : offset
 }
 
 /** What was accepted as lost is filled, whatever the source still has of it. */
