@@ -33,8 +33,10 @@ export type GroupSyncInput = {
 
 type Captured = {
   readonly offsets: ReadonlyMap<string, readonly GroupOffset[]>
-  readonly ends: ReadonlyMap<string, number>
+  readonly ends: readonly CapturedEnd[]
 }
+/** Where a partition ended at the source when the groups had been read. */
+type CapturedEnd = TopicPartition & { readonly end: number }
 
 const LOOK_EVERY_MS = 100
 /** How often it is asked whether what is waited for is still there. */
@@ -76,18 +78,24 @@ export class GroupSync {
     const unknown = answers.find(answer => answer.code !== KafkaCode.NONE)
     if (unknown !== undefined)
       throw new KdrError('unreachable', `the source's ends are not all known: ${codeName(unknown.code)}`)
-    const ends = new Map(mirrored.map((at, index) => [nameOf(at), answers[index]?.offset ?? 0]))
+    const ends = mirrored.map(({ topic, partition }, index) => ({
+      topic,
+      partition,
+      end: answers[index]?.offset ?? 0,
+    }))
     return { offsets, ends }
   }
 
-  /** An unclean election, or another topic of the same name: no cursor will ever pass those ends. The next round asks anew. */
-  async #areEndsGone({ ends }: Captured): Promise<boolean> {
-    const { source, positions } = this.#input
-    const waiting = positions().filter(at => !at.isStopped && at.cursor < (ends.get(nameOf(at)) ?? 0))
-    const answers = await source.offsets(waiting, 'highWatermark')
-    return waiting.some((at, index) => {
-      const answer = answers[index]
-      return answer?.code === KafkaCode.NONE && answer.offset < (ends.get(nameOf(at)) ?? 0)
+  /**
+   * An unclean election, a topic that is gone, or another one of its name, perhaps with fewer partitions: no cursor will
+   * ever pass those ends. The next round asks anew.
+   */
+  async #areEndsGone(captured: Captured): Promise<boolean> {
+    const waiting = this.#uncovered(captured)
+    const answers = await this.#input.source.offsets(waiting, 'highWatermark')
+    return waiting.some(({ end }, index) => {
+      const { code, offset } = answers[index]!
+      return code === KafkaCode.UNKNOWN_TOPIC_OR_PARTITION || (code === KafkaCode.NONE && offset < end)
     })
   }
 
@@ -127,11 +135,16 @@ export class GroupSync {
   }
 
   /** Whether every cursor has passed the ends, so that the offsets may be applied. */
-  isCovered({ ends }: Captured): boolean {
+  isCovered(captured: Captured): boolean {
+    return this.#uncovered(captured).length === 0
+  }
+
+  /** What is waited for. */
+  #uncovered({ ends }: Captured): CapturedEnd[] {
     const known = new Map(this.#input.positions().map(at => [nameOf(at), at]))
-    return [...ends].every(([name, end]) => {
-      const at = known.get(name)
-      return at !== undefined && (at.isStopped || (at.isAnchored && at.cursor >= end))
+    return ends.filter(captured => {
+      const at = known.get(nameOf(captured))
+      return at === undefined || !(at.isStopped || (at.isAnchored && at.cursor >= captured.end))
     })
   }
 
