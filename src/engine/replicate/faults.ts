@@ -48,12 +48,14 @@ export function foreignWrite(where: Where, header: BatchHeader): Fault {
   }
 }
 
+/** By its producer id the batch is the link's own (or of an adopted topic): it need not be somebody else's. */
 export function differs(where: Where, offset: number): Fault {
   return {
-    reason: 'foreign-write',
+    reason: 'unexpected-offset',
     sentence:
-      `"${where.name}": offset ${offset} differs between source and target. See what differs: kdr verify ${where.link} ` +
-      `--topic ${where.topic}; then ${recopy(where)}`,
+      `"${where.name}": offset ${offset} of the target holds another record than the source, and no other producer's id ` +
+      `stands there: a batch of this link landed late, after the target had lost its end (an unclean election, or a restored disk), or something ` +
+      `else writes with this link's id. See what differs: kdr verify ${where.link} --topic ${where.topic}; then ${recopy(where)}`,
   }
 }
 

@@ -312,7 +312,10 @@ describe('a partition stops, and the way out that is named ends it', { concurren
         assert.deepEqual([answer.code, answer.baseOffset], [0, 10])
         await judge.produce({ ...east(), topic, count: 3 })
         const stopped = await stoppedPartition(own, topic)
-        assert.ok(['foreign-write', 'target-refuses'].includes(stopped.reason), stopped.sentence)
+        assert.ok(
+          ['unexpected-offset', 'foreign-write', 'target-refuses'].includes(stopped.reason),
+          stopped.sentence,
+        )
         assert.match(stopped.sentence, /offset 10|offsets 10|ends at 12/)
         row.saw(`${stopped.reason}: ${stopped.sentence.replaceAll(own.name, 'link')}`)
         await takeWayOut(
