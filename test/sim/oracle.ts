@@ -42,8 +42,8 @@ const CAUSES: Readonly<Record<string, (trouble: Trouble) => boolean>> = {
 export class Oracle {
   readonly observer: PortObserver
   readonly #world: World
-  /** Logs that hold a record of kdr's at another offset than its source's: their partitions must stop. */
-  readonly #displaced = new Set<SimLog>()
+  /** Records of kdr's at another offset than their source's: as long as a log holds one, its partition must stop. */
+  readonly #displaced = new WeakSet<Entry>()
   readonly #lives = new Map<SimLog, Life>()
   /** Where the source began when the first batch came: up to there nothing was ever to be copied. */
   readonly #origins = new Map<SimLog, number>()
@@ -122,7 +122,7 @@ export class Oracle {
       const origin = this.#world.origin(id)
       const isRight =
         origin?.partition === partition && origin.life.workloads[partition]!.truth.wasReadable(offset, id)
-      if (!isRight) return this.#onDisplaced({ partition, offset, id }, at)
+      if (!isRight) return this.#onDisplaced({ partition, offset, id }, entryAt(at.log, base))
       const life = this.#lives.get(at.log) ?? origin.life
       this.#lives.set(at.log, life)
       if (life !== origin.life)
@@ -132,9 +132,9 @@ export class Oracle {
     }
   }
 
-  #onDisplaced(what: { partition: number; offset: number; id: string }, at: SimPartition): void {
+  #onDisplaced(what: { partition: number; offset: number; id: string }, entry: Entry | undefined): void {
     const { foreignWriter, targetUnclean, recreatedTarget, namesTopicsById } = this.#world.trouble
-    this.#displaced.add(at.log)
+    if (entry !== undefined) this.#displaced.add(entry)
     // In flight at that moment, it cannot be stopped; the partition must be.
     const isExcused = foreignWriter || targetUnclean || (recreatedTarget && !namesTopicsById)
     if (!isExcused)
@@ -145,11 +145,8 @@ export class Oracle {
 
   #onTold(process: SimProcess, { topic, partition }: AppendEntry, base: number): void {
     const log = this.#world.target.partition({ topic, partition })?.log
-    if (log === undefined || !this.#displaced.has(log)) return
-    const isRight = recordsAt(log, base).every(([offset, id]) =>
-      this.#world.origin(id)?.life.workloads[partition]?.truth.wasReadable(offset, id),
-    )
-    if (isRight) return
+    const entry = log && entryAt(log, base)
+    if (log === undefined || entry === undefined || !this.#displaced.has(entry)) return
     const told = this.#told.get(process) ?? new Set()
     this.#told.set(process, told.add(log))
   }
@@ -223,10 +220,11 @@ export class Oracle {
       return this.#violate(`${name} mirrors a topic that is gone, and says ${stopped ?? 'nothing'}`)
     const truthOf = life?.workloads[partition]?.truth ?? truth
     const mirrored = readable(log)
+    const isDisplaced = log.entries.some(entry => this.#displaced.has(entry))
     for (const [offset, id] of mirrored) {
       // Stopped while it was seeded.
       if (id === SEED && stopped !== undefined) continue
-      if (id === FOREIGN || this.#displaced.has(log)) {
+      if (id === FOREIGN || isDisplaced) {
         if (stopped === undefined)
           this.#violate(`${name}: offset ${offset} is ${id}, and nothing is said of it`)
         continue
@@ -270,9 +268,13 @@ function recordsOf(entry: Entry): Identified {
   return records
 }
 
+function entryAt(log: SimLog, base: number): Entry | undefined {
+  return log.entries.findLast(each => each.base === base)
+}
+
 /** Of the batch at `base`, seeds left out. */
 function recordsAt(log: SimLog, base: number): Identified {
-  const entry = log.entries.findLast(each => each.base === base)
+  const entry = entryAt(log, base)
   return entry === undefined ? [] : recordsOf(entry).filter(([, id]) => id !== SEED)
 }
 

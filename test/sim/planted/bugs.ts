@@ -344,8 +344,8 @@ export const PLANTED: readonly PlantedBug[] = [
     changes: [
       {
         file: 'engine/sync/groups.ts',
-        find: 'return at !== undefined && (at.isStopped || (at.isAnchored && at.cursor >= end))',
-        put: 'return at !== undefined && (at.isStopped || at.isAnchored || end < 0)',
+        find: '(at.isAnchored && at.cursor >= captured.end)',
+        put: 'at.isAnchored',
       },
     ],
     seed: 42,
@@ -364,6 +364,31 @@ export const PLANTED: readonly PlantedBug[] = [
     seed: undefined,
   },
   {
+    name: 'epoch-never-recorded',
+    breaks:
+      'where `_kdr.state` could not be written, records are sent without the epoch that they came under: after a restart the mirror passes for fresh',
+    changes: [{ file: `${R}/lineage.ts`, find: ' && !this.#isUnsaved) return false', put: ') return false' }],
+    seed: 1_207,
+  },
+  {
+    name: 'waits-below-open-transaction',
+    breaks: 'what the cleaner removed right below an open transaction keeps a mirror waiting until that ends',
+    changes: [{ file: `${R}/anchor.ts`, find: '?? emptyUpTo(offset, answer)', put: '?? offset' }],
+    seed: 3_120,
+  },
+  {
+    name: 'groups-wait-for-gone-partition',
+    breaks: 'the group sync waits for a partition that a topic no longer has after it was recreated',
+    changes: [
+      {
+        file: 'engine/sync/groups.ts',
+        find: 'code === KafkaCode.UNKNOWN_TOPIC_OR_PARTITION || (',
+        put: '(',
+      },
+    ],
+    seed: 3_837,
+  },
+  {
     name: 'groups-after-ends',
     breaks: 'the ends are read before the groups: an offset that is committed in between implies more',
     changes: [
@@ -377,8 +402,8 @@ export const PLANTED: readonly PlantedBug[] = [
       },
       {
         file: 'engine/sync/groups.ts',
-        find: 'answers[index]?.offset ?? 0]))',
-        put: 'before[early.findIndex(each => nameOf(each) === nameOf(at))]?.offset ?? 0]))',
+        find: 'end: answers[index]?.offset ?? 0,',
+        put: 'end: before[early.findIndex(each => nameOf(each) === `${topic}/${partition}`)]?.offset ?? 0,',
       },
     ],
     seed: 94,
