@@ -374,7 +374,7 @@ export const PLANTED: readonly PlantedBug[] = [
     name: 'waits-below-open-transaction',
     breaks: 'what the cleaner removed right below an open transaction keeps a mirror waiting until that ends',
     changes: [{ file: `${R}/anchor.ts`, find: '?? emptyUpTo(offset, answer)', put: '?? offset' }],
-    seed: 3_120,
+    seed: 4_318,
   },
   {
     name: 'groups-wait-for-gone-partition',
