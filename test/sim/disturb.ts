@@ -1,6 +1,7 @@
 // What happens to the clusters while kdr copies: a table, each row drawn again and again while the chaos lasts.
 import { recordCodec } from '../../src/kafka/records.ts'
 import type { Right, SimPartition } from './cluster.ts'
+import { NO_FAULTS } from './network.ts'
 import type { Random } from './random.ts'
 import type { Trouble } from './trouble.ts'
 import { START, TOPIC, type World } from './world.ts'
@@ -102,7 +103,7 @@ const DISTURBANCES: readonly Disturbance[] = [
       const mirror = world.target.topics.get(TOPIC)
       if (mirror === undefined) return undefined
       const isMadeAgain = random.chance(0.7)
-      const afterMs = random.between(0, 3_000)
+      const afterMs = random.chance(0.5) ? random.between(0, 20) : random.between(20, 3_000)
       return {
         what: `the mirror is deleted${isMadeAgain ? `, and made again after ${afterMs} ms` : ''}`,
         happen: () => {
@@ -184,6 +185,7 @@ const DISTURBANCES: readonly Disturbance[] = [
 /** Until `until` (monotonic). */
 export async function disturb(world: World, until: number): Promise<void> {
   const random = world.random.stream('disturb')
+  const { often } = world.trouble
   const rows = DISTURBANCES.filter(({ isIn }) => isIn(world.trouble)).map(row => ({
     row,
     own: world.random.stream(`disturb ${row.name}`),
@@ -191,7 +193,8 @@ export async function disturb(world: World, until: number): Promise<void> {
   while (world.clock.monotonic() < until) {
     await world.clock.sleep(random.between(50, 1_200))
     for (const { row, own } of rows) {
-      const act = own.chance(row.chance) ? row.plan(world, own) : undefined
+      const chance = often.includes(row.name) ? 3 * row.chance : row.chance
+      const act = own.chance(chance) ? row.plan(world, own) : undefined
       if (act !== undefined && world.chaos.strikes(act.what)) act.happen()
     }
   }
@@ -203,7 +206,7 @@ export function heal(world: World): void {
   for (const side of ['source', 'target'] as const) {
     const cluster = world[side]
     const network = world.networks[side]
-    Object.assign(network.faults, { lost: 0, answerLost: 0, slow: 0, late: 0, hung: 0 })
+    Object.assign(network.faults, NO_FAULTS)
     network.isDown = false
     network.isThrottled = false
     cluster.isBeyondQuota = false

@@ -76,10 +76,10 @@ class History {
 
   async #script(): Promise<void> {
     const world = this.#world
-    const { seconds, lost, answerLost, slow, late, hung, markersRepeat, fenced } = world.trouble
+    const { seconds, lost, answerLost, slow, late, lateWrites, hung, markersRepeat, fenced } = world.trouble
     const until = world.clock.monotonic() + seconds * 1_000
     for (const { faults } of Object.values(world.networks))
-      Object.assign(faults, { lost, answerLost, slow, late, hung })
+      Object.assign(faults, { lost, answerLost, slow, late, lateWrites, hung })
     world.target.markersRepeat = markersRepeat
     await Promise.all([this.#applications(until), disturb(world, until), this.#workers.operate(until)])
     this.#quiet()
@@ -95,7 +95,9 @@ class History {
     while (world.clock.monotonic() < until) {
       await world.clock.sleep(random.between(5, 120))
       if (!world.isThere) continue
-      for (const workload of world.workloads) if (random.chance(0.6)) workload.step()
+      world.workloads.forEach((workload, partition) => {
+        if (random.chance(world.trouble.skewed && partition > 0 ? 0.04 : 0.6)) workload.step()
+      })
       if (random.chance(0.3)) this.#consume(random.between(0, world.workloads.length - 1), random.fraction())
     }
   }

@@ -188,7 +188,7 @@ class SimAppendLane implements port.AppendLane {
     if (crash === 'before') await network.die(process, `before an append to ${this.#what}`)
     for (const entry of entries) observer?.sending(process, entry)
     const copies = entries.map(entry => ({ ...entry, batch: Buffer.from(entry.batch) }))
-    const fate = network.fate(`${this.#what} append`)
+    const fate = network.fate(`${this.#what} append`, true)
     const arrivesAt = clock.monotonic() + fate.delayMs
     const work = this.#tail.then(async () => await this.#process(copies, timeoutMs, { fate, arrivesAt }))
     this.#tail = work.catch(() => {})

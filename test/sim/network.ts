@@ -11,8 +11,12 @@ export type NetworkFaults = {
   answerLost: number
   slow: number
   late: number
+  /** Of appends and markers, besides. */
+  lateWrites: number
   hung: number
 }
+
+export const NO_FAULTS: NetworkFaults = { lost: 0, answerLost: 0, slow: 0, late: 0, lateWrites: 0, hung: 0 }
 
 /** What becomes of one request. `late`: the client hears of a broken connection, and the broker acts on it afterwards. */
 export type Fate = {
@@ -73,7 +77,7 @@ export class SimProcess {
 }
 
 export class SimNetwork {
-  readonly faults: NetworkFaults = { lost: 0, answerLost: 0, slow: 0, late: 0, hung: 0 }
+  readonly faults: NetworkFaults = { ...NO_FAULTS }
   readonly chaos: Chaos
   isDown = false
   /** Answers are held back, each for a while. */
@@ -87,10 +91,11 @@ export class SimNetwork {
     this.chaos = chaos
   }
 
-  fate(what: string): Fate {
+  fate(what: string, isWrite = false): Fate {
     const random = this.#random
     if (this.isDown) return { kind: 'lost', delayMs: 200 }
-    const { lost, answerLost, slow, late, hung } = this.faults
+    const { lost, answerLost, slow, hung, ...broken } = this.faults
+    const late = broken.late + (isWrite ? broken.lateWrites : 0)
     const drawn = random.fraction()
     const delayMs = random.chance(slow) ? random.between(50, 2_000) : random.between(0, 3)
     const above = { lost, answerLost: lost + answerLost, late: lost + answerLost + late }
@@ -116,11 +121,16 @@ export class SimNetwork {
   }
 
   /** `effect` happens at the broker. Throws 'unreachable' when no answer comes. */
-  async call<T>(process: SimProcess, what: string, effect: () => T | Promise<T>): Promise<T> {
+  async call<T>(
+    process: SimProcess,
+    what: string,
+    effect: () => T | Promise<T>,
+    isWrite = false,
+  ): Promise<T> {
     await process.turn()
     const crash = process.crashesNow()
     if (crash === 'before') await this.die(process, `before "${what}"`)
-    const fate = this.fate(what)
+    const fate = this.fate(what, isWrite)
     if (fate.kind === 'lost') {
       await this.#clock.sleep(Math.max(1, fate.delayMs))
       await process.turn()

@@ -20,8 +20,8 @@ export function simPort(
 ): port.Cluster {
   const { clock, options } = cluster
   const namesTopicsById = options.namesTopicsById ?? true
-  const call = <T>(what: string, effect: () => T | Promise<T>): Promise<T> =>
-    network.call(process, `cluster "${options.name}" ${what}`, effect)
+  const call = <T>(what: string, effect: () => T | Promise<T>, isWrite = false): Promise<T> =>
+    network.call(process, `cluster "${options.name}" ${what}`, effect, isWrite)
   /** As metadata was at the last describe: requests go to the leader that the worker knows. */
   let known: port.ClusterView | undefined
   const each = <Of extends port.TopicPartition, Answer>(
@@ -233,33 +233,36 @@ export function simPort(
     openAppendLane: broker => openAppendLane({ cluster, network, process, broker, appendOne, observer }),
     mayWriteMarkers: () => call('rights', () => options.mayWriteMarkers && !cluster.denied.has('cluster')),
     writeMarkers: (broker, producer, fills) =>
-      call('markers', async () =>
-        Promise.all(
-          fills.map(async fill => {
-            const { topic, partition } = fill
-            const at = cluster.partition(fill)
-            if (cluster.denied.has('cluster'))
-              return { topic, partition, code: KafkaCode.CLUSTER_AUTHORIZATION_FAILED }
-            // Nothing is asked for it.
-            if (fill.count === 0) return { topic, partition, code: KafkaCode.NONE }
-            // A broker that does not lead it knows of no such log.
-            if (cluster.leaderCode(broker, at) !== KafkaCode.NONE)
-              return { topic, partition, code: KafkaCode.UNKNOWN_TOPIC_OR_PARTITION }
-            if (at!.isBelowMin) return { topic, partition, code: KafkaCode.NOT_ENOUGH_REPLICAS }
-            let result: number = KafkaCode.NONE
-            for (let i = 0; i < fill.count && result === KafkaCode.NONE; i++) {
-              result = cluster.appendMarker(at!.log, producer, producer.coordinatorEpoch)
-              if (result === KafkaCode.NONE) observer?.marked(fill, at!, producer.producerId)
-            }
-            if (result === KafkaCode.NONE)
-              result = await replicated(at!, at!.log.end, 30_000, at!.log.leaderEpoch)
-            if (result !== KafkaCode.NONE) return { topic, partition, code: result }
-            // The second request of the connection comes a little later: the leader may have moved by then.
-            await clock.sleep(options.random.between(0, 2))
-            const later = cluster.leaderCode(broker, cluster.partition(fill))
-            return { topic, partition, code: result, end: { code: later, offset: at!.log.end } }
-          }),
-        ),
+      call(
+        'markers',
+        async () =>
+          Promise.all(
+            fills.map(async fill => {
+              const { topic, partition } = fill
+              const at = cluster.partition(fill)
+              if (cluster.denied.has('cluster'))
+                return { topic, partition, code: KafkaCode.CLUSTER_AUTHORIZATION_FAILED }
+              // Nothing is asked for it.
+              if (fill.count === 0) return { topic, partition, code: KafkaCode.NONE }
+              // A broker that does not lead it knows of no such log.
+              if (cluster.leaderCode(broker, at) !== KafkaCode.NONE)
+                return { topic, partition, code: KafkaCode.UNKNOWN_TOPIC_OR_PARTITION }
+              if (at!.isBelowMin) return { topic, partition, code: KafkaCode.NOT_ENOUGH_REPLICAS }
+              let result: number = KafkaCode.NONE
+              for (let i = 0; i < fill.count && result === KafkaCode.NONE; i++) {
+                result = cluster.appendMarker(at!.log, producer, producer.coordinatorEpoch)
+                if (result === KafkaCode.NONE) observer?.marked(fill, at!, producer.producerId)
+              }
+              if (result === KafkaCode.NONE)
+                result = await replicated(at!, at!.log.end, 30_000, at!.log.leaderEpoch)
+              if (result !== KafkaCode.NONE) return { topic, partition, code: result }
+              // The second request of the connection comes a little later: the leader may have moved by then.
+              await clock.sleep(options.random.between(0, 2))
+              const later = cluster.leaderCode(broker, cluster.partition(fill))
+              return { topic, partition, code: result, end: { code: later, offset: at!.log.end } }
+            }),
+          ),
+        true,
       ),
     slotGroup: group => cluster.workers.open(group, call),
     initProducer: transactionalId => call('init producer', () => initProducer(cluster, transactionalId)),

@@ -11,6 +11,8 @@ export type Trouble = {
   readonly slow: number
   /** The connection breaks, and what the broker had read of it takes effect up to 4 s later. */
   readonly late: number
+  /** The same, of appends and markers only. */
+  readonly lateWrites: number
   /** A half-open connection: the request may have been read, and nothing is heard of it until the client's time-out. */
   readonly hung: number
   /** For some seconds every answer is held back, as brokers do with a client above its quota. */
@@ -59,8 +61,12 @@ export type Trouble = {
   /** The brokers speak Produce v13: a batch names its topic by id. */
   readonly namesTopicsById: boolean
   readonly partitions: number
+  /** All partitions but the first are written to rarely. */
+  readonly skewed: boolean
   readonly brokers: number
   readonly seconds: number
+  /** Disturbances (by their names) that come three times as often as usual. */
+  readonly often: readonly string[]
   /** Source offsets that were gone before the link began. */
   readonly lateStart: boolean
   /** In the end the link is fenced as a promotion would do it: nothing may be written any more. */
@@ -111,6 +117,9 @@ export function drawTrouble(random: Random): Trouble {
     hanging: producers > 0 && rare.chance(0.2),
     namesTopicsById: rare.chance(0.6),
     fenced: rare.chance(0.2),
+    often: [],
+    lateWrites: rare.chance(0.1) ? 0.1 * rare.fraction() : 0,
+    skewed: rare.chance(0.1),
   }
 }
 
@@ -120,6 +129,7 @@ export const CALM: Partial<Trouble> = {
   answerLost: 0,
   slow: 0,
   late: 0,
+  lateWrites: 0,
   hung: 0,
   throttling: false,
   blackouts: false,
@@ -146,7 +156,9 @@ export const CALM: Partial<Trouble> = {
   ageMs: 0,
   markersRepeat: 0,
   partitions: 1,
+  skewed: false,
   brokers: 1,
   lateStart: false,
   fenced: false,
+  often: [],
 }

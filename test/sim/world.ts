@@ -3,6 +3,7 @@
 import { Chaos } from './chaos.ts'
 import { SimClock } from './clock.ts'
 import { SimCluster, type SimPartition } from './cluster.ts'
+import { focused } from './focus.ts'
 import { SimNetwork } from './network.ts'
 import { Random } from './random.ts'
 import { drawTrouble, type Trouble } from './trouble.ts'
@@ -50,7 +51,8 @@ export class World {
   constructor(seed: number, given: Given = {}) {
     this.seed = seed
     this.random = new Random(seed)
-    this.trouble = { ...drawTrouble(this.random.stream('trouble')), ...given.trouble }
+    const drawn = drawTrouble(this.random.stream('trouble'))
+    this.trouble = { ...focused(drawn, this.random.stream('focus')), ...given.trouble }
     this.chaos = new Chaos(given.dropped ?? new Set(), text => this.say(text))
     this.source = this.#cluster('source', true)
     this.target = this.#cluster('target', this.trouble.mayWriteMarkers)

@@ -126,6 +126,8 @@ async function settle(
   const first = await reads.targetEnds(copy)
   if (first.code !== KafkaCode.NONE) return wait(`the target answers ${codeName(first.code)}`, first.code)
   await clock.sleep(settleMs, signal)
+  // Cut short: what was under way may still land.
+  if (signal.aborted) return wait('the link stops')
   const state = await reads.targetProducers(copy)
   if (state.code !== KafkaCode.NONE) return wait(`the target answers ${codeName(state.code)}`, state.code)
   const second = await reads.targetEnds(copy)

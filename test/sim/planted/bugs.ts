@@ -28,7 +28,7 @@ export const PLANTED: readonly PlantedBug[] = [
         put: 'if (answer.baseOffset < 0) {',
       },
     ],
-    seed: 40,
+    seed: 61,
   },
   {
     name: 'high-watermark-as-end',
@@ -67,7 +67,7 @@ export const PLANTED: readonly PlantedBug[] = [
         put: 'const producer = { ...identity, producerId: identity.producerId + 1n, coordinatorEpoch: identity.generation }',
       },
     ],
-    seed: 1,
+    seed: 6,
   },
   {
     name: 'marker-retried',
@@ -103,7 +103,7 @@ export const PLANTED: readonly PlantedBug[] = [
         put: '    const wanted = this.appended + written\n    end = Math.min(end, wanted)\n',
       },
     ],
-    seed: 62,
+    seed: 9,
   },
   {
     name: 'epoch-not-sent',
@@ -132,7 +132,7 @@ export const PLANTED: readonly PlantedBug[] = [
         put: 'planAppend(copy.planned, batches, [], codec)',
       },
     ],
-    seed: 21,
+    seed: 6,
   },
   {
     name: 'epoch-not-kept',
@@ -156,7 +156,7 @@ export const PLANTED: readonly PlantedBug[] = [
         put: 'topicId: targetWatch.topic(copy.topic)?.id ?? copy.targetTopicId,',
       },
     ],
-    seed: undefined,
+    seed: 75,
   },
   {
     name: 'fetch-from-recreated-source',
@@ -304,7 +304,7 @@ export const PLANTED: readonly PlantedBug[] = [
         put: 'return batch.maxTimestamp > 0',
       },
     ],
-    seed: undefined,
+    seed: 100,
   },
   {
     name: 'unguarded-forgotten',
@@ -316,7 +316,7 @@ export const PLANTED: readonly PlantedBug[] = [
         put: 'SETTLE_MS',
       },
     ],
-    seed: 29,
+    seed: 1,
   },
   {
     name: 'gap-before-late-batch',
@@ -324,7 +324,7 @@ export const PLANTED: readonly PlantedBug[] = [
     changes: [
       { file: `${R}/partition.ts`, find: 'if (head.base < this.#lateUpTo) {', put: 'if (head.base < 0) {' },
     ],
-    seed: undefined,
+    seed: 1,
   },
   {
     name: 'log-start-jump',
@@ -361,7 +361,7 @@ export const PLANTED: readonly PlantedBug[] = [
         put: ']',
       },
     ],
-    seed: undefined,
+    seed: 272,
   },
   {
     name: 'epoch-never-recorded',
@@ -406,7 +406,7 @@ export const PLANTED: readonly PlantedBug[] = [
         put: 'end: before[early.findIndex(each => nameOf(each) === `${topic}/${partition}`)]?.offset ?? 0,',
       },
     ],
-    seed: 94,
+    seed: 53,
   },
   {
     name: 'foreign-overlooked',
@@ -423,7 +423,7 @@ export const PLANTED: readonly PlantedBug[] = [
         put: 'if (copied === source) return',
       },
     ],
-    seed: 1,
+    seed: 37,
   },
   {
     name: 'state-lands-late',
@@ -435,7 +435,7 @@ export const PLANTED: readonly PlantedBug[] = [
         put: '',
       },
     ],
-    seed: undefined,
+    seed: 328,
   },
   {
     name: 'hidden-taken-for-deleted',
@@ -447,7 +447,7 @@ export const PLANTED: readonly PlantedBug[] = [
         put: "if (missing !== undefined) return stop('recreated'",
       },
     ],
-    seed: 100,
+    seed: 125,
   },
   {
     name: 'uncertain-end-called-clean',
@@ -459,7 +459,19 @@ export const PLANTED: readonly PlantedBug[] = [
         put: 'const inDoubt = new Set<number>()',
       },
     ],
-    seed: undefined,
+    seed: 173,
+  },
+  {
+    name: 'settle-cut-short',
+    breaks: 'a stop cuts the wait for a fill without an answer short, and the end is called clean',
+    changes: [
+      {
+        file: `${R}/anchor.ts`,
+        find: "if (signal.aborted) return wait('the link stops')",
+        put: "if (settleMs < 0) return wait('the link stops')",
+      },
+    ],
+    seed: 1249,
   },
   {
     name: 'overtaking-answers',
@@ -488,6 +500,6 @@ export const PLANTED: readonly PlantedBug[] = [
         put: "if (before <= Math.max(copy.targetLogStart, copy.acceptedLogStart)) return { kind: 'none' }",
       },
     ],
-    seed: 1,
+    seed: 4,
   },
 ]
