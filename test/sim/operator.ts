@@ -27,7 +27,7 @@ export async function resolve(world: World, reasons: ReadonlySet<FaultReason>): 
   }
   const targetTopicId = readTopics(store, SETTINGS.name).get(TOPIC)?.targetTopicId
   const others = [...reasons].filter(reason => reason !== 'log-start-jump')
-  if (reasons.has('not-empty') && others.length === 1) {
+  if (others.length === 1 && (reasons.has('not-empty') || reasons.has('target-refuses'))) {
     world.say('operator: deletes the topic at the target')
     world.target.deleteTopic(TOPIC)
   } else if (others.length > 0) {

@@ -22,7 +22,7 @@ const JUMP_SHARE = 0.5
 const LINK_IDS_FROM = 2n ** 61n
 
 /** What each reason may come from. */
-const CAUSES: Readonly<Record<string, (trouble: Trouble) => boolean>> = {
+const CAUSES: Readonly<Record<string, (trouble: Trouble, world: World) => boolean>> = {
   'lost-to-retention': ({ retention, purges }) => retention || purges,
   'log-start-jump': ({ retention, purges }) => retention || purges,
   truncated: ({ unclean }) => unclean,
@@ -30,6 +30,9 @@ const CAUSES: Readonly<Record<string, (trouble: Trouble) => boolean>> = {
   'unexpected-offset': ({ foreignWriter, targetUnclean }) => foreignWriter || targetUnclean,
   'not-empty': ({ foreignWriter }) => foreignWriter,
   recreated: ({ recreatedSource, recreatedTarget }) => recreatedSource || recreatedTarget,
+  // The source came back with fewer partitions after the mirror's creation was left without an answer.
+  'target-refuses': ({ recreatedSource }, world) =>
+    recreatedSource && world.mirrors().length > world.workloads.length,
   overfilled: trouble =>
     trouble.foreignWriter ||
     trouble.unclean ||
@@ -74,7 +77,7 @@ export class Oracle {
     for (const { partition, name, fault } of copies) {
       if (fault === undefined) continue
       stopped.set(partition, fault.reason)
-      const mayBe = CAUSES[fault.reason]?.(this.#world.trouble) ?? false
+      const mayBe = CAUSES[fault.reason]?.(this.#world.trouble, this.#world) ?? false
       if (!mayBe) this.#violate(`${name} stopped for no reason: ${fault.reason}: ${fault.sentence}`)
     }
     this.#world.workloads.forEach((_workload, partition) => {

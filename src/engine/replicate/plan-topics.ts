@@ -114,7 +114,8 @@ function planTopic(input: PlanTopicsInput, source: TopicView): TopicAction | und
     sentence: `"${name}": ${sentence}`,
   })
   const anew = `To copy it anew: kdr link recopy ${link} --topic ${name}`
-  if (record !== undefined && record.sourceTopicId !== source.id) {
+  // Before a mirror is known there is none to hold the records of another topic.
+  if (record?.targetTopicId !== undefined && record.sourceTopicId !== source.id) {
     return stop(
       'recreated',
       `the topic was deleted and created again at the source (id ${record.sourceTopicId}, now ${source.id}); the mirror holds the old one. ${anew}`,

@@ -151,6 +151,11 @@ describe('planTopics', () => {
     assert.equal(decide(topic('t', 's1', 1), undefined, record('s1', undefined)), 'create')
   })
 
+  test('a topic that was made anew before its mirror was known has no mirror that could hold the old one', () => {
+    assert.equal(decide(topic('t', 's2', 1), undefined, record('s1', undefined)), 'create')
+    assert.equal(decide(topic('t', 's2', 1), topic('t', 't1', 1), record('s1', undefined)), 'take-over')
+  })
+
   test('a topic that kdr does not know at the target is looked at before anything else', () => {
     assert.equal(decide(topic('t', 's1', 1), topic('t', 't1', 1)), 'take-over')
   })

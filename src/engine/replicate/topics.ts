@@ -194,8 +194,12 @@ export class Topics {
   ): Promise<TopicVerdict> {
     const known = this.#notEmpty.get(target.id)
     if (known !== undefined) return stopped(source, known)
-    if (before !== undefined && this.#isOwn(target))
-      return mirrored(source.name, target.partitions.length, await this.#record(source, target.id, {}))
+    if (before !== undefined && this.#isOwn(target)) {
+      // The mirror of the topic that was recorded: where the source has another one by now, the next look says so.
+      const mirroredTopic = { name: source.name, id: before.sourceTopicId }
+      const record = await this.#record(mirroredTopic, target.id, {})
+      return mirrored(source.name, target.partitions.length, record)
+    }
     const partitions = target.partitions.map(({ partition }) => ({ topic: target.name, partition }))
     const ends = await this.#context.target.offsets(partitions, 'logEnd')
     const failed = ends.find(end => end.code !== KafkaCode.NONE)
@@ -256,7 +260,7 @@ export class Topics {
   }
 
   async #record(
-    source: TopicView,
+    source: Pick<TopicView, 'name' | 'id'>,
     targetTopicId: string | undefined,
     applied: Record<string, string>,
   ): Promise<TopicRecord> {

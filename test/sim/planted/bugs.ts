@@ -187,8 +187,8 @@ export const PLANTED: readonly PlantedBug[] = [
     changes: [
       {
         file: `${R}/plan-topics.ts`,
-        find: 'if (record !== undefined && record.sourceTopicId !== source.id) {',
-        put: 'if (record !== undefined && record.sourceTopicId === "never") {',
+        find: 'if (record?.targetTopicId !== undefined && record.sourceTopicId !== source.id) {',
+        put: 'if (record?.sourceTopicId === "never") {',
       },
     ],
     seed: 61,
@@ -501,5 +501,18 @@ export const PLANTED: readonly PlantedBug[] = [
       },
     ],
     seed: 4,
+  },
+  {
+    name: 'recreated-without-mirror',
+    breaks:
+      'a topic that is created again before its mirror is known waits for a copy of nothing to be made anew',
+    changes: [
+      {
+        file: `${R}/plan-topics.ts`,
+        find: 'if (record?.targetTopicId !== undefined && record.sourceTopicId !== source.id) {',
+        put: 'if (record !== undefined && record.sourceTopicId !== source.id) {',
+      },
+    ],
+    seed: 1606,
   },
 ]
