@@ -101,7 +101,8 @@ export class QuietSession {
   async #takeArrivals(): Promise<void> {
     this.#session ??= await this.#context.source.openFetchSession(this.#broker)
     for (const copy of this.#arriving) {
-      if (!copy.wantsData) continue
+      // Whether or not a busy connection asks for it at this moment: of thousands, most are asked for at any moment.
+      if (!copy.isOpen) continue
       const asked = this.#hooks.request(copy)
       this.#session.ask(asked)
       this.#watched.set(copy, { incarnation: copy.incarnation, asked })
