@@ -47,30 +47,33 @@ async function askController<Request extends unknown[], Answer>(
   return ask()
 }
 
-export async function createTopic(
+export async function createTopics(
   context: ClusterContext,
-  topic: NewTopic,
-): Promise<Outcome & { readonly id: string }> {
-  const request = {
+  topics: readonly NewTopic[],
+): Promise<(Outcome & { readonly id: string })[]> {
+  const request = topics.map(topic => ({
     name: topic.name,
     numPartitions: topic.partitions,
     replicationFactor: topic.replicationFactor,
     assignments: [],
     configs: Object.entries(topic.configs).map(([name, value]) => ({ name, value })),
-  }
+  }))
   const answer = await askController(
     context,
     'CreateTopics',
     createTopicsV7.api,
     reply => reply.topics.map(one => one.errorCode),
-    [request],
+    request,
     context.requestTimeoutMs,
     false,
   )
-  const created = answer.topics[0]
-  if (created === undefined) return { ...outcome(KafkaCode.UNKNOWN_SERVER_ERROR), id: NO_TOPIC_ID }
-  const id = created.errorCode === KafkaCode.NONE ? created.topicId : NO_TOPIC_ID
-  return { ...outcome(created.errorCode, created.errorMessage), id }
+  const byName = new Map(answer.topics.map(created => [created.name, created]))
+  return topics.map(({ name }) => {
+    const created = byName.get(name)
+    if (created === undefined) return { ...outcome(KafkaCode.UNKNOWN_SERVER_ERROR), id: NO_TOPIC_ID }
+    const id = created.errorCode === KafkaCode.NONE ? created.topicId : NO_TOPIC_ID
+    return { ...outcome(created.errorCode, created.errorMessage), id }
+  })
 }
 
 export async function addPartitions(

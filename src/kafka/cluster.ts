@@ -75,7 +75,7 @@ function assemble(context: ClusterContext): Cluster {
     topicsById: ids => context.pool.askAny(connection => readTopicsById(connection, ids)),
     topicConfigs: topics => admin.readTopicConfigs(context, topics),
     brokerConfigs: names => admin.readBrokerConfigs(context, names),
-    createTopic: topic => admin.createTopic(context, topic),
+    createTopics: topics => admin.createTopics(context, topics),
     addPartitions: (topic, totalCount) => admin.addPartitions(context, topic, totalCount),
     alterTopicConfigs: (topic, changes) => admin.alterTopicConfigs(context, topic, changes),
     deleteRecords: targets => logs.deleteRecords(context, targets),

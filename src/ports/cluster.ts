@@ -82,8 +82,11 @@ export interface TopicAdmin {
   topicConfigs(topics: readonly string[]): Promise<Map<string, TopicConfigs>>
   /** Values of broker configs by name (from any one broker); a name that it does not know is missing. */
   brokerConfigs(names: readonly string[]): Promise<Map<string, string>>
-  /** `id`: the new topic's id (NO_TOPIC_ID when the creation failed). Returns when the controller has accepted it. */
-  createTopic(topic: NewTopic): Promise<Outcome & { readonly id: string }>
+  /**
+   * In one request, answered in the order of `topics`. `id`: the new topic's id (NO_TOPIC_ID when the creation failed).
+   * Returns when the controller has accepted or refused each.
+   */
+  createTopics(topics: readonly NewTopic[]): Promise<(Outcome & { readonly id: string })[]>
   addPartitions(topic: string, totalCount: number): Promise<Outcome>
   /** Incremental; `null` removes an override. */
   alterTopicConfigs(topic: string, changes: Readonly<Record<string, string | null>>): Promise<Outcome>

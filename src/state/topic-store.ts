@@ -7,7 +7,7 @@ import { findKdrError, InvariantViolation, KdrError } from '../model/errors.ts'
 import { codeName, isAuthorization, isLeaderChange, KafkaCode } from '../model/kafka-codes.ts'
 import { assertVersion } from '../model/versioned.ts'
 import type { Clock } from '../ports/clock.ts'
-import { type AppendLane, type Cluster, type FetchLane, NO_TOPIC_ID } from '../ports/cluster.ts'
+import { type AppendLane, type Cluster, type FetchLane, NO_TOPIC_ID, type Outcome } from '../ports/cluster.ts'
 import type { DecodedRecord, RecordCodec } from '../ports/records.ts'
 import type { StateRecord, StateStore } from '../ports/state.ts'
 
@@ -114,16 +114,19 @@ class TopicStore implements StateStore {
 
   async #create(): Promise<void> {
     const { brokers } = await this.#cluster.describe()
-    const outcome = await this.#cluster.createTopic({
-      name: STATE_TOPIC,
-      partitions: 1,
-      replicationFactor: Math.min(3, brokers.length),
-      configs: { 'cleanup.policy': 'compact', 'min.insync.replicas': brokers.length >= 3 ? '2' : '1' },
-    })
-    if (outcome.code !== KafkaCode.NONE && outcome.code !== KafkaCode.TOPIC_ALREADY_EXISTS) {
+    const [created] = await this.#cluster.createTopics([
+      {
+        name: STATE_TOPIC,
+        partitions: 1,
+        replicationFactor: Math.min(3, brokers.length),
+        configs: { 'cleanup.policy': 'compact', 'min.insync.replicas': brokers.length >= 3 ? '2' : '1' },
+      },
+    ])
+    const { code, message = '' }: Outcome = created ?? { code: KafkaCode.UNKNOWN_SERVER_ERROR }
+    if (code !== KafkaCode.NONE && code !== KafkaCode.TOPIC_ALREADY_EXISTS) {
       throw new KdrError(
-        isAuthorization(outcome.code) ? 'not-allowed' : 'not-ready',
-        `topic "${STATE_TOPIC}" cannot be created on "${this.#cluster.name}": ${codeName(outcome.code)} ${outcome.message ?? ''}`.trim(),
+        isAuthorization(code) ? 'not-allowed' : 'not-ready',
+        `topic "${STATE_TOPIC}" cannot be created on "${this.#cluster.name}": ${codeName(code)} ${message}`.trim(),
       )
     }
     const deadline = this.#clock.monotonic() + GIVE_UP_MS

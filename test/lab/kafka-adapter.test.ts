@@ -19,7 +19,13 @@ import {
 import { LAB_USERS, type Lab, startLab } from '../../src/lab/lab.ts'
 import { codeName, isLeaderChange, KafkaCode } from '../../src/model/kafka-codes.ts'
 import type { Clock } from '../../src/ports/clock.ts'
-import { type AppendLane, type Cluster, type LogPoint, NO_TOPIC_ID } from '../../src/ports/cluster.ts'
+import {
+  type AppendLane,
+  type Cluster,
+  type LogPoint,
+  type NewTopic,
+  NO_TOPIC_ID,
+} from '../../src/ports/cluster.ts'
 import { suite } from '../support/suite.ts'
 
 const clock: Clock = {
@@ -53,6 +59,15 @@ function dataBatch(
 }
 
 const newDir = () => mkdtemp(join(tmpdir(), 'kdr-adapter-'))
+
+/** One partition, one replica, unless asked otherwise. */
+async function createTopic(cluster: Cluster, topic: Partial<NewTopic> & Pick<NewTopic, 'name'>) {
+  const [created] = await cluster.createTopics([
+    { partitions: 1, replicationFactor: 1, configs: {}, ...topic },
+  ])
+  assert.ok(created)
+  return created
+}
 
 /** Waits until the leader of every partition answers. */
 async function served(cluster: Cluster, name: string, partitions: number): Promise<void> {
@@ -90,7 +105,7 @@ function conformance(version: string): void {
     /** Creates it and waits until its leader answers. */
     async function topic(name: string, partitions = 1, configs: Record<string, string> = {}) {
       const fullName = `${name}-${run}`
-      const created = await cluster.createTopic({ name: fullName, partitions, replicationFactor: 1, configs })
+      const created = await createTopic(cluster, { name: fullName, partitions, configs })
       assert.equal(created.code, 0, created.message)
       await served(cluster, fullName, partitions)
       return { topic: fullName, topicId: created.id }
@@ -124,8 +139,23 @@ function conformance(version: string): void {
           [1, broker, 0, [broker]],
         ],
       )
-      const again = await cluster.createTopic({ name, partitions: 1, replicationFactor: 1, configs: {} })
+      const again = await createTopic(cluster, { name })
       assert.deepEqual([again.code, again.id], [KafkaCode.TOPIC_ALREADY_EXISTS, NO_TOPIC_ID])
+
+      const some = [`${name}-b`, name, `${name}-a`]
+      const created = await cluster.createTopics(
+        some.map(each => ({ name: each, partitions: 1, replicationFactor: 1, configs: {} })),
+      )
+      assert.deepEqual(
+        created.map(({ code }) => code),
+        [KafkaCode.NONE, KafkaCode.TOPIC_ALREADY_EXISTS, KafkaCode.NONE],
+      )
+      await served(cluster, `${name}-a`, 1)
+      const { topics } = await cluster.describe()
+      assert.deepEqual(
+        created.map(({ id }) => id),
+        some.map(each => (each === name ? NO_TOPIC_ID : topics.get(each)?.id)),
+      )
 
       assert.deepEqual(await cluster.alterTopicConfigs(name, { 'max.message.bytes': '2000' }), { code: 0 })
       assert.deepEqual(await cluster.alterTopicConfigs(name, { 'retention.ms': null }), { code: 0 })
@@ -376,12 +406,7 @@ function conformance(version: string): void {
       assert.equal((await cluster.deleteTopic(old.topic)).code, 0)
       let id = NO_TOPIC_ID
       while (id === NO_TOPIC_ID) {
-        ;({ id } = await cluster.createTopic({
-          name: old.topic,
-          partitions: 1,
-          replicationFactor: 1,
-          configs: {},
-        }))
+        ;({ id } = await createTopic(cluster, { name: old.topic }))
         await wait(20)
       }
       await served(cluster, old.topic, 1)
@@ -464,7 +489,7 @@ describe('credentials and rights', () => {
     const kdr = await connect('kdr')
     assert.equal(await admin.mayWriteMarkers(), true)
     assert.equal(await kdr.mayWriteMarkers(), false)
-    const created = await kdr.createTopic({ name: 't', partitions: 1, replicationFactor: 1, configs: {} })
+    const created = await createTopic(kdr, { name: 't' })
     assert.equal(created.code, KafkaCode.TOPIC_AUTHORIZATION_FAILED)
     assert.equal((await kdr.groupOffsets('g')).code, KafkaCode.GROUP_AUTHORIZATION_FAILED)
     assert.equal((await kdr.initProducer('t')).code, KafkaCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
@@ -475,7 +500,7 @@ describe('credentials and rights', () => {
   test('appends go on while the broker asks for the password again', async () => {
     const admin = await connect('admin')
     const name = `reauth-${run}`
-    const { id } = await admin.createTopic({ name, partitions: 1, replicationFactor: 1, configs: {} })
+    const { id } = await createTopic(admin, { name })
     await served(admin, name, 1)
     const broker = (await admin.describe()).brokers[0]
     assert.ok(broker)
@@ -510,7 +535,7 @@ describe('leaders that move and brokers that hang', () => {
     lab = await startLab({ dir: await newDir(), clusters: [{ name: 'east', brokers: 2 }] })
     const { bootstrap } = lab.cluster('east')
     cluster = await connectCluster({ name: 'east', bootstrap, clientId: 'x', clock, requestTimeoutMs: 2_000 })
-    const created = await cluster.createTopic({ name, partitions: 4, replicationFactor: 2, configs: {} })
+    const created = await createTopic(cluster, { name, partitions: 4, replicationFactor: 2 })
     assert.equal(created.code, 0, created.message)
     await served(cluster, name, 4)
   })

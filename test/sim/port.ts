@@ -137,15 +137,17 @@ export function simPort(
         'broker configs',
         () => new Map([['producer.id.expiration.ms', String(options.producerExpirationMs)]]),
       ),
-    createTopic: topic =>
-      call('create', () => {
-        if (cluster.isBeyondQuota) return { code: KafkaCode.THROTTLING_QUOTA_EXCEEDED, id: port.NO_TOPIC_ID }
-        if (cluster.topics.has(topic.name))
-          return { code: KafkaCode.TOPIC_ALREADY_EXISTS, id: port.NO_TOPIC_ID }
-        const refused = creationCode(topic, options.brokers)
-        if (refused !== KafkaCode.NONE) return { code: refused, id: port.NO_TOPIC_ID }
-        return { code: 0, id: cluster.createTopic(topic.name, topic.partitions, topic.configs).id }
-      }),
+    createTopics: topics =>
+      call('create', () =>
+        topics.map(topic => {
+          const code = creationCode(topic, cluster)
+          const id =
+            code === KafkaCode.NONE
+              ? cluster.createTopic(topic.name, topic.partitions, topic.configs).id
+              : port.NO_TOPIC_ID
+          return { code, id }
+        }),
+      ),
     addPartitions: (name, totalCount) =>
       call('add partitions', () => {
         const topic = cluster.topics.get(name)
@@ -308,9 +310,13 @@ export function simPort(
   }
 }
 
-function creationCode(topic: port.NewTopic, brokers: number): number {
+function creationCode(topic: port.NewTopic, cluster: SimCluster): number {
+  if (cluster.isBeyondQuota) return KafkaCode.THROTTLING_QUOTA_EXCEEDED
+  if (cluster.topics.has(topic.name)) return KafkaCode.TOPIC_ALREADY_EXISTS
   const code = configCode(topic.configs)
   if (code !== KafkaCode.NONE) return code
   if (topic.partitions < 1) return KafkaCode.INVALID_PARTITIONS
-  return topic.replicationFactor > brokers ? KafkaCode.INVALID_REPLICATION_FACTOR : KafkaCode.NONE
+  return topic.replicationFactor > cluster.options.brokers
+    ? KafkaCode.INVALID_REPLICATION_FACTOR
+    : KafkaCode.NONE
 }

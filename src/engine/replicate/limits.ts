@@ -53,6 +53,12 @@ export const BEAT_EVERY_MS = 1_000
 export const LEASE_MS = 3_500
 export const REPORT_EVERY_MS = 2_000
 
+/**
+ * Records of the metadata log that one request for new topics may make: one of each topic, partition and config. A
+ * controller takes 10,000 at most, all or none (QuorumController.MAX_RECORDS_PER_USER_OP), and does nothing else meanwhile.
+ */
+export const CREATE_RECORDS = 1_000
+
 /** How often topics and partitions are looked up, log starts followed, configs compared. */
 export const DISCOVER_EVERY_MS = 2_000
 export const TRIM_EVERY_MS = 3_000

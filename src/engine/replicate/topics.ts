@@ -7,6 +7,7 @@ import type { Fault } from '../../model/link.ts'
 import { compilePatterns } from '../../model/patterns.ts'
 import type { TopicView } from '../../ports/cluster.ts'
 import type { LinkContext } from './context.ts'
+import { createMirrors, recordMirror } from './create-mirrors.ts'
 import { isForgotten, planTopics, type TopicAction } from './plan-topics.ts'
 import { observeMirrors, SourceDeletes } from './source-deletes.ts'
 import type { TopicConfigSync } from './topic-configs.ts'
@@ -75,9 +76,12 @@ export class Topics {
     if (!slots.hasControl) return actions.map(action => this.#follow(action, records))
     for (const topic of forgotten.keys())
       if (!isForgotten({ forgotten, target }, topic)) await store.put(forgottenKey(link, topic), undefined)
-    const verdicts: TopicVerdict[] = []
-    for (let at = 0; at < actions.length; at += AT_ONCE) {
-      const now = actions.slice(at, at + AT_ONCE)
+    const verdicts = await this.#createAll(
+      actions.flatMap(action => (action.kind === 'create' ? [action.source] : [])),
+    )
+    const others = actions.filter(action => action.kind !== 'create')
+    for (let at = 0; at < others.length; at += AT_ONCE) {
+      const now = others.slice(at, at + AT_ONCE)
       verdicts.push(...(await Promise.all(now.map(async action => await this.#carryOut(action, records)))))
     }
     const changes = actions.filter(action => !CHANGES_NOTHING.has(action.kind))
@@ -145,8 +149,6 @@ export class Topics {
 
   async #change(action: TopicAction, records: ReadonlyMap<string, TopicRecord>): Promise<TopicVerdict> {
     switch (action.kind) {
-      case 'create':
-        return await this.#create(action.source)
       case 'take-over':
         return await this.#takeOver(action.source, action.target, records.get(action.source.name))
       case 'add-partitions':
@@ -156,34 +158,24 @@ export class Topics {
     }
   }
 
+  async #createAll(topics: readonly TopicView[]): Promise<TopicVerdict[]> {
+    const verdicts = await createMirrors(
+      this.#context,
+      topics.map(source => ({
+        source,
+        replicationFactor: this.#configs.replicationFactor(source),
+        configs: this.#configs.desired(source),
+      })),
+    )
+    await Promise.all(verdicts.map(async verdict => await this.#tellOthers(verdict)))
+    return verdicts
+  }
+
   async #tellOthers({ topic, fault }: TopicVerdict): Promise<void> {
     const { store, link } = this.#context
     const before = readStopped(store, link, topic)
     if (before?.sentence === fault?.sentence) return
     await store.put(stoppedKey(link, topic), fault && toRecord('stopped', { fault }))
-  }
-
-  async #create(source: TopicView): Promise<TopicVerdict> {
-    const { target, log, link } = this.#context
-    const configs = this.#configs.desired(source)
-    const replicationFactor = this.#configs.replicationFactor(source)
-    await this.#context.assertControl()
-    await this.#record(source, undefined, configs)
-    const outcome = await target.createTopic({
-      name: source.name,
-      partitions: source.partitions.length,
-      replicationFactor,
-      configs,
-    })
-    if (outcome.code === KafkaCode.TOPIC_ALREADY_EXISTS) return waiting(source, 'is being created')
-    if (outcome.code !== KafkaCode.NONE) return refused(source, 'cannot be created', outcome)
-    const record = await this.#record(source, outcome.id, configs)
-    log.event('info', `created mirror topic "${source.name}"`, {
-      link,
-      partitions: source.partitions.length,
-      replicationFactor,
-    })
-    return mirrored(source.name, source.partitions.length, record)
   }
 
   /** A topic that stands at the target and that kdr did not make: taken over when it never held anything. */
@@ -197,7 +189,7 @@ export class Topics {
     if (before !== undefined && this.#isOwn(target)) {
       // The mirror of the topic that was recorded: where the source has another one by now, the next look says so.
       const mirroredTopic = { name: source.name, id: before.sourceTopicId }
-      const record = await this.#record(mirroredTopic, target.id, {})
+      const record = await recordMirror(this.#context, mirroredTopic, target.id, {})
       return mirrored(source.name, target.partitions.length, record)
     }
     const partitions = target.partitions.map(({ partition }) => ({ topic: target.name, partition }))
@@ -211,7 +203,7 @@ export class Topics {
     await this.#context.assertControl()
     const outcome = await this.#context.target.alterTopicConfigs(source.name, desired)
     if (outcome.code !== KafkaCode.NONE) return refused(source, 'cannot be given its configs', outcome)
-    const record = await this.#record(source, target.id, desired)
+    const record = await recordMirror(this.#context, source, target.id, desired)
     this.#context.log.event('info', `took over the empty topic "${source.name}"`, {
       link: this.#context.link,
     })
@@ -257,22 +249,6 @@ export class Topics {
       before: target.partitions.length,
     })
     return mirrored(source.name, source.partitions.length, record)
-  }
-
-  async #record(
-    source: Pick<TopicView, 'name' | 'id'>,
-    targetTopicId: string | undefined,
-    applied: Record<string, string>,
-  ): Promise<TopicRecord> {
-    const record: TopicRecord = {
-      phase: targetTopicId === undefined ? 'creating' : 'mirroring',
-      sourceTopicId: source.id,
-      targetTopicId,
-      applied,
-      adoptedUpTo: [],
-    }
-    await this.#context.store.put(topicKey(this.#context.link, source.name), toRecord('topic', record))
-    return record
   }
 }
 

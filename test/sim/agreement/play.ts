@@ -191,12 +191,10 @@ function viewOf(side: Side, view: ClusterView): unknown {
 
 async function create(side: Side, operation: Operation & { do: 'create' }): Promise<unknown> {
   const { topic, partitions, replicationFactor } = operation
-  const { id, ...answer } = await side.port.createTopic({
-    name: side.nameOf(topic),
-    partitions,
-    replicationFactor,
-    configs: operation.configs,
-  })
+  const [created] = await side.port.createTopics([
+    { name: side.nameOf(topic), partitions, replicationFactor, configs: operation.configs },
+  ])
+  const { id, ...answer } = created!
   const made = [...side.known.ids.keys()].filter(each => each.startsWith(`${topic}#`)).length
   if (answer.code === 0) side.known.ids.set(`${topic}#${made + 1}`, id)
   return { ...code(answer), hasId: id !== NO_TOPIC_ID }

@@ -1,0 +1,88 @@
+// Creates mirror topics, many in a request: a link that begins with a thousand topics would otherwise spend a minute on
+// asking for one after the other. Each is recorded before it is asked for, so that a crash in between is no riddle.
+import { KafkaCode } from '../../model/kafka-codes.ts'
+import { toRecord, topicKey, type TopicRecord } from '../../model/state-records.ts'
+import type { NewTopic, TopicView } from '../../ports/cluster.ts'
+import type { LinkContext } from './context.ts'
+import { CREATE_RECORDS } from './limits.ts'
+import { mirrored, refused, type TopicVerdict, waiting } from './topic-verdicts.ts'
+
+export type WantedMirror = Pick<NewTopic, 'replicationFactor' | 'configs'> & { readonly source: TopicView }
+
+/** Throws KdrError('unreachable' | 'other-controller'); what was created by then is taken over at the next look. */
+export async function createMirrors(
+  context: LinkContext,
+  wanted: readonly WantedMirror[],
+): Promise<TopicVerdict[]> {
+  const verdicts: TopicVerdict[] = []
+  for (const some of inRequests(wanted)) verdicts.push(...(await createSome(context, some)))
+  return verdicts
+}
+
+/** What is known of a mirror; without an id, that it is about to be created. */
+export async function recordMirror(
+  { store, link }: LinkContext,
+  source: Pick<TopicView, 'name' | 'id'>,
+  targetTopicId: string | undefined,
+  applied: Readonly<Record<string, string>>,
+): Promise<TopicRecord> {
+  const record: TopicRecord = {
+    phase: targetTopicId === undefined ? 'creating' : 'mirroring',
+    sourceTopicId: source.id,
+    targetTopicId,
+    applied,
+    adoptedUpTo: [],
+  }
+  await store.put(topicKey(link, source.name), toRecord('topic', record))
+  return record
+}
+
+/** Pure. Parts that a controller writes down at once. */
+export function* inRequests(wanted: readonly WantedMirror[]): Generator<readonly WantedMirror[]> {
+  let some: WantedMirror[] = []
+  let records = 0
+  for (const each of wanted) {
+    const own = 1 + each.source.partitions.length + Object.keys(each.configs).length
+    if (some.length > 0 && records + own > CREATE_RECORDS) {
+      yield some
+      some = []
+      records = 0
+    }
+    some.push(each)
+    records += own
+  }
+  if (some.length > 0) yield some
+}
+
+async function createSome(context: LinkContext, some: readonly WantedMirror[]): Promise<TopicVerdict[]> {
+  await context.assertControl()
+  await Promise.all(
+    some.map(async ({ source, configs }) => await recordMirror(context, source, undefined, configs)),
+  )
+  const outcomes = await context.target.createTopics(
+    some.map(({ source, replicationFactor, configs }) => ({
+      name: source.name,
+      partitions: source.partitions.length,
+      replicationFactor,
+      configs,
+    })),
+  )
+  return await Promise.all(some.map(async (each, index) => await conclude(context, each, outcomes[index]!)))
+}
+
+async function conclude(
+  context: LinkContext,
+  { source, replicationFactor, configs }: WantedMirror,
+  outcome: { readonly code: number; readonly message?: string; readonly id: string },
+): Promise<TopicVerdict> {
+  if (outcome.code === KafkaCode.TOPIC_ALREADY_EXISTS) return waiting(source, 'is being created')
+  if (outcome.code !== KafkaCode.NONE) return refused(source, 'cannot be created', outcome)
+  const record = await recordMirror(context, source, outcome.id, configs)
+  const partitions = source.partitions.length
+  context.log.event('info', `created mirror topic "${source.name}"`, {
+    link: context.link,
+    partitions,
+    replicationFactor,
+  })
+  return mirrored(source.name, partitions, record)
+}
