@@ -4,18 +4,27 @@ import { KafkaCode } from '../../model/kafka-codes.ts'
 import { toRecord, topicKey, type TopicRecord } from '../../model/state-records.ts'
 import type { NewTopic, TopicView } from '../../ports/cluster.ts'
 import type { LinkContext } from './context.ts'
-import { CREATE_RECORDS } from './limits.ts'
+import { CREATE_RECORDS, SERVED_LOOK_MS, SERVED_WITHIN_MS } from './limits.ts'
 import { mirrored, refused, type TopicVerdict, waiting } from './topic-verdicts.ts'
 
 export type WantedMirror = Pick<NewTopic, 'replicationFactor' | 'configs'> & { readonly source: TopicView }
 
-/** Throws KdrError('unreachable' | 'other-controller'); what was created by then is taken over at the next look. */
+/**
+ * Until the target serves them: brokers that are busy making logs are not asked for those that they have not got to. Throws
+ * KdrError('unreachable' | 'other-controller'); what was created by then is taken over at the next look.
+ */
 export async function createMirrors(
   context: LinkContext,
   wanted: readonly WantedMirror[],
 ): Promise<TopicVerdict[]> {
   const verdicts: TopicVerdict[] = []
-  for (const some of inRequests(wanted)) verdicts.push(...(await createSome(context, some)))
+  let isServed = true
+  for (const some of inRequests(wanted)) {
+    const made = await createSome(context, some)
+    verdicts.push(...made)
+    // One that does not come up is not waited for with each request.
+    isServed &&= await served(context, made)
+  }
   return verdicts
 }
 
@@ -85,4 +94,25 @@ async function conclude(
     replicationFactor,
   })
   return mirrored(source.name, partitions, record)
+}
+
+/** Waits for the leaders of all partitions to answer; false: it took too long. */
+async function served(
+  { target, targetWatch, clock, signal }: LinkContext,
+  verdicts: readonly TopicVerdict[],
+): Promise<boolean> {
+  let missing = verdicts
+    .filter(({ record }) => record !== undefined)
+    .flatMap(({ topic, partitions }) =>
+      Array.from({ length: partitions }, (_, partition) => ({ topic, partition })),
+    )
+  const deadline = clock.monotonic() + SERVED_WITHIN_MS
+  for (let waitMs: number = SERVED_LOOK_MS.first; missing.length > 0; waitMs *= 2) {
+    await clock.sleep(Math.min(waitMs, SERVED_LOOK_MS.last), signal)
+    if (signal.aborted || clock.monotonic() > deadline) return false
+    await targetWatch.refresh()
+    const answers = await target.offsets(missing, 'logStart')
+    missing = missing.filter((_, index) => answers[index]?.code !== KafkaCode.NONE)
+  }
+  return true
 }

@@ -58,6 +58,9 @@ export const REPORT_EVERY_MS = 2_000
  * controller takes 10,000 at most, all or none (QuorumController.MAX_RECORDS_PER_USER_OP), and does nothing else meanwhile.
  */
 export const CREATE_RECORDS = 1_000
+/** A broker makes some hundred logs a second; one that is gone makes none. */
+export const SERVED_WITHIN_MS = 5_000
+export const SERVED_LOOK_MS = { first: 25, last: 200 } as const
 
 /** How often topics and partitions are looked up, log starts followed, configs compared. */
 export const DISCOVER_EVERY_MS = 2_000
