@@ -22,7 +22,8 @@ export async function readTopicsById(
   }
 }
 
-export async function readMetadata(connection: BrokerConnection): Promise<Described> {
+/** What has not changed since `before` stays the same object: thousands of new ones with each look are work to collect. */
+export async function readMetadata(connection: BrokerConnection, before?: ClusterView): Promise<Described> {
   connection.versions.need('Metadata')
   const answer = await connection.call(metadataV12.api, null, false, false)
   const topics = new Map<string, TopicView>()
@@ -30,16 +31,8 @@ export async function readMetadata(connection: BrokerConnection): Promise<Descri
     const isReady = topic.errorCode === KafkaCode.NONE || topic.errorCode === KafkaCode.LEADER_NOT_AVAILABLE
     const { name } = topic
     if (typeof name !== 'string' || !isReady) continue
-    const partitions = topic.partitions
-      .map(p => ({
-        partition: p.partitionIndex,
-        leader: p.leaderId,
-        leaderEpoch: p.leaderEpoch,
-        replicas: p.replicaNodes,
-        isr: p.isrNodes,
-      }))
-      .sort((a, b) => a.partition - b.partition)
-    topics.set(name, { name, id: topic.topicId, isInternal: topic.isInternal, partitions })
+    const known = before?.topics.get(name)
+    topics.set(name, known !== undefined && isSame(known, topic) ? known : viewOf(name, topic))
   }
   const brokers = answer.brokers.map(b => ({
     id: b.nodeId,
@@ -49,3 +42,39 @@ export async function readMetadata(connection: BrokerConnection): Promise<Descri
   }))
   return { view: { clusterId: answer.clusterId ?? '', brokers, topics }, controller: answer.controllerId }
 }
+
+type RawTopic = Awaited<ReturnType<typeof metadataV12.api.async>>['topics'][number]
+
+function viewOf(name: string, topic: RawTopic): TopicView {
+  const partitions = topic.partitions
+    .map(p => ({
+      partition: p.partitionIndex,
+      leader: p.leaderId,
+      leaderEpoch: p.leaderEpoch,
+      replicas: p.replicaNodes,
+      isr: p.isrNodes,
+    }))
+    .sort((a, b) => a.partition - b.partition)
+  return { name, id: topic.topicId, isInternal: topic.isInternal, partitions }
+}
+
+function isSame(known: TopicView, topic: RawTopic): boolean {
+  return (
+    known.id === topic.topicId &&
+    known.isInternal === topic.isInternal &&
+    known.partitions.length === topic.partitions.length &&
+    topic.partitions.every(p => {
+      const at = known.partitions[p.partitionIndex]
+      return (
+        at?.partition === p.partitionIndex &&
+        at.leader === p.leaderId &&
+        at.leaderEpoch === p.leaderEpoch &&
+        isEqual(at.replicas, p.replicaNodes) &&
+        isEqual(at.isr, p.isrNodes)
+      )
+    })
+  )
+}
+
+const isEqual = (a: readonly number[], b: readonly number[]): boolean =>
+  a.length === b.length && a.every((each, index) => each === b[index])

@@ -87,7 +87,11 @@ class TopicStore implements StateStore {
   }
 
   entries(prefix: string): readonly (readonly [string, StateRecord])[] {
-    return [...this.#records].filter(([key]) => key.startsWith(prefix))
+    const found: [string, StateRecord][] = []
+    // By keys: it is asked for often, and a map of thousands makes a pair of each only to throw it away.
+    for (const key of this.#records.keys())
+      if (key.startsWith(prefix)) found.push([key, this.#records.get(key)!])
+    return found
   }
 
   async put(key: string, record: StateRecord | undefined): Promise<void> {

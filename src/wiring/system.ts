@@ -1,15 +1,35 @@
 // The real clock and real chance, behind their ports.
 import { randomBytes, randomUUID } from 'node:crypto'
 import { hostname, userInfo } from 'node:os'
-import { setTimeout as wait } from 'node:timers/promises'
 import type { Clock, Entropy } from '../ports/clock.ts'
+
+/** Whoever sleeps until a signal. One listener for all: adding one takes a look at each of thousands that are there. */
+const sleepers = new WeakMap<AbortSignal, Set<() => void>>()
+
+function sleepersOf(signal: AbortSignal): Set<() => void> {
+  const known = sleepers.get(signal)
+  if (known !== undefined) return known
+  const waking = new Set<() => void>()
+  sleepers.set(signal, waking)
+  signal.addEventListener('abort', () => waking.forEach(wake => wake()), { once: true })
+  return waking
+}
 
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   sleep: async (ms, signal) => {
-    // It rejects on abort only, and a sleep that is cut short is a sleep that has ended.
-    await wait(ms, undefined, signal === undefined ? {} : { signal }).catch(() => {})
+    if (signal?.aborted === true) return
+    await new Promise<void>(resolve => {
+      const waking = signal === undefined ? undefined : sleepersOf(signal)
+      const wake = (): void => {
+        clearTimeout(timer)
+        waking?.delete(wake)
+        resolve()
+      }
+      const timer = setTimeout(wake, ms)
+      waking?.add(wake)
+    })
   },
 }
 

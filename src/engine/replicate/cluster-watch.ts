@@ -61,6 +61,7 @@ export class ClusterWatch {
     const view = await this.cluster.describe()
     for (const topic of view.topics.values()) {
       const before = this.#view?.topics.get(topic.name)
+      if (before === topic) continue
       for (const { partition, leaderEpoch } of topic.partitions) {
         const known = before?.partitions[partition]
         if (known === undefined || known.leaderEpoch === leaderEpoch) continue

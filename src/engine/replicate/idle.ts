@@ -6,21 +6,22 @@ import type { LinkContext } from './context.ts'
 import type { PartitionCopy } from './partition.ts'
 
 /** One look at all copies that are idle: a request per broker. Throws KdrError('unreachable'). */
-export async function checkIdle({ reads }: LinkContext, copies: readonly PartitionCopy[]): Promise<void> {
+export async function checkIdle({ target }: LinkContext, copies: readonly PartitionCopy[]): Promise<void> {
   const idle = copies.filter(isIdle)
-  await Promise.all(
-    idle.map(async copy => {
-      const { appended, incarnation } = copy
-      const { code, offset } = await reads.targetLogEnd(copy)
-      if (code !== KafkaCode.NONE || offset === appended) return
-      // Something was sent meanwhile: its own answer tells.
-      if (!isIdle(copy) || copy.incarnation !== incarnation || copy.appended !== appended) return
-      copy.break({
-        why: 'anchor',
-        cause: `the target's log ends at ${offset}, the cursor stands at ${appended}`,
-      })
-    }),
-  )
+  if (idle.length === 0) return
+  const before = idle.map(({ appended, incarnation }) => ({ appended, incarnation }))
+  const ends = await target.offsets(idle, 'logEnd')
+  idle.forEach((copy, index) => {
+    const { appended, incarnation } = before[index]!
+    const { code, offset } = ends[index]!
+    if (code !== KafkaCode.NONE || offset === appended) return
+    // Something was sent meanwhile: its own answer tells.
+    if (!isIdle(copy) || copy.incarnation !== incarnation || copy.appended !== appended) return
+    copy.break({
+      why: 'anchor',
+      cause: `the target's log ends at ${offset}, the cursor stands at ${appended}`,
+    })
+  })
 }
 
 const isIdle = (copy: PartitionCopy): boolean => copy.isOpen && copy.isIdle
