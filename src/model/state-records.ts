@@ -206,6 +206,9 @@ const read = <T>(store: StateReader, key: string): T | undefined => store.get(ke
 export const readLink = (store: StateReader, link: string): LinkRecord | undefined =>
   read(store, linkKey(link))
 
+export const readTopic = (store: StateReader, link: string, topic: string): TopicRecord | undefined =>
+  read(store, topicKey(link, topic))
+
 export function readTopics(store: StateReader, link: string): Map<string, TopicRecord> {
   const prefix = topicKey(link, '')
   return new Map(

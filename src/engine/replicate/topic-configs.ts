@@ -5,7 +5,14 @@ import { KdrError } from '../../model/errors.ts'
 import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
 import type { Deletion } from '../../model/link.ts'
 import { overridesFor } from '../../model/link-settings.ts'
-import { readSeeding, readTopics, seedingKey, toRecord, topicKey } from '../../model/state-records.ts'
+import {
+  readSeeding,
+  readTopic,
+  readTopics,
+  seedingKey,
+  toRecord,
+  topicKey,
+} from '../../model/state-records.ts'
 import type { ConfigEntry, TopicConfigs, TopicView } from '../../ports/cluster.ts'
 import type { LinkContext } from './context.ts'
 import { configChanges, configDrift, isCopied, mirrorConfigs } from './mirror-configs.ts'
@@ -126,7 +133,7 @@ export class TopicConfigSync {
     for (;;) {
       if (slots.hasControl) await this.#apply(topic, true)
       else await store.refresh()
-      if (readTopics(store, link).get(topic)?.applied['cleanup.policy'] === policy) return
+      if (readTopic(store, link, topic)?.applied['cleanup.policy'] === policy) return
       if (clock.monotonic() > until)
         throw new KdrError(
           'unreachable',
@@ -158,7 +165,7 @@ export class TopicConfigSync {
 
   async #apply(topic: string, isSeeding: boolean): Promise<void> {
     const { store, link, target, log, sourceWatch } = this.#context
-    const record = readTopics(store, link).get(topic)
+    const record = readTopic(store, link, topic)
     const source = sourceWatch.topic(topic)
     if (record === undefined || source === undefined || !this.#source.has(topic)) return
     const desired = this.desired(source, isSeeding)

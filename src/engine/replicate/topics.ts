@@ -17,6 +17,7 @@ import {
   readForgotten,
   readLeaving,
   readPartition,
+  readSeeding,
   readStopped,
   readTopics,
   stoppedKey,
@@ -159,12 +160,13 @@ export class Topics {
   }
 
   async #createAll(topics: readonly TopicView[]): Promise<TopicVerdict[]> {
+    const seeding = readSeeding(this.#context.store, this.#context.link)
     const verdicts = await createMirrors(
       this.#context,
       topics.map(source => ({
         source,
         replicationFactor: this.#configs.replicationFactor(source),
-        configs: this.#configs.desired(source),
+        configs: this.#configs.desired(source, seeding.has(source.name)),
       })),
     )
     await Promise.all(verdicts.map(async verdict => await this.#tellOthers(verdict)))
