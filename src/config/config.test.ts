@@ -33,6 +33,7 @@ describe('config', () => {
       topics: ['*'],
       groups: ['*'],
       overrides: [],
+      priorities: [],
       onSourceDelete: 'keep',
       largeGap: 'stop',
       onOverfilled: 'stop',

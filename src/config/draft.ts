@@ -33,6 +33,8 @@ export function draftConfig(clusters: readonly SeenCluster[], schemaFile: string
     '    groups: ["*"]',
     '    # overrides:                        # what differs at the target; later entries win',
     '    #   - { topics: "*", replicationFactor: 3, configs: { min.insync.replicas: 2 } }',
+    '    # priorities:                       # what is caught up with first; high | normal | low',
+    '    #   - { topics: "pay-*", priority: high }',
     '    # onSourceDelete: keep              # keep | { deleteAfter: 7d }',
     '    # largeGap: stop                    # stop | markers | tombstones',
     '    # onOverfilled: stop                # stop | recopy',

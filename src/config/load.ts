@@ -91,6 +91,7 @@ function assemble(parsed: ParsedConfig, document: ConfigDocument, path: string):
         topics: link.topics,
         groups: link.groups,
         overrides: link.overrides,
+        priorities: link.priorities,
         onSourceDelete:
           link.onSourceDelete === 'keep' ? 'keep' : { deleteAfterMs: link.onSourceDelete.deleteAfter },
         largeGap: link.largeGap,

@@ -3,6 +3,7 @@
 // on the worst day. Keys of later releases are checked in shape and then only noted.
 
 import { z } from 'zod'
+import { PRIORITIES } from '../model/link-settings.ts'
 import { VERSION } from '../model/versioned.ts'
 import { address, addresses, duration, later, name, patterns, pem, secret, size, text } from './values.ts'
 
@@ -105,6 +106,11 @@ export function configSchema(directory: string) {
       .prefault({}),
   })
 
+  const priority = z.strictObject({
+    topics: patterns('any', 'Which of the mirrored topics.'),
+    priority: choice(PRIORITIES, 'Among those that are far behind, `high` is copied first and `low` last.'),
+  })
+
   const sync = z
     .strictObject({
       configs: duration('Topic configs.').prefault('30s'),
@@ -164,6 +170,13 @@ export function configSchema(directory: string) {
     overrides: z
       .array(override)
       .meta({ description: 'What differs at the target; later entries win.' })
+      .prefault([]),
+    priorities: z
+      .array(priority)
+      .meta({
+        description:
+          'Which topics are caught up with first; later entries win. A topic that keeps up with its source never waits for one that is behind, whatever their priorities.',
+      })
       .prefault([]),
     onSourceDelete: z
       .union([z.literal('keep'), z.strictObject({ deleteAfter: duration('How long to wait.') })], {

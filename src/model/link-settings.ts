@@ -16,6 +16,15 @@ export type TopicOverride = {
   readonly configs: Readonly<Record<string, string>>
 }
 
+export const PRIORITIES = ['high', 'normal', 'low'] as const
+export type Priority = (typeof PRIORITIES)[number]
+
+export type TopicPriority = {
+  /** Patterns among the topics that the link mirrors. */
+  readonly topics: readonly string[]
+  readonly priority: Priority
+}
+
 /** How often each kind of thing is carried over, in ms. */
 export type SyncIntervals = {
   readonly configsMs: number
@@ -35,6 +44,7 @@ export type LinkSettings = {
   /** Patterns; compile with compilePatterns(groups, 'groups'). */
   readonly groups: readonly string[]
   readonly overrides: readonly TopicOverride[]
+  readonly priorities: readonly TopicPriority[]
   readonly onSourceDelete: SourceDeletePolicy
   readonly largeGap: LargeGapPolicy
   readonly onOverfilled: OverfilledPolicy
@@ -59,6 +69,12 @@ export function overridesFor(topic: string, overrides: readonly TopicOverride[])
     Object.assign(configs, override.configs)
   }
   return { replicationFactor, configs }
+}
+
+/** Of several that match, the last one counts. */
+export function priorityOf(topic: string, priorities: readonly TopicPriority[]): Priority {
+  const found = priorities.findLast(({ topics }) => compilePatterns(topics, 'any').matches(topic))
+  return found?.priority ?? 'normal'
 }
 
 const HELD_AT_A_MIRROR = 'kdr holds it on a mirror until the mirror is promoted'

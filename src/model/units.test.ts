@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { overridesFor, whyNotOverridable } from './link-settings.ts'
+import { overridesFor, priorityOf, whyNotOverridable } from './link-settings.ts'
 import { parseDuration, parseSize, spellDuration } from './units.ts'
 import { assertVersion } from './versioned.ts'
 
@@ -26,6 +26,17 @@ describe('units', () => {
   test('a spelt duration is read back as it was', () => {
     fc.assert(fc.property(fc.nat(), ms => assert.equal(parseDuration(spellDuration(ms)), ms)))
   })
+})
+
+test('of several priorities for a topic the last one counts', () => {
+  const priorities = [
+    { topics: ['pay-*', '!pay-test'], priority: 'high' },
+    { topics: ['*-archive'], priority: 'low' },
+  ] as const
+
+  assert.equal(priorityOf('pay-in', priorities), 'high')
+  assert.equal(priorityOf('pay-test', priorities), 'normal')
+  assert.equal(priorityOf('pay-archive', priorities), 'low')
 })
 
 describe('overrides', () => {

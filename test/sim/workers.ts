@@ -18,6 +18,9 @@ import { simPort } from './port.ts'
 import type { Random } from './random.ts'
 import { TOPIC, type World } from './world.ts'
 
+/** Some batches: partitions fall behind, and change their connections, in the middle of everything. */
+const PACE = { behindBytes: 1_000, currentBytes: 500 }
+
 export const SETTINGS: LinkSettings = {
   name: 'sim',
   source: 'source',
@@ -26,6 +29,7 @@ export const SETTINGS: LinkSettings = {
   topics: [TOPIC],
   groups: [],
   overrides: [],
+  priorities: [],
   onSourceDelete: 'keep',
   largeGap: 'markers',
   onOverfilled: 'stop',
@@ -236,6 +240,7 @@ export class Workers {
       log,
       firstDifference: () => Promise.resolve('something'),
       slots: SLOTS,
+      pace: PACE,
     })
     const groups = new GroupSync({
       source,

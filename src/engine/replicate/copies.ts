@@ -3,6 +3,7 @@
 import { KafkaCode } from '../../model/kafka-codes.ts'
 import type { AcceptedLoss } from '../../model/ledger.ts'
 import type { Fault, PartitionReport } from '../../model/link.ts'
+import { priorityOf } from '../../model/link-settings.ts'
 import { pausedSentence, pauseOf, readPauses, type Scope, type ScopedPause } from '../../model/pauses.ts'
 import {
   type PartitionRecord,
@@ -26,6 +27,9 @@ import { PartitionCopy } from './partition.ts'
 import { Seeder } from './seed.ts'
 import type { TopicConfigSync } from './topic-configs.ts'
 import type { TopicVerdict } from './topic-verdicts.ts'
+
+/** Of partitions that are behind: the lowest goes first. */
+const URGENCY = { high: 0, normal: 1, low: 2 } as const
 
 type Driven = {
   readonly copy: PartitionCopy
@@ -249,6 +253,8 @@ export class Copies {
     if (known !== undefined) return known
     const copy = new PartitionCopy({ link, topic, partition, identity }, this.#hooks())
     copy.counter.continue(this.#lastReport(copy))
+    copy.pace.limits = this.#context.pace
+    copy.pace.urgency = URGENCY[priorityOf(topic, this.#context.settings.priorities)]
     const driven: Driven = {
       copy,
       stop: new AbortController(),

@@ -14,6 +14,7 @@ import { lossOf } from './faults.ts'
 import { type Fetched, isNews, QuietSession } from './quiet-session.ts'
 import { Wake } from './wake.ts'
 import { Throttle } from './throttle.ts'
+import { Turns } from './turns.ts'
 
 const SMALL_BYTES = 64 * 1024
 
@@ -59,9 +60,10 @@ export class Fetchers {
   }
 
   onBuffered(bytes: number): void {
-    const wasFull = this.#budget.bufferedBytes >= LINK_BUFFER_BYTES
+    const before = this.#budget.bufferedBytes
     this.#budget.bufferedBytes += bytes
-    if (wasFull && this.#budget.bufferedBytes < LINK_BUFFER_BYTES)
+    const hasRoom = (limit: number): boolean => before >= limit && this.#budget.bufferedBytes < limit
+    if (Object.values(LINK_BUFFER_BYTES).some(hasRoom))
       for (const fetcher of this.#brokers.values()) fetcher.wake()
   }
 
@@ -87,6 +89,8 @@ type Shared = {
   readonly onFree: (copy: PartitionCopy) => void
 }
 
+type Round = { readonly copies: PartitionCopy[]; readonly isBehind: boolean }
+
 class BrokerFetcher {
   readonly broker: number
   readonly #context: LinkContext
@@ -95,12 +99,14 @@ class BrokerFetcher {
   readonly #onMoved: () => void
   readonly #onFree: (copy: PartitionCopy) => void
   readonly #copies = new Set<PartitionCopy>()
-  /** Want data from a busy connection, those served longest ago first. */
-  readonly #hungry = new Set<PartitionCopy>()
+  /** Want data from a busy connection. */
+  readonly #hungry = new Turns()
   readonly #quiet: QuietSession
   readonly #loops: Promise<void>[]
   readonly #lanes: (FetchLane | undefined)[] = []
   readonly #wakes: Wake[]
+  /** Under way, for partitions that are behind. */
+  #behindRounds = 0
   #isClosed = false
 
   constructor(context: LinkContext, broker: number, shared: Shared) {
@@ -112,11 +118,11 @@ class BrokerFetcher {
     this.#onFree = shared.onFree
     this.#quiet = new QuietSession(context, broker, {
       request: copy => this.#request(copy),
-      mayFetch: () => this.#budget.bufferedBytes < LINK_BUFFER_BYTES,
-      throttled: async () => await this.#throttle.wait(context.signal),
+      mayFetch: () => this.#budget.bufferedBytes < LINK_BUFFER_BYTES.current,
+      throttled: async () => await this.#throttle.wait(false, context.signal),
       onTaken: copy => this.#hungry.delete(copy),
       onReleased: copy => this.offer(copy),
-      digest: async fetched => await this.#digest(fetched),
+      digest: async fetched => await this.#digest(fetched, false),
       recover: async (error, backoffMs) => await this.#recover(error, backoffMs),
     })
     this.#wakes = BUSY_WAITS_MS.map(() => new Wake())
@@ -158,14 +164,17 @@ class BrokerFetcher {
   async #run(index: number, maxWaitMs: number): Promise<void> {
     let backoffMs: number = BACKOFF_MS.first
     while (!this.#isClosed) {
-      const wanting = this.#takeWanting()
-      if (wanting.length === 0) {
+      const round = this.#nextRound()
+      if (round === undefined) {
         await this.#wakes[index]!.wait()
         continue
       }
+      const { copies, isBehind } = round
+      for (const copy of copies) copy.isFetching = true
+      if (isBehind) this.#behindRounds++
       try {
         this.#lanes[index] ??= await this.#context.source.openFetchLane(this.broker)
-        await this.#fetch(this.#lanes[index], wanting, maxWaitMs)
+        await this.#fetch(this.#lanes[index], round, maxWaitMs)
         backoffMs = BACKOFF_MS.first
       } catch (error) {
         const lane = this.#lanes[index]
@@ -174,7 +183,8 @@ class BrokerFetcher {
         if (!this.#isClosed) await this.#recover(error, backoffMs)
         backoffMs = Math.min(backoffMs * 2, BACKOFF_MS.last)
       } finally {
-        for (const copy of wanting) {
+        if (isBehind) this.#behindRounds--
+        for (const copy of copies) {
           copy.isFetching = false
           // Its leader may have moved meanwhile: another broker's connections wait for it then.
           this.#onFree(copy)
@@ -183,26 +193,32 @@ class BrokerFetcher {
     }
   }
 
-  #takeWanting(): PartitionCopy[] {
-    if (this.#budget.bufferedBytes >= LINK_BUFFER_BYTES) return []
-    const wanting = [...this.#hungry].filter(copy => copy.wantsData)
-    this.#hungry.clear()
-    for (const copy of wanting) copy.isFetching = true
-    return wanting
+  /**
+   * One connection is always left to those that keep up. Where `maxBytesPerSecond` is what all wait for, those that are
+   * behind take turns on one, so that all of it goes to the most urgent.
+   */
+  #nextRound(): Round | undefined {
+    const { bufferedBytes } = this.#budget
+    const current = bufferedBytes < LINK_BUFFER_BYTES.current ? this.#hungry.takeCurrent() : []
+    if (current.length > 0) return { copies: current, isBehind: false }
+    const most = this.#throttle.isLimited ? 1 : BUSY_WAITS_MS.length - 1
+    if (bufferedBytes >= LINK_BUFFER_BYTES.behind || this.#behindRounds >= most) return undefined
+    const behind = this.#hungry.takeBehind()
+    return behind.length > 0 ? { copies: behind, isBehind: true } : undefined
   }
 
   /**
    * Those that were served come last the next time: only the first with data in a request is sure to get a batch, however
    * large. Those with nothing new go over to the session.
    */
-  async #fetch(lane: FetchLane, wanting: PartitionCopy[], maxWaitMs: number): Promise<void> {
-    await this.#throttle.wait(this.#context.signal)
-    const asked = new Map(wanting.map(copy => [copy.name, { copy, incarnation: copy.incarnation }]))
+  async #fetch(lane: FetchLane, { copies, isBehind }: Round, maxWaitMs: number): Promise<void> {
+    await this.#throttle.wait(isBehind, this.#context.signal)
+    const asked = new Map(copies.map(copy => [copy.name, { copy, incarnation: copy.incarnation }]))
     const answers = await lane.fetch({
       isolation: 'committed',
       maxWaitMs,
       maxBytes: FETCH_BYTES,
-      partitions: wanting.map(copy => this.#request(copy)),
+      partitions: copies.map(copy => this.#request(copy)),
     })
     this.#context.sourceWatch.seen()
     const fetched: Fetched[] = []
@@ -213,20 +229,20 @@ class BrokerFetcher {
       fetched.push({ ...at, answer })
       if (isNews(answer)) served.add(at.copy)
     }
-    wanting.sort((a, b) => Number(served.has(a)) - Number(served.has(b)))
-    for (const copy of wanting) {
+    copies.sort((a, b) => Number(served.has(a)) - Number(served.has(b)))
+    for (const copy of copies) {
       if (served.has(copy)) this.#quiet.release(copy)
       else if (this.#copies.has(copy)) this.#quiet.take(copy)
     }
-    await this.#digest(fetched)
+    await this.#digest(fetched, isBehind)
   }
 
-  async #digest(fetched: readonly Fetched[]): Promise<void> {
+  async #digest(fetched: readonly Fetched[], isBehind: boolean): Promise<void> {
     const { sourceWatch, clock } = this.#context
     let hasMoved = false
     let hasFailed = false
     for (const { copy, incarnation, answer } of fetched) {
-      this.#throttle.spend(answer.records.length)
+      this.#throttle.spend(answer.records.length, isBehind)
       // Anchored anew meanwhile: the answer is for a plan that is gone, perhaps from a history that is gone.
       if (!copy.isOpen || copy.incarnation !== incarnation) continue
       const outcome = this.#takeSafely(copy, answer, clock.monotonic())

@@ -1,5 +1,7 @@
-// The produce connections of a link: a few per target broker, each partition always on the same one, one batch a
-// partition and many partitions a request, several requests under way. Only anchoring moves a partition.
+// The produce connections of a link: a few per target broker, one batch a partition and many partitions a request, several
+// requests under way. Partitions that keep up have connections of their own: on the same one they would wait behind the
+// megabytes of those that are far behind. A partition moves from one to the other only with nothing in flight: what was
+// answered cannot land again, so its batches still arrive in their order.
 import { type AppendAnswer, type AppendEntry, type AppendLane } from '../../ports/cluster.ts'
 import { invariant, KdrError } from '../../model/errors.ts'
 import type { LinkContext } from './context.ts'
@@ -10,33 +12,53 @@ import type { PlannedBatch } from '../log/plan-append.ts'
 export class AppendLanes {
   readonly #context: LinkContext
   readonly #lanes = new Map<string, Lane>()
-  readonly #assigned = new Map<PartitionCopy, Lane>()
+  readonly #seats = new Map<PartitionCopy, Seat>()
 
   constructor(context: LinkContext) {
     this.#context = context
   }
 
-  /** Binds an open copy to the connection of its partition at `broker`, opening it if need be. */
+  /** Binds an open copy to a connection of its partition at `broker`, opening it if need be. */
   async attach(copy: PartitionCopy, broker: number): Promise<void> {
-    const key = `${broker}/${laneIndex(copy)}`
-    let lane = this.#lanes.get(key)
-    if (lane === undefined || lane.isClosed) {
-      lane = new Lane(this.#context, broker)
-      this.#lanes.set(key, lane)
-    }
-    this.#assigned.set(copy, lane)
-    await lane.join(copy)
-    lane.offer(copy)
+    const lane = this.#lane(copy, broker)
+    const seat: Seat = { copy, broker, lane, inFlight: 0 }
+    this.#seats.set(copy, seat)
+    await lane.opened()
+    lane.join(seat)
+    this.#offer(seat)
   }
 
   detach(copy: PartitionCopy): void {
-    this.#assigned.get(copy)?.forget(copy)
-    this.#assigned.delete(copy)
+    const seat = this.#seats.get(copy)
+    seat?.lane.forget(seat)
+    this.#seats.delete(copy)
   }
 
   /** The copy may have something to send. */
   offer(copy: PartitionCopy): void {
-    this.#assigned.get(copy)?.offer(copy)
+    const seat = this.#seats.get(copy)
+    if (seat !== undefined) this.#offer(seat)
+  }
+
+  #offer(seat: Seat): void {
+    if (seat.copy.pace.isBehind !== seat.lane.isForBehind) {
+      // Its last answer comes by here again.
+      if (seat.inFlight > 0) return seat.lane.withdraw(seat)
+      seat.lane.forget(seat)
+      seat.lane = this.#lane(seat.copy, seat.broker)
+      seat.lane.join(seat)
+    }
+    seat.lane.offer(seat)
+  }
+
+  #lane(copy: PartitionCopy, broker: number): Lane {
+    const { isBehind } = copy.pace
+    const key = `${broker}/${laneIndex(copy)}/${isBehind ? 'behind' : 'current'}`
+    const known = this.#lanes.get(key)
+    if (known !== undefined && !known.isClosed) return known
+    const lane = new Lane(this.#context, broker, isBehind)
+    this.#lanes.set(key, lane)
+    return lane
   }
 
   async close(): Promise<void> {
@@ -52,28 +74,40 @@ function laneIndex(copy: PartitionCopy): number {
   return (hash >>> 0) % LANES_PER_BROKER
 }
 
-type Sent = { readonly copy: PartitionCopy; readonly batch: PlannedBatch }
+/** Where a copy sends now. */
+type Seat = {
+  readonly copy: PartitionCopy
+  readonly broker: number
+  lane: Lane
+  /** Batches that were sent and not answered. */
+  inFlight: number
+}
+
+type Sent = { readonly seat: Seat; readonly batch: PlannedBatch }
 
 class Lane {
+  readonly isForBehind: boolean
   readonly #context: LinkContext
   readonly #opening: Promise<AppendLane>
   #connection: AppendLane | undefined
   /** Every copy bound to this connection: all of them anchor anew when it is gone, whether or not they were sending. */
-  readonly #members = new Set<PartitionCopy>()
+  readonly #members = new Set<Seat>()
   #hasFailed = false
   #requests = 0
-  #ready = new Set<PartitionCopy>()
+  readonly #ready = new Set<Seat>()
 
-  constructor(context: LinkContext, broker: number) {
+  constructor(context: LinkContext, broker: number, isForBehind: boolean) {
     this.#context = context
+    this.isForBehind = isForBehind
     this.#opening = context.target.openAppendLane(broker)
     this.#opening.then(
       connection => {
         this.#connection = connection
         this.#pump()
       },
-      () => {
+      (error: unknown) => {
         this.#hasFailed = true
+        this.#release(error instanceof Error ? error.message : String(error))
       },
     )
   }
@@ -83,21 +117,29 @@ class Lane {
   }
 
   /** Throws KdrError('unreachable') when the connection cannot be made, or is gone by then. */
-  async join(copy: PartitionCopy): Promise<void> {
+  async opened(): Promise<void> {
     await this.#opening
     if (this.isClosed) throw new KdrError('unreachable', 'the produce connection is gone')
-    this.#members.add(copy)
   }
 
-  offer(copy: PartitionCopy): void {
-    if (!copy.canSend()) return
-    this.#ready.add(copy)
+  join(seat: Seat): void {
+    this.#members.add(seat)
+  }
+
+  offer(seat: Seat): void {
+    if (!seat.copy.canSend()) return
+    this.#ready.add(seat)
     this.#pump()
   }
 
-  forget(copy: PartitionCopy): void {
-    this.#ready.delete(copy)
-    this.#members.delete(copy)
+  /** Nothing more of it is sent here. */
+  withdraw(seat: Seat): void {
+    this.#ready.delete(seat)
+  }
+
+  forget(seat: Seat): void {
+    this.#ready.delete(seat)
+    this.#members.delete(seat)
   }
 
   async close(): Promise<void> {
@@ -129,33 +171,38 @@ class Lane {
   /** Nothing is sent any more; every copy anchors anew. */
   #release(cause: string): void {
     this.#ready.clear()
-    for (const copy of this.#members) copy.break({ why: 'anchor', cause })
+    for (const { copy } of this.#members) copy.break({ why: 'anchor', cause })
   }
 
-  /** One batch of each ready copy, as far as a request holds; those that were served go to the end of the line. */
+  /**
+   * One batch of each ready copy, as far as a request holds: the most urgent first, and of those the one that was served
+   * longest ago.
+   */
   #fillRequest(): Sent[] {
     const sent: Sent[] = []
-    const again: PartitionCopy[] = []
+    const again: Seat[] = []
     let bytes = 0
-    for (const copy of this.#ready) {
+    for (const seat of [...this.#ready].sort((a, b) => a.copy.pace.urgency - b.copy.pace.urgency)) {
+      const { copy } = seat
       if (!copy.canSend()) {
-        this.#ready.delete(copy)
+        this.#ready.delete(seat)
         continue
       }
       if (sent.length > 0 && bytes + copy.headBytes > REQUEST_BYTES) break
       const batch = copy.take()
       bytes += batch.bytes.length
-      sent.push({ copy, batch })
-      this.#ready.delete(copy)
-      if (copy.canSend()) again.push(copy)
+      sent.push({ seat, batch })
+      seat.inFlight++
+      this.#ready.delete(seat)
+      if (copy.canSend()) again.push(seat)
     }
-    for (const copy of again) this.#ready.add(copy)
+    for (const seat of again) this.#ready.add(seat)
     return sent
   }
 
   async #send(connection: AppendLane, sent: readonly Sent[]): Promise<void> {
     const { targetWatch } = this.#context
-    const entries: AppendEntry[] = sent.map(({ copy, batch }) => ({
+    const entries: AppendEntry[] = sent.map(({ seat: { copy }, batch }) => ({
       topic: copy.topic,
       partition: copy.partition,
       topicId: copy.targetTopicId,
@@ -169,16 +216,21 @@ class Lane {
       this.#hasFailed = true
       this.#requests--
       const cause = error instanceof Error ? error.message : String(error)
-      for (const { copy, batch } of sent) copy.onUncertain(batch, cause)
-      for (const copy of this.#members) copy.break({ why: 'anchor', cause })
+      for (const { seat, batch } of sent) {
+        seat.inFlight--
+        seat.copy.onUncertain(batch, cause)
+      }
+      this.#release(cause)
       await connection.close()
       return
     }
     this.#requests--
     const byName = new Map(answers.map(answer => [`${answer.topic}/${answer.partition}`, answer]))
-    for (const { copy, batch } of sent) {
+    for (const { seat, batch } of sent) {
+      const { copy } = seat
       const answer = byName.get(copy.name)
       invariant(answer !== undefined, 'a broker answered for other partitions', { copy: copy.name })
+      seat.inFlight--
       copy.onAnswer(batch, answer)
     }
     this.#pump()

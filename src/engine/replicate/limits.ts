@@ -1,6 +1,9 @@
 // Every bound of the replication engine, with its arithmetic.
 
-/** Produce connections per target broker. A broker handles one request of a connection at a time (DESIGN 2.1.10). */
+/**
+ * Produce connections per target broker, for partitions that keep up and as many for those that are far behind. A broker
+ * handles one request of a connection at a time (DESIGN 2.1.10).
+ */
 export const LANES_PER_BROKER = 2
 /** Produce requests in flight on one connection: hides the line, not replication. */
 export const REQUESTS_IN_FLIGHT = 8
@@ -11,18 +14,29 @@ export const REQUEST_BYTES = 4 * 1024 * 1024
 /** How long a broker waits for its followers; also the time after which a killed worker's request cannot land. */
 export const PRODUCE_TIMEOUT_MS = 5_000
 
-/** The busy fetch connections per source broker, with how long each may wait for data: see Fetchers. */
-export const BUSY_WAITS_MS = [100, 10] as const
+/**
+ * The busy fetch connections per source broker, with how long each may wait for data: see Fetchers. All but one at a time may
+ * fetch what is far behind.
+ */
+export const BUSY_WAITS_MS = [100, 10, 10] as const
 /** How long the session with the quiet partitions waits for news. */
 export const QUIET_WAIT_MS = 500
 export const FETCH_BYTES = 8 * 1024 * 1024
 export const FETCH_PARTITION_BYTES = 1024 * 1024
 /**
- * Fetched and not yet acknowledged, of one partition, and of the whole link. Requests and answers on the way are copies of
- * it, so that a worker takes some multiple of the latter: below 400 MB in all (test/lab/link-memory.test.ts).
+ * Fetched and not yet acknowledged, of one partition, and of the whole link: partitions that are behind leave room for those
+ * that keep up, also when two of their answers have come at once. Requests and answers on the way are copies of it, so that a
+ * worker takes some multiple of it: below 400 MB in all (test/lab/link-memory.test.ts).
  */
 export const PARTITION_BUFFER_BYTES = 4 * 1024 * 1024
-export const LINK_BUFFER_BYTES = 32 * 1024 * 1024
+export const LINK_BUFFER_BYTES = { behind: 32 * 1024 * 1024, current: 56 * 1024 * 1024 } as const
+
+/**
+ * A partition that holds so much, with more to come, is behind; it keeps up again when all is fetched and little is left.
+ * Far enough apart that a busy one does not change over with each answer.
+ */
+export type PaceLimits = { readonly behindBytes: number; readonly currentBytes: number }
+export const PACE_LIMITS: PaceLimits = { behindBytes: 512 * 1024, currentBytes: 256 * 1024 }
 
 /** Between the two equal reads of an end while anchoring. */
 export const SETTLE_MS = 150

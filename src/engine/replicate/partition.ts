@@ -15,8 +15,8 @@ import { Flight } from './flight.ts'
 import { HeldOffset } from './held.ts'
 import type { Break, PartitionHooks } from './hooks.ts'
 import { LagRing } from './lag.ts'
-import { PARTITION_BUFFER_BYTES } from './limits.ts'
 import { LineageKeeper } from './lineage.ts'
+import { Pace } from './pace.ts'
 import { reportOf } from './report-of.ts'
 import type { PlannedBatch, PlannedGap, PlannedOp } from '../log/plan-append.ts'
 
@@ -64,6 +64,7 @@ export class PartitionCopy {
   heldLogStart: Fault | undefined
   readonly lag = new LagRing()
   readonly held = new HeldOffset()
+  readonly pace = new Pace()
   /** What `kdr status` warns of: see HeadroomWatch and OpenTransactions. */
   readonly watched: { headroom?: Headroom | undefined; transaction?: HoldingTransaction | undefined } = {}
   /** What was lost and accepted. */
@@ -92,7 +93,6 @@ export class PartitionCopy {
   fillOneFirst = true
 
   #queue: PlannedOp[] = []
-  #queuedBytes = 0
   readonly #flight = new Flight()
   readonly #coalescer: Coalescer
   #isOpen = false
@@ -122,7 +122,7 @@ export class PartitionCopy {
 
   /** Wants more from the source. */
   get wantsData(): boolean {
-    return this.#isOpen && !this.isFetching && this.#queuedBytes < PARTITION_BUFFER_BYTES
+    return this.#isOpen && !this.isFetching && this.pace.hasRoom
   }
 
   /** What to ask the source for. */
@@ -186,9 +186,8 @@ export class PartitionCopy {
   break(reason: Break): void {
     if (!this.#isOpen) return
     this.#isOpen = false
-    this.#hooks.onBuffered(-this.#queuedBytes)
     this.#queue = []
-    this.#queuedBytes = 0
+    this.#hold(-this.pace.bytes)
     this.#broken.resolve(reason)
   }
 
@@ -210,8 +209,7 @@ export class PartitionCopy {
       this.#queue.push(fitted)
       if (fitted.kind === 'batch') bytes += fitted.bytes.length
     }
-    this.#queuedBytes += bytes
-    this.#hooks.onBuffered(bytes)
+    this.#hold(bytes)
     this.#extendLineage(ops)
     this.#advance()
   }
@@ -232,8 +230,7 @@ export class PartitionCopy {
   take(): PlannedBatch {
     const { head, bytes } = this.#coalescer.take(this.#queue)
     invariant(head?.kind === 'batch', 'nothing to send', { copy: this.name })
-    this.#queuedBytes += head.bytes.length - bytes
-    this.#hooks.onBuffered(head.bytes.length - bytes)
+    this.#hold(head.bytes.length - bytes)
     stampBatch(head.bytes, this.identity, this.#sequence)
     this.#sequence = advanceSequence(this.#sequence, head.next - head.base)
     this.#flight.add(head)
@@ -310,6 +307,7 @@ export class PartitionCopy {
     monotonic: number,
   ): void {
     this.held.observe(seen, monotonic)
+    if (seen.lastStable !== undefined) this.pace.saw(seen.lastStable, this.planned)
     this.sourceHighWatermark = seen.highWatermark
     this.sourceLogStart = seen.logStart
     this.lag.observe(seen.highWatermark, monotonic)
@@ -388,12 +386,14 @@ export class PartitionCopy {
     )
   }
 
+  #hold(bytes: number): void {
+    this.pace.hold(bytes, this.planned)
+    this.#hooks.onBuffered(bytes)
+  }
+
   #land(batch: PlannedBatch): void {
     this.#flight.land(batch)
-    if (this.#isOpen) {
-      this.#queuedBytes -= batch.bytes.length
-      this.#hooks.onBuffered(-batch.bytes.length)
-    }
+    if (this.#isOpen) this.#hold(-batch.bytes.length)
     this.#flight.settle(this.#isFilling)
   }
 }

@@ -11,7 +11,7 @@ import { ClusterWatch } from './cluster-watch.ts'
 import type { LinkContext } from './context.ts'
 import { identify, rememberLink } from './identity.ts'
 import { Lease } from './lease.ts'
-import { PRODUCER_EXPIRATION_MS } from './limits.ts'
+import { PACE_LIMITS, type PaceLimits, PRODUCER_EXPIRATION_MS } from './limits.ts'
 import { createReads } from './reads.ts'
 import { Replication } from './replication.ts'
 import { Slots } from './slots.ts'
@@ -33,6 +33,8 @@ export type ReplicationInput = {
   readonly isAlone?: boolean
   /** How many slots a new link gets. */
   readonly slots?: number
+  /** For a world where all is small. */
+  readonly pace?: PaceLimits
 }
 
 /** Throws KdrError: unreachable, not-allowed, cluster-lacks, wrong-cluster; with `isAlone` also other-controller. */
@@ -95,6 +97,7 @@ export async function startReplication(input: ReplicationInput): Promise<Replica
     producerExpirationMs: Number(configs.get('producer.id.expiration.ms') ?? PRODUCER_EXPIRATION_MS),
     assertControl: async () => await assertControl(slots, link),
     lease,
+    pace: input.pace ?? PACE_LIMITS,
     fail: failed.reject,
     signal: stopping.signal,
   }

@@ -283,7 +283,7 @@ export const PLANTED: readonly PlantedBug[] = [
     changes: [
       {
         file: `${R}/lanes.ts`,
-        find: "for (const copy of this.#members) copy.break({ why: 'anchor', cause })\n      await",
+        find: 'this.#release(cause)\n      await',
         put: 'await',
       },
       {

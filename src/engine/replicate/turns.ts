@@ -1,0 +1,42 @@
+// Whose turn it is to be fetched. Those that keep up go together, and never with those that are behind: their answer would
+// come behind megabytes. Of those that are behind, only the most urgent: what others wait for is theirs.
+import type { PartitionCopy } from './partition.ts'
+
+/** Those that were served longest ago come first. */
+export class Turns {
+  readonly #current = new Set<PartitionCopy>()
+  readonly #behind = new Set<PartitionCopy>()
+
+  add(copy: PartitionCopy): void {
+    this.delete(copy)
+    const turns = copy.pace.isBehind ? this.#behind : this.#current
+    turns.add(copy)
+  }
+
+  delete(copy: PartitionCopy): void {
+    this.#current.delete(copy)
+    this.#behind.delete(copy)
+  }
+
+  /** Their turn is over; whoever still wants more is added anew. */
+  takeCurrent(): PartitionCopy[] {
+    return take(this.#current, () => true)
+  }
+
+  takeBehind(): PartitionCopy[] {
+    const urgency = Math.min(...[...this.#behind].filter(isWanting).map(({ pace }) => pace.urgency))
+    return take(this.#behind, ({ pace }) => pace.urgency === urgency)
+  }
+}
+
+const isWanting = (copy: PartitionCopy): boolean => copy.wantsData
+
+function take(turns: Set<PartitionCopy>, isMeant: (copy: PartitionCopy) => boolean): PartitionCopy[] {
+  const taken: PartitionCopy[] = []
+  for (const copy of turns) {
+    if (isWanting(copy) && !isMeant(copy)) continue
+    turns.delete(copy)
+    if (isWanting(copy)) taken.push(copy)
+  }
+  return taken
+}
