@@ -19,7 +19,7 @@ import type { Random } from './random.ts'
 import { TOPIC, type World } from './world.ts'
 
 /** Some batches: partitions fall behind, and change their connections, in the middle of everything. */
-const PACE = { behindBytes: 1_000, currentBytes: 500 }
+const PACE = { behindBytes: 250, currentBytes: 150 }
 
 export const SETTINGS: LinkSettings = {
   name: 'sim',
