@@ -24,7 +24,8 @@ export class Turns {
   }
 
   takeBehind(): PartitionCopy[] {
-    const urgency = Math.min(...[...this.#behind].filter(isWanting).map(({ pace }) => pace.urgency))
+    let urgency = Number.POSITIVE_INFINITY
+    for (const copy of this.#behind) if (isWanting(copy)) urgency = Math.min(urgency, copy.pace.urgency)
     return take(this.#behind, ({ pace }) => pace.urgency === urgency)
   }
 }
