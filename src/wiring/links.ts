@@ -144,7 +144,8 @@ async function followGroups(
   log: Log,
 ): Promise<void> {
   const well = 'groups are followed again'
-  const troubles = new Troubles({ clock: systemClock, log, link: settings.name, well })
+  const clusters = [settings.source, settings.target]
+  const troubles = new Troubles({ clock: systemClock, log, link: settings.name, clusters, well })
   while (!signal.aborted) {
     await systemClock.sleep(settings.sync.groupsMs, signal)
     if (signal.aborted) return

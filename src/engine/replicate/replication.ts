@@ -80,7 +80,11 @@ export class Replication {
     this.#copies = new Copies(context, this.#configs)
     this.#commands = new Commands(context, this.#copies, this.#topics)
     this.failed = own.failed
-    this.#troubles = new Troubles({ ...context, well: `link "${context.link}": all answer again` })
+    this.#troubles = new Troubles({
+      ...context,
+      clusters: [context.source.name, context.target.name],
+      well: `link "${context.link}": all answer again`,
+    })
     // Whoever awaits it hears of it; nobody has to.
     this.failed.catch(() => undefined)
   }

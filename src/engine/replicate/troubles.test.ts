@@ -9,6 +9,7 @@ test('a trouble of several loops is told once, in other words once a minute, and
     clock: { now: () => now, monotonic: () => now, sleep: () => Promise.resolve() },
     log: { event: (level, message) => said.push(`${level} ${message}`) },
     link: 'l',
+    clusters: [],
     well: 'all well',
   })
   // Given one loop that goes well all the time, and two that do not, for ten minutes.
@@ -27,4 +28,23 @@ test('a trouble of several loops is told once, in other words once a minute, and
   troubles.tell('trim', undefined)
   assert.deepEqual(said, ['info all well'])
   assert.equal(troubles.sentence, undefined)
+})
+
+test('a trouble with the other cluster is told at once', () => {
+  const said: string[] = []
+  const troubles = new Troubles({
+    clock: { now: () => 0, monotonic: () => 0, sleep: () => Promise.resolve() },
+    log: { event: (_level, message) => said.push(message) },
+    link: 'l',
+    clusters: ['east', 'west'],
+    well: 'all well',
+  })
+  for (const sentence of [
+    'cluster "east": no answer',
+    'cluster "east": refused',
+    'broker "west" b:1 does not answer',
+    'cluster "west": no answer',
+  ])
+    troubles.tell('discover', sentence)
+  assert.deepEqual(said, ['cluster "east": no answer', 'broker "west" b:1 does not answer'])
 })
