@@ -2,26 +2,11 @@
 
 import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline/promises'
-import type { App, Services, Writer } from './cli/app.ts'
+import type { App, Writer } from './cli/app.ts'
 import { runCli } from './cli/run-cli.ts'
 import { KdrError } from './model/errors.ts'
-import { chooseLinks } from './wiring/choose-links.ts'
+import { services } from './wiring/services.ts'
 import { systemClock } from './wiring/system.ts'
-
-/** Each behind a dynamic import: `kdr --help` must not wait for the Kafka client. */
-const services: Services = {
-  inspectCluster: async bootstrap =>
-    await (await import('./wiring/clusters.ts')).inspectCluster(bootstrap, systemClock),
-  chooseLinks,
-  startLink: async (config, link, options) =>
-    await (await import('./wiring/links.ts')).startLink(config, link, options),
-  readLinkStatus: async (config, link) =>
-    await (await import('./wiring/links.ts')).readLinkStatus(config, link),
-  withLink: async (config, link, act) =>
-    await (await import('./wiring/open-link.ts')).withLink(config, link, act),
-  withMemory: async (config, link, act) =>
-    await (await import('./wiring/link-memory.ts')).withMemory(config, link, act),
-}
 
 async function main(): Promise<void> {
   endQuietlyWhenNobodyReads()

@@ -21,8 +21,8 @@ export type Writer = {
 }
 
 /**
- * What engines offer to commands, wired in main.ts. To add one: put its function here, with types of the engine, and
- * hand it over in main.ts behind a dynamic import, so that `kdr --help` does not load it.
+ * What engines offer to commands. To add one: put its function here, with types of the engine, and hand it over in
+ * wiring/services.ts behind a dynamic import, so that `kdr --help` does not load it.
  */
 export type Services = {
   /** Looks at a real cluster, for `kdr init --from`. Throws KdrError('unreachable' | 'not-allowed'). */

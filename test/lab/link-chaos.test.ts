@@ -1,13 +1,14 @@
 // What breaks while a link runs, on a target of three brokers: kdr killed at random moments, target leaders restarted and
-// killed one by one, a follower paused, source leaders restarted; under load, with fresh records, records two days old
+// killed one by one, a follower paused, source leaders moved and restarted; under load, with fresh records, records two days old
 // (the brokers forget their producer at once) and transactions. Afterwards both sides are identical to Java's consumer.
 // Each test prints its seed; KDR_SEED=N repeats its choices.
 
 import assert from 'node:assert/strict'
 import { before, describe, test, type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { LabCluster } from '../../src/lab/lab.ts'
 import { faultRow } from '../support/fault-rows.ts'
-import { freshTopic, waitFor, withLab } from '../support/lab.ts'
+import { freshTopic, patience, waitFor, withLab } from '../support/lab.ts'
 import {
   adminOf,
   assertIdentical,
@@ -16,9 +17,8 @@ import {
   type Link,
   makeLink,
   MARKER_ACL,
-  type StatusPartition,
-  statusOf,
 } from '../support/link.ts'
+import { type ShownPartition, statusOf } from '../support/status.ts'
 import { suite } from '../support/suite.ts'
 import { Random } from '../sim/random.ts'
 
@@ -34,6 +34,7 @@ const KINDS = {
   transactional: { rate: 60, keys: 50, lingerMs: 20, perTransaction: 10, abortEvery: 4 },
 } as const
 type Kind = keyof typeof KINDS
+const ALL_KINDS = Object.keys(KINDS) as Kind[]
 
 const context = withLab([
   { name: 'east' },
@@ -50,6 +51,7 @@ const context = withLab([
 
 type Load = {
   readonly kinds: readonly Kind[]
+  readonly sides: { readonly source: LabCluster; readonly target: LabCluster }
   readonly topics: Readonly<Record<string, string>>
   readonly workloads: Readonly<Record<string, string>>
 }
@@ -104,6 +106,33 @@ describe('with cluster rights at the target', () => {
       )
     },
   )
+
+  faultRow('S01', 'leaders move while they are read', async (row, t) => {
+    const random = seeded(t)
+    // The cluster of three brokers as the source.
+    const load = await startLoad({ kinds: ['fresh'], from: 'west' })
+    const link = linkOf(load)
+    const daemon = link.start('run', '-v')
+    await daemon.says(/record.* behind/)
+    row.did(
+      'moved the leaders of all partitions of a topic under load to the other two of three brokers, and back',
+    )
+    for (const replicas of [
+      [2, 3, 1],
+      [3, 1, 2],
+      [1, 2, 3],
+    ]) {
+      for (let partition = 0; partition < PARTITIONS; partition++) {
+        const at = { ...adminOf(load.sides.source), topic: load.topics['fresh'] ?? '', partition }
+        await context.judge.reassign({ ...at, replicas })
+      }
+      await sleep(random.between(0, 500))
+    }
+    await settle({ load, link, daemon })
+    row.saw(
+      'it follows each of them; identical to a Java consumer, and nothing that was acknowledged is missing',
+    )
+  })
 
   const isLonger = suite !== 'short'
   faultRow(
@@ -191,15 +220,26 @@ function shuffled<T>(random: Random, from: readonly T[]): T[] {
     .map(([, value]) => value)
 }
 
-async function startLoad(kinds: readonly Kind[] = Object.keys(KINDS) as Kind[]): Promise<Load> {
+type Loading = { readonly kinds?: readonly Kind[]; readonly from?: 'east' | 'west' }
+
+async function startLoad({ kinds = ALL_KINDS, from = 'east' }: Loading = {}): Promise<Load> {
   const { judge } = context
-  const admin = adminOf(context.cluster('east'))
+  const source = context.cluster(from)
+  const target = context.cluster(from === 'east' ? 'west' : 'east')
+  const admin = adminOf(source)
   const topics: Record<string, string> = {}
   const workloads: Record<string, string> = {}
   for (const kind of kinds) {
     const topic = freshTopic(`chaos-${kind}`)
     topics[kind] = topic
-    await judge.createTopic({ ...admin, topic, partitions: PARTITIONS, configs: { 'retention.ms': '-1' } })
+    const rf = source.brokers.length
+    await judge.createTopic({
+      ...admin,
+      topic,
+      partitions: PARTITIONS,
+      rf,
+      configs: { 'retention.ms': '-1' },
+    })
     const { workload } = await judge.startWorkload({
       ...admin,
       topic,
@@ -208,19 +248,20 @@ async function startLoad(kinds: readonly Kind[] = Object.keys(KINDS) as Kind[]):
     })
     workloads[kind] = workload
   }
-  return { kinds, topics, workloads }
+  return { kinds, sides: { source, target }, topics, workloads }
 }
 
 /** Its own state for each test, and its own topics. */
-function linkOf({ topics }: Load): Link {
+function linkOf({ sides, topics }: Load): Link {
+  const replicas = sides.target.brokers.length
+  const configs = { 'min.insync.replicas': Math.min(2, replicas) }
   return makeLink({
     name: freshTopic('chaos'),
-    source: context.cluster('east'),
-    target: context.cluster('west'),
+    ...sides,
     settings: {
       topics: Object.values(topics),
       groups: [],
-      overrides: [{ topics: '*', replicationFactor: 3, configs: { 'min.insync.replicas': 2 } }],
+      overrides: [{ topics: '*', replicationFactor: replicas, configs }],
     },
   })
 }
@@ -274,7 +315,7 @@ type Settling = {
 /** The load ends, the running daemon catches up by itself, both sides are compared, the daemon ends cleanly. */
 async function settle({ load, link, daemon, mayOverfill = [] }: Settling): Promise<void> {
   const { judge } = context
-  const sides = { source: context.cluster('east'), target: context.cluster('west') }
+  const { sides } = load
   for (const workload of Object.values(load.workloads)) {
     const report = await judge.stopWorkload({ workload, timeoutMs: 30_000 })
     assert.ok(report.acknowledged > 0, `the load wrote nothing: ${report.lastError ?? ''}`)
@@ -325,25 +366,37 @@ async function settle({ load, link, daemon, mayOverfill = [] }: Settling): Promi
   assert.equal(end.code, 0, end.stderr)
 }
 
+/** How long a lag may stand still. How long it takes until it is gone depends on the machine and on what broke. */
+const STANDSTILL_MS = 60_000
+
 /** Every partition stands at its source's end, or has stopped. */
-async function caughtUp(link: Link, daemon: KdrProcess): Promise<(StatusPartition & { topic: string })[]> {
-  let last: (StatusPartition & { topic: string })[] = []
+async function caughtUp(link: Link, daemon: KdrProcess): Promise<ShownPartition[]> {
+  let last: ShownPartition[] = []
+  let [least, movedAt] = [Infinity, performance.now()]
   await waitFor(
     async () => {
       if (daemon.hasEnded) throw new Error(`kdr ended by itself:\n${daemon.stderr.slice(-4000)}`)
       last = await statusOf(link)
+      const behind = last.reduce((sum, { lagRecords }) => sum + lagRecords, 0)
+      if (behind < least) [least, movedAt] = [behind, performance.now()]
+      const standsFor = performance.now() - movedAt
+      if (standsFor > STANDSTILL_MS && standsFor > patience(STANDSTILL_MS))
+        throw new Error(
+          `it has stood still for ${standsFor} ms: ${behindText(last)}\n${daemon.stderr.slice(-4000)}`,
+        )
       const isDone = last.every(
         ({ state, lagRecords }) => state === 'faulted' || (state === 'mirroring' && lagRecords === 0),
       )
       return last.length > 0 && isDone
     },
     {
-      what: () =>
-        `the link to catch up: ${JSON.stringify(last.filter(({ lagRecords, state }) => lagRecords > 0 || state !== 'mirroring'))}\n${daemon.stderr.slice(-4000)}`,
-      timeoutMs: 240_000,
-      // Each look is a process.
-      everyMs: 1500,
+      what: () => `the link to catch up: ${behindText(last)}\n${daemon.stderr.slice(-4000)}`,
+      timeoutMs: 600_000,
+      everyMs: 300,
     },
   )
   return last
 }
+
+const behindText = (partitions: readonly ShownPartition[]): string =>
+  JSON.stringify(partitions.filter(({ lagRecords, state }) => lagRecords > 0 || state !== 'mirroring'))

@@ -13,9 +13,9 @@ import {
   type KdrProcess,
   type Link,
   makeLink,
-  type StatusPartition,
-  statusOf,
+  untilIdentical,
 } from '../support/link.ts'
+import { stoppedPartition } from '../support/status.ts'
 
 const context = withLab([{ name: 'east' }, { name: 'west' }])
 
@@ -101,11 +101,11 @@ describe('while kdr runs', { concurrency: 4 }, () => {
 
     row.did('the same before offset 90')
     await judge.deleteRecords({ ...east(), topic, partition: 0, before: 90 })
-    const held = await partitionWith(link, topic, ({ reason }) => reason === 'log-start-jump')
-    assert.match(held.sentence ?? '', /from 13 to 90.*kdr link resume .* --accept-log-start/)
+    const held = await stoppedPartition(link, topic, 'log-start-jump')
+    assert.match(held.sentence, /from 13 to 90.*kdr link resume .* --accept-log-start/)
     assert.equal(held.state, 'waiting')
     assert.equal(await logStart(), 13)
-    row.saw(`log-start-jump: ${held.sentence ?? ''}`)
+    row.saw(`log-start-jump: ${held.sentence}`)
     // Copying goes on meanwhile.
     await judge.produce({ ...east(), topic, count: 7 })
     await waitFor(async () => (await judge.digest({ ...west(), topic }))[0]?.end === 107, {
@@ -136,10 +136,10 @@ describe('while kdr runs', { concurrency: 4 }, () => {
     row.did('made a topic of two partitions at the source, where the target has one of three')
     await judge.createTopic({ ...west(), topic, partitions: 3 })
     await judge.createTopic({ ...east(), topic, partitions: 2 })
-    const refused = await partitionWith(link, topic, ({ reason }) => reason !== undefined)
+    const refused = await stoppedPartition(link, topic)
     assert.equal(refused.reason, 'target-refuses')
-    assert.match(refused.sentence ?? '', /has 3 partitions, the source's 2/)
-    row.saw(`target-refuses: ${refused.sentence ?? ''}`)
+    assert.match(refused.sentence, /has 3 partitions, the source's 2/)
+    row.saw(`target-refuses: ${refused.sentence}`)
     await mirrored(judge)
     row.saw('another topic was mirrored meanwhile')
   })
@@ -156,9 +156,9 @@ describe('while kdr runs', { concurrency: 4 }, () => {
       await judge.deleteTopic({ ...east(), topic })
       await judge.createTopic({ ...east(), topic })
       await judge.produce({ ...east(), topic, count: 3 })
-      const stopped = await partitionWith(link, topic, ({ reason }) => reason === 'recreated')
+      const stopped = await stoppedPartition(link, topic, 'recreated')
       assert.equal(stopped.state, 'faulted')
-      row.saw(`recreated: ${stopped.sentence ?? ''}`)
+      row.saw(`recreated: ${stopped.sentence}`)
       // The mirror still holds the old one, whole.
       assert.equal((await judge.digest({ ...west(), topic }))[0]?.count, 10)
       row.saw('the mirror holds the 10 records of the old topic, and nothing else')
@@ -170,8 +170,8 @@ describe('while kdr runs', { concurrency: 4 }, () => {
     const topic = await mirrored(judge)
     row.did('deleted a topic of 10 copied records at the source')
     await judge.deleteTopic({ ...east(), topic })
-    const stopped = await partitionWith(link, topic, ({ reason }) => reason === 'source-deleted')
-    row.saw(`source-deleted: ${stopped.sentence ?? ''}`)
+    const stopped = await stoppedPartition(link, topic, 'source-deleted')
+    row.saw(`source-deleted: ${stopped.sentence}`)
     assert.equal((await judge.digest({ ...west(), topic }))[0]?.count, 10)
     row.saw('the mirror keeps its 10 records')
   })
@@ -186,10 +186,10 @@ describe('while kdr runs', { concurrency: 4 }, () => {
     await judge.produce({ ...west(), topic, partition: 0, count: 1 })
     await judge.produce({ ...east(), topic, partition: 0, count: 1 })
     await judge.produce({ ...east(), topic, partition: 1, count: 4 })
-    const stopped = await partitionWith(link, topic, ({ state }) => state === 'faulted')
-    assert.ok(['unexpected-offset', 'foreign-write'].includes(stopped.reason ?? ''), JSON.stringify(stopped))
-    assert.match(stopped.sentence ?? '', /10/)
-    assert.match(stopped.sentence ?? '', /11|offsets 10 to 10/)
+    const stopped = await stoppedPartition(link, topic)
+    assert.ok(['unexpected-offset', 'foreign-write'].includes(stopped.reason), JSON.stringify(stopped))
+    assert.match(stopped.sentence, /10/)
+    assert.match(stopped.sentence, /11|offsets 10 to 10/)
     await waitFor(async () => (await judge.digest({ ...west(), topic }))[1]?.end === 4, {
       what: 'partition 1',
     })
@@ -200,10 +200,10 @@ describe('while kdr runs', { concurrency: 4 }, () => {
     const topic = await mirrored(judge)
     await judge.produce({ ...west(), topic, count: 2, lingerMs: 100 })
     const from = performance.now()
-    const stopped = await partitionWith(link, topic, ({ state }) => state === 'faulted')
+    const stopped = await stoppedPartition(link, topic)
     assert.ok(performance.now() - from < patience(10_000), `after ${performance.now() - from} ms`)
     assert.equal(stopped.reason, 'foreign-write')
-    assert.match(stopped.sentence ?? '', /offsets 10 to 11 of the target were written by another producer/)
+    assert.match(stopped.sentence, /offsets 10 to 11 of the target were written by another producer/)
   })
 
   test('committed offsets of a group follow, with no leader epoch', async () => {
@@ -347,31 +347,6 @@ async function mirrored(judge: Judge, count = 10): Promise<string> {
   return topic
 }
 
-/** Waits until the mirror has as much as the source, then compares. */
 async function copied(judge: Judge, topic: string): Promise<void> {
-  const ends = async (at: ReturnType<typeof east>) =>
-    JSON.stringify(
-      (await judge.ends({ ...at, topics: [topic] }))
-        .map(([, partition, end]) => `${partition}:${end}`)
-        .sort(),
-    )
-  const wanted = await ends(east())
-  await waitFor(async () => (await ends(west()).catch(() => '')) === wanted, {
-    what: `${topic} to be copied`,
-  })
-  await assertIdentical(judge, sides(), [topic])
-}
-
-async function partitionWith(
-  link: Link,
-  topic: string,
-  matches: (partition: StatusPartition) => boolean,
-): Promise<StatusPartition> {
-  return await waitFor(
-    async () => (await statusOf(link)).find(each => each.topic === topic && matches(each)),
-    {
-      what: `a state of ${topic}`,
-      everyMs: 200,
-    },
-  )
+  await untilIdentical(judge, sides(), topic)
 }

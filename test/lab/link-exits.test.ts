@@ -260,7 +260,7 @@ async function fails(
   code: number,
   sentence: RegExp,
 ): Promise<KdrResult> {
-  const result = await link.run(...args)
+  const result = await link.start(...args).ended
   assert.equal(result.code, code, result.stderr)
   assertSentence(result, sentence)
   // Nothing, or the plan that wants approval.

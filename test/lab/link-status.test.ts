@@ -16,16 +16,15 @@ import { faultRow } from '../support/fault-rows.ts'
 import { saslOf } from '../support/judge.ts'
 import { suite } from '../support/suite.ts'
 import { freshTopic, waitFor, withLab } from '../support/lab.ts'
+import { adminOf, assertIdentical, type Link, makeLink, SOURCE_ACLS } from '../support/link.ts'
 import {
-  adminOf,
-  assertIdentical,
-  type Link,
-  makeLink,
-  SOURCE_ACLS,
-  type StatusPartition,
+  partitionsOf,
+  partitionWith,
+  type ShownPartition,
   statusOf,
+  stoppedPartition,
   warningsOf,
-} from '../support/link.ts'
+} from '../support/status.ts'
 
 const context = withLab([
   // With it a broker refuses the batches of which a transaction hangs.
@@ -49,7 +48,7 @@ describe('while kdr runs', { concurrency: 5 }, () => {
     const first = link.start('run')
     await first.says(/behind/)
     await judge.deleteTopic({ ...east(), topic })
-    const { sentence = '' } = await waitForReason(link, topic, 'source-deleted')
+    const { sentence } = await stoppedPartition(link, topic, 'source-deleted')
     const seen =
       /seen at (\S+)\); its mirror will be deleted at (\S+) \(onSourceDelete\). To keep it: kdr link forget/
     const [, at = '', due = ''] = seen.exec(sentence) ?? []
@@ -84,8 +83,8 @@ describe('while kdr runs', { concurrency: 5 }, () => {
       permission: 'DENY',
     } as const
     await judge.createAcls({ ...east(), acls: [deny] })
-    const hidden = await waitForReason(link, topic, 'no-rights')
-    assert.match(hidden.sentence ?? '', new RegExp(topic))
+    const hidden = await stoppedPartition(link, topic, 'no-rights')
+    assert.match(hidden.sentence, new RegExp(topic))
     await judge.produce({ ...east(), topic, count: 5 })
     // Several looks at the topics, and far more than the policy's time.
     await sleep(6_000)
@@ -106,10 +105,10 @@ describe('while kdr runs', { concurrency: 5 }, () => {
     const running = link.start('run')
     await running.says(/behind/)
     await judge.deleteTopic({ ...east(), topic })
-    await waitForReason(link, topic, 'source-deleted')
+    await stoppedPartition(link, topic, 'source-deleted')
     await judge.createTopic({ ...east(), topic })
     await judge.produce({ ...east(), topic, count: 20 })
-    await waitForReason(link, topic, 'recreated')
+    await stoppedPartition(link, topic, 'recreated')
     link.configure({ topics: [topic], onSourceDelete: { deleteAfter: '1s' } })
     running.signal('SIGHUP')
     await running.says(/starts anew/)
@@ -174,7 +173,7 @@ describe('while kdr runs', { concurrency: 5 }, () => {
       what: 'the records behind it',
     })
     await assertIdentical(judge, sides(), [topic])
-    await waitFor(async () => (await partitionOf(link, topic))?.transaction === undefined, {
+    await waitFor(async () => (await partitionsOf(link, topic))[0]?.transaction === undefined, {
       what: 'the warning to go',
     })
     row.saw('the link went on by itself and is identical; the warning is gone')
@@ -207,7 +206,7 @@ describe('while kdr runs', { concurrency: 5 }, () => {
       { what: 'the warning' },
     )
     assert.equal(warnings[0]?.kind, 'retention-headroom')
-    const { headroom } = (await partitionOf(link, topic)) ?? {}
+    const [{ headroom } = {}] = await partitionsOf(link, topic)
     assert.equal(headroom?.basis, 'age')
     assert.equal(headroom.isAtMost, false)
     assert.ok(headroom.ms !== null && headroom.ms < 600_000 && headroom.ms > 0, String(headroom.ms))
@@ -269,22 +268,17 @@ async function runKafkaTransactions(args: readonly string[]): Promise<void> {
   ])
 }
 
-async function partitionOf(link: Link, topic: string): Promise<StatusPartition | undefined> {
-  return (await statusOf(link)).find(each => each.topic === topic)
-}
-
 async function transactionWith(
   link: Link,
   topic: string,
   kind: string,
-): Promise<NonNullable<StatusPartition['transaction']>> {
-  return await waitFor(
-    async () => {
-      const transaction = (await partitionOf(link, topic))?.transaction
-      return transaction?.kind === kind && transaction
-    },
-    { what: `a transaction of ${topic} that is ${kind}`, everyMs: 1_000, timeoutMs: 180_000 },
+): Promise<NonNullable<ShownPartition['transaction']>> {
+  const { transaction } = await partitionWith(
+    link,
+    each => each.topic === topic && each.transaction?.kind === kind,
   )
+  assert.ok(transaction !== undefined)
+  return transaction
 }
 
 /** A topic of ten records, and a link of its own that has copied it. */
@@ -303,11 +297,4 @@ async function mirrored(
   const { code, stderr } = await link.run('run', '--once')
   assert.equal(code, 0, stderr)
   return { link, topic }
-}
-
-async function waitForReason(link: Link, topic: string, reason: string): Promise<StatusPartition> {
-  return await waitFor(
-    async () => (await statusOf(link)).find(each => each.topic === topic && each.reason === reason),
-    { what: `${topic} to be ${reason}`, everyMs: 1_000, timeoutMs: 180_000 },
-  )
 }

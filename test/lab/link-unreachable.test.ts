@@ -7,7 +7,8 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { freshTopic, waitFor, withLab } from '../support/lab.ts'
-import { adminOf, assertIdentical, type KdrProcess, type Link, makeLink, statusOf } from '../support/link.ts'
+import { adminOf, assertIdentical, type KdrProcess, type Link, makeLink } from '../support/link.ts'
+import { statusOf } from '../support/status.ts'
 import { suite } from '../support/suite.ts'
 
 /** All in all; half of it hanging, half of it gone. */

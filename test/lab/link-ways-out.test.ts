@@ -12,10 +12,19 @@ import {
   assertIdentical,
   type Link,
   makeLink,
-  type StatusPartition,
-  statusOf,
+  untilIdentical,
   whileRunning,
+  withDaemon,
 } from '../support/link.ts'
+import { flipBit } from '../support/segments.ts'
+import {
+  linkStatus,
+  partitionWith,
+  type ShownPartition,
+  statusOf,
+  stoppedPartition,
+} from '../support/status.ts'
+import { takeWayOut } from '../support/ways-out.ts'
 
 const context = withLab([{ name: 'east' }, { name: 'west' }])
 const sides = () => ({ source: context.cluster('east'), target: context.cluster('west') })
@@ -110,6 +119,66 @@ describe('ways out', { concurrency: 3 }, () => {
     )
   })
 
+  test('corrupt: bytes on the source that do not match their checksum', async () => {
+    const { judge } = context
+    const topic = freshTopic('corrupt')
+    await judge.createTopic({ ...east(), topic })
+    await judge.produce({ ...east(), topic, count: 20, lingerMs: 200 })
+    const flip = () => flipBit(context.cluster('east'), { topic }, 0)
+    flip()
+    const own = makeLink({ name: topic, ...sides(), settings: { topics: [topic] } })
+    await withDaemon(own, async () => {
+      const stopped = await stoppedPartition(own, topic, 'corrupt')
+      assert.match(
+        stopped.sentence,
+        new RegExp(`"${topic}/0" at offset 0: the bytes that the source sends do not match their checksum`),
+      )
+      assert.equal((await judge.digest({ ...west(), topic }))[0]?.end, 0)
+      // As from a replica that is well.
+      flip()
+      await takeWayOut(own, stopped.sentence, 'resume')
+      await untilIdentical(judge, sides(), topic)
+    })
+  })
+
+  test('corrupt, for good: what is accepted as lost stands in the ledger, and the rest is copied', async () => {
+    const { judge } = context
+    const topic = freshTopic('spoiled')
+    await judge.createTopic({ ...east(), topic })
+    for (let batch = 0; batch < 3; batch++)
+      await judge.produce({ ...east(), topic, count: 10, lingerMs: 200, seed: batch })
+    flipBit(context.cluster('east'), { topic }, 1)
+    const own = makeLink({ name: topic, ...sides(), settings: { topics: [topic] } })
+    await withDaemon(own, async () => {
+      const stopped = await stoppedPartition(own, topic, 'corrupt')
+      assert.match(
+        stopped.sentence,
+        new RegExp(
+          `"${topic}/0" at offset 10: .*Or go on without offsets 10 to 19, and have that in the ledger`,
+        ),
+      )
+      assert.equal((await judge.digest({ ...west(), topic }))[0]?.end, 10)
+      await takeWayOut(own, stopped.sentence, 'accept-loss')
+      const after = await partitionWith(own, ({ cursor, state }) => cursor === 30 && state === 'mirroring')
+      assert.equal(after.offsets?.lost, 10)
+      assert.deepEqual(
+        after.ledger?.map(({ from, to, cause, why }) => ({ from, to, cause, why })),
+        [{ from: 10, to: 20, cause: 'corrupt', why: 'a test' }],
+      )
+      // The batch still stands at the source as it is: verify reads it too, and the ledger explains it.
+      const verified = await own.run('verify', own.name, '--topic', topic)
+      assert.equal(verified.code, 0, verified.stdout)
+      const list = async (at: ReturnType<typeof east>, from: number, to: number) =>
+        await judge.list({ ...at, topic, from, to })
+      for (const [from, to] of [
+        [0, 10],
+        [20, 30],
+      ] as const)
+        assert.deepEqual(await list(west(), from, to), await list(east(), from, to))
+      assert.equal((await judge.digest({ ...west(), topic }))[0]?.count, 20)
+    })
+  })
+
   test('onOverfilled: recopy copies a topic anew by itself, and the journal says so', async () => {
     const { judge } = context
     const topic = freshTopic('out')
@@ -138,7 +207,7 @@ describe('ways out', { concurrency: 3 }, () => {
       assert.equal((await link.run('link', 'pause', link.name)).code, 20)
       const paused = await link.run('link', 'pause', link.name, '--yes', '--reason', 'maintenance')
       assert.equal(paused.code, 0, paused.stderr)
-      await waitFor(async () => (await judgeState(link)) === 'paused', { what: 'the pause' })
+      await waitFor(async () => (await linkStatus(link)).state === 'paused', { what: 'the pause' })
       await daemon.says(/paused by .*: maintenance/)
     })
     await judge.produce({ ...east(), topic, count: 5 })
@@ -187,11 +256,6 @@ describe('ways out', { concurrency: 3 }, () => {
   })
 })
 
-async function judgeState(link: Link): Promise<unknown> {
-  const { object } = await link.json('status')
-  return (object['links'] as { state: string }[])[0]?.state
-}
-
 async function mirrorEnds(topic: string, end: number): Promise<void> {
   const { judge } = context
   await waitFor(async () => (await judge.digest({ ...west(), topic }).catch(() => []))[0]?.end === end, {
@@ -232,7 +296,7 @@ async function ends(link: Link, code: number) {
 }
 
 /** Runs the last command that the sentence names. */
-async function obey(link: Link, partition: StatusPartition | undefined, ...more: string[]): Promise<void> {
+async function obey(link: Link, partition: ShownPartition | undefined, ...more: string[]): Promise<void> {
   const [, command] = /.*kdr (link [^;.]*)/.exec(partition?.sentence ?? '') ?? []
   assert.ok(command !== undefined, `no command in: ${partition?.sentence ?? 'nothing'}`)
   const result = await link.run(...command.split(' '), '--yes', ...more)

@@ -1,12 +1,10 @@
 // kdr verify and kdr link adopt on real brokers: what was planted is found and named, and nothing else is.
 
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
 import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { Reader, Side } from '../../src/engine/verify/reader.ts'
 import type { PartitionVerdict, Verification } from '../../src/engine/verify/verify.ts'
 import { connectCluster } from '../../src/kafka/cluster.ts'
@@ -14,8 +12,8 @@ import { KafkaCode } from '../../src/model/kafka-codes.ts'
 import { systemClock } from '../../src/wiring/system.ts'
 import { b64, type Codec, type TestRecord } from '../support/judge.ts'
 import { freshTopic, withLab } from '../support/lab.ts'
+import { runKdrHere } from '../support/link.ts'
 
-const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 /** A day ago: what is older than a week, retention would delete while a test runs. */
 const START = Date.now() - 86_400_000
 
@@ -44,15 +42,13 @@ describe('verify', () => {
     writeFileSync(join(directory, file), JSON.stringify(config))
   }
 
-  function kdr(...args: string[]): Promise<{ exit: number; stdout: string; stderr: string }> {
-    return new Promise(resolve => {
-      const child = execFile(
-        process.execPath,
-        [MAIN, ...args],
-        { cwd: directory, maxBuffer: 64 * 1024 * 1024, timeout: 90_000, killSignal: 'SIGKILL' },
-        (_error, stdout, stderr) => resolve({ exit: child.exitCode ?? -1, stdout, stderr }),
-      )
-    })
+  /** With `kdr.yaml`, unless another config is named. */
+  async function kdr(...args: string[]): Promise<{ exit: number; stdout: string; stderr: string }> {
+    const named = args.indexOf('--config')
+    const config = join(directory, named < 0 ? 'kdr.yaml' : (args[named + 1] ?? ''))
+    const rest = named < 0 ? args : args.toSpliced(named, 2)
+    const { code, stdout, stderr } = await runKdrHere([...rest, '--config', config])
+    return { exit: code ?? -1, stdout, stderr }
   }
 
   async function verifyTopic(topic: string, ...args: string[]): Promise<Verification & { exit: number }> {

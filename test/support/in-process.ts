@@ -52,3 +52,24 @@ export async function replicateHere(
     },
   }
 }
+
+/** The same cluster; each append waits for `act`. */
+export function beforeAppends(cluster: Cluster, act: () => Promise<void>): Cluster {
+  return {
+    ...cluster,
+    openAppendLane: async broker => {
+      const lane = await cluster.openAppendLane(broker)
+      return {
+        broker: lane.broker,
+        get isClosed() {
+          return lane.isClosed
+        },
+        close: () => lane.close(),
+        append: async (entries, timeoutMs) => {
+          await act()
+          return await lane.append(entries, timeoutMs)
+        },
+      }
+    },
+  }
+}

@@ -1,5 +1,5 @@
-// A link between two lab clusters, run by the real program: a config in a folder of its own, and `./kdr` as a child
-// process that can be awaited, signalled and killed.
+// A link between two lab clusters, run by the real program: a config in a folder of its own, `./kdr` as a child process
+// that can be awaited, signalled and killed, and commands within this process.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -9,9 +9,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { LAB_USERS, type LabCluster } from '../../src/lab/lab.ts'
+import { services } from '../../src/wiring/services.ts'
+import { systemClock } from '../../src/wiring/system.ts'
+import { runForTest } from './app.ts'
 import { type Acl, type At, type Comparison, type Judge, saslOf } from './judge.ts'
 import type { Inside } from './inside-kdr.ts'
-import { waitFor } from './lab.ts'
+import { patience, waitFor } from './lab.ts'
 
 const KDR = fileURLToPath(new URL('../../kdr', import.meta.url))
 const INSIDE_KDR = new URL('inside-kdr.ts', import.meta.url).href
@@ -61,10 +64,14 @@ export interface Link {
   configure(settings: LinkSpec['settings']): void
   /** For what runs too: it is read each time. */
   tellInside(how: Inside): void
-  /** `kdr ... --config CONFIG`, not awaited. */
+  /** `kdr ... --config CONFIG` as a process, not awaited. */
   start(...args: string[]): KdrProcess
+  /**
+   * The same to its end, and within this process: a process takes more than a second of CPU to start, and tests run
+   * hundreds of commands. (With `inside` it is one all the same.)
+   */
   run(...args: string[]): Promise<KdrResult>
-  /** `kdr ... --json`, parsed. */
+  /** `run` with --json, parsed. */
   json(...args: string[]): Promise<{ code: number | null; object: Record<string, unknown>; stderr: string }>
 }
 
@@ -93,15 +100,17 @@ export function makeLink(spec: LinkSpec): Link {
   const env =
     spec.inside === undefined ? {} : { KDR_TEST_INSIDE: inside, NODE_OPTIONS: `--import=${INSIDE_KDR}` }
   const start = (...args: string[]) => startKdr([...args, '--config', config], env)
+  const run = async (...args: string[]) =>
+    spec.inside === undefined ? await runKdrHere([...args, '--config', config]) : await start(...args).ended
   return {
     name,
     config,
     configure: settings => writeFileSync(config, configText({ ...spec, name, settings: settings ?? {} })),
     tellInside,
     start,
-    run: async (...args) => await start(...args).ended,
+    run,
     json: async (...args) => {
-      const { code, stdout, stderr } = await start(...args, '--json').ended
+      const { code, stdout, stderr } = await run(...args, '--json')
       return { code, object: JSON.parse(stdout) as Record<string, unknown>, stderr }
     },
   }
@@ -119,6 +128,14 @@ function configText({ name = 'link', source, target, user = KDR_USER, settings }
   }
   const links = { [name]: { source: source.name, target: target.name, ...settings } }
   return JSON.stringify({ clusters, links }, undefined, 2)
+}
+
+/** A command to its end, as main.ts runs it, without a process of its own. */
+export async function runKdrHere(args: readonly string[]): Promise<KdrResult> {
+  const startedAt = performance.now()
+  const { env } = process
+  const { exit, stdout, stderr } = await runForTest(args, { services, env, clock: systemClock })
+  return { code: exit, stdout, stderr, ms: performance.now() - startedAt }
 }
 
 export function startKdr(args: readonly string[], env: Readonly<Record<string, string>> = {}): KdrProcess {
@@ -184,56 +201,18 @@ export async function whileRunning(
   }
 }
 
-export type StatusPartition = {
-  readonly partition: number
-  readonly state: string
-  readonly reason?: string
-  readonly sentence?: string
-  readonly cursor: number
-  readonly sourceEnd: number
-  readonly lagRecords: number
-  readonly lagMs: number
-  readonly headroom?: { readonly ms: number | null; readonly basis: string; readonly isAtMost: boolean }
-  readonly transaction?: {
-    readonly kind: string
-    readonly producerId: string
-    readonly startOffset: number
-    readonly ageMs: number
-    readonly transactionalId?: string
+/** `act` happens while `kdr run` mirrors; it is killed afterwards. */
+export async function withDaemon(own: Link, act: (running: KdrProcess) => Promise<void>): Promise<void> {
+  const running = own.start('run', '-v')
+  try {
+    await running.says(/behind/)
+    await act(running)
+  } catch (error) {
+    console.error(`the end of what kdr said:\n${running.stderr.slice(-3000)}`)
+    throw error
+  } finally {
+    running.signal('SIGKILL')
   }
-  readonly offsets?: Readonly<Record<string, number>>
-  readonly ledger?: readonly {
-    readonly from: number
-    readonly to: number
-    readonly cause: string
-    readonly by: string
-    readonly why?: string
-  }[]
-}
-export type StatusWarning = {
-  readonly kind: string
-  readonly topic: string
-  readonly partition: number
-  readonly sentence: string
-}
-type Status = {
-  readonly links: readonly {
-    readonly warnings: readonly StatusWarning[]
-    readonly topics: readonly { readonly name: string; readonly partitions: readonly StatusPartition[] }[]
-  }[]
-}
-
-/** Every partition that `kdr status` shows for the link's config. */
-export async function statusOf(link: Link): Promise<(StatusPartition & { readonly topic: string })[]> {
-  const { object } = await link.json('status')
-  return (object as unknown as Status).links.flatMap(({ topics }) =>
-    topics.flatMap(({ name, partitions }) => partitions.map(each => ({ ...each, topic: name }))),
-  )
-}
-
-export async function warningsOf(link: Link): Promise<readonly StatusWarning[]> {
-  const { object } = await link.json('status')
-  return (object as unknown as Status).links.flatMap(({ warnings }) => warnings)
 }
 
 /** As an admin, for the judge. */
@@ -288,4 +267,39 @@ export async function assertIdentical(
   throw new Error(
     `${wrong.length} of ${comparison.partitions.length} partitions differ:\n${wrong.map(each => JSON.stringify(each)).join('\n')}`,
   )
+}
+
+/** Waits until the mirror ends and begins where the source does, then compares. */
+export async function untilIdentical(
+  judge: Judge,
+  sides: { readonly source: LabCluster; readonly target: LabCluster },
+  topic: string,
+): Promise<void> {
+  const ends = async (cluster: LabCluster) =>
+    (await judge.ends({ ...adminOf(cluster), topics: [topic] }))
+      .map(([, partition, end]) => `${partition}: ${end}`)
+      .toSorted()
+      .join(', ')
+  const logStarts = async (cluster: LabCluster) =>
+    (await judge.digest({ ...adminOf(cluster), topic })).map(({ logStart }) => logStart).join()
+  for (const [look, what] of [
+    [ends, 'ends'],
+    [logStarts, 'log starts'],
+  ] as const) {
+    const wanted = await look(sides.source)
+    let seen = ''
+    await waitFor(
+      async () => {
+        // The mirror may be made anew at this moment.
+        seen = await look(sides.target).catch(() => 'nothing')
+        return seen === wanted
+      },
+      {
+        what: () => `the ${what} of the mirror of "${topic}" to be ${wanted}; they are ${seen}`,
+        everyMs: 100,
+        timeoutMs: patience(90_000),
+      },
+    )
+  }
+  await assertIdentical(judge, sides, [topic])
 }

@@ -7,16 +7,12 @@ import { recordCodec } from '../../src/kafka/records.ts'
 import { LAB_USERS, type LabCluster } from '../../src/lab/lab.ts'
 import { type ProducerStamp, stampBatch } from '../../src/model/batch.ts'
 import { KafkaCode } from '../../src/model/kafka-codes.ts'
-import type { PartitionStatus } from '../../src/engine/status/status.ts'
-import type { FaultReason } from '../../src/model/link.ts'
 import { CONTROL_SLOT } from '../../src/model/slots.ts'
 import { readSlots } from '../../src/model/state-records.ts'
 import type { Cluster } from '../../src/ports/cluster.ts'
 import { openTopicStore } from '../../src/state/topic-store.ts'
-import { loadConfig } from '../../src/config/index.ts'
-import { readLinkStatus } from '../../src/wiring/links.ts'
 import { systemClock, systemEntropy } from '../../src/wiring/system.ts'
-import { freshTopic, patience, waitFor } from './lab.ts'
+import { freshTopic } from './lab.ts'
 import type { Link } from './link.ts'
 
 /** `kdr link VERB LINK --flag value ...` as it stands in the sentence. */
@@ -32,36 +28,6 @@ export async function takeWayOut(link: Link, sentence: string, verb: string): Pr
   const { code, stderr } = await link.run(...command, '--yes', '--reason', 'a test')
   assert.equal(code, 0, stderr)
   return `kdr ${command.join(' ')}`
-}
-
-type Stopped = PartitionStatus & { readonly sentence: string; readonly reason: FaultReason }
-
-/** The partitions of a topic as `kdr status` shows them, without a process for each look. */
-export async function partitionsOf(link: Link, topic: string): Promise<readonly PartitionStatus[]> {
-  const config = await loadConfig(link.config)
-  const settings = config.links[link.name]
-  assert.ok(settings !== undefined)
-  const { topics } = await readLinkStatus(config, settings)
-  return topics.find(({ name }) => name === topic)?.partitions ?? []
-}
-
-/** Waits for the first partition of the topic that has a reason, or this one. */
-export async function stoppedPartition(link: Link, topic: string, reason?: FaultReason): Promise<Stopped> {
-  let last: readonly PartitionStatus[] = []
-  const found = await waitFor(
-    async () => {
-      last = await partitionsOf(link, topic)
-      return last.find(each => each.reason !== undefined && (reason === undefined || each.reason === reason))
-    },
-    {
-      what: () => `topic "${topic}" to be stopped as ${reason ?? 'anything'}: ${JSON.stringify(last)}`,
-      everyMs: 400,
-      timeoutMs: patience(60_000),
-    },
-  )
-  const { sentence, reason: why } = found
-  assert.ok(sentence?.includes(`"${topic}`) === true && why !== undefined, JSON.stringify(found))
-  return { ...found, sentence, reason: why }
 }
 
 /** As the lab's admin; the caller closes it. */

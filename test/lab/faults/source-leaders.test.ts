@@ -1,52 +1,26 @@
-// Fault rows of a source of three brokers: leaders that move and die, replicas that fall behind, elections that lose
-// records, a bad disk, and the loss of the whole cluster.
+// Fault rows of a source of three brokers: leaders that die, replicas that fall behind, elections that lose records, a bad
+// disk, and the loss of the whole cluster. Leaders that move cleanly: link-chaos.test.ts.
 
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { describe } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { splitBatches } from '../../../src/model/batch.ts'
 import { faultRow } from '../../support/fault-rows.ts'
 import { freshTopic, waitFor, withLab } from '../../support/lab.ts'
-import {
-  adminOf,
-  assertIdentical,
-  type KdrProcess,
-  type Link,
-  makeLink,
-  type StatusPartition,
-  statusOf,
-} from '../../support/link.ts'
+import { adminOf, assertIdentical, type KdrProcess, type Link, makeLink } from '../../support/link.ts'
+import { flipBit } from '../../support/segments.ts'
+import { statusOf, stoppedPartition } from '../../support/status.ts'
+import { suite } from '../../support/suite.ts'
 
 /** A follower that stands still leaves the in-sync replicas after this long. */
 const REPLICA_LAG_MS = 3_000
 
-const context = withLab([
-  { name: 'east', brokers: 3, properties: { 'replica.lag.time.max.ms': String(REPLICA_LAG_MS) } },
-  { name: 'west' },
-])
+const properties = { 'replica.lag.time.max.ms': String(REPLICA_LAG_MS) }
+const context = withLab(suite === 'short' ? [] : [{ name: 'east', brokers: 3, properties }, { name: 'west' }])
 const sides = () => ({ source: context.cluster('east'), target: context.cluster('west') })
 const east = () => adminOf(context.cluster('east'))
 const west = () => adminOf(context.cluster('west'))
 
 describe('leaders of the source', () => {
-  faultRow('S01', 'leaders move while they are read', async row => {
-    const topic = await topicOn([1, 2, 3])
-    await underLoad(topic, async () => {
-      row.did('moved the leader of a partition under load from broker 1 to 2, to 3, and back to 1')
-      for (const replicas of [
-        [2, 3, 1],
-        [3, 1, 2],
-        [1, 2, 3],
-      ]) {
-        await context.judge.reassign({ ...east(), topic, partition: 0, replicas })
-        await sleep(500)
-      }
-    })
-    row.saw('identical: nothing missing, nothing twice')
-  })
-
   faultRow(['S01', 'S02'], 'leaders stop and die while they are read', { suite: 'full' }, async row => {
     const cluster = context.cluster('east')
     const topic = await topicOn([2, 3, 1])
@@ -154,10 +128,10 @@ describe('leaders of the source', () => {
       for (const topic of [copied, behind]) await electUncleanly(topic, 1)
       await produce(3)
 
-      const fault = await partitionWith(link, ({ state }) => state === 'faulted')
-      assert.equal(fault.reason, 'truncated', fault.sentence)
-      assert.match(fault.sentence ?? '', /lost offsets 10 to 14.*kdr link recopy/)
-      row.saw(`S03, copied up to 15: truncated: ${fault.sentence ?? ''}`)
+      const fault = await stoppedPartition(link, copied, 'truncated')
+      assert.equal(fault.state, 'faulted')
+      assert.match(fault.sentence, /lost offsets 10 to 14.*kdr link recopy/)
+      row.saw(`S03, copied up to 15: truncated: ${fault.sentence}`)
       assert.deepEqual(await endAndCount(copied), { end: 15, count: 15 })
       row.saw('nothing was appended: the mirror holds the 15 records of before')
       await once(late)
@@ -185,7 +159,7 @@ describe('leaders of the source', () => {
         await judge.produce({ ...east(), topic, count: 10, lingerMs: 500, seed: batch })
     row.did("flipped one bit of the second of three batches on the leader's disk")
     await cluster.stop(2)
-    flipBit(join(cluster.logDir(2), `${bad}-0`), 1)
+    flipBit(cluster, { broker: 2, topic: bad }, 1)
     await cluster.start(2)
     await inSync(bad)
     await judge.reassign({ ...east(), topic: bad, partition: 0, replicas: [2, 1, 3] })
@@ -193,10 +167,10 @@ describe('leaders of the source', () => {
     const link = linkOf(bad, good)
     const daemon = link.start('run', '-v')
     try {
-      const fault = await partitionWith(link, ({ topic, state }) => topic === bad && state === 'faulted')
-      assert.equal(fault.reason, 'corrupt', fault.sentence)
-      assert.match(fault.sentence ?? '', /offset 10.*Move the partition's leader.*kdr link resume/)
-      row.saw(`corrupt: ${fault.sentence ?? ''}`)
+      const fault = await stoppedPartition(link, bad, 'corrupt')
+      assert.equal(fault.state, 'faulted')
+      assert.match(fault.sentence, /offset 10.*Move the partition's leader.*kdr link resume/)
+      row.saw(`corrupt: ${fault.sentence}`)
       assert.deepEqual(await endAndCount(bad), { end: 10, count: 10 })
       await copiedUpTo(good, 30)
       row.saw('the mirror ends before the batch; the other topic of the same leader was copied')
@@ -347,27 +321,6 @@ async function inSync(topic: string): Promise<void> {
     },
     { what: `every replica of ${topic}`, everyMs: 200 },
   )
-}
-
-async function partitionWith(
-  link: Link,
-  matches: (partition: StatusPartition & { readonly topic: string }) => boolean,
-): Promise<StatusPartition> {
-  return await waitFor(async () => (await statusOf(link)).find(matches), {
-    what: `a state of ${link.name}`,
-    everyMs: 300,
-  })
-}
-
-/** In the payload of the batch with this index. */
-function flipBit(dir: string, index: number): void {
-  const name = readdirSync(dir).find(each => each.endsWith('.log')) ?? ''
-  const bytes = readFileSync(join(dir, name))
-  const batch = splitBatches(bytes)[index]
-  assert.ok(batch !== undefined, 'no such batch')
-  // The batch is a view of `bytes`.
-  batch.bytes.writeUInt8((batch.bytes.at(-5) ?? 0) ^ 4, batch.bytes.length - 5)
-  writeFileSync(join(dir, name), bytes)
 }
 
 /** A transactional id whose coordinator is another broker. */

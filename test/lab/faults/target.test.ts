@@ -6,9 +6,10 @@ import { execFileSync } from 'node:child_process'
 import { describe, test } from 'node:test'
 import { faultRow } from '../../support/fault-rows.ts'
 import { freshTopic, patience, waitFor, withLab } from '../../support/lab.ts'
-import { adminOf, assertIdentical, type KdrProcess, type Link, makeLink } from '../../support/link.ts'
+import { adminOf, type KdrProcess, type Link, makeLink, untilIdentical } from '../../support/link.ts'
 import { suite } from '../../support/suite.ts'
-import { appendAs, connectTo, freshLink, partitionsOf, stoppedPartition } from '../../support/ways-out.ts'
+import { partitionsOf, stoppedPartition } from '../../support/status.ts'
+import { appendAs, connectTo, freshLink } from '../../support/ways-out.ts'
 
 const context = withLab(
   suite === 'short'
@@ -304,17 +305,5 @@ async function forgotten(topic: string): Promise<void> {
 }
 
 async function copied(topic: string): Promise<void> {
-  const { judge } = context
-  const ends = async (at: ReturnType<typeof east>) =>
-    (await judge.ends({ ...at, topics: [topic] }))
-      .map(([, partition, end]) => `${partition}:${end}`)
-      .toSorted()
-      .join(' ')
-  const wanted = await ends(east())
-  await waitFor(async () => (await ends(west()).catch(() => '')) === wanted, {
-    what: `${topic} to be copied`,
-    everyMs: 200,
-    timeoutMs: patience(90_000),
-  })
-  await assertIdentical(judge, sides(), [topic])
+  await untilIdentical(context.judge, sides(), topic)
 }

@@ -1,0 +1,17 @@
+// The engines as commands get them. Each behind a dynamic import: `kdr --help` must not wait for the Kafka client.
+
+import type { Services } from '../cli/app.ts'
+import { chooseLinks } from './choose-links.ts'
+import { systemClock } from './system.ts'
+
+export const services: Services = {
+  inspectCluster: async bootstrap =>
+    await (await import('./clusters.ts')).inspectCluster(bootstrap, systemClock),
+  chooseLinks,
+  startLink: async (config, link, options) =>
+    await (await import('./links.ts')).startLink(config, link, options),
+  readLinkStatus: async (config, link) => await (await import('./links.ts')).readLinkStatus(config, link),
+  withLink: async (config, link, act) => await (await import('./open-link.ts')).withLink(config, link, act),
+  withMemory: async (config, link, act) =>
+    await (await import('./link-memory.ts')).withMemory(config, link, act),
+}
