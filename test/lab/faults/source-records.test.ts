@@ -1,55 +1,60 @@
-// Fault rows of the source's records: what lies in a log that is hard to copy. Each kind of topic is made once, all are
-// mirrored by one `kdr run --once`, and each row looks at its own.
+// Topics of every kind, and the fault rows of what in them is hard to copy: they are made once and mirrored twice, without
+// cluster rights at the target (gaps are filled by empty transactions) and with them (by markers); each row looks at its
+// own topics. The same between other versions of Kafka: link-corpus.test.ts.
 
 import assert from 'node:assert/strict'
-import { describe } from 'node:test'
+import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { CORPUS_PROPERTIES, type CorpusKind, createCorpus } from '../../support/corpus.ts'
+import type { CorpusKind } from '../../support/corpus.ts'
+import {
+  type Corpus,
+  giveClusterRights,
+  givenCorpus,
+  mirrorAndCompare,
+  withCorpusLab,
+} from '../../support/corpus-link.ts'
 import { faultRow } from '../../support/fault-rows.ts'
 import { b64, type ListedRecord } from '../../support/judge.ts'
-import { freshTopic, waitFor, withLab } from '../../support/lab.ts'
+import { freshTopic, waitFor } from '../../support/lab.ts'
 import { adminOf, assertIdentical, type Link, makeLink } from '../../support/link.ts'
-import { suite } from '../../support/suite.ts'
 
-const context = withLab([
-  { name: 'east', properties: CORPUS_PROPERTIES },
-  // A mirror must not be cleaned while it is compared: its segments roll elsewhere than the source's.
-  { name: 'west', properties: { 'log.cleaner.backoff.ms': '3600000' } },
-])
+const context = withCorpusLab()
 const sides = () => ({ source: context.cluster('east'), target: context.cluster('west') })
 const east = () => adminOf(context.cluster('east'))
 const west = () => adminOf(context.cluster('west'))
 
-const KINDS: readonly CorpusKind[] = [
-  'transactions',
-  'large',
-  'appendTime',
-  'switched',
-  'times',
-  // They wait for the cleaner.
-  ...(suite === 'short' ? [] : (['compacted', 'compactedAndTrimmed'] as const)),
-]
-let mirroring: Promise<{ link: Link; topics: ReadonlyMap<CorpusKind, string> }> | undefined
+let making: Promise<Corpus> | undefined
+let mirroring: Promise<Link> | undefined
 
-/** Once for all rows; whichever comes first makes it. */
-async function mirrored(...kinds: readonly CorpusKind[]): Promise<{ link: Link; topics: readonly string[] }> {
-  mirroring ??= mirrorAll()
-  const { link, topics } = await mirroring
-  return { link, topics: kinds.map(kind => topics.get(kind) ?? '') }
+// Once for all; whichever test comes first makes them, for each may run alone.
+const corpus = () => (making ??= givenCorpus(context))
+const mirroredWithRights = () => (mirroring ??= mirrorWithRights())
+
+async function mirrorWithRights(): Promise<Link> {
+  const made = await corpus()
+  await giveClusterRights(context)
+  return await mirrorAndCompare(context, made, 'rights')
 }
 
-async function mirrorAll() {
-  const { judge } = context
-  const topics = await createCorpus({ judge, cluster: context.cluster('east'), kinds: KINDS })
-  const link = makeLink({ name: 'records', ...sides(), settings: { topics: [...topics.values()] } })
-  await runOnce(link)
-  return { link, topics }
+async function mirrored(...kinds: readonly CorpusKind[]): Promise<{ link: Link; topics: readonly string[] }> {
+  const { byKind } = await corpus()
+  return { link: await mirroredWithRights(), topics: kinds.map(kind => byKind.get(kind) ?? '') }
 }
 
 async function runOnce(link: Link): Promise<void> {
   const result = await link.run('run', '--once', '--timeout', '2m')
   assert.equal(result.code, 0, result.stderr + result.stdout)
 }
+
+describe('topics of every kind', () => {
+  test('without cluster rights at the target both sides are identical', async () => {
+    await mirrorAndCompare(context, await corpus(), 'bare')
+  })
+
+  test('with cluster rights at the target both sides are identical', async () => {
+    await mirroredWithRights()
+  })
+})
 
 describe('records that are hard to copy', () => {
   faultRow('S12', 'holes, thinned and empty batches keep every offset', { suite: 'full' }, async row => {
