@@ -1,38 +1,48 @@
-// How much memory a worker needs when a thousand partitions are far behind: what is fetched and not yet acknowledged is
-// bounded for the whole link, so it does not grow with their number.
+// How much memory a worker needs when a thousand partitions are far behind and the target is slow: what is fetched and not
+// yet acknowledged is bounded for the whole link, so it does not grow with their number.
 
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
-import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connectCluster } from '../../src/kafka/cluster.ts'
 import { recordCodec } from '../../src/kafka/records.ts'
 import { stampBatch } from '../../src/model/batch.ts'
 import type { AppendEntry, Cluster } from '../../src/ports/cluster.ts'
+import { faultRow } from '../support/fault-rows.ts'
 import { freshTopic, waitFor, withLab } from '../support/lab.ts'
-import { makeLink } from '../support/link.ts'
+import { adminOf, assertIdentical, makeLink } from '../support/link.ts'
 import { suite } from '../support/suite.ts'
 
 const TOPICS = 100
 const PARTITIONS = 10
-/** 1.6 MB in each partition, 1.6 GB in all: sixteen times what the link may buffer. */
-const BATCHES = 8
+/** 0.8 MB in each partition, 0.8 GB in all: 25 times what the link may buffer. */
+const BATCHES = 4
 const BATCH_BYTES = 200_000
 const PEAK_MB = 400
+/** The target takes this much in a second: a quarter of what it could. */
+const QUOTA_BYTES = 16_000_000
 const AT_ONCE = 20
 const clock = { now: () => Date.now(), monotonic: () => performance.now(), sleep: (ms: number) => sleep(ms) }
 
 const context = withLab(suite === 'short' ? [] : [{ name: 'east' }, { name: 'west' }])
 
-test(`${TOPICS * PARTITIONS} partitions far behind take at most ${PEAK_MB} MB`, {
-  skip: suite === 'short' && 'in make test-full',
-}, async t => {
+const what = `${TOPICS * PARTITIONS} partitions far behind, and a slow target`
+faultRow('P12', what, { suite: 'full' }, async (row, t) => {
+  const { judge } = context
   const [source, target] = [context.cluster('east'), context.cluster('west')]
   const prefix = freshTopic('deep')
   const { bootstrap } = source
   const cluster = await connectCluster({ name: 'east', bootstrap, clientId: 'writer', clock })
   t.after(() => cluster.close())
+  row.did(
+    `wrote 0.8 MB into each of ${TOPICS * PARTITIONS} partitions at the source; the target takes ${QUOTA_BYTES / 1e6} MB a second from kdr (a quota)`,
+  )
   await fill(cluster, prefix)
+  await judge.setQuota({
+    ...adminOf(target),
+    clientId: 'kdr',
+    quotas: { producer_byte_rate: QUOTA_BYTES },
+  })
 
   const link = makeLink({ source, target, settings: { topics: [`${prefix}-*`] } })
   const run = link.start('run', '--once', '--json')
@@ -45,7 +55,11 @@ test(`${TOPICS * PARTITIONS} partitions far behind take at most ${PEAK_MB} MB`, 
   t.diagnostic(`peak memory ${peakMb} MB, ${(ms / 1000).toFixed(1)} s`)
   assert.equal(code, 0, stderr)
   assert.ok(peakMb > 0 && peakMb <= PEAK_MB, `peak memory ${peakMb} MB`)
+  assert.ok(ms > ((TOPICS * PARTITIONS * BATCHES * BATCH_BYTES) / QUOTA_BYTES) * 500, `not slow: ${ms} ms`)
+  row.saw(`kdr never takes more than ${PEAK_MB} MB of memory`)
   await assertCopied(cluster, target.bootstrap, prefix)
+  await assertIdentical(judge, { source, target }, [`${prefix}-0`])
+  row.saw('every partition is copied to its end; those that were compared are identical')
 })
 
 async function fill(cluster: Cluster, prefix: string): Promise<void> {
