@@ -35,15 +35,17 @@ type Waiting = { readonly resolve: (value: unknown) => void; readonly reject: (e
 export type JudgeOptions = {
   /** Of the Java clients; default the lab's default. */
   readonly version?: string | undefined
+  /** More JVM options. */
+  readonly jvm?: readonly string[]
   readonly signal?: AbortSignal
 }
 
 export async function startJudgeProcess(options: JudgeOptions = {}): Promise<JudgeProcess> {
-  const { version, signal } = options
+  const { version, jvm = [], signal } = options
   const distribution = await prepareDistribution(version, signal && { signal })
   const classes = await compile(distribution.version, distribution.classPath, signal)
   const quiet = '-Dorg.slf4j.simpleLogger.defaultLogLevel=off'
-  const flags = ['-Xmx1g', '-XX:+UseSerialGC', quiet, ...distribution.jvm]
+  const flags = ['-Xmx1g', '-XX:+UseSerialGC', quiet, ...distribution.jvm, ...jvm]
   const args = [...flags, '-cp', `${distribution.classPath}:${classes}`, 'Judge']
   // Detached: Ctrl-C in the terminal is not for it; it ends with its stdin, so whatever ends this process ends it too.
   const child = spawn(javaTool('java'), args, { stdio: ['pipe', 'pipe', 'inherit'], detached: true })

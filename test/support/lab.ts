@@ -8,6 +8,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type ClusterSpec, type Lab, type LabCluster, startLab } from '../../src/lab/lab.ts'
 import { type Judge, startJudge } from './judge.ts'
 
+/** The judge of a test lives for a minute: what the better compiler costs never comes back. */
+const SHORT_LIVED_JVM = ['-XX:TieredStopAtLevel=1']
+
 /** To be used inside tests and hooks only; before the lab is up its members throw. */
 export interface TestLab {
   readonly lab: Lab
@@ -25,7 +28,7 @@ export function withLab(clusters: readonly ClusterSpec[]): TestLab {
   before(async () => {
     if (clusters.length === 0) return
     // The judge waits for no broker, so it starts at the same time.
-    const judging = startJudge()
+    const judging = startJudge({ jvm: SHORT_LIVED_JVM })
     const starting = startLab({ dir: freshDir(), clusters })
     const results = await Promise.allSettled([judging, starting])
     if (results[0].status === 'fulfilled') judge = results[0].value
