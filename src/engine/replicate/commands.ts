@@ -63,16 +63,21 @@ export class Commands {
     return isPolicy && fault?.reason === 'overfilled' && !this.#exhausted.has(topic)
   }
 
-  /** What is asked of every worker's copies. Resolves when nothing of topics that leave is in flight here. */
+  /** What is asked of every worker. Resolves when nothing of topics that leave is in flight here. */
   async follow(): Promise<void> {
+    const { store, link } = this.#context
+    for (const topic of readLeaving(store, link)) await this.#copies.drop(topic, true)
+    await this.#orderRecopies()
+  }
+
+  /** What is asked of every worker's copies: once they are there, or a worker that has just begun would miss it. */
+  resume(): void {
     const { store, link } = this.#context
     for (const [key, command] of readCommands(store, link)) {
       if (command.verb !== 'resume' || this.#resumed.has(key)) continue
       this.#resumed.add(key)
       this.#copies.resume(command, command.acceptLogStart === true)
     }
-    for (const topic of readLeaving(store, link)) await this.#copies.drop(topic, true)
-    await this.#orderRecopies()
   }
 
   /** What was asked for since the last look. Throws KdrError('unreachable' | 'other-controller'). */
@@ -94,7 +99,10 @@ export class Commands {
 
   async #carryOut(key: string, command: CommandRecord): Promise<Outcome> {
     const { verb, topic } = command
-    if (verb === 'resume') return this.#haveAllSeen(key) ? done(this.#countOf(command)) : LATER
+    if (verb === 'resume') {
+      const isSeen = this.#haveAllSeen(key) && this.#resumed.has(key)
+      return isSeen ? done(this.#countOf(command)) : LATER
+    }
     if (topic === undefined || !this.#isForMirror(command))
       return refused('the mirror that was meant is there no more')
     if (verb === 'recopy') return await this.#recopy(topic)

@@ -100,6 +100,8 @@ export class Replication {
     this.#loops.push(this.#every('beat', BEAT_EVERY_MS, async () => await lease.renew()))
     await this.#join(isAlone)
     await this.#look()
+    // What had to wait for the copies; `--once` may not look again.
+    if (slots.hasControl) await this.#commands.obey()
     this.#loops.push(
       this.#every('discover', DISCOVER_EVERY_MS, async () => await this.#look()),
       this.#every('trim', TRIM_EVERY_MS, async () => await this.#trim()),
@@ -222,6 +224,7 @@ export class Replication {
     if (slots.hasControl) await this.#commands.obey()
     const verdicts = await this.#topics.discover()
     this.#copies.take(verdicts)
+    this.#commands.resume()
     if (slots.hasControl)
       await this.#topics.deleteExpired(verdicts, async topic => await this.#copies.drop(topic))
     await this.#copies.observePaused()
