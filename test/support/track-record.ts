@@ -64,6 +64,11 @@ export const FOUND_ON_BROKERS: readonly Found[] = [
     by: 'test/lab/faults/ways-out.test.ts',
     fix: 'Fetch and Produce name the recorded topic ids; an anchor holds only while both names still lead to them.',
   },
+  {
+    bug: 'When the target went silent within a minute of the source, the log did not say so until that minute was over.',
+    by: 'test/lab/faults/network.test.ts (N01)',
+    fix: 'The first sentence about each cluster is logged at once.',
+  },
 ]
 
 /** Fixes of seeds that do not name theirs. */

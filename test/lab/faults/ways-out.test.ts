@@ -134,7 +134,8 @@ describe('a partition stops, and the way out that is named ends it', { concurren
       freshTopic('own-differs'),
       freshTopic('own-shape'),
     ]
-    const equal = [{ value: b64('equal'), timestamp: Date.now() }]
+    const timestamp = Date.now()
+    const equal = [{ value: b64('equal'), timestamp }]
     row.did(
       'made topics at both sides: one that holds the same record, one another record, one more partitions',
     )
@@ -143,7 +144,7 @@ describe('a partition stops, and the way out that is named ends it', { concurren
     await judge.createTopic({ ...west(), topic: shape, partitions: 3 })
     for (const topic of [same, differs]) await judge.produce({ ...east(), topic, records: equal })
     await judge.produce({ ...west(), topic: same, records: equal })
-    await judge.produce({ ...west(), topic: differs, records: [{ value: b64('theirs') }] })
+    await judge.produce({ ...west(), topic: differs, records: [{ value: b64('theirs'), timestamp }] })
     await judge.produce({ ...east(), topic: same, count: 5 })
     await judge.produce({ ...east(), topic: shape, count: 5 })
 
