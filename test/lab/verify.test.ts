@@ -11,7 +11,7 @@ import { connectCluster } from '../../src/kafka/cluster.ts'
 import { KafkaCode } from '../../src/model/kafka-codes.ts'
 import { systemClock } from '../../src/wiring/system.ts'
 import { b64, type Codec, type TestRecord } from '../support/judge.ts'
-import { freshTopic, withLab } from '../support/lab.ts'
+import { freshTopic, waitFor, withLab } from '../support/lab.ts'
 import { runKdrHere } from '../support/link.ts'
 
 /** A day ago: what is older than a week, retention would delete while a test runs. */
@@ -84,6 +84,8 @@ describe('verify', () => {
 
   /** Takes `count` offsets that a consumer does not see. */
   async function gap(side: 'east' | 'west', topic: string, count: number): Promise<void> {
+    const end = async () => (await context.judge.ends({ ...at(side), topics: [topic] }))[0]?.[2] ?? 0
+    const wanted = (await end()) + count
     await context.judge.produce({
       ...at(side),
       topic,
@@ -92,6 +94,8 @@ describe('verify', () => {
       transactionalId: `${topic}-${side}-${count}`,
       end: 'abort',
     })
+    // The end of a transaction is answered before its marker stands in the log.
+    await waitFor(async () => (await end()) === wanted, { what: `the marker in ${topic}`, everyMs: 20 })
   }
 
   test('equal records are identical, however they are batched and compressed', async () => {
