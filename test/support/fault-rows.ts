@@ -1,6 +1,6 @@
 // A test of a row of the fault table (fault-table.ts). Its name begins with the row's id; what it did and saw becomes the
 // row's text in RELIABILITY.md (scripts/reliability.ts), so that text must be the same in every run: no measured times,
-// no random names. (Names of `freshTopic`, ids and ports are taken out here.)
+// no random names. (Names of `freshTopic`, ids, ports and times are taken out here.)
 
 import { randomUUID } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
@@ -93,4 +93,5 @@ function stable(text: string): string {
     .replaceAll(new RegExp(`-${process.pid}-\\d+`, 'g'), '')
     .replaceAll(/\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/g, 'ID')
     .replaceAll(/127\.0\.0\.1:\d+/g, '127.0.0.1:PORT')
+    .replaceAll(/\b\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME')
 }
