@@ -95,6 +95,8 @@ export type WorkerRecord = {
 export type TopicReport = {
   readonly at: number
   readonly worker: string
+  /** Of the slot, when this was written: whoever has taken it since, be it the same worker, knows better. */
+  readonly generation: number
   readonly partitions: readonly PartitionReport[]
   /** Undefined: not known. */
   readonly deletion?: Deletion | undefined
@@ -232,7 +234,7 @@ export function readWorkers(store: StateReader, link: string): Map<string, Worke
 }
 
 /** `worker` said so at `at`. */
-export type ReportedPartition = PartitionReport & Pick<TopicReport, 'at' | 'worker'>
+export type ReportedPartition = PartitionReport & Pick<TopicReport, 'at' | 'worker' | 'generation'>
 export type ReportedTopic = {
   readonly deletion: Deletion | undefined
   readonly partitions: readonly ReportedPartition[]
@@ -252,8 +254,8 @@ export function readReports(store: StateReader, link: string): Map<string, Repor
   for (const { topic, piece } of pieces) {
     const before = reports.get(topic)
     const byPartition = new Map(before?.partitions.map(each => [each.partition, each]))
-    for (const each of piece.partitions)
-      byPartition.set(each.partition, { ...each, at: piece.at, worker: piece.worker })
+    const { at, worker, generation } = piece
+    for (const each of piece.partitions) byPartition.set(each.partition, { ...each, at, worker, generation })
     reports.set(topic, {
       deletion: piece.deletion ?? before?.deletion,
       partitions: [...byPartition.values()].toSorted((a, b) => a.partition - b.partition),

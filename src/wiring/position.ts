@@ -10,7 +10,7 @@ export function positionsOf(replication: Pick<Replication, 'copies' | 'context'>
   const own = replication.copies().map(positionOf)
   if (slots.held.length === slots.count) return own
   const records = readTopics(store, link)
-  const owners = readSlots(store, link)
+  const holders = readSlots(store, link)
   const others = [...readReports(store, link)].flatMap(([topic, { partitions }]) => {
     const topicId = records.get(topic)?.targetTopicId
     return topicId === undefined
@@ -18,8 +18,9 @@ export function positionsOf(replication: Pick<Replication, 'copies' | 'context'>
       : partitions
           .filter(({ partition }) => slots.identityOf({ topic, partition }) === undefined)
           .map(reported => {
-            const owner = owners.get(slots.of({ topic, partition: reported.partition }))?.owner
-            return reportedPosition({ topic, topicId }, reported, reported.worker === owner)
+            const holder = holders.get(slots.of({ topic, partition: reported.partition }))
+            const isCurrent = reported.worker === holder?.owner && reported.generation === holder.generation
+            return reportedPosition({ topic, topicId }, reported, isCurrent)
           })
   })
   return [...own, ...others]
@@ -41,7 +42,7 @@ function positionOf(copy: PartitionCopy): MirrorPosition {
   }
 }
 
-/** Of one that another worker has taken since nothing is known. */
+/** Of one whose slot was taken since, by another worker or by the same again, nothing is known. */
 function reportedPosition(
   of: { readonly topic: string; readonly topicId: string },
   { partition, state, reason, cursor, isAnchored, logStart }: ReportedPartition,

@@ -11,7 +11,11 @@ import {
   type WorkerRecord,
 } from '../../model/state-records.ts'
 
-type Piece = { readonly deletion: Deletion | undefined; readonly partitions: PartitionReport[] }
+type Piece = {
+  readonly generation: number
+  readonly deletion: Deletion | undefined
+  readonly partitions: PartitionReport[]
+}
 
 export class Reporter {
   readonly #context: LinkContext
@@ -45,8 +49,13 @@ export class Reporter {
     const pieces = new Map<string, Piece>()
     for (const copy of copies) {
       const number = Math.floor(copy.partition / REPORT_PARTITIONS)
-      const key = reportKey(link, copy.topic, copy.identity.slot, number)
-      const piece = pieces.get(key) ?? { deletion: this.#deletionOf(copy.topic), partitions: [] }
+      const { slot, generation } = copy.identity
+      const key = reportKey(link, copy.topic, slot, number)
+      const piece = pieces.get(key) ?? {
+        generation,
+        deletion: this.#deletionOf(copy.topic),
+        partitions: [],
+      }
       piece.partitions.push(copy.report(clock.monotonic()))
       pieces.set(key, piece)
     }
