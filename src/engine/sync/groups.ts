@@ -51,12 +51,13 @@ export class GroupSync {
     this.#input = input
   }
 
-  /** Captures, waits for the cursors, applies. False when `signal` ended it before the cursors got there. */
+  /** Captures, waits for the cursors, applies. False: `signal` ended it, or what was captured no longer holds. */
   async round(signal: AbortSignal): Promise<boolean> {
     const captured = await this.capture()
     for (let looks = 1; !this.isCovered(captured); looks++) {
       if (signal.aborted) return false
       await this.#input.clock.sleep(LOOK_EVERY_MS, signal)
+      if (this.#isOutdated(captured)) return false
       if (looks % LOOKS_BEFORE_DOUBT === 0 && (await this.#areEndsGone(captured))) return false
     }
     await this.apply(captured)
@@ -136,7 +137,13 @@ export class GroupSync {
 
   /** Whether every cursor has passed the ends, so that the offsets may be applied. */
   isCovered(captured: Captured): boolean {
-    return this.#uncovered(captured).length === 0
+    return !this.#isOutdated(captured) && this.#uncovered(captured).length === 0
+  }
+
+  /** A partition that had stopped, or was not known, is copied now: offsets may imply what stands up to an end not captured. */
+  #isOutdated({ ends }: Captured): boolean {
+    const known = new Set(ends.map(nameOf))
+    return this.#input.positions().some(at => !at.isStopped && !known.has(nameOf(at)))
   }
 
   /** What is waited for. */
