@@ -65,10 +65,13 @@ export async function anchor(
 
   const tail = await readTail(context, copy, end)
   if (tail.kind !== 'tail') return tail
-  if (tail.foreign !== undefined) return fault(foreignWrite(copy, tail.foreign.header))
+  const isFresh = !copy.lineage.hasBegun && copy.adoptedUpTo === 0
+  // All that stands on a fresh mirror was seeded, or is somebody else's; it will be trimmed.
+  const seen = isFresh ? await look(context, copy, tail.logStart, end) : tail
+  if (seen.kind !== 'tail') return seen
+  if (seen.foreign !== undefined) return fault(foreignWrite(copy, seen.foreign.header))
   const lost = await checkLineage(context, copy, { end, tail, source: sourceEnd })
   if (lost !== undefined) return lost
-  const isFresh = !copy.lineage.hasBegun && copy.adoptedUpTo === 0
   const gone = { from: Math.max(end, copy.origin), to: start.offset }
   const [unaccepted] = missingFrom(copy.ledger, gone)
   if (unaccepted !== undefined && !isFresh)
