@@ -48,9 +48,10 @@ export class Oracle {
   /** Records of kdr's at another offset than their source's: as long as a log holds one, its partition must stop. */
   readonly #displaced = new WeakSet<Entry>()
   readonly #lives = new Map<SimLog, Life>()
-  /** Where the source began when the first batch came: up to there nothing was ever to be copied. */
+  /** Where the source began when the first record came: up to there nothing was ever to be copied. */
   readonly #origins = new Map<SimLog, number>()
   readonly #told = new Map<SimProcess, Set<SimLog>>()
+  #isRecopying: () => boolean = () => false
   #copies: () => readonly PartitionCopy[] = () => []
   #linkId: bigint | undefined
 
@@ -69,6 +70,7 @@ export class Oracle {
 
   watch(workers: Workers): void {
     this.#copies = () => workers.livingCopies()
+    this.#isRecopying = () => workers.areRecopying()
   }
 
   /** After a mirror was made anew there is nothing left to hold against it. */
@@ -119,9 +121,10 @@ export class Oracle {
 
   #onAppended({ partition, batch }: AppendEntry, at: SimPartition, base: number): void {
     this.#onProducer({ topic: TOPIC, partition }, readBatchHeader(batch).producerId)
-    if (!this.#origins.has(at.log))
+    const records = recordsAt(at.log, base)
+    if (records.length > 0 && !this.#origins.has(at.log))
       this.#origins.set(at.log, this.#world.workloads[partition]?.at.log.logStart ?? 0)
-    for (const [offset, id] of recordsAt(at.log, base)) {
+    for (const [offset, id] of records) {
       const origin = this.#world.origin(id)
       const isRight =
         origin?.partition === partition && origin.life.workloads[partition]!.truth.wasReadable(offset, id)
@@ -188,13 +191,15 @@ export class Oracle {
   #onCommitting(group: string, offsets: readonly GroupOffset[]): void {
     const { commits, life } = this.#world
     const copies = this.#copies()
-    // It is being copied anew, or its worker ends: what was stopped is not to be seen any more.
+    // Its workers end: what was stopped is not to be seen any more.
     if (copies.length === 0) return
-    const isStopped = new Set(
-      copies
-        .filter(({ state, fault }) => state === 'faulted' || fault !== undefined)
-        .map(({ partition }) => partition),
-    )
+    const isRecopying = this.#isRecopying()
+    const isStopped = (other: number): boolean => {
+      const own = copies.filter(({ partition }) => partition === other)
+      // Its copy is gone already, and so will be its mirror, and what was committed for that.
+      if (own.length === 0) return isRecopying
+      return own.some(({ state, fault }) => state === 'faulted' || fault !== undefined)
+    }
     for (const { topic, partition, offset } of offsets) {
       const log = this.#world.mirror(partition)?.log
       if (topic !== TOPIC || log === undefined || this.#lives.get(log) !== life) continue
@@ -206,7 +211,7 @@ export class Oracle {
       )
       implied?.ends.forEach((end, other) => {
         const mirror = this.#world.mirror(other)?.log
-        if (isStopped.has(other) || this.#world.trouble.unclean || this.#world.trouble.targetUnclean) return
+        if (isStopped(other) || this.#world.trouble.unclean || this.#world.trouble.targetUnclean) return
         if ((mirror?.end ?? 0) < end)
           this.#violate(
             `group ${group} is committed at ${offset} of t/${partition}, which implies t/${other} up to ${end}; its mirror ends at ${mirror?.end ?? 0}`,

@@ -10,6 +10,7 @@ import { findKdrError } from '../../src/model/errors.ts'
 import type { LinkSettings } from '../../src/model/link-settings.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { TopicPartition } from '../../src/ports/cluster.ts'
+import { readLeaving } from '../../src/model/state-records.ts'
 import { openTopicStore } from '../../src/state/topic-store.ts'
 import { positionsOf } from '../../src/wiring/position.ts'
 import { SimProcess } from './network.ts'
@@ -86,6 +87,14 @@ export class Workers {
     return [...this.#running].flatMap(([process, replication]) =>
       process.isKilled ? [] : replication.copies(),
     )
+  }
+
+  /** Some of them have let go of a mirror that is about to be deleted. */
+  areRecopying(): boolean {
+    return [...this.#running].some(([process, replication]) => {
+      const { store, link } = replication.context
+      return !process.isKilled && (replication.willRecopy() || [...readLeaving(store, link)].length > 0)
+    })
   }
 
   /** Starts workers, ends them in the ways of this history, starts the next; until `until` (monotonic). */

@@ -377,6 +377,43 @@ export const PLANTED: readonly PlantedBug[] = [
     seed: 4_318,
   },
   {
+    name: 'foreign-below-seeds',
+    breaks: "another producer's record below what was seeded is trimmed with it, and nothing is said",
+    changes: [
+      {
+        file: `${R}/anchor.ts`,
+        find: 'isFresh ? await look(context, copy, tail.logStart, end) : tail',
+        put: 'tail',
+      },
+    ],
+    seed: 40_982,
+  },
+  {
+    name: 'stopped-by-an-old-report',
+    breaks:
+      'a partition that was reported as stopped before its slot was taken anew is not waited for by the group sync',
+    changes: [
+      {
+        file: 'wiring/position.ts',
+        find: ' && reported.generation === holder.generation',
+        put: '',
+      },
+    ],
+    seed: 40_464,
+  },
+  {
+    name: 'groups-overlook-what-goes-on',
+    breaks: 'a partition that had stopped when groups were read, and goes on since, is not waited for',
+    changes: [
+      {
+        file: 'engine/sync/groups.ts',
+        find: '!at.isStopped && !known.has(nameOf(at))',
+        put: '!at.isStopped && known.size < 0',
+      },
+    ],
+    seed: 40_344,
+  },
+  {
     name: 'groups-wait-for-gone-partition',
     breaks: 'the group sync waits for a partition that a topic no longer has after it was recreated',
     changes: [
