@@ -114,16 +114,18 @@ export class GroupSync {
     )
   }
 
-  /** Commits what changed since the last time, inside what the mirrors hold. */
-  async apply({ offsets }: Captured): Promise<void> {
+  /** Commits what changed since the last time, inside what the mirrors hold, for as long as what was captured holds. */
+  async apply(captured: Captured): Promise<void> {
     const { target, positions, assertControl } = this.#input
     const at = new Map(positions().map(position => [nameOf(position), position]))
-    for (const [group, committed] of offsets) {
+    for (const [group, committed] of captured.offsets) {
       const clamped = committed.flatMap(offset => clamp(offset, at.get(nameOf(offset))))
       // A mirror that was made anew has lost what was committed for it.
       const content = JSON.stringify(clamped.map(each => [each, at.get(nameOf(each))?.topicId]))
       if (clamped.length === 0 || this.#applied.get(group) === content) continue
       await assertControl()
+      // What had stopped may have gone on meanwhile.
+      if (!this.isCovered(captured)) return
       const outcome = await target.commitGroupOffsets(group, clamped)
       if (outcome.code === KafkaCode.NONE) this.#applied.set(group, content)
       else if (outcome.code === KafkaCode.UNKNOWN_MEMBER_ID) {
