@@ -51,6 +51,18 @@ export async function anchor(
   copy: PartitionCopy,
   settleMs: number = SETTLE_MS,
 ): Promise<AnchorResult> {
+  const result = await lookAtBoth(context, copy, settleMs)
+  if (result.kind !== 'fault') return result
+  // Most of what it is made of was asked by name, and a name may lead to another topic by now.
+  await Promise.all([context.sourceWatch.refresh(), context.targetWatch.refresh()])
+  return otherTopic(context, copy) ?? result
+}
+
+async function lookAtBoth(
+  context: LinkContext,
+  copy: PartitionCopy,
+  settleMs: number,
+): Promise<AnchorResult> {
   const sourceEpoch = context.sourceWatch.partition(copy)?.leaderEpoch ?? -1
   const settled = await settle(context, copy, settleMs)
   if (settled.kind !== 'settled') return settled
