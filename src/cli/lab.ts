@@ -1,12 +1,14 @@
 // kdr lab: real Kafka clusters on this machine. `up` returns and the brokers go on; every other verb finds them by the
 // lab's folder.
 
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { ClusterSpec, Lab, LabCluster } from '../lab/lab.ts'
+import type { LineChanges, LineView } from '../lab/line-control.ts'
 import { KdrError } from '../model/errors.ts'
+import { DURATION_FORM, parseDuration, parseSize, SIZE_FORM, spellDuration } from '../model/units.ts'
 import { type App, type GlobalOptions, writeJson } from './app.ts'
-import { formatDuration } from './format.ts'
+import { formatBytes, formatDuration } from './format.ts'
 
 type LabOptions = GlobalOptions & {
   readonly dir: string
@@ -14,6 +16,15 @@ type LabOptions = GlobalOptions & {
   readonly brokers: string
   readonly kafka?: string
   readonly acl?: boolean
+}
+
+type LineOptions = GlobalOptions & {
+  readonly dir: string
+  readonly delay?: string
+  readonly window?: string
+  readonly cut?: boolean
+  readonly oneWay?: boolean
+  readonly heal?: boolean
 }
 
 type Verb = 'kill' | 'pause' | 'resume' | 'start'
@@ -56,13 +67,30 @@ export function registerLab(program: Command, app: App): void {
         act(app, verb, target, own.optsWithGlobals()),
       )
   }
+  registerLine(lab, app)
+}
+
+/** What stands in front of a cluster's brokers for whoever uses the lab's config. */
+function registerLine(lab: Command, app: App): void {
+  command(lab, 'line', 'make the line between kdr and a cluster long, narrow or dead')
+    .argument('<target>', 'a cluster, or one broker of it: east, east/2')
+    .option('--delay <duration>', 'how long bytes are under way, each way: 25ms')
+    .option('--window <size>', 'what one connection may have under way, each way: 100KiB')
+    .option(
+      '--cut',
+      'nothing gets through; connections stay open, and what was sent arrives once it is healed',
+    )
+    .option('--one-way', 'with --cut: requests still arrive, and no answer comes back')
+    .option('--heal', 'end the cut, and take delay and window away')
+    .action(async (target: string, _options: unknown, own: Command) =>
+      line(app, target, own.optsWithGlobals()),
+    )
   lab
-    .command('line')
-    .summary('disturb the line to a cluster (not available yet)')
-    .allowUnknownOption()
-    .allowExcessArguments()
-    .action(() => {
-      throw new KdrError('not-available', '`kdr lab line` is not available yet')
+    .command('hold-lines', { hidden: true })
+    .requiredOption('--dir <dir>')
+    .action(async (options: { readonly dir: string }) => {
+      const { holdLines } = await import('../lab/line-holder.ts')
+      await holdLines(options.dir)
     })
 }
 
@@ -82,6 +110,7 @@ async function up(app: App, options: LabOptions): Promise<void> {
     dir: options.dir,
     clusters: parseClusters(options),
     until: 'down',
+    holdsLines: scriptOfKdr(),
     signal: app.signal,
     onProgress: text => app.stderr.write(`${text}\n`),
   })
@@ -121,6 +150,54 @@ async function status(app: App, options: LabOptions): Promise<void> {
 async function act(app: App, verb: Verb, target: string, options: LabOptions): Promise<void> {
   const { openLab } = await import('../lab/lab.ts')
   const lab = openLab(options.dir, { signal: app.signal, onProgress: text => app.stderr.write(`${text}\n`) })
+  const { name, id } = parseTarget(target)
+  await lab.cluster(name)[verb](id)
+  show(app, lab, options)
+}
+
+async function line(app: App, target: string, options: LineOptions): Promise<void> {
+  const { openLab } = await import('../lab/lab.ts')
+  const { changeLines } = await import('../lab/line-holder.ts')
+  const { name, id } = parseTarget(target)
+  const { brokers } = openLab(options.dir).cluster(name)
+  if (id !== undefined && !brokers.some(broker => broker.id === id))
+    throw new KdrError('usage', `the lab cluster "${name}" has no broker ${id}`)
+  const lines = await changeLines(resolve(options.dir), scriptOfKdr(), {
+    cluster: name,
+    brokers: id === undefined ? undefined : [id],
+    changes: parseChanges(options),
+  })
+  if (options.json === true) writeJson(app, { lines })
+  else for (const each of lines) app.stdout.write(`${each.cluster}/${each.id}  ${lineSentence(each)}\n`)
+}
+
+function parseChanges({ delay, window, cut, oneWay, heal }: LineOptions): LineChanges {
+  if (oneWay === true && cut !== true)
+    throw new KdrError('usage', '`--one-way` says how to cut', { hint: 'Give `--cut --one-way`.' })
+  const delayMs = delay === undefined ? undefined : parseDuration(delay)
+  if (delay !== undefined && delayMs === undefined)
+    throw new KdrError('usage', `"${delay}" is no delay`, { hint: `Give ${DURATION_FORM}.` })
+  const windowBytes = window === undefined ? undefined : parseSize(window)
+  if (window !== undefined && (windowBytes === undefined || windowBytes < 1))
+    throw new KdrError('usage', `"${window}" is no window`, { hint: `Give ${SIZE_FORM}.` })
+  return {
+    ...(heal === true && { heals: true }),
+    ...(delayMs !== undefined && { delayMs }),
+    ...(windowBytes !== undefined && { windowBytes }),
+    ...(cut === true && { cut: oneWay === true ? ('answers' as const) : ('all' as const) }),
+  }
+}
+
+function lineSentence({ delayMs, windowBytes, cut }: LineView): string {
+  const parts = [
+    ...(cut === 'all' ? ['cut'] : cut === 'answers' ? ['no answer comes back'] : []),
+    ...(delayMs > 0 ? [`${spellDuration(delayMs)} each way`] : []),
+    ...(windowBytes === undefined ? [] : [`a window of ${formatBytes(windowBytes)} a connection`]),
+  ]
+  return parts.length === 0 ? 'clear' : parts.join(', ')
+}
+
+function parseTarget(target: string): { readonly name: string; readonly id: number | undefined } {
   const match = /^([^/]+)(?:\/(\d+))?$/.exec(target)
   if (match === null) {
     throw new KdrError('usage', `"${target}" names no cluster and no broker`, {
@@ -128,8 +205,12 @@ async function act(app: App, verb: Verb, target: string, options: LabOptions): P
     })
   }
   const [, name = '', id] = match
-  await lab.cluster(name)[verb](id === undefined ? undefined : Number(id))
-  show(app, lab, options)
+  return { name, id: id === undefined ? undefined : Number(id) }
+}
+
+/** How this process was started: the lines are held by another of the same program. */
+function scriptOfKdr(): string {
+  return process.argv[1] ?? ''
 }
 
 function show(app: App, lab: Lab, options: LabOptions): void {
@@ -152,6 +233,12 @@ function clusterJson({ name, version, clusterId, bootstrap, brokers }: LabCluste
 function parseClusters({ clusters, brokers, kafka, acl }: LabOptions): ClusterSpec[] {
   return clusters.split(',').map(text => {
     const [name = '', version = kafka] = text.trim().split('=')
-    return { name, version, brokers: Number(brokers), security: acl === true ? 'acl' : 'none' }
+    return {
+      name,
+      version,
+      brokers: Number(brokers),
+      security: acl === true ? 'acl' : 'none',
+      hasLines: true,
+    }
   })
 }

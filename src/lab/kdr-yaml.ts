@@ -1,9 +1,10 @@
-// The config that `kdr lab up` leaves in the lab's folder: its clusters, and a link from the first to the second.
+// The config that `kdr lab up` leaves in the lab's folder: its clusters, each over its line, so that `kdr lab line` can disturb a
+// link that runs; and a link from the first to the second.
 
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { LAB_USERS } from './properties.ts'
-import { readState } from './state.ts'
+import { type BrokerRecord, readState } from './state.ts'
 
 /** Returns its path. */
 export function writeConfig(dir: string): string {
@@ -37,7 +38,7 @@ function configText(dir: string): string {
   ]
   for (const { name, brokers, security } of clusters) {
     lines.push(`  ${name}:`)
-    lines.push(`    bootstrap: "${brokers.map(({ port }) => `127.0.0.1:${port}`).join(',')}"`)
+    lines.push(`    bootstrap: "${brokers.map(addressOf).join(',')}"`)
     if (security === 'acl')
       lines.push(`    sasl: { mechanism: plain, username: kdr, password: ${LAB_USERS.kdr} }`)
   }
@@ -47,4 +48,9 @@ function configText(dir: string): string {
     lines.push(`    source: ${source.name}`, `    target: ${target.name}`)
   }
   return `${lines.join('\n')}\n`
+}
+
+/** Who asks over the line is told the addresses of lines. */
+function addressOf({ port, line }: BrokerRecord): string {
+  return line === undefined ? `127.0.0.1:${port}` : `localhost:${line.advertisedPort}`
 }

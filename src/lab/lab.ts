@@ -8,7 +8,8 @@ import { DEFAULT_JVM, killBroker } from './broker.ts'
 import { allOf, clusterAt, type LabCluster, nodeDir, type Watching } from './cluster.ts'
 import { type Distribution, newClusterId, prepareDistribution, writeLogDir } from './distribution.ts'
 import { guardLab, releaseLab } from './guard.ts'
-import { findPorts } from './ports.ts'
+import { ensureHolder } from './line-holder.ts'
+import { findPort, findPorts } from './ports.ts'
 import { brokerProperties, type Security, writeProperties } from './properties.ts'
 import { type ClusterRecord, hasLab, processesOf, readState, removeFiles, writeState } from './state.ts'
 
@@ -40,6 +41,8 @@ export type LabOptions = Watching & {
   readonly clusters: readonly ClusterSpec[]
   /** `process` (default): the brokers are killed when this process ends. `down`: they stay until `down`. */
   readonly until?: 'process' | 'down'
+  /** The script of kdr: a process of it holds the lines of the clusters that have some (line-holder.ts). */
+  readonly holdsLines?: string
 }
 
 export interface Lab {
@@ -68,7 +71,8 @@ export async function startLab(options: LabOptions): Promise<Lab> {
   signal?.throwIfAborted()
 
   await mkdir(dir, { recursive: true })
-  writeState(dir, { v: 1, clusters: records })
+  const lines = options.holdsLines === undefined ? undefined : { port: await findPort() }
+  writeState(dir, { v: 1, clusters: records, ...(lines && { lines }) })
   // Until it is up, in any case: a second Ctrl-C ends this process at once.
   guardLab(dir)
   const lab = labAt(dir, options)
@@ -78,6 +82,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
       if (record === undefined) continue
       await writeCluster(dir, record, spec, pick(distributions, spec.version).template)
     }
+    if (options.holdsLines !== undefined) await ensureHolder(dir, options.holdsLines)
     await allOf(lab.clusters.map(cluster => cluster.start()))
     if (options.until === 'down') releaseLab(dir)
     return lab

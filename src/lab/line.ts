@@ -31,6 +31,8 @@ export interface Line {
   readonly port: number
   /** How many have been accepted so far. */
   readonly accepted: number
+  /** How many of them are open. */
+  readonly open: number
   shape(changes: Partial<LineShape>): void
   /** Both directions, unless one is named. */
   cut(direction?: Direction): void
@@ -85,6 +87,10 @@ class ProxiedLine implements Line {
 
   get accepted(): number {
     return this.#accepted
+  }
+
+  get open(): number {
+    return this.#connections.size
   }
 
   shape(changes: Partial<LineShape>): void {

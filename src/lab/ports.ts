@@ -23,6 +23,11 @@ export async function findPorts(count: number): Promise<number[]> {
   return found
 }
 
+export async function findPort(): Promise<number> {
+  const [port = 0] = await findPorts(1)
+  return port
+}
+
 /** Asked by binding; connecting could meet a connection of our own. */
 function isFree(port: number): Promise<boolean> {
   return new Promise(resolve => {

@@ -29,12 +29,26 @@ export type ClusterRecord = {
   readonly brokers: readonly BrokerRecord[]
 }
 
-export type LabState = { readonly v: 1; readonly clusters: readonly ClusterRecord[] }
+/** Of the process that holds the lines, and where it can be spoken to: see line-holder.ts. */
+export type HolderRecord = { readonly port: number; readonly process?: ProcessMark }
+
+export type LabState = {
+  readonly v: 1
+  readonly clusters: readonly ClusterRecord[]
+  /** Only of a lab that stays when its starter has ended. */
+  readonly lines?: HolderRecord
+}
 
 const FILE = 'lab.json'
+const LINE_LOG = 'lines.log'
 
 export function stateFileOf(dir: string): string {
   return join(dir, FILE)
+}
+
+/** Where the process that holds the lines writes what goes wrong. */
+export function lineLogOf(dir: string): string {
+  return join(dir, LINE_LOG)
 }
 
 export function hasLab(dir: string): boolean {
@@ -76,14 +90,20 @@ export function recordProcess(dir: string, cluster: string, id: number, mark: Pr
   writeState(dir, { ...state, clusters })
 }
 
-export function processesOf(state: LabState): ProcessMark[] {
-  return state.clusters.flatMap(({ brokers }) => brokers.flatMap(broker => broker.process ?? []))
+export function recordHolder(dir: string, lines: HolderRecord): void {
+  writeState(dir, { ...readState(dir), lines })
+}
+
+export function processesOf({ clusters, lines }: LabState): ProcessMark[] {
+  const brokers = clusters.flatMap(each => each.brokers.flatMap(broker => broker.process ?? []))
+  return lines?.process === undefined ? brokers : [...brokers, lines.process]
 }
 
 /** What the lab has written, and `dir` itself if nothing else is in it. Its processes must have been told to end. */
 export function removeFiles(dir: string): void {
   for (const { name } of readState(dir).clusters)
     rmSync(join(dir, name), { recursive: true, force: true, maxRetries: 3 })
+  rmSync(lineLogOf(dir), { force: true })
   rmSync(stateFileOf(dir))
   if (readdirSync(dir).length === 0) rmdirSync(dir)
 }

@@ -6,7 +6,9 @@ import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { connectCluster } from '../../src/kafka/cluster.ts'
 import { prepareDistribution } from '../../src/lab/distribution.ts'
 import { KNOWN_VERSIONS, LAB_USERS, startLab } from '../../src/lab/lab.ts'
 import { resolveVersion } from '../../src/lab/versions.ts'
@@ -300,6 +302,42 @@ describe('what a lab leaves behind', () => {
     assert.equal(existsSync(dir), false)
   })
 
+  test('the line to a cluster is made long and cut for who is connected, and clear again', async t => {
+    const dir = freshDir()
+    const { config } = JSON.parse(await kdr('lab', 'up', '--json', '--dir', dir)) as { config: string }
+    t.after(() => kdr('lab', 'down', '--dir', dir))
+    const [, bootstrap = ''] =
+      /east:\n {4}bootstrap: "(localhost:\d+)"/.exec(readFileSync(config, 'utf8')) ?? []
+    const clock = { now: Date.now, monotonic: () => performance.now(), sleep: (ms: number) => sleep(ms) }
+    const cluster = await connectCluster({ name: 'east', bootstrap, clientId: 'test', clock })
+    t.after(() => cluster.close())
+    const line = async (...args: string[]): Promise<unknown> =>
+      (JSON.parse(await kdr('lab', 'line', 'east', ...args, '--json', '--dir', dir)) as LinesJson).lines[0]
+
+    const { brokers } = await cluster.describe()
+    assert.deepEqual(
+      brokers.map(({ host, port }) => `${host}:${port}`),
+      [bootstrap],
+    )
+    const clear = { cluster: 'east', id: 1, delayMs: 0 }
+    const long = { ...clear, delayMs: 100, windowBytes: 102_400 }
+    assert.deepEqual(await line('--delay', '100ms', '--window', '100KiB'), long)
+    const begun = performance.now()
+    await cluster.describe()
+    assert.ok(performance.now() - begun >= 200, `${performance.now() - begun} ms`)
+
+    assert.deepEqual(await line('--cut', '--one-way'), { ...long, cut: 'answers' })
+    let isAnswered = false
+    const answer = cluster.describe().then(() => (isAnswered = true))
+    await sleep(500)
+    assert.equal(isAnswered, false)
+    // What waited arrives.
+    assert.deepEqual(await line('--heal'), clear)
+    await answer
+    assert.deepEqual(await line(), clear)
+    assert.equal(await kdr('lab', 'line', 'west', '--cut', '--dir', dir), 'west/1  cut\n')
+  })
+
   test('Ctrl-C while it starts leaves no process and no file', async () => {
     const dir = freshDir()
     const child = start('lab', 'up', '--dir', dir)
@@ -327,6 +365,7 @@ describe('what a lab leaves behind', () => {
   })
 })
 
+type LinesJson = { readonly lines: readonly unknown[] }
 type LabJson = {
   readonly clusters: readonly {
     readonly name: string
