@@ -37,6 +37,8 @@ export type CopyCase = Common & {
   readonly data: Data
   /** Processes of kdr; default 1. */
   readonly workers?: number
+  /** Of kdr's link; default: as users have it without saying anything. */
+  readonly connectionsPerBroker?: number
 }
 
 /** A steady stream, and how much later its records come out at the target. */
@@ -87,6 +89,10 @@ export const CASES: readonly Case[] = [
   copy('transactional', '1 KB records, 100 a transaction', TRANSACTIONAL, 'pair', ALL),
   copy('transactional-bare', 'the same, without cluster rights', TRANSACTIONAL, 'bare', ['kdr']),
   copy('line', 'JSON, lz4, over a long line', LINE, 'line', MIRRORS),
+  {
+    ...copy('line-64', 'the same, up to 64 connections', LINE, 'line', ['kdr']),
+    connectionsPerBroker: 64,
+  },
   {
     kind: 'lag',
     name: 'lag',

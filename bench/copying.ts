@@ -59,6 +59,7 @@ function jobOf({ stage, of, data, settings, round }: JobSpec): MirrorJob {
     aim: 'throughput',
     dir: stage.dir,
     workers: of.workers ?? 1,
+    ...(of.connectionsPerBroker && { connectionsPerBroker: of.connectionsPerBroker }),
     isProfiled: settings.isProfiling,
   }
 }

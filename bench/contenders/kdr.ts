@@ -40,6 +40,7 @@ function configText(job: MirrorJob): string {
     source: 'source',
     target: 'target',
     topics: [job.topics],
+    ...(job.connectionsPerBroker && { connectionsPerBroker: job.connectionsPerBroker }),
     ...(job.replicationFactor > 1 && {
       overrides: [{ topics: [job.topics], replicationFactor: job.replicationFactor }],
     }),

@@ -21,6 +21,8 @@ export type MirrorJob = {
   readonly dir: string
   /** Processes of kdr. */
   readonly workers: number
+  /** Of kdr; undefined: its default. */
+  readonly connectionsPerBroker?: number
   readonly isProfiled: boolean
 }
 

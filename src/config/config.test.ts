@@ -38,6 +38,7 @@ describe('config', () => {
       largeGap: 'stop',
       onOverfilled: 'stop',
       maxBytesPerSecond: undefined,
+      connectionsPerBroker: 16,
       sync: { configsMs: 30_000, aclsMs: 30_000, quotasMs: 30_000, groupsMs: 5_000 },
     })
     assert.ok(Object.isFrozen(config.links['ew']?.topics))

@@ -97,6 +97,7 @@ function assemble(parsed: ParsedConfig, document: ConfigDocument, path: string):
         largeGap: link.largeGap,
         onOverfilled: link.onOverfilled,
         maxBytesPerSecond: link.maxBytesPerSecond,
+        connectionsPerBroker: link.connectionsPerBroker,
         sync: {
           configsMs: link.sync.configs,
           aclsMs: link.sync.acls,

@@ -192,6 +192,15 @@ export function configSchema(directory: string) {
       'stop',
     ),
     maxBytesPerSecond: size('Limit of what the link copies; none if absent.').optional(),
+    connectionsPerBroker: z
+      .int({ error: 'expected a whole number' })
+      .min(3, { error: 'must be at least 3' })
+      .max(64, { error: 'must be at most 64' })
+      .meta({
+        description:
+          'How many connections may fetch from one source broker. Over a long line, where each carries little, as many are used as bring something; otherwise three.',
+      })
+      .prefault(16),
     sync: sync.prefault({}),
     fence: fence.optional(),
     consumers: z

@@ -50,6 +50,8 @@ export class BrokerConnection {
   readonly #connection: Connection
   #versions: BrokerVersions | undefined
   #lastError: Error | undefined
+  #askedAt = 0
+  #firstByteMs: number | undefined
 
   private constructor(settings: ConnectionSettings, address: Address) {
     this.what = `broker "${settings.cluster}" ${addressText(address)}`
@@ -81,6 +83,10 @@ export class BrokerConnection {
     const connected = this.#connection.connect(this.address.host, this.address.port)
     this.#connection.socket?.on('error', () => {})
     await connected
+    this.#connection.socket?.on('data', () => {
+      this.#firstByteMs ??= performance.now() - this.#askedAt
+    })
+    this.#asks()
     // Whoever listens there and is no Kafka may keep silent: do not wait for the long request timeout then.
     const silent = setTimeout(() => {
       this.#lastError = new KdrError(
@@ -109,6 +115,16 @@ export class BrokerConnection {
     return status !== ConnectionStatuses.CONNECTED && status !== ConnectionStatuses.REAUTHENTICATING
   }
 
+  /** From the newest request (the first is that of the opening) to the first byte that came after it. */
+  get firstByteMs(): number | undefined {
+    return this.#firstByteMs
+  }
+
+  /** All bytes that have come in so far. */
+  get receivedBytes(): number {
+    return this.#connection.socket?.bytesRead ?? 0
+  }
+
   /**
    * Sends at once (before the first await) unless the broker re-authenticates, so that requests leave in the order of
    * the calls. Error codes inside the answer are values.
@@ -119,10 +135,16 @@ export class BrokerConnection {
   ): Promise<Answer> {
     try {
       if (this.#connection.status === ConnectionStatuses.REAUTHENTICATING) await this.#reauthenticated()
+      this.#asks()
       return await answerOf(api.async(this.#connection, ...request))
     } catch (error) {
       throw toKdrError(error, this.what, this.#lastError)
     }
+  }
+
+  #asks(): void {
+    this.#askedAt = performance.now()
+    this.#firstByteMs = undefined
   }
 
   #reauthenticated(): Promise<void> {

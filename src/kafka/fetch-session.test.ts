@@ -62,7 +62,12 @@ function partitionAt(partition: number, offset: number) {
   }
 }
 
-const answer = (code: number, sessionId: number): RawFetchAnswer => ({ code, sessionId, partitions: [] })
+const answer = (code: number, sessionId: number): RawFetchAnswer => ({
+  code,
+  sessionId,
+  throttleMs: 0,
+  partitions: [],
+})
 
 function contextWith(call: (request: RawFetchRequest) => RawFetchAnswer): ClusterContext {
   const connection = {

@@ -14,20 +14,32 @@ import {
 } from '../ports/cluster.ts'
 import type { BrokerConnection } from './connection.ts'
 import { type ClusterContext, outcome } from './context.ts'
-import { FETCH, type RawFetched } from './raw/fetch.ts'
+import { FETCH, type RawFetchAnswer, type RawFetched } from './raw/fetch.ts'
 import { PRODUCE, PRODUCE_BY_ID } from './raw/produce.ts'
 
 export async function openFetchLane(context: ClusterContext, broker: number): Promise<FetchLane> {
   const connection = await context.pool.openOwn(broker)
+  let wasHeldBack = false
+  let firstByteMs = connection.firstByteMs
   return {
     broker,
-    fetch: request => fetch(connection, request),
+    get firstByteMs() {
+      return firstByteMs
+    },
+    get receivedBytes() {
+      return connection.receivedBytes
+    },
+    fetch: async request => {
+      const answer = await connection.call(FETCH[connection.versions.need('Fetch')]!, request)
+      firstByteMs = wasHeldBack ? undefined : connection.firstByteMs
+      wasHeldBack = answer.throttleMs > 0
+      return answersTo(request, answer)
+    },
     close: () => context.pool.closeOwn(connection),
   }
 }
 
-async function fetch(connection: BrokerConnection, request: FetchRequest): Promise<FetchedPartition[]> {
-  const answer = await connection.call(FETCH[connection.versions.need('Fetch')]!, request)
+function answersTo(request: FetchRequest, answer: RawFetchAnswer): FetchedPartition[] {
   if (answer.code !== KafkaCode.NONE) return request.partitions.map(p => refusedFetch(p, answer.code))
   const topics = new Map(request.partitions.map(p => [p.topicId, p.topic]))
   return named(answer.partitions, topicId => topics.get(topicId))

@@ -50,6 +50,8 @@ export type LinkSettings = {
   readonly onOverfilled: OverfilledPolicy
   /** undefined: no limit. */
   readonly maxBytesPerSecond: number | undefined
+  /** To one source broker, for data, at most. */
+  readonly connectionsPerBroker: number
   readonly sync: SyncIntervals
 }
 

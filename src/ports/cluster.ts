@@ -134,6 +134,13 @@ export type FetchedPartition = TopicPartition & {
 /** A connection of one's own to one broker, for fetches: a broker answers them one after the other. */
 export interface FetchLane {
   readonly broker: number
+  /**
+   * Of the latest answer, and before the first one of the opening: ms from the request to the first byte. Undefined where
+   * the broker held the connection back for a quota's sake.
+   */
+  readonly firstByteMs: number | undefined
+  /** All that has come in so far, an answer that is still under way included. */
+  readonly receivedBytes: number
   /** Only partitions that the broker has something to say about may be in the answer. */
   fetch(request: FetchRequest): Promise<FetchedPartition[]>
   close(): Promise<void>

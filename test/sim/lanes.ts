@@ -21,16 +21,26 @@ export async function openFetchLane(
 ): Promise<port.FetchLane> {
   const { clock } = cluster
   let isClosed = false
+  let receivedBytes = 0
+  const openedAt = clock.monotonic()
   await call('connect', () => undefined)
+  let firstByteMs = clock.monotonic() - openedAt
   return {
     broker,
+    get firstByteMs() {
+      return firstByteMs
+    },
+    get receivedBytes() {
+      return receivedBytes
+    },
     async close() {
       isClosed = true
       cluster.tell()
       return Promise.resolve()
     },
-    fetch: request =>
-      call('fetch', async () => {
+    async fetch(request) {
+      const askedAt = clock.monotonic()
+      const fetched = await call('fetch', async () => {
         const deadline = clock.monotonic() + request.maxWaitMs
         for (;;) {
           const answers = request.partitions.map(of => fetchOne(cluster, broker, request.isolation, of))
@@ -40,7 +50,11 @@ export async function openFetchLane(
           if (hasNews || isClosed || clock.monotonic() >= deadline) return answers
           await clock.sleepUntil(cluster.news, deadline - clock.monotonic())
         }
-      }),
+      })
+      firstByteMs = clock.monotonic() - askedAt
+      receivedBytes += fetched.reduce((sum, { records }) => sum + records.length, 0)
+      return fetched
+    },
   }
 }
 

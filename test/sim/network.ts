@@ -80,6 +80,8 @@ export class SimNetwork {
   readonly faults: NetworkFaults = { ...NO_FAULTS }
   readonly chaos: Chaos
   isDown = false
+  /** What the length of the line takes, each way. */
+  lineMs = 0
   /** Answers are held back, each for a while. */
   isThrottled = false
   readonly #clock: SimClock
@@ -97,7 +99,7 @@ export class SimNetwork {
     const { lost, answerLost, slow, hung, ...broken } = this.faults
     const late = broken.late + (isWrite ? broken.lateWrites : 0)
     const drawn = random.fraction()
-    const delayMs = random.chance(slow) ? random.between(50, 2_000) : random.between(0, 3)
+    const delayMs = this.lineMs + (random.chance(slow) ? random.between(50, 2_000) : random.between(0, 3))
     const above = { lost, answerLost: lost + answerLost, late: lost + answerLost + late }
     if (drawn >= above.late + hung) return { kind: 'arrives', delayMs }
     const kind =
@@ -115,7 +117,9 @@ export class SimNetwork {
   /** Until the answer is with the client. Throws 'unreachable' when none comes. */
   async answer(process: SimProcess, what: string, fate: Fate): Promise<void> {
     const random = this.#random
-    await this.#clock.sleep(this.isThrottled ? random.between(100, 1_500) : random.between(0, 3))
+    await this.#clock.sleep(
+      this.lineMs + (this.isThrottled ? random.between(100, 1_500) : random.between(0, 3)),
+    )
     await process.turn()
     if (this.isDown || fate.kind === 'answer lost') throw unreachable(what, 'the answer is lost')
   }

@@ -15,6 +15,8 @@ export type Trouble = {
   readonly lateWrites: number
   /** A half-open connection: the request may have been read, and nothing is heard of it until the client's time-out. */
   readonly hung: number
+  /** The source is far away: far enough that what is behind is fetched in stripes. */
+  readonly longLine: boolean
   /** For some seconds every answer is held back, as brokers do with a client above its quota. */
   readonly throttling: boolean
   /** Nobody reaches one of the clusters for some seconds. */
@@ -120,6 +122,7 @@ export function drawTrouble(random: Random): Trouble {
     often: [],
     lateWrites: rare.chance(0.1) ? 0.1 * rare.fraction() : 0,
     skewed: rare.chance(0.1),
+    longLine: rare.chance(0.3),
   }
 }
 
@@ -131,6 +134,7 @@ export const CALM: Partial<Trouble> = {
   late: 0,
   lateWrites: 0,
   hung: 0,
+  longLine: false,
   throttling: false,
   blackouts: false,
   crashes: false,

@@ -1,6 +1,7 @@
 // Workers of the simulated world: kdr as `kdr run` composes it, in processes that are started, killed, paused, stopped and
 // started again, now and then two at once.
 import type { LinkContext, SlotIdentity } from '../../src/engine/replicate/context.ts'
+import type { LineLimits } from '../../src/engine/replicate/limits.ts'
 import type { PartitionCopy } from '../../src/engine/replicate/partition.ts'
 import type { Replication } from '../../src/engine/replicate/replication.ts'
 import { startReplication } from '../../src/engine/replicate/start.ts'
@@ -35,6 +36,7 @@ export const SETTINGS: LinkSettings = {
   largeGap: 'markers',
   onOverfilled: 'stop',
   maxBytesPerSecond: undefined,
+  connectionsPerBroker: 8,
   sync: { configsMs: 30_000, aclsMs: 30_000, quotasMs: 30_000, groupsMs: 5_000 },
 }
 
@@ -42,6 +44,15 @@ export const SETTINGS: LinkSettings = {
 const SLOTS = 4
 /** Within this time the last worker has taken the slots of those that died. */
 const TAKE_ALL_MS = 60_000
+/** As LINE_LIMITS, for logs of a few KB: a stripe holds a few batches. */
+const LINE: LineLimits = {
+  longMs: 20,
+  leastStripeBytes: 500,
+  mostStripeBytes: 1_200,
+  roundBytes: 500,
+  aheadBytes: 12_000,
+}
+
 /** A worker that ends is started again after this long, as by a supervisor. */
 const RESTART_MS = 1_000
 /** What may end a worker: the world, and another worker. */
@@ -250,6 +261,7 @@ export class Workers {
       firstDifference: () => Promise.resolve('something'),
       slots: SLOTS,
       pace: PACE,
+      line: LINE,
     })
     const groups = new GroupSync({
       source,

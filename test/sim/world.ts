@@ -13,6 +13,8 @@ export const START = 1_800_000_000_000
 /** The topic that is mirrored. */
 export const TOPIC = 't'
 
+const LONG_LINE_MS = 20
+
 /** The source's topic from one creation to the next deletion. */
 export type Life = {
   readonly number: number
@@ -60,6 +62,7 @@ export class World {
       source: new SimNetwork(this.clock, this.random.stream('net-source'), this.chaos),
       target: new SimNetwork(this.clock, this.random.stream('net-target'), this.chaos),
     }
+    if (this.trouble.longLine) this.networks.source.lineMs = LONG_LINE_MS
   }
 
   /** The topic as it is now, or as it was last. */

@@ -9,7 +9,7 @@ import type { RecordCodec } from '../../ports/records.ts'
 import type { StateStore } from '../../ports/state.ts'
 import type { ClusterWatch } from './cluster-watch.ts'
 import type { Lease } from './lease.ts'
-import type { PaceLimits } from './limits.ts'
+import type { LineLimits, PaceLimits } from './limits.ts'
 import type { Slots } from './slots.ts'
 
 /** Who writes to the mirrors of a slot's partitions, as recorded in `_kdr.state` before first use. */
@@ -81,6 +81,7 @@ export type LinkContext = {
   readonly assertControl: () => Promise<void>
   readonly lease: Lease
   readonly pace: PaceLimits
+  readonly line: LineLimits
   /** For an error that no partition can answer for: the link ends with it. */
   readonly fail: (error: unknown) => void
   readonly signal: AbortSignal

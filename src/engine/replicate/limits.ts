@@ -15,10 +15,14 @@ export const REQUEST_BYTES = 4 * 1024 * 1024
 export const PRODUCE_TIMEOUT_MS = 5_000
 
 /**
- * The busy fetch connections per source broker, with how long each may wait for data: see Fetchers. All but one at a time may
- * fetch what is far behind.
+ * Connections per source broker that fetch what is busy, over a short line: see BrokerFetcher. All but one at a time may fetch
+ * what is far behind.
  */
-export const BUSY_WAITS_MS = [100, 10, 10] as const
+export const BASE_CONNECTIONS = 3
+/** How long the first of them may wait for data, and each further one. */
+export const BUSY_WAITS_MS = { first: 100, further: 10 } as const
+/** One that had nothing to do for so long is closed. */
+export const IDLE_CONNECTION_MS = 10_000
 /** How long the session with the quiet partitions waits for news. */
 export const QUIET_WAIT_MS = 500
 export const FETCH_BYTES = 8 * 1024 * 1024
@@ -37,6 +41,26 @@ export const LINK_BUFFER_BYTES = { behind: 32 * 1024 * 1024, current: 56 * 1024 
  */
 export type PaceLimits = { readonly behindBytes: number; readonly currentBytes: number }
 export const PACE_LIMITS: PaceLimits = { behindBytes: 512 * 1024, currentBytes: 256 * 1024 }
+
+/** Over a long line: see LineGauge and Stripes. */
+export type LineLimits = {
+  /** A round trip that makes a line long. Shorter, three connections with a window of 100 KB carry 30 MB/s. */
+  readonly longMs: number
+  /** Of one request. The more, the less a round trip costs; about half a batch of each is fetched in vain. */
+  readonly leastStripeBytes: number
+  readonly mostStripeBytes: number
+  /** Of a request for many partitions. */
+  readonly roundBytes: number
+  /** Asked for, or waiting for what comes before it, of the whole link: beside LINK_BUFFER_BYTES. */
+  readonly aheadBytes: number
+}
+export const LINE_LIMITS: LineLimits = {
+  longMs: 10,
+  leastStripeBytes: 512 * 1024,
+  mostStripeBytes: 1024 * 1024,
+  roundBytes: 256 * 1024,
+  aheadBytes: 48 * 1024 * 1024,
+}
 
 /** Between the two equal reads of an end while anchoring. */
 export const SETTLE_MS = 150

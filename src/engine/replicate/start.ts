@@ -11,7 +11,13 @@ import { ClusterWatch } from './cluster-watch.ts'
 import type { LinkContext } from './context.ts'
 import { identify, rememberLink } from './identity.ts'
 import { Lease } from './lease.ts'
-import { PACE_LIMITS, type PaceLimits, PRODUCER_EXPIRATION_MS } from './limits.ts'
+import {
+  LINE_LIMITS,
+  type LineLimits,
+  PACE_LIMITS,
+  type PaceLimits,
+  PRODUCER_EXPIRATION_MS,
+} from './limits.ts'
 import { createReads } from './reads.ts'
 import { Replication } from './replication.ts'
 import { Slots } from './slots.ts'
@@ -35,6 +41,7 @@ export type ReplicationInput = {
   readonly slots?: number
   /** For a world where all is small. */
   readonly pace?: PaceLimits
+  readonly line?: LineLimits
 }
 
 /** Throws KdrError: unreachable, not-allowed, cluster-lacks, wrong-cluster; with `isAlone` also other-controller. */
@@ -98,6 +105,7 @@ export async function startReplication(input: ReplicationInput): Promise<Replica
     assertControl: async () => await assertControl(slots, link),
     lease,
     pace: input.pace ?? PACE_LIMITS,
+    line: input.line ?? LINE_LIMITS,
     fail: failed.reject,
     signal: stopping.signal,
   }

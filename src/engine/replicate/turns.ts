@@ -18,15 +18,19 @@ export class Turns {
     this.#behind.delete(copy)
   }
 
-  /** Their turn is over; whoever still wants more is added anew. */
-  takeCurrent(): PartitionCopy[] {
-    return take(this.#current, () => true)
+  get isEmpty(): boolean {
+    return this.#current.size + this.#behind.size === 0
   }
 
-  takeBehind(): PartitionCopy[] {
+  /** Their turn is over; whoever still wants more is added anew. `isMeant` is asked once for each, in order. */
+  takeCurrent(isMeant: (copy: PartitionCopy) => boolean = () => true): PartitionCopy[] {
+    return take(this.#current, isMeant)
+  }
+
+  takeBehind(isMeant: (copy: PartitionCopy) => boolean = () => true): PartitionCopy[] {
     let urgency = Number.POSITIVE_INFINITY
     for (const copy of this.#behind) if (isWanting(copy)) urgency = Math.min(urgency, copy.pace.urgency)
-    return take(this.#behind, ({ pace }) => pace.urgency === urgency)
+    return take(this.#behind, copy => copy.pace.urgency === urgency && isMeant(copy))
   }
 }
 

@@ -38,6 +38,8 @@ export type RawFetchRequest = FetchRequest & { readonly session?: RawSession }
 /** `code`: of the whole request; then there are no partitions. */
 export type RawFetchAnswer = {
   readonly code: number
+  /** The broker holds the connection back for so long, for a quota's sake. */
+  readonly throttleMs: number
   readonly sessionId: number
   readonly partitions: readonly RawFetched[]
 }
@@ -102,14 +104,14 @@ function parsePartition(reader: Reader, topicId: string): RawFetched {
 }
 
 function parseResponse(_correlation: number, _key: number, _version: number, reader: Reader): RawFetchAnswer {
-  reader.readInt32()
+  const throttleMs = reader.readInt32()
   const code = reader.readInt16()
   const sessionId = reader.readInt32()
   const topics = reader.readArray(r => {
     const topicId = r.readUUID()
     return r.readArray(inner => parsePartition(inner, topicId), true, false)
   })
-  return { code, sessionId, partitions: topics.flat() }
+  return { code, throttleMs, sessionId, partitions: topics.flat() }
 }
 
 function fetchApi(version: number): API<[RawFetchRequest], RawFetchAnswer> {

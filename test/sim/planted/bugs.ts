@@ -110,13 +110,13 @@ export const PLANTED: readonly PlantedBug[] = [
     breaks: 'fetches do not say what they believe of the source, so that an unclean election goes unnoticed',
     changes: [
       {
-        file: `${R}/fetchers.ts`,
+        file: `${R}/request-of.ts`,
         find: 'lastFetchedEpoch: copy.lastFetchedEpoch,',
         put: 'lastFetchedEpoch: -1,',
       },
       {
-        file: `${R}/fetchers.ts`,
-        find: 'leaderEpoch: copy.pinnedEpoch ?? sourceWatch.partition(copy)?.leaderEpoch ?? -1,',
+        file: `${R}/request-of.ts`,
+        find: 'leaderEpoch: copy.pinnedEpoch ?? epochOf(sourceWatch, copy, broker),',
         put: 'leaderEpoch: -1,',
       },
     ],
@@ -127,7 +127,7 @@ export const PLANTED: readonly PlantedBug[] = [
     breaks: 'records of aborted transactions are copied',
     changes: [
       {
-        file: `${R}/fetchers.ts`,
+        file: `${R}/intake.ts`,
         find: 'planAppend(copy.planned, batches, answer.aborted, codec)',
         put: 'planAppend(copy.planned, batches, [], codec)',
       },
@@ -164,7 +164,7 @@ export const PLANTED: readonly PlantedBug[] = [
       'a fetch names the topic that has the name now: a mirror goes on with the records of another topic',
     changes: [
       {
-        file: `${R}/fetchers.ts`,
+        file: `${R}/request-of.ts`,
         find: 'topicId: copy.sourceTopicId,',
         put: 'topicId: sourceWatch.topic(copy.topic)?.id ?? copy.sourceTopicId,',
       },
@@ -551,5 +551,42 @@ export const PLANTED: readonly PlantedBug[] = [
       },
     ],
     seed: 1606,
+  },
+  {
+    name: 'stripe-does-not-join',
+    breaks: 'a stripe is planned before what comes before it: that is taken for a gap',
+    changes: [
+      {
+        file: `${R}/stripes.ts`,
+        find: 'parked !== undefined && from <= at)',
+        put: 'parked !== undefined && from >= 0)',
+      },
+    ],
+    seed: 3,
+  },
+  {
+    name: 'stripe-under-any-epoch',
+    breaks:
+      'stripes are fetched from whatever the log is by then: after an unclean election from another history',
+    changes: [
+      {
+        file: `${R}/broker-fetcher.ts`,
+        find: 'asked: { ...asked, offset, leaderEpoch, lastFetchedEpoch, maxBytes },',
+        put: 'asked: { ...asked, offset, leaderEpoch: isHead ? leaderEpoch : -1, lastFetchedEpoch, maxBytes },',
+      },
+    ],
+    seed: undefined,
+  },
+  {
+    name: 'stripe-holds-up-others',
+    breaks: 'a stripe that is no longer needed, and is lost, holds up for ever what has come behind it',
+    changes: [
+      {
+        file: `${R}/stripes.ts`,
+        find: 'this.#stripes.find(({ parked',
+        put: 'this.#stripes.slice(0, 1).find(({ parked',
+      },
+    ],
+    seed: 1582,
   },
 ]
