@@ -69,8 +69,15 @@ export class Copies {
     return this.#recopied.size > 0
   }
 
-  /** What a look at the topics found: new partitions start, forbidden ones stop. */
+  /** What a look at the topics found. */
   take(verdicts: readonly TopicVerdict[]): void {
+    this.takeReady(verdicts)
+    this.#recopied.clear()
+    this.#parts.fetchers.followLeaders()
+  }
+
+  /** A part of it, while the look goes on: new partitions start, forbidden ones stop. */
+  takeReady(verdicts: readonly TopicVerdict[]): void {
     const { store, link } = this.#context
     const pauses = readPauses(store, link)
     for (const verdict of verdicts) {
@@ -82,8 +89,6 @@ export class Copies {
       }
       if (verdict.fault !== undefined) this.#stopRest(verdict, verdict.fault)
     }
-    this.#recopied.clear()
-    this.#parts.fetchers.followLeaders()
   }
 
   /** Something of the topic's partitions in this slot is seeded or trimmed, or may be before long. */

@@ -10,12 +10,14 @@ import { mirrored, refused, type TopicVerdict, waiting } from './topic-verdicts.
 export type WantedMirror = Pick<NewTopic, 'replicationFactor' | 'configs'> & { readonly source: TopicView }
 
 /**
- * Until the target serves them: brokers that are busy making logs are not asked for those that they have not got to. Throws
- * KdrError('unreachable' | 'other-controller'); what was created by then is taken over at the next look.
+ * `onReady`: of a request's topics, when the target serves them: brokers that are busy making logs are not asked for those
+ * that they have not got to. Throws KdrError('unreachable' | 'other-controller'); what was created by then is taken over at
+ * the next look.
  */
 export async function createMirrors(
   context: LinkContext,
   wanted: readonly WantedMirror[],
+  onReady: (verdicts: readonly TopicVerdict[]) => void,
 ): Promise<TopicVerdict[]> {
   const verdicts: TopicVerdict[] = []
   let isServed = true
@@ -24,6 +26,7 @@ export async function createMirrors(
     verdicts.push(...made)
     // One that does not come up is not waited for with each request.
     isServed &&= await served(context, made)
+    onReady(made)
   }
   return verdicts
 }

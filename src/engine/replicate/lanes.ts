@@ -5,7 +5,13 @@
 import { type AppendAnswer, type AppendEntry, type AppendLane } from '../../ports/cluster.ts'
 import { invariant, KdrError } from '../../model/errors.ts'
 import type { LinkContext } from './context.ts'
-import { LANES_PER_BROKER, PRODUCE_TIMEOUT_MS, REQUEST_BYTES, REQUESTS_IN_FLIGHT } from './limits.ts'
+import {
+  LANES_PER_BROKER,
+  PRODUCE_TIMEOUT_MS,
+  REQUEST_BATCHES,
+  REQUEST_BYTES,
+  REQUESTS_IN_FLIGHT,
+} from './limits.ts'
 import type { PartitionCopy } from './partition.ts'
 import type { PlannedBatch } from '../log/plan-append.ts'
 
@@ -188,6 +194,7 @@ class Lane {
         this.#ready.delete(seat)
         continue
       }
+      if (sent.length >= REQUEST_BATCHES) break
       if (sent.length > 0 && bytes + copy.headBytes > REQUEST_BYTES) break
       const batch = copy.take()
       bytes += batch.bytes.length

@@ -222,7 +222,7 @@ export class Replication {
     const { position } = store
     await this.#commands.follow()
     if (slots.hasControl) await this.#commands.obey()
-    const verdicts = await this.#topics.discover()
+    const verdicts = await this.#topics.discover(ready => this.#copies.takeReady(ready))
     this.#copies.take(verdicts)
     this.#commands.resume()
     if (slots.hasControl)

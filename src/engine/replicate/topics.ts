@@ -50,8 +50,11 @@ export class Topics {
     this.#sourceDeletes = new SourceDeletes(context)
   }
 
-  /** One look at both clusters, and what follows from it. Throws KdrError('unreachable'). */
-  async discover(): Promise<TopicVerdict[]> {
+  /**
+   * One look at both clusters, and what follows from it. What is ready is told at once: a thousand new mirrors take a while.
+   * Throws KdrError('unreachable').
+   */
+  async discover(onReady: (verdicts: readonly TopicVerdict[]) => void): Promise<TopicVerdict[]> {
     const { sourceWatch, targetWatch, link, store, settings, clock, slots } = this.#context
     const [source, target] = await Promise.all([sourceWatch.refresh(), targetWatch.refresh()])
     const missing = await this.#sourceDeletes.observe(source, this.#isWanted)
@@ -77,14 +80,15 @@ export class Topics {
     if (!slots.hasControl) return actions.map(action => this.#follow(action, records))
     for (const topic of forgotten.keys())
       if (!isForgotten({ forgotten, target }, topic)) await store.put(forgottenKey(link, topic), undefined)
-    const verdicts = await this.#createAll(
-      actions.flatMap(action => (action.kind === 'create' ? [action.source] : [])),
-    )
+    const verdicts: TopicVerdict[] = []
     const others = actions.filter(action => action.kind !== 'create')
     for (let at = 0; at < others.length; at += AT_ONCE) {
       const now = others.slice(at, at + AT_ONCE)
       verdicts.push(...(await Promise.all(now.map(async action => await this.#carryOut(action, records)))))
     }
+    const created = actions.flatMap(action => (action.kind === 'create' ? [action.source] : []))
+    if (created.length > 0) onReady(verdicts)
+    verdicts.push(...(await this.#createAll(created, onReady)))
     const changes = actions.filter(action => !CHANGES_NOTHING.has(action.kind))
     if (changes.length > 0) await targetWatch.refresh()
     await this.#configs.followMarks()
@@ -159,7 +163,10 @@ export class Topics {
     }
   }
 
-  async #createAll(topics: readonly TopicView[]): Promise<TopicVerdict[]> {
+  async #createAll(
+    topics: readonly TopicView[],
+    onReady: (verdicts: readonly TopicVerdict[]) => void,
+  ): Promise<TopicVerdict[]> {
     const seeding = readSeeding(this.#context.store, this.#context.link)
     const verdicts = await createMirrors(
       this.#context,
@@ -168,6 +175,7 @@ export class Topics {
         replicationFactor: this.#configs.replicationFactor(source),
         configs: this.#configs.desired(source, seeding.has(source.name)),
       })),
+      onReady,
     )
     await Promise.all(verdicts.map(async verdict => await this.#tellOthers(verdict)))
     return verdicts
