@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Line, openLines } from '../../src/lab/lab.ts'
-import type { At } from '../support/judge.ts'
+import type { At, LagReport } from '../support/judge.ts'
 import { freshTopic, patience, withLab } from '../support/lab.ts'
 import { makeLink } from '../support/link.ts'
 
@@ -60,6 +60,13 @@ async function lagOfSmall(topic: string) {
   return report
 }
 
+/** A busy machine makes a few late, and not most. */
+function assertOnTime({ p50, p99, missing }: LagReport): void {
+  assert.equal(missing, 0)
+  assert.ok(p50 <= LAG_MS, `p50 ${p50} ms`)
+  assert.ok(p99 <= patience(LAG_MS), `p99 ${p99} ms`)
+}
+
 /** Until the link is at work. */
 async function begun(topic: string): Promise<void> {
   const look = { ...sides().targetAt, topic, sum: 1, timeoutMs: patience(30_000) }
@@ -99,8 +106,7 @@ describe('while much is to be caught up with', { concurrency: 1 }, () => {
       `p50 ${lag.p50} ms, p99 ${lag.p99} ms; ${copied} of ${count} records of the other copied by then`,
     )
     assert.ok(copied < count, 'the other topic had caught up before the end')
-    assert.equal(lag.missing, 0)
-    assert.ok(lag.p99 <= patience(LAG_MS), `p99 ${lag.p99} ms`)
+    assertOnTime(lag)
   })
 
   test('of two topics that are behind, the one of higher priority is copied first, and a third one is on time', async t => {
@@ -133,7 +139,6 @@ describe('while much is to be caught up with', { concurrency: 1 }, () => {
     t.diagnostic(`p99 ${lag.p99} ms; ${copiedOfLow} of ${count} records of the other copied by then`)
     assert.equal(sum, count)
     assert.ok(copiedOfLow <= count / 4, `${copiedOfLow} of ${count} were copied before their turn`)
-    assert.equal(lag.missing, 0)
-    assert.ok(lag.p99 <= patience(LAG_MS), `p99 ${lag.p99} ms`)
+    assertOnTime(lag)
   })
 })
