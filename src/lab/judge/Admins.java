@@ -75,11 +75,12 @@ final class Admins {
     topic.configs(Args.map(request, "configs"));
     Admin admin = of(request);
     admin.createTopics(List.of(topic)).all().get();
-    // The controller has it; wait until the brokers know its leaders.
+    // The controller has it; wait until the brokers know its leaders. Each look may go to another one.
     for (long end = System.nanoTime() + 30_000_000_000L; System.nanoTime() < end; Thread.sleep(20)) {
       try {
         TopicDescription seen = admin.describeTopics(List.of(name)).allTopicNames().get().get(name);
-        if (seen.partitions().size() == partitions && seen.partitions().stream().allMatch(p -> p.leader() != null)) break;
+        if (seen.partitions().size() == partitions && seen.partitions().stream().allMatch(p -> p.leader() != null))
+          return describeTopic(request);
       } catch (java.util.concurrent.ExecutionException unknownYet) {
         if (!(unknownYet.getCause() instanceof UnknownTopicOrPartitionException)) throw unknownYet;
       }
