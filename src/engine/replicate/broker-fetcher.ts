@@ -7,7 +7,13 @@ import { BusyLanes } from './busy-lanes.ts'
 import type { LinkContext } from './context.ts'
 import { recoverFetch, settle } from './fetch-failures.ts'
 import { readAnswer, readStripe, type Taken, takeRecords, takeRefusal, takeSafely } from './intake.ts'
-import { BUSY_WAITS_MS, FETCH_BYTES, FETCH_PARTITION_BYTES, LINK_BUFFER_BYTES } from './limits.ts'
+import {
+  BUSY_WAITS_MS,
+  FETCH_BYTES,
+  FETCH_PARTITION_BYTES,
+  FIRST_FETCH_BYTES,
+  LINK_BUFFER_BYTES,
+} from './limits.ts'
 import type { PartitionCopy } from './partition.ts'
 import { type Fetched, isNews, QuietSession } from './quiet-session.ts'
 import { requestOf } from './request-of.ts'
@@ -371,7 +377,8 @@ export class BrokerFetcher {
   }
 
   #request(copy: PartitionCopy): FetchPartition {
-    const bytes = this.#lanes.gauge.isLong ? this.#context.line.roundBytes : FETCH_PARTITION_BYTES
+    const most = this.#lanes.gauge.isLong ? this.#context.line.roundBytes : FETCH_PARTITION_BYTES
+    const bytes = copy.pace.isKnown ? most : Math.min(most, FIRST_FETCH_BYTES)
     return requestOf(this.#context.sourceWatch, copy, { broker: this.broker, bytes })
   }
 }

@@ -28,8 +28,8 @@ import { Seeder } from './seed.ts'
 import type { TopicConfigSync } from './topic-configs.ts'
 import type { TopicVerdict } from './topic-verdicts.ts'
 
-/** Of partitions that are behind: the lowest goes first. */
-const URGENCY = { high: 0, normal: 1, low: 2 } as const
+/** The lowest goes first. */
+const PRIORITY = { high: 0, normal: 1, low: 2 } as const
 
 type Driven = {
   readonly copy: PartitionCopy
@@ -259,7 +259,7 @@ export class Copies {
     const copy = new PartitionCopy({ link, topic, partition, identity }, this.#hooks())
     copy.counter.continue(this.#lastReport(copy))
     copy.pace.limits = this.#context.pace
-    copy.pace.urgency = URGENCY[priorityOf(topic, this.#context.settings.priorities)]
+    copy.pace.priority = PRIORITY[priorityOf(topic, this.#context.settings.priorities)]
     const driven: Driven = {
       copy,
       stop: new AbortController(),

@@ -29,6 +29,8 @@ export const IDLE_CONNECTION_MS = 10_000
 export const QUIET_WAIT_MS = 500
 export const FETCH_BYTES = 8 * 1024 * 1024
 export const FETCH_PARTITION_BYTES = 1024 * 1024
+/** Of a partition of which nothing is known yet: enough to tell whether it is far behind. */
+export const FIRST_FETCH_BYTES = 64 * 1024
 /**
  * Fetched and not yet acknowledged, of one partition, and of the whole link: partitions that are behind leave room for those
  * that keep up, also when two of their answers have come at once. Requests and answers on the way are copies of it, so that a

@@ -5,21 +5,30 @@ import { PACE_LIMITS, type PaceLimits, PARTITION_BUFFER_BYTES } from './limits.t
 
 export class Pace {
   limits: PaceLimits = PACE_LIMITS
-  /** Of those that are behind: the lowest goes first. */
-  urgency = 1
+  /** As the link's `priorities` have it: 0 is the highest. */
+  priority = 1
   /** Fetched and not yet acknowledged. */
   bytes = 0
-  #stableEnd = 0
-  /** Until the source has shown what there is. */
+  #stableEnd: number | undefined
   #isBehind = true
 
   get hasRoom(): boolean {
     return this.bytes < PARTITION_BUFFER_BYTES
   }
 
-  /** Much is still to come. */
+  /** The source has shown what there is to copy. */
+  get isKnown(): boolean {
+    return this.#stableEnd !== undefined
+  }
+
+  /** Much is still to come; so it is taken to be until that is known. */
   get isBehind(): boolean {
     return this.#isBehind
+  }
+
+  /** Of those that are behind the lowest goes first. What is not known yet may be nothing, and keep up from then on. */
+  get urgency(): number {
+    return this.isKnown ? this.priority : -1
   }
 
   /** Up to where the source has records to copy; `planned`: up to where all is fetched. */
@@ -36,7 +45,7 @@ export class Pace {
   /** Between the two limits it stays what it was. */
   #judge(planned: number): void {
     const { behindBytes, currentBytes } = this.limits
-    const isAtEnd = planned >= this.#stableEnd
+    const isAtEnd = this.#stableEnd !== undefined && planned >= this.#stableEnd
     if (isAtEnd ? this.bytes <= currentBytes : this.bytes >= behindBytes) this.#isBehind = !isAtEnd
   }
 }

@@ -6,11 +6,11 @@ import { Turns } from './turns.ts'
 
 function copy(
   name: string,
-  of: { isBehind?: boolean; urgency?: number; wantsData?: boolean } = {},
+  of: { isBehind?: boolean; priority?: number; isKnown?: boolean; wantsData?: boolean } = {},
 ): PartitionCopy {
   const pace = new Pace()
-  pace.urgency = of.urgency ?? 1
-  pace.saw(of.isBehind === true ? 1_000 : 0, 0)
+  pace.priority = of.priority ?? 1
+  if (of.isKnown !== false) pace.saw(of.isBehind === true ? 1_000 : 0, 0)
   return { name, pace, wantsData: of.wantsData ?? true } as PartitionCopy
 }
 
@@ -31,10 +31,10 @@ test('those that keep up never go with those that are behind', () => {
 
 test('of those that are behind the most urgent go, and the others keep their turn', () => {
   const turns = turnsOf(
-    copy('low', { isBehind: true, urgency: 2 }),
-    copy('high 1', { isBehind: true, urgency: 0 }),
+    copy('low', { isBehind: true, priority: 2 }),
+    copy('high 1', { isBehind: true, priority: 0 }),
     copy('normal', { isBehind: true }),
-    copy('high 2', { isBehind: true, urgency: 0 }),
+    copy('high 2', { isBehind: true, priority: 0 }),
   )
   assert.deepEqual(namesOf(turns.takeBehind()), ['high 1', 'high 2'])
   assert.deepEqual(namesOf(turns.takeBehind()), ['normal'])
@@ -42,9 +42,18 @@ test('of those that are behind the most urgent go, and the others keep their tur
   assert.deepEqual(namesOf(turns.takeBehind()), [])
 })
 
+test('those of which nothing is known go before all that are behind: they may be at their end', () => {
+  const turns = turnsOf(
+    copy('high', { isBehind: true, priority: 0 }),
+    copy('new', { isKnown: false, priority: 2 }),
+  )
+  assert.deepEqual(namesOf(turns.takeBehind()), ['new'])
+  assert.deepEqual(namesOf(turns.takeBehind()), ['high'])
+})
+
 test('one that wants nothing now holds nobody up', () => {
-  const full = copy('full', { isBehind: true, urgency: 0, wantsData: false })
-  assert.deepEqual(namesOf(turnsOf(full, copy('low', { isBehind: true, urgency: 2 })).takeBehind()), ['low'])
+  const full = copy('full', { isBehind: true, priority: 0, wantsData: false })
+  assert.deepEqual(namesOf(turnsOf(full, copy('low', { isBehind: true, priority: 2 })).takeBehind()), ['low'])
 })
 
 test('whoever was added last comes last', () => {
