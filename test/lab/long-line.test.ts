@@ -1,22 +1,17 @@
 // A source far away: what is behind comes in stripes, over many connections, in order; what is current costs few.
 
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
-import { type Line, openLines } from '../../src/lab/lab.ts'
+import { test } from 'node:test'
+import { openLines } from '../../src/lab/lab.ts'
 import { freshTopic, patience, waitFor, withLab } from '../support/lab.ts'
 import { adminOf, assertIdentical, makeLink } from '../support/link.ts'
 
 const context = withLab([{ name: 'east', hasLines: true }, { name: 'west' }])
-let line: Line
 
-before(async () => {
-  const [opened] = await openLines(context.cluster('east'))
-  assert.ok(opened !== undefined)
-  line = opened
-})
-after(() => line.close())
-
-test('over a long line a partition comes over many connections at once, and few are left when it is there', async () => {
+test('over a long line a partition comes over many connections at once, and few are left when it is there', async t => {
+  const [line] = await openLines(context.cluster('east'))
+  assert.ok(line !== undefined)
+  t.after(() => line.close())
   const { judge } = context
   const [east, west] = [adminOf(context.cluster('east')), adminOf(context.cluster('west'))]
   const topic = freshTopic()

@@ -587,6 +587,6 @@ export const PLANTED: readonly PlantedBug[] = [
         put: 'this.#stripes.slice(0, 1).find(({ parked',
       },
     ],
-    seed: 1582,
+    seed: undefined,
   },
 ]
