@@ -1,0 +1,48 @@
+// Looks for a history in which an oracle objects to a planted bug. One that objects without the bug too has found something
+// else, and does not count.
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { runFleet } from '../fleet.ts'
+
+/** Each bug is found within so many histories. */
+export const ENOUGH = 2_000
+export const SEEDS = fileURLToPath(new URL('seeds.json', import.meta.url))
+
+export type Found = {
+  readonly seed: number
+  /** Histories that were played until then. */
+  readonly after: number
+  readonly violation: string
+}
+
+/** By bug; null: not found within as many histories as there was time for. */
+export function readSeeds(): Record<string, number | null> {
+  return JSON.parse(readFileSync(SEEDS, 'utf8')) as Record<string, number | null>
+}
+
+export async function find(
+  bug: string,
+  { from, count, processes }: { from: number; count: number; processes?: number },
+): Promise<Found | undefined> {
+  const share = processes === undefined ? {} : { processes }
+  for (let next = from; next < from + count; ) {
+    const { failed, ran } = await runFleet({
+      from: next,
+      count: from + count - next,
+      bug,
+      stopAtFirst: true,
+      ...share,
+    })
+    const [first] = failed
+    if (first === undefined) return undefined
+    const clean = await runFleet({ from: first.seed, count: 1 })
+    if (clean.failed.length === 0)
+      return {
+        seed: first.seed,
+        after: next - from + ran,
+        violation: first.violations[0]?.split('\n')[0] ?? '',
+      }
+    next = first.seed + 1
+  }
+  return undefined
+}
