@@ -1,5 +1,5 @@
 // Runs the tests: `check` is types, lint, format and unit tests; `lab` those that take longer: the package, and the tests
-// with real brokers, two files at a time.
+// with real brokers, one file at a time.
 // Ends with `N passed, N failed`; exits 1 when something failed. A step that fails does not keep the next from running.
 
 import { spawnSync } from 'node:child_process'
@@ -12,11 +12,8 @@ type Counts = { passed: number; failed: number; skipped: number; names: string[]
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const tools = (name: string) => join(root, 'node_modules/.bin', name)
-/**
- * Files at a time. Tests with brokers wait for half of their time, and two of them make two cores busy; more would need more
- * than the 8 GB that a machine of two cores has. (Node's default is one on two cores.)
- */
-const AT_ONCE = '--test-concurrency=2'
+/** Files at a time: a lab of several brokers makes two cores busy, and so does the simulation, which uses them all. */
+const AT_ONCE = '--test-concurrency=1'
 /** Installs the package from the registry. */
 const PACKAGE = 'test/package.test.ts'
 const total: Counts = { passed: 0, failed: 0, skipped: 0, names: [] }
