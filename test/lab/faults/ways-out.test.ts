@@ -5,6 +5,7 @@
 
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { LAB_USERS } from '../../../src/lab/lab.ts'
 import { faultRow } from '../../support/fault-rows.ts'
 import { beforeAppends, replicateHere } from '../../support/in-process.ts'
@@ -347,8 +348,18 @@ describe('a partition stops, and the way out that is named ends it', { concurren
       permission: 'DENY',
     } as const
     await judge.createAcls({ ...west(), acls: [deny] })
-    for (const each of [topic, other]) await judge.produce({ ...east(), topic: each, count: 3 })
-    const waiting = await stoppedPartition(link, topic, 'no-rights')
+    // The rule reaches the broker some time after it was made: what is copied until then is allowed.
+    let isStopped = false
+    const writing = (async () => {
+      while (!isStopped) {
+        for (const each of [topic, other]) await judge.produce({ ...east(), topic: each, count: 3 })
+        await sleep(500)
+      }
+    })()
+    const waiting = await stoppedPartition(link, topic, 'no-rights').finally(() => {
+      isStopped = true
+    })
+    await writing
     assert.equal(waiting.state, 'waiting')
     assert.match(
       waiting.sentence,
