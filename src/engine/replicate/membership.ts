@@ -28,6 +28,8 @@ export type MembershipInput = {
 export class Membership {
   readonly #input: MembershipInput
   #isJoining = false
+  /** The answer to the last join has come: the coordinator may have dealt out slots in one that was lost. */
+  #knowsSlots = false
 
   constructor(input: MembershipInput) {
     this.#input = input
@@ -56,7 +58,7 @@ export class Membership {
       if (signal.aborted) return
       await this.#quietly(async () => {
         const state = await group.heartbeat()
-        if (state === 'member') return
+        if (state === 'member' && this.#knowsSlots) return
         // Gone, or others have come or gone: what is held goes on until somebody else is to have it.
         if (!this.#isJoining) void this.#joinAgain()
       })
@@ -84,11 +86,13 @@ export class Membership {
 
   async #join(): Promise<void> {
     const { group, slots, log, link, signal } = this.#input
+    this.#knowsSlots = false
     const assigned = await group.join(slots.held, members => assignSlots(slots.count, members))
     if (signal.aborted) return
     if (assigned === 'gone') return await this.#join()
     if (!isSame(assigned, slots.wanted))
       log.event('info', `link "${link}": this worker has ${assigned.length} of ${slots.count} slots`)
+    this.#knowsSlots = true
     await slots.want(assigned)
   }
 
