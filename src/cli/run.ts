@@ -31,7 +31,7 @@ export function registerRun(program: Command, app: App): void {
     .command('run')
     .summary('mirror the links, until stopped or once')
     .description(
-      'Mirrors the links of the config. Runs until SIGTERM or Ctrl-C; with --once, to the ends as of now.',
+      'Mirrors the links of the config. Runs until SIGTERM or Ctrl-C; any number of these share the work of a link. With --once, to the ends as of now, and alone.',
     )
     .helpGroup('Replicate')
     .option('--link <name...>', 'only these links')

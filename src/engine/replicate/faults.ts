@@ -139,7 +139,7 @@ export function fenced(where: Where, how: string): KdrError {
     'other-controller',
     `link "${where.link}": this kdr was fenced at the target, seen at "${where.name}" (${how})`,
     {
-      hint: 'Another kdr has taken the link over, or was about to; see `kdr status`, and start this one again if none runs.',
+      hint: 'Its slots are still its own, so something else has raised the epoch; see `kdr status`, and start this one again if none runs.',
     },
   )
 }
