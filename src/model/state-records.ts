@@ -75,6 +75,8 @@ export type PartitionRecord = {
   readonly origin: number
   /** Which mirror it is about: tells a topic that kdr has filled from one that somebody else has. */
   readonly targetTopicId?: string
+  /** Up to here the mirror's log start may follow the source's without asking: decided before, or an operator has said so. */
+  readonly acceptedLogStart?: number
 }
 
 export type WorkerRecord = {

@@ -82,6 +82,7 @@ class Fleet {
     let portion: ToChild | undefined
     let seed: number | undefined
     let stderr = ''
+    let isReady = false
     const give = (): void => {
       if (this.#isOver()) child.disconnect()
       else child.send((portion = this.#portion()))
@@ -97,6 +98,7 @@ class Fleet {
     child.on('message', (message: FromChild) => {
       listen()
       if ('ready' in message) {
+        isReady = true
         portion = undefined
         seed = undefined
         give()
@@ -104,7 +106,9 @@ class Fleet {
       else if (this.#take(message)) child.kill('SIGKILL')
     })
     child.on('exit', (code, signal) => {
-      if (portion !== undefined && !this.#isOver()) {
+      if (!isReady) {
+        ended.reject(new Error(`a child of the fleet did not start: ${stderr.trim()}`))
+      } else if (portion !== undefined && !this.#isOver()) {
         const why = stderr.trim().split('\n').slice(-12).join('\n')
         if (seed === undefined)
           ended.reject(new Error(`a child of the fleet ended with ${String(code ?? signal)}: ${why}`))

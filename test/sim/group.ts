@@ -26,9 +26,11 @@ export class SimCoordinator {
 
   open(name: string, call: Call): SlotGroup {
     let id = ''
+    /** Of the last join that was answered. */
+    let known = -1
     return {
-      join: (held, assign) =>
-        call('join', async () => {
+      join: async (held, assign) => {
+        const joined = await call('join', async () => {
           const group = this.#group(name)
           if (id !== '' && !group.members.has(id)) {
             id = ''
@@ -39,18 +41,27 @@ export class SimCoordinator {
             group.members.set(id, { seenAt: 0, held, round: -1, slots: [], waiting: 0 })
           }
           return this.#join(group, id, held, assign)
-        }),
-      heartbeat: () =>
-        call('heartbeat', () => {
+        })
+        if (joined === 'gone') return joined
+        known = joined.round
+        return joined.slots
+      },
+      heartbeat: async () => {
+        const sent = known
+        const state = await call('heartbeat', () => {
           const group = this.#group(name)
           const member = group.members.get(id)
-          if (member === undefined) {
-            id = ''
-            return 'gone'
-          }
+          if (member === undefined) return 'gone'
           member.seenAt = this.#clock.monotonic()
-          return member.round < group.round ? 'rebalance' : 'member'
-        }),
+          if (group.dealt < group.round) return 'rebalance'
+          return group.dealt === sent ? 'member' : 'other round'
+        })
+        // A join has ended meanwhile; or one that nobody waits for any more has begun another round.
+        if (state === 'other round' && sent !== known) return 'member'
+        if (state !== 'gone' && state !== 'other round') return state
+        id = ''
+        return 'gone'
+      },
       leave: async () => {
         const mine = id
         id = ''
@@ -83,7 +94,12 @@ export class SimCoordinator {
     group.deadline = this.#clock.monotonic() + REBALANCE_MS
   }
 
-  async #join(group: Group, id: string, held: readonly number[], assign: AssignSlots) {
+  async #join(
+    group: Group,
+    id: string,
+    held: readonly number[],
+    assign: AssignSlots,
+  ): Promise<{ readonly slots: readonly number[]; readonly round: number } | 'gone'> {
     const member = group.members.get(id)!
     this.#begin(group)
     const { round } = group
@@ -106,6 +122,7 @@ export class SimCoordinator {
       member.waiting--
       member.seenAt = this.#clock.monotonic()
     }
-    return group.members.get(id)?.slots ?? 'gone'
+    const found = group.members.get(id)
+    return found === undefined ? 'gone' : { slots: found.slots, round: group.dealt }
   }
 }

@@ -1,7 +1,7 @@
 // Who looks after the link when the chaos is over: does what a faulted partition's sentence names as the way out.
 import { openTopicStore } from '../../src/state/topic-store.ts'
 import { recordCodec } from '../../src/kafka/records.ts'
-import type { FaultReason } from '../../src/model/link.ts'
+import type { PartitionCopy } from '../../src/engine/replicate/partition.ts'
 import { type CommandRecord, commandKey, readTopics, toRecord } from '../../src/model/state-records.ts'
 import { SimProcess } from './network.ts'
 import { simPort } from './port.ts'
@@ -10,12 +10,22 @@ import { TOPIC, type World } from './world.ts'
 
 const OPERATOR = 2n ** 40n
 
-/** Carries out the way out of each of these reasons, for the whole topic. */
-export async function resolve(world: World, reasons: ReadonlySet<FaultReason>): Promise<void> {
+/** What a copy stands still for, or waits with. */
+export const whyOf = ({ fault, heldLogStart }: PartitionCopy) => fault ?? heldLogStart
+
+/** Carries out the way out of what these copies say, for the whole topic. */
+export async function resolve(world: World, copies: readonly PartitionCopy[]): Promise<void> {
+  const reasons = new Set(copies.map(copy => whyOf(copy)?.reason))
+  const losses = copies.flatMap(({ topic, partition, fault }) =>
+    fault?.loss === undefined ? [] : [{ topic, partition, ...fault.loss }],
+  )
+  const random = world.random.stream('operator')
+  const goesOnWithout = random.chance(0.6)
+  const acceptLogStart = random.chance(0.5)
   const target = simPort(world.target, world.networks.target, new SimProcess())
   const store = await openTopicStore(target, recordCodec, world.clock, {
     create: false,
-    writer: OPERATOR,
+    writer: OPERATOR + BigInt(world.clock.now()),
   })
   await store.refresh()
   const command = async (of: Omit<CommandRecord, 'at' | 'by'>): Promise<void> => {
@@ -26,10 +36,19 @@ export async function resolve(world: World, reasons: ReadonlySet<FaultReason>): 
     )
   }
   const targetTopicId = readTopics(store, SETTINGS.name).get(TOPIC)?.targetTopicId
-  const others = [...reasons].filter(reason => reason !== 'log-start-jump')
+  const others = [...reasons].filter(reason => reason !== undefined && reason !== 'log-start-jump')
   if (others.length === 1 && (reasons.has('not-empty') || reasons.has('target-refuses'))) {
     world.say('operator: deletes the topic at the target')
     world.target.deleteTopic(TOPIC)
+  } else if (others.length === 1 && losses.length > 0 && goesOnWithout) {
+    world.isJumpAccepted ||= acceptLogStart
+    await command({
+      verb: 'accept-loss',
+      topic: TOPIC,
+      losses,
+      ...(targetTopicId !== undefined && { targetTopicId }),
+      ...(acceptLogStart && { acceptLogStart }),
+    })
   } else if (others.length > 0) {
     await command({ verb: 'recopy', topic: TOPIC, ...(targetTopicId !== undefined && { targetTopicId }) })
   } else {

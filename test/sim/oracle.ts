@@ -4,6 +4,7 @@
 import type { PartitionCopy } from '../../src/engine/replicate/partition.ts'
 import { recordCodec } from '../../src/kafka/records.ts'
 import { readBatchHeader, splitBatches } from '../../src/model/batch.ts'
+import { EMPTY_LEDGER, type Ledger, lossAt } from '../../src/model/ledger.ts'
 import type { FaultReason } from '../../src/model/link.ts'
 import type { AppendEntry, GroupOffset, TopicPartition } from '../../src/ports/cluster.ts'
 import type { SimPartition } from './cluster.ts'
@@ -13,7 +14,7 @@ import type { SimProcess } from './network.ts'
 import type { PortObserver } from './observer.ts'
 import type { Trouble } from './trouble.ts'
 import type { Workers } from './workers.ts'
-import { idOf } from './workload.ts'
+import { idOf, type Truth } from './workload.ts'
 import { type Life, TOPIC, type World } from './world.ts'
 
 /** A log start that would drop more than this share of a mirror waits for a person (limits.ts). */
@@ -76,6 +77,7 @@ export class Oracle {
   /** After a mirror was made anew there is nothing left to hold against it. */
   judge(copies: readonly PartitionCopy[]): void {
     const stopped = new Map<number, FaultReason>()
+    const ledgers = new Map(copies.map(({ partition, ledger }) => [partition, ledger]))
     for (const { partition, name, fault } of copies) {
       if (fault === undefined) continue
       stopped.set(partition, fault.reason)
@@ -85,7 +87,7 @@ export class Oracle {
     this.#world.workloads.forEach((_workload, partition) => {
       const at = this.#world.mirror(partition)
       const reason = stopped.get(partition)
-      if (at !== undefined) this.#compare(partition, at, reason)
+      if (at !== undefined) this.#compare(partition, at, reason, ledgers.get(partition) ?? EMPTY_LEDGER)
       else if (reason === undefined) this.#violate(`partition ${partition} is missing at the target`)
     })
   }
@@ -220,7 +222,7 @@ export class Oracle {
     }
   }
 
-  #compare(partition: number, { log }: SimPartition, stopped: FaultReason | undefined): void {
+  #compare(partition: number, { log }: SimPartition, stopped: FaultReason | undefined, ledger: Ledger): void {
     const { at, truth } = this.#world.workloads[partition]!
     const life = this.#lives.get(log)
     const name = `${TOPIC}/${partition}`
@@ -242,7 +244,23 @@ export class Oracle {
       else if (stopped === undefined && truthOf.wasLost(offset, id))
         this.#violate(`${name}: offset ${offset} of the target holds ${id}, which the source has lost`)
     }
-    if (stopped === undefined) this.#compareWhole(name, at.log, log, mirrored)
+    if (stopped !== undefined) return
+    this.#compareWhole(name, at.log, log, mirrored)
+    this.#findSkipped(name, truth, log, { mirrored, ledger })
+  }
+
+  /** What the source has deleted since, or before it was copied, stands at the target too, or in the ledger. */
+  #findSkipped(
+    name: string,
+    truth: Truth,
+    { logStart, end }: SimLog,
+    { mirrored, ledger }: { mirrored: ReadonlyMap<number, string>; ledger: Ledger },
+  ): void {
+    for (const [offset, id] of truth.readable()) {
+      if (offset < logStart || offset >= end || mirrored.get(offset) === id) continue
+      if (lossAt(ledger, offset) === undefined)
+        this.#violate(`${name}: offset ${offset} (${id}) was skipped, and nothing is said of it`)
+    }
   }
 
   #compareWhole(name: string, source: SimLog, target: SimLog, mirrored: ReadonlyMap<number, string>): void {

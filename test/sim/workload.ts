@@ -15,6 +15,8 @@ type Written = {
   state: 'plain' | 'open' | 'committed' | 'aborted'
   /** An unclean election took it. */
   isLost: boolean
+  /** The cleaner took it. */
+  isCleaned: boolean
 }
 
 /** What was written at one partition's offsets, over all its histories (an unclean election starts another). */
@@ -30,6 +32,18 @@ export class Truth {
   /** Everything from `to` on was lost. */
   truncate(to: number): void {
     for (const [offset, written] of this.#at) if (offset >= to) for (const each of written) each.isLost = true
+  }
+
+  /** The cleaner has removed what stands at this offset. */
+  clean(offset: number): void {
+    for (const each of this.#at.get(offset) ?? []) each.isCleaned = true
+  }
+
+  /** What a read-committed consumer would find if nothing had ever been deleted but by the cleaner. */
+  *readable(): Generator<readonly [offset: number, id: string]> {
+    for (const [offset, written] of this.#at)
+      for (const { id, state, isLost, isCleaned } of written)
+        if ((state === 'plain' || state === 'committed') && !isLost && !isCleaned) yield [offset, id]
   }
 
   /** Whether the source has lost this record, so that no mirror of what it is now may hold it. */
@@ -111,9 +125,10 @@ export class PartitionWorkload {
     this.at.log.advance()
   }
 
-  /** An unclean election: what stood from `to` on is gone, and producers find another log than they left. */
+  /** An unclean election: what stood from `to` on is gone (a batch that straddles it too); producers find another log. */
   loseFrom(to: number): void {
-    this.truth.truncate(to)
+    const { log } = this.at
+    this.truth.truncate(Math.max(log.logStart, log.entries.findLast(({ next }) => next <= to)?.next ?? 0))
     for (const transaction of [...this.#transactions, this.#hanging]) transaction.written = []
   }
 
@@ -138,8 +153,10 @@ export class PartitionWorkload {
         this.#random.chance(0.5)
       )
         return [entry]
-      if (this.#random.chance(0.2)) return []
-      return [thinned(entry, this.#random)]
+      const left = this.#random.chance(0.2) ? [] : [thinned(entry, this.#random)]
+      const kept = new Set(left.flatMap(offsetsOf))
+      for (const offset of offsetsOf(entry)) if (!kept.has(offset)) this.truth.clean(offset)
+      return left
     })
   }
 
@@ -204,7 +221,7 @@ export class PartitionWorkload {
 
   #note(base: number, count: number, state: Written['state']): Written[] {
     return Array.from({ length: count }, (_none, i) => {
-      const written: Written = { id: `${this.#prefix}${this.#ids++}`, state, isLost: false }
+      const written: Written = { id: `${this.#prefix}${this.#ids++}`, state, isLost: false, isCleaned: false }
       this.truth.write(base + i, written)
       return written
     })
@@ -225,6 +242,11 @@ export function idOf(record: DecodedRecord): string {
   const is = identity(record)
   const isAsWritten = header?.[0].equals(IDENTITY_KEY) === true && header[1]?.toString('latin1') === is
   return isAsWritten || !/^\d+\.\d+\./.test(id) ? id : `${id}, altered: ${is}`
+}
+
+function offsetsOf({ bytes }: Entry): number[] {
+  const [raw] = splitBatches(bytes)
+  return raw === undefined ? [] : recordCodec.decode(raw).map(({ offset }) => offset)
 }
 
 /** The batch with some of its records, as the cleaner leaves it: the same span, fewer records, perhaps none. */

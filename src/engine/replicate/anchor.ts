@@ -3,7 +3,7 @@
 // has seen to it that nothing of its own is in flight on a living connection.
 //   1. the true end equals the high watermark, twice, under one leader epoch: what was under way has landed or is lost
 //   2. the leader's producer state at that moment gives the next sequence number
-//   3. the last data batch below the end is the link's own, and equals the source's
+//   3. the last data batch below the end is the link's own, and equals the source's; so is whatever came since the last answer
 //   4. what stands above it at the target (markers) is a gap at the source too
 //   5. the source's epochs still lead to that end: nothing that was copied has been truncated there
 import { advanceSequence, type RawBatch, splitBatches, stampedCrc } from '../../model/batch.ts'
@@ -78,8 +78,7 @@ async function lookAtBoth(
   const tail = await readTail(context, copy, end)
   if (tail.kind !== 'tail') return tail
   const isFresh = !copy.lineage.hasBegun && copy.adoptedUpTo === 0
-  // All that stands on a fresh mirror was seeded, or is somebody else's; it will be trimmed.
-  const seen = isFresh ? await look(context, copy, tail.logStart, end) : tail
+  const seen = await lookForOthers(context, copy, { tail, end, isFresh })
   if (seen.kind !== 'tail') return seen
   if (seen.foreign !== undefined) return fault(foreignWrite(copy, seen.foreign.header))
   const lost = await checkLineage(context, copy, { end, tail, source: sourceEnd })
@@ -104,6 +103,20 @@ async function lookAtBoth(
     planFrom: Math.min(end, compared.upTo),
     isFresh,
   }
+}
+
+/**
+ * All that nobody has held against an answer yet: where somebody else wrote there, the link's own batches behind it stand
+ * elsewhere too, and the source may have deleted by then what would tell. On a fresh mirror that is everything: it was
+ * seeded, or is somebody else's, and will be trimmed.
+ */
+async function lookForOthers(
+  context: LinkContext,
+  copy: PartitionCopy,
+  { tail, end, isFresh }: { tail: Tail & { readonly logStart: number }; end: number; isFresh: boolean },
+): Promise<Tail | Wait> {
+  const from = isFresh ? tail.logStart : Math.max(tail.logStart, copy.verifiedUpTo ?? end)
+  return from < tail.seenFrom ? await look(context, copy, from, end) : tail
 }
 
 /** The look at the topics says `recreated` within seconds. */

@@ -19,9 +19,11 @@ import {
   readLedger,
   readPartition,
   readReports,
+  readSlots,
   readTopics,
   toRecord,
 } from '../../model/state-records.ts'
+import type { PartitionState } from '../../model/link.ts'
 import type { TopicPartition } from '../../ports/cluster.ts'
 import type { LinkContext } from './context.ts'
 import type { Copies } from './copies.ts'
@@ -46,8 +48,8 @@ export class Commands {
   readonly #topics: Topics
   /** Topics that the policy has copied anew often enough. */
   readonly #exhausted = new Set<string>()
-  /** Commands to try again that this worker has followed. */
-  readonly #resumed = new Set<string>()
+  /** Commands to try again, and the copies of this worker that have followed them. */
+  readonly #resumed = new Map<string, WeakSet<PartitionCopy>>()
   /** How far `_kdr.state` had been read when it was first waited for all workers to have seen this. */
   readonly #awaited = new Map<string, number>()
 
@@ -70,13 +72,17 @@ export class Commands {
     await this.#orderRecopies()
   }
 
-  /** What is asked of every worker's copies: once they are there, or a worker that has just begun would miss it. */
-  resume(): void {
+  /**
+   * What is asked of every worker's copies: once they are there, or a worker that has just begun would miss it; and again of
+   * those that have come to it since. Throws KdrError('unreachable').
+   */
+  async resume(): Promise<void> {
     const { store, link } = this.#context
     for (const [key, command] of readCommands(store, link)) {
-      if (command.verb !== 'resume' || this.#resumed.has(key)) continue
-      this.#resumed.add(key)
-      this.#copies.resume(command, command.acceptLogStart === true)
+      if (command.verb !== 'resume') continue
+      const told = this.#resumed.get(key) ?? new WeakSet<PartitionCopy>()
+      await this.#copies.resume(command, command.acceptLogStart === true, told)
+      this.#resumed.set(key, told)
     }
   }
 
@@ -110,12 +116,15 @@ export class Commands {
     return await this.#acceptLosses(command)
   }
 
-  /** Every worker that lives has looked since this was first asked, and has done what it is to do. */
+  /**
+   * Every worker that lives has looked since this was first asked, and has done what it is to do; and no slot is on its way
+   * from one to another, whose new holder may not have heard of it.
+   */
   #haveAllSeen(what: string): boolean {
     const { store, slots } = this.#context
     const since = this.#awaited.get(what) ?? store.position
     this.#awaited.set(what, since)
-    return slots.livingOthers().every(({ record }) => record.looked >= since)
+    return slots.areAllHeld() && slots.livingOthers().every(({ record }) => record.looked >= since)
   }
 
   #countOf(command: CommandRecord): string {
@@ -227,7 +236,10 @@ export class Commands {
   async #ask(loss: PartitionLoss, known: Ledger): Promise<number | Outcome> {
     const { reads, store, link } = this.#context
     const where = `"${loss.topic}/${loss.partition}"`
-    if (this.#isCopying(loss)) return refused(`${where} is being copied: nothing is to be accepted`)
+    const state = this.#stateOf(loss)
+    if (state === 'mirroring') return refused(`${where} is being copied: nothing is to be accepted`)
+    // Its slot has another holder by now, who is about to find the loss too.
+    if (state !== 'faulted') return LATER
     const [end, targetStart, sourceStart] = await Promise.all([
       reads.targetLogEnd(loss),
       reads.targetStart(loss),
@@ -244,12 +256,15 @@ export class Commands {
     return targetStart.offset
   }
 
-  /** By this worker, or by another one as it has reported. */
-  #isCopying(of: TopicPartition): boolean {
+  /** Of this worker's copy, or as the slot's present holder has reported it; undefined: that is not known yet. */
+  #stateOf(of: TopicPartition): PartitionState | undefined {
     const { store, link, slots } = this.#context
-    if (slots.identityOf(of) !== undefined) return this.#copies.isCopying(of)
-    const reported = readReports(store, link).get(of.topic)?.partitions
-    return reported?.find(({ partition }) => partition === of.partition)?.state !== 'faulted'
+    if (slots.identityOf(of) !== undefined) return this.#copies.stateOf(of)
+    const holder = readSlots(store, link).get(slots.of(of))
+    const reported = readReports(store, link)
+      .get(of.topic)
+      ?.partitions.find(({ partition }) => partition === of.partition)
+    return reported?.generation === holder?.generation ? reported?.state : undefined
   }
 
   /** `onOverfilled: recopy`: nothing shortens a log, so the topic is copied anew; not without end. */

@@ -1,20 +1,10 @@
 // The copies of a link and the loops that drive them: starts what a topic's verdict allows, stops what it forbids or an
 // operator has paused.
 import { KafkaCode } from '../../model/kafka-codes.ts'
-import type { AcceptedLoss } from '../../model/ledger.ts'
-import type { Fault, PartitionReport } from '../../model/link.ts'
+import type { Fault, PartitionState } from '../../model/link.ts'
 import { priorityOf } from '../../model/link-settings.ts'
 import { pausedSentence, pauseOf, readPauses, type Scope, type ScopedPause } from '../../model/pauses.ts'
-import {
-  type PartitionRecord,
-  partitionKey,
-  readLedger,
-  readPartition,
-  REPORT_PARTITIONS,
-  reportKey,
-  toRecord,
-  type TopicReport,
-} from '../../model/state-records.ts'
+import { readLedger } from '../../model/state-records.ts'
 import { findKdrError } from '../../model/errors.ts'
 import { NO_TOPIC_ID } from '../../ports/cluster.ts'
 import type { LinkContext, SlotIdentity } from './context.ts'
@@ -24,6 +14,7 @@ import { Filler } from './filler.ts'
 import type { PartitionHooks } from './hooks.ts'
 import { AppendLanes } from './lanes.ts'
 import { PartitionCopy } from './partition.ts'
+import { recall, recallReport, remember } from './partition-memory.ts'
 import { Seeder } from './seed.ts'
 import type { TopicConfigSync } from './topic-configs.ts'
 import type { TopicVerdict } from './topic-verdicts.ts'
@@ -120,16 +111,38 @@ export class Copies {
     })
   }
 
-  /** Tries again what stopped in this scope; what stopped as a topic is looked at again anyway. Answers how many there are. */
-  resume(scope: Scope, acceptLogStart: boolean): number {
-    const meant = this.#meant(scope)
-    for (const driven of meant) resume(driven, acceptLogStart)
-    return meant.length
+  /**
+   * Tries again what stopped in this scope, and is not `told` yet; what stopped as a topic is looked at again anyway. With
+   * `acceptLogStart` the log starts where they stand at the source now are accepted, durably. Throws KdrError('unreachable').
+   */
+  async resume(scope: Scope, acceptLogStart: boolean, told: WeakSet<PartitionCopy>): Promise<void> {
+    const meant = this.#meant(scope).filter(({ copy }) => !told.has(copy))
+    if (acceptLogStart) await this.#acceptLogStarts(meant.map(({ copy }) => copy))
+    for (const driven of meant) {
+      told.add(driven.copy)
+      resume(driven)
+    }
   }
 
-  /** The partitions that copy at this moment. */
-  isCopying(of: { readonly topic: string; readonly partition: number }): boolean {
-    return this.#meant(of).some(({ driving }) => driving !== undefined)
+  async #acceptLogStarts(copies: readonly PartitionCopy[]): Promise<void> {
+    if (copies.length === 0) return
+    const starts = await this.#context.source.offsets(copies, 'logStart')
+    await Promise.all(
+      copies.map(async (copy, index) => {
+        const start = starts[index]
+        const offset = start?.code === KafkaCode.NONE ? start.offset : copy.sourceLogStart
+        copy.acceptedLogStart = Math.max(copy.acceptedLogStart, offset)
+        // Of one that has not begun nothing is kept: all that it holds was seeded.
+        if (copy.lineage.hasBegun) await remember(this.#context, copy)
+      }),
+    )
+  }
+
+  /** `waiting` until what goes on with it has come to an end, or to records. */
+  stateOf(of: { readonly topic: string; readonly partition: number }): PartitionState | undefined {
+    const [driven] = this.#meant(of)
+    if (driven === undefined) return undefined
+    return driven.driving !== undefined && !driven.copy.isOpen ? 'waiting' : driven.copy.state
   }
 
   /** The ledger has changed: a partition that stopped for it goes on. */
@@ -137,7 +150,7 @@ export class Copies {
     const { store, link } = this.#context
     for (const driven of this.#meant(of)) {
       driven.copy.ledger = readLedger(store, link, of)
-      resume(driven, false)
+      resume(driven)
     }
   }
 
@@ -236,17 +249,9 @@ export class Copies {
     copy.fault = undefined
     copy.note = undefined
     copy.state = 'waiting'
-    copy.sourceTopicId = verdict.record?.sourceTopicId ?? NO_TOPIC_ID
-    copy.targetTopicId = verdict.record?.targetTopicId ?? NO_TOPIC_ID
-    copy.adoptedUpTo = verdict.record?.adoptedUpTo[partition] ?? 0
     copy.fillsWithTombstones =
       this.#context.settings.largeGap === 'tombstones' && this.#configs.isCompacted(verdict.topic)
-    const known = readPartition(store, link, copy)
-    copy.lineage.entries = known?.epochs ?? []
-    copy.origin = known?.origin ?? 0
-    copy.lineage.hasBegun = known !== undefined
-    copy.ledger = readLedger(store, link, copy)
-    copy.acceptedLogStart = Math.max(copy.acceptedLogStart, ...copy.ledger.ranges.map(trimmedTo))
+    recall(this.#context, copy, verdict.record)
     driven.stop = new AbortController()
     driven.driving = this.#drive(driven)
   }
@@ -257,7 +262,7 @@ export class Copies {
     const known = this.#driven.get(name)
     if (known !== undefined) return known
     const copy = new PartitionCopy({ link, topic, partition, identity }, this.#hooks())
-    copy.counter.continue(this.#lastReport(copy))
+    recallReport(this.#context, copy)
     copy.pace.limits = this.#context.pace
     copy.pace.priority = PRIORITY[priorityOf(topic, this.#context.settings.priorities)]
     const driven: Driven = {
@@ -269,13 +274,6 @@ export class Copies {
     }
     this.#driven.set(name, driven)
     return driven
-  }
-
-  #lastReport({ topic, partition, identity }: PartitionCopy): PartitionReport | undefined {
-    const { store, link } = this.#context
-    const key = reportKey(link, topic, identity.slot, Math.floor(partition / REPORT_PARTITIONS))
-    const piece = store.get(key) as unknown as TopicReport | undefined
-    return piece?.partitions.find(each => each.partition === partition)
   }
 
   async #drive(driven: Driven): Promise<void> {
@@ -307,22 +305,13 @@ export class Copies {
   }
 
   #hooks(): PartitionHooks {
-    const { store, link, codec } = this.#context
     return {
-      codec,
+      codec: this.#context.codec,
       onSendable: copy => this.#parts.lanes.offer(copy),
       onGap: (copy, gap) => this.#filler.add(copy, gap),
       onRoom: copy => this.#parts.fetchers.onRoom(copy),
       onBuffered: bytes => this.#parts.fetchers.onBuffered(bytes),
-      saveLineage: async copy =>
-        await store.put(
-          partitionKey(link, copy.topic, copy.partition),
-          toRecord('partition', {
-            epochs: copy.lineage.entries,
-            origin: copy.origin,
-            targetTopicId: copy.targetTopicId,
-          } satisfies PartitionRecord),
-        ),
+      saveLineage: async copy => await remember(this.#context, copy),
     }
   }
 }
@@ -368,16 +357,10 @@ function hold({ copy, stop, driving }: Driven, pause: ScopedPause): void {
   copy.note = pausedSentence(copy.link, copy.name, pause)
 }
 
-function resume({ copy, driving }: Driven, acceptLogStart: boolean): void {
-  copy.acceptsLogStart ||= acceptLogStart
+function resume({ copy, driving }: Driven): void {
   if (driving !== undefined || copy.state !== 'faulted') return
   copy.fault = undefined
   copy.state = 'waiting'
-}
-
-/** Up to where a log start may move that was accepted together with a loss. */
-function trimmedTo({ to, acceptLogStart }: AcceptedLoss): number {
-  return acceptLogStart === true ? to : 0
 }
 
 /** The next look at the topic may find it gone, and it is no accident. */

@@ -90,6 +90,12 @@ async function attempt(
       }
     const { isUnguarded } = copy
     const anchored = await anchor(context, copy, isUnguarded ? PRODUCE_TIMEOUT_MS : SETTLE_MS)
+    if (anchored.kind === 'fault' && !isUnguarded && copy.isInDoubt) {
+      // What may still land would change what is said, and what a person then does.
+      copy.isUnguarded = true
+      return { kind: 'broken', reason: { why: 'anchor', cause: 'something unanswered may still land' } }
+    }
+    if (anchored.kind === 'fault' && isUnguarded) copy.clearDoubts()
     if (anchored.kind !== 'anchored') return anchored
     if (isUnguarded) copy.clearDoubts()
     if (copy.isAnchored && anchored.offset < copy.appended)

@@ -28,10 +28,7 @@ export class PartitionCopy {
   readonly identity: SlotIdentity
   readonly #hooks: PartitionHooks
 
-  /**
-   * As recorded: a name may lead to another topic by now, and nothing of that one is read or written. A broker says of an
-   * id that is gone that it is unknown; asked with no id it would fail the whole request.
-   */
+  /** As recorded: a name may lead to another topic by now. Asked with no id, a broker would fail the whole request. */
   sourceTopicId = NO_TOPIC_ID
   targetTopicId = NO_TOPIC_ID
 
@@ -56,8 +53,6 @@ export class PartitionCopy {
   origin = 0
   /** A log start that is to be followed without asking: the origin, or what an operator has accepted. */
   acceptedLogStart = 0
-  /** Where the source's log start stands at the next look is accepted, however far it has moved. */
-  acceptsLogStart = false
   sourceHighWatermark = 0
   targetLogStart = 0
   /** The source's log start waits for a person (log-start-jump). */
@@ -87,6 +82,8 @@ export class PartitionCopy {
   #lateUpTo = 0
   /** An anchor has succeeded since kdr started: the cursor and the log start are the target's. */
   isAnchored = false
+  /** The cursor as it was reported last, by whoever copied before this worker; undefined: never. */
+  reportedCursor: number | undefined
   /** `largeGap: tombstones`, and the topic is compacted. */
   fillsWithTombstones = false
   /** The first fill after a take-over is of one offset: it raises the generation there (DESIGN 2.2.4). */
@@ -120,17 +117,15 @@ export class PartitionCopy {
     return this.#isOpen
   }
 
-  /** Wants more from the source. */
   get wantsData(): boolean {
     return this.#isOpen && !this.isFetching && this.pace.hasRoom
   }
 
-  /** What to ask the source for. */
   get fetchOffset(): number {
     return Math.max(this.planned, this.#fetchFrom)
   }
 
-  /** The epoch of the source's batch that ends at `planned`, for the broker's truncation check; -1 before the first. */
+  /** Of the source's batch that ends at `planned`; -1 before the first. */
   get lastFetchedEpoch(): number {
     return this.#fetchedEpoch
   }
@@ -171,8 +166,9 @@ export class PartitionCopy {
     return this.#broken.promise
   }
 
-  /** Nothing that was left unanswered can land any more: an anchor has waited long enough. */
+  /** Nothing that was left unanswered can land any more: a look at the logs has waited long enough. */
   clearDoubts(): void {
+    this.hasUncertainty = false
     this.isUnguarded = false
     this.#lateUpTo = 0
   }
@@ -180,6 +176,11 @@ export class PartitionCopy {
   /** Something that was left unanswered may still land: a successor must wait. */
   get isInDoubt(): boolean {
     return this.hasUncertainty || this.isUnguarded || this.appended < this.#lateUpTo
+  }
+
+  /** Up to here each offset of the mirror was acknowledged as what it was to be; undefined: nobody knows. */
+  get verifiedUpTo(): number | undefined {
+    return this.isAnchored ? this.appended : this.reportedCursor
   }
 
   /** Stops sending. Answers still to come are counted down and otherwise ignored. */
@@ -313,7 +314,7 @@ export class PartitionCopy {
     this.lag.observe(seen.highWatermark, monotonic)
   }
 
-  /** Nothing queued, nothing in flight: the mirror stands where the plan stands. */
+  /** The mirror stands where the plan stands. */
   get isIdle(): boolean {
     return this.#queue.length === 0 && this.#flight.isEmpty && !this.#isFilling
   }

@@ -50,6 +50,8 @@ export class Replication {
   #looking: Promise<void> = Promise.resolve()
   /** Up to here of `_kdr.state` has been done what is asked of every worker. */
   #looked = 0
+  /** How often slots were about to be taken: a look that began before has not seen to them. */
+  #takes = 0
   readonly #loops: Promise<void>[] = []
   /** Rejects when the link as a whole cannot go on: taken over, another cluster, a bug. Never resolves. */
   readonly failed: Promise<never>
@@ -93,7 +95,11 @@ export class Replication {
   async begin(isAlone: boolean): Promise<void> {
     const { slots, lease } = this.context
     slots.connect({
-      beat: async () => await this.#sayBeat(),
+      beat: async () => {
+        this.#takes++
+        this.#looked = 0
+        await this.#sayBeat()
+      },
       onLost: async lost => await this.#copies.leave(lost),
     })
     await lease.renew()
@@ -220,17 +226,18 @@ export class Replication {
     const { store, slots } = this.context
     await store.refresh()
     const { position } = store
+    const takes = this.#takes
     await this.#commands.follow()
     if (slots.hasControl) await this.#commands.obey()
     const verdicts = await this.#topics.discover(ready => this.#copies.takeReady(ready))
     this.#copies.take(verdicts)
-    this.#commands.resume()
+    await this.#commands.resume()
     if (slots.hasControl)
       await this.#topics.deleteExpired(verdicts, async topic => await this.#copies.drop(topic))
     await this.#copies.observePaused()
     await this.#endSeeding()
     if (slots.hasControl) await this.#forgetWorkers()
-    this.#looked = position
+    if (this.#takes === takes) this.#looked = position
   }
 
   /** Those that have ended, and those that have been silent for long and hold nothing. */

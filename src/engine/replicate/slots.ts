@@ -37,7 +37,7 @@ export type SlotsInput = {
 }
 
 export type SlotsHooks = {
-  /** Makes durable what this worker holds and is about to take, with a new beat. */
+  /** Makes durable what this worker holds and is about to take, with a new beat: of that it has not looked at anything. */
   readonly beat: () => Promise<void>
   /** Stops all copies of these slots; resolves, when nothing of them is in flight, with the slots that are in doubt. */
   readonly onLost: (slots: ReadonlySet<number>) => Promise<ReadonlySet<number>>
@@ -151,6 +151,14 @@ export class Slots {
         ? [{ id, record }]
         : []
     })
+  }
+
+  /** Each slot is this worker's, or that of another one that lives. */
+  areAllHeld(): boolean {
+    const { store, link, worker, count } = this.#input
+    const living = new Set([worker, ...this.livingOthers().map(({ id }) => id)])
+    const records = [...readSlots(store, link).values()]
+    return records.length === count && records.every(({ owner }) => living.has(owner))
   }
 
   /** One that certainly lives: its beat has moved since it was first looked at. */

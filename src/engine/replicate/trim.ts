@@ -25,7 +25,10 @@ export function planTrim(copy: {
   if (before <= copy.targetLogStart) return { kind: 'none' }
   if (before <= copy.acceptedLogStart) return { kind: 'move', before }
   const share = (before - copy.targetLogStart) / (copy.appended - copy.targetLogStart)
-  return share <= LOG_START_JUMP_SHARE ? { kind: 'move', before } : { kind: 'ask-retention', before }
+  if (share <= LOG_START_JUMP_SHARE) return { kind: 'move', before }
+  return copy.acceptedLogStart > copy.targetLogStart
+    ? { kind: 'move', before: copy.acceptedLogStart }
+    : { kind: 'ask-retention', before }
 }
 
 /** `retentionMs` of a source topic, or undefined when nothing there deletes by age. */
@@ -46,8 +49,6 @@ export async function trim(
   const moves: { copy: PartitionCopy; before: number }[] = []
   for (const copy of copies) {
     if (copy.state !== 'mirroring') continue
-    if (copy.acceptsLogStart) copy.acceptedLogStart = Math.max(copy.acceptedLogStart, copy.sourceLogStart)
-    copy.acceptsLogStart = false
     const decision = planTrim(copy)
     if (decision.kind === 'none') copy.heldLogStart = undefined
     if (decision.kind === 'move') moves.push({ copy, before: decision.before })

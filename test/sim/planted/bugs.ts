@@ -129,7 +129,7 @@ export const PLANTED: readonly PlantedBug[] = [
     breaks: 'what a partition was copied under is forgotten with the process',
     changes: [
       {
-        file: `${R}/copies.ts`,
+        file: `${R}/partition-memory.ts`,
         find: 'copy.lineage.entries = known?.epochs ?? []',
         put: 'copy.lineage.entries = []',
       },
@@ -187,6 +187,40 @@ export const PLANTED: readonly PlantedBug[] = [
         file: `${R}/anchor.ts`,
         find: 'if (unaccepted !== undefined && !isFresh)',
         put: 'if (unaccepted !== undefined && start.offset < 0)',
+      },
+    ],
+  },
+  {
+    name: 'loss-filled-too-far',
+    breaks: 'behind an accepted loss the first record that the source still has is passed over',
+    changes: [
+      {
+        file: `${R}/drive.ts`,
+        find: '{ from: anchored.offset, to: lost.to }), undefined)',
+        put: '{ from: anchored.offset, to: lost.to + 1 }), undefined)',
+      },
+    ],
+  },
+  {
+    name: 'fault-before-late-batch',
+    breaks: 'a loss is named while a batch without an answer may still land: what was named is then not lost',
+    changes: [
+      {
+        file: `${R}/drive.ts`,
+        find: "if (anchored.kind === 'fault' && !isUnguarded && copy.isInDoubt) {",
+        put: "if (anchored.kind === 'fault' && copy.partition < 0) {",
+      },
+    ],
+  },
+  {
+    name: 'displaced-below-the-tail',
+    breaks:
+      "another producer's record far below the end, and the link's own behind it that it displaced, are overlooked once the source has deleted what they were copied from",
+    changes: [
+      {
+        file: `${R}/anchor.ts`,
+        find: 'return from < tail.seenFrom ? await look(context, copy, from, end) : tail',
+        put: 'return isFresh ? await look(context, copy, from, end) : tail',
       },
     ],
   },
@@ -307,8 +341,8 @@ export const PLANTED: readonly PlantedBug[] = [
     changes: [
       {
         file: `${R}/trim.ts`,
-        find: "return share <= LOG_START_JUMP_SHARE ? { kind: 'move', before }",
-        put: "return share <= 1 ? { kind: 'move', before }",
+        find: 'if (share <= LOG_START_JUMP_SHARE) return',
+        put: 'if (share <= 1) return',
       },
     ],
   },
@@ -352,8 +386,8 @@ export const PLANTED: readonly PlantedBug[] = [
     changes: [
       {
         file: `${R}/anchor.ts`,
-        find: 'isFresh ? await look(context, copy, tail.logStart, end) : tail',
-        put: 'tail',
+        find: 'isFresh ? tail.logStart : Math.max(',
+        put: 'isFresh ? end : Math.max(',
       },
     ],
   },

@@ -8,6 +8,9 @@ import { PLANTED } from './bugs.ts'
 import { ENOUGH, find, readSeeds } from './find.ts'
 
 const seeds = readSeeds()
+/** Where a bug is no longer found at its seed: so that a change of the engine does not make the short suite a long one. */
+const A_FEW = 100
+const REFRESH = 'test/sim/planted/refresh.ts'
 
 describe('planted bugs', { concurrency: suite === 'short' ? availableParallelism() : 1 }, () => {
   test('there are fifteen at least', () => {
@@ -20,8 +23,9 @@ describe('planted bugs', { concurrency: suite === 'short' ? availableParallelism
     test(`${name}: ${breaks}`, { todo: isOpen, skip: isOpen && suite === 'short' }, async context => {
       const isKnown = seed !== undefined && (suite === 'short' || seed > ENOUGH)
       const known = isKnown ? await find(name, { from: seed, count: 1 }) : undefined
-      const found = known ?? (await find(name, { from: 1, count: ENOUGH }))
-      assert.ok(found !== undefined, `no oracle objects in ${ENOUGH} histories`)
+      const count = suite === 'short' ? A_FEW : ENOUGH
+      const found = known ?? (await find(name, { from: 1, count }))
+      assert.ok(found !== undefined, `no oracle objects in ${count} histories; node ${REFRESH} looks in more`)
       context.diagnostic(`seed ${found.seed}, after ${found.after} histories: ${found.violation}`)
     })
   }
