@@ -228,6 +228,9 @@ describe('planTrim', () => {
   test('a jump over more than half of the mirror is explained by retention, or waits for a person', () => {
     assert.deepEqual(at(60, 0, 100), { kind: 'ask-retention', before: 60 })
     assert.deepEqual(at(60, 0, 100, 60), { kind: 'move', before: 60 })
+    // What was decided before does not wait with it.
+    assert.deepEqual(at(60, 0, 100, 5), { kind: 'move', before: 5 })
+    assert.deepEqual(at(60, 5, 100, 5), { kind: 'ask-retention', before: 60 })
   })
 })
 
