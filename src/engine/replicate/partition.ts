@@ -62,7 +62,6 @@ export class PartitionCopy {
   readonly pace = new Pace()
   /** What `kdr status` warns of: see HeadroomWatch and OpenTransactions. */
   readonly watched: { headroom?: Headroom | undefined; transaction?: HoldingTransaction | undefined } = {}
-  /** What was lost and accepted. */
   ledger: Ledger = EMPTY_LEDGER
   readonly counter = new OffsetCounter()
   bytesCopied = 0
