@@ -259,7 +259,8 @@ export class Commands {
   /** Of this worker's copy, or as the slot's present holder has reported it; undefined: that is not known yet. */
   #stateOf(of: TopicPartition): PartitionState | undefined {
     const { store, link, slots } = this.#context
-    if (slots.identityOf(of) !== undefined) return this.#copies.stateOf(of)
+    // A worker that has just begun has no copy yet: whatever it makes finds the ledger as it is then.
+    if (slots.identityOf(of) !== undefined) return this.#copies.stateOf(of) ?? 'faulted'
     const holder = readSlots(store, link).get(slots.of(of))
     const reported = readReports(store, link)
       .get(of.topic)
