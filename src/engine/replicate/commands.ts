@@ -238,8 +238,8 @@ export class Commands {
     const where = `"${loss.topic}/${loss.partition}"`
     const state = this.#stateOf(loss)
     if (state === 'mirroring') return refused(`${where} is being copied: nothing is to be accepted`)
-    // Its slot has another holder by now, who is about to find the loss too.
-    if (state !== 'faulted') return LATER
+    // Somebody is finding out where it stands: its slot has another holder by now, perhaps.
+    if (state !== 'faulted' && state !== 'paused') return LATER
     const [end, targetStart, sourceStart] = await Promise.all([
       reads.targetLogEnd(loss),
       reads.targetStart(loss),
