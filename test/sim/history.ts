@@ -28,7 +28,7 @@ const LIMIT_MS = 3_600_000
 const GROUP = 'g'
 /** Of a history. */
 const WAYS_OUT = 3
-/** What may be said after a way out was taken. */
+/** What may be said after a loss was accepted; after any other way out nothing may. */
 const MAY_FOLLOW = new Set<FaultReason>(['log-start-jump', 'lost-to-retention'])
 
 export async function runHistory(seed: number, given: Given = {}): Promise<HistoryResult> {
@@ -176,23 +176,26 @@ class History {
 
   /** Does what the sentences of faults say, and looks whether that was enough. */
   async #resolve(): Promise<void> {
-    for (let round = 0; round < WAYS_OUT; round++) {
+    let isLast = false
+    for (let round = 0; round < WAYS_OUT && !isLast; round++) {
       const said = this.#said()
       // Behind an accepted loss the source begins later, and may have deleted more: that is a question of its own.
       const isLeft = round > 0 && !said.every(({ reason }) => MAY_FOLLOW.has(reason))
       if (said.length === 0 || isLeft || this.#world.violations.length > 0) break
-      await this.#takeWayOut()
+      isLast = !(await this.#takeWayOut())
     }
     for (const { name, sentence } of this.#said())
       this.#world.violate(`the way out led nowhere: ${name} ${sentence}`)
     this.#oracle.judge(this.#workers.copies())
   }
 
-  async #takeWayOut(): Promise<void> {
+  /** True when another may have to follow. */
+  async #takeWayOut(): Promise<boolean> {
     for (const { name, reason, sentence } of this.#said()) this.#faults.push(`${name} ${reason}: ${sentence}`)
-    await resolve(this.#world, this.#workers.copies())
+    const mayFollow = await resolve(this.#world, this.#workers.copies())
     await this.#world.clock.sleep(40_000)
     await this.#converge()
+    return mayFollow
   }
 
   #said(): ({ readonly name: string } & Fault)[] {

@@ -13,8 +13,8 @@ const OPERATOR = 2n ** 40n
 /** What a copy stands still for, or waits with. */
 export const whyOf = ({ fault, heldLogStart }: PartitionCopy) => fault ?? heldLogStart
 
-/** Carries out the way out of what these copies say, for the whole topic. */
-export async function resolve(world: World, copies: readonly PartitionCopy[]): Promise<void> {
+/** Carries out the way out of what these copies say, for the whole topic. True: a loss was accepted, and more may follow. */
+export async function resolve(world: World, copies: readonly PartitionCopy[]): Promise<boolean> {
   const reasons = new Set(copies.map(copy => whyOf(copy)?.reason))
   const losses = copies.flatMap(({ topic, partition, fault }) =>
     fault?.loss === undefined ? [] : [{ topic, partition, ...fault.loss }],
@@ -37,10 +37,11 @@ export async function resolve(world: World, copies: readonly PartitionCopy[]): P
   }
   const targetTopicId = readTopics(store, SETTINGS.name).get(TOPIC)?.targetTopicId
   const others = [...reasons].filter(reason => reason !== undefined && reason !== 'log-start-jump')
+  const isLossAccepted = others.length === 1 && losses.length > 0 && goesOnWithout
   if (others.length === 1 && (reasons.has('not-empty') || reasons.has('target-refuses'))) {
     world.say('operator: deletes the topic at the target')
     world.target.deleteTopic(TOPIC)
-  } else if (others.length === 1 && losses.length > 0 && goesOnWithout) {
+  } else if (isLossAccepted) {
     world.isJumpAccepted ||= acceptLogStart
     await command({
       verb: 'accept-loss',
@@ -56,4 +57,5 @@ export async function resolve(world: World, copies: readonly PartitionCopy[]): P
     await command({ verb: 'resume', topic: TOPIC, acceptLogStart: true })
   }
   await store.close()
+  return isLossAccepted
 }
