@@ -3,7 +3,7 @@
 // has seen to it that nothing of its own is in flight on a living connection.
 //   1. the true end equals the high watermark, twice, under one leader epoch: what was under way has landed or is lost
 //   2. the leader's producer state at that moment gives the next sequence number
-//   3. the last data batch below the end is the link's own, and equals the source's; so is whatever came since the last answer
+//   3. the last data batch below the end equals the source's; it, and all that no answer has confirmed yet, is the link's own
 //   4. what stands above it at the target (markers) is a gap at the source too
 //   5. the source's epochs still lead to that end: nothing that was copied has been truncated there
 import { advanceSequence, type RawBatch, splitBatches, stampedCrc } from '../../model/batch.ts'
