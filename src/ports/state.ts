@@ -10,6 +10,9 @@ export interface StateStore {
   get(key: string): StateRecord | undefined
   /** Keys that begin with `prefix`, with their records. */
   entries(prefix: string): readonly (readonly [string, StateRecord])[]
-  /** Durable when it resolves (acks=all). `undefined` deletes. Calls made meanwhile travel together. */
-  put(key: string, record: StateRecord | undefined): Promise<void>
+  /**
+   * Durable when it resolves (acks=all). `undefined` deletes. Calls made meanwhile travel together. `mayStill` is asked before
+   * each attempt: once it says no, the record is given up (KdrError 'unreachable': an earlier attempt may have landed).
+   */
+  put(key: string, record: StateRecord | undefined, mayStill?: () => boolean): Promise<void>
 }

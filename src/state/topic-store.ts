@@ -24,6 +24,7 @@ type Waiting = {
   key: string
   value: Buffer | null
   before: StateRecord | undefined
+  mayStill: (() => boolean) | undefined
   resolve: () => void
   reject: (error: unknown) => void
 }
@@ -94,7 +95,7 @@ class TopicStore implements StateStore {
     return found
   }
 
-  async put(key: string, record: StateRecord | undefined): Promise<void> {
+  async put(key: string, record: StateRecord | undefined, mayStill?: () => boolean): Promise<void> {
     const value = record === undefined ? null : Buffer.from(JSON.stringify(record))
     if (value !== null && value.length > MAX_RECORD_BYTES) {
       throw new InvariantViolation('a state record is too large', { key, bytes: value.length })
@@ -102,7 +103,7 @@ class TopicStore implements StateStore {
     const before = this.#records.get(key)
     this.#set(key, record)
     await new Promise<void>((resolve, reject) => {
-      this.#waiting.push({ key, value, before, resolve, reject })
+      this.#waiting.push({ key, value, before, mayStill, resolve, reject })
       if (!this.#isWriting) void this.#write()
     })
   }
@@ -211,20 +212,37 @@ class TopicStore implements StateStore {
     this.#isWriting = true
     await Promise.resolve()
     while (this.#waiting.length > 0) {
-      const now = this.#cut()
+      let now = this.#cut()
       try {
-        await this.#trying(async () => await this.#append(now), this.#closeAppendLane)
+        const attempt = async (): Promise<void> => {
+          now = this.#giveUpStale(now)
+          if (now.length > 0) await this.#append(now)
+        }
+        await this.#trying(attempt, this.#closeAppendLane)
         this.#waiting.splice(0, now.length)
         for (const waiting of now) waiting.resolve()
       } catch (error) {
         this.#raiseEpoch()
-        this.#waiting.splice(0, now.length)
-        // Not known to be durable: what is shown is what was known before, until the log says otherwise.
-        for (const { key, before } of now.toReversed()) this.#set(key, before)
-        for (const waiting of now) waiting.reject(error)
+        this.#giveUp(now, error)
       }
     }
     this.#isWriting = false
+  }
+
+  /** What may not be written any more goes; the rest is answered. */
+  #giveUpStale(now: readonly Waiting[]): Waiting[] {
+    const isStale = ({ mayStill }: Waiting): boolean => mayStill?.() === false
+    const stale = now.filter(isStale)
+    if (stale.length > 0)
+      this.#giveUp(stale, new KdrError('unreachable', `a record of topic "${STATE_TOPIC}" came too late`))
+    return now.filter(waiting => !stale.includes(waiting))
+  }
+
+  /** Not known to be durable: what is shown is what was known before, until the log says otherwise. */
+  #giveUp(puts: readonly Waiting[], error: unknown): void {
+    this.#waiting = this.#waiting.filter(waiting => !puts.includes(waiting))
+    for (const { key, before } of puts.toReversed()) this.#set(key, before)
+    for (const { reject } of puts) reject(error)
   }
 
   #cut(): Waiting[] {

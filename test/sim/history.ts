@@ -30,6 +30,7 @@ const GROUP = 'g'
 const WAYS_OUT = 3
 /** What may be said after a loss was accepted; after any other way out nothing may. */
 const MAY_FOLLOW = new Set<FaultReason>(['log-start-jump', 'lost-to-retention'])
+const isOfLogStarts = ({ reason }: Fault): boolean => MAY_FOLLOW.has(reason)
 
 export async function runHistory(seed: number, given: Given = {}): Promise<HistoryResult> {
   return await new History(new World(seed, given)).run()
@@ -159,17 +160,31 @@ class History {
     for (let partition = 0; partition < workloads.length; partition++) {
       const copy = copies.find(each => each.partition === partition)
       if (copy === undefined) return `partition ${partition} is not copied`
+      if (this.#oracle.isOfEarlierLife(partition) && copy.fault?.reason !== 'recreated')
+        return `${copy.name} mirrors a topic that is gone`
       if (copy.state === 'faulted') {
         hasFaults = true
         continue
       }
       const { log } = workloads[partition]!.at
       const isTrimmed =
-        copy.heldLogStart !== undefined || copy.targetLogStart >= Math.min(log.logStart, copy.appended)
-      if (this.#oracle.isOfEarlierLife(partition)) return `${copy.name} mirrors a topic that is gone`
-      if (!copy.isIdle || copy.appended < log.fetchableEnd || !isTrimmed || copy.state !== 'mirroring')
+        copy.heldLogStart?.reason === 'log-start-jump' ||
+        copy.targetLogStart >= Math.min(log.logStart, copy.appended)
+      // An idle mirror is looked at every three seconds.
+      if (this.#world.mirror(partition)?.log.end !== copy.appended)
+        return `${copy.name} is not where kdr believes it is, at ${copy.appended}`
+      if (
+        !copy.isOpen ||
+        !copy.isIdle ||
+        copy.appended < log.fetchableEnd ||
+        !isTrimmed ||
+        copy.state !== 'mirroring'
+      )
         return `${copy.name} is at ${copy.appended} of ${log.fetchableEnd}`
     }
+    // Of the topic's life before.
+    const rest = copies.find(copy => copy.partition >= workloads.length && copy.state !== 'faulted')
+    if (rest !== undefined) return `${rest.name} is still ${rest.state}`
     const mayLag = hasFaults || workloads.some(({ at: { log } }) => log.lastStable < log.highWatermark)
     return mayLag ? undefined : this.#oracle.groupsDiffer()
   }
@@ -180,7 +195,9 @@ class History {
     for (let round = 0; round < WAYS_OUT && !isLast; round++) {
       const said = this.#said()
       // Behind an accepted loss the source begins later, and may have deleted more: that is a question of its own.
-      const isLeft = round > 0 && !said.every(({ reason }) => MAY_FOLLOW.has(reason))
+      // One that was refused has met other logs than it was about; what they say now may be anything.
+      const mayFollow = this.#world.answered?.isRefused === true || said.every(isOfLogStarts)
+      const isLeft = round > 0 && !mayFollow
       if (said.length === 0 || isLeft || this.#world.violations.length > 0) break
       isLast = !(await this.#takeWayOut())
     }

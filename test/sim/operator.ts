@@ -9,6 +9,8 @@ import { SETTINGS } from './workers.ts'
 import { TOPIC, type World } from './world.ts'
 
 const OPERATOR = 2n ** 40n
+/** Said where a topic of that name is in the way. */
+const DELETE_IT = /[Dd]elete (?:it|the topic) at the target/
 
 /** What a copy stands still for, or waits with. */
 export const whyOf = ({ fault, heldLogStart }: PartitionCopy) => fault ?? heldLogStart
@@ -38,7 +40,7 @@ export async function resolve(world: World, copies: readonly PartitionCopy[]): P
   const targetTopicId = readTopics(store, SETTINGS.name).get(TOPIC)?.targetTopicId
   const others = [...reasons].filter(reason => reason !== undefined && reason !== 'log-start-jump')
   const isLossAccepted = others.length === 1 && losses.length > 0 && goesOnWithout
-  if (others.length === 1 && (reasons.has('not-empty') || reasons.has('target-refuses'))) {
+  if (others.length === 1 && copies.some(copy => whyOf(copy)?.sentence.match(DELETE_IT))) {
     world.say('operator: deletes the topic at the target')
     world.target.deleteTopic(TOPIC)
   } else if (isLossAccepted) {

@@ -19,6 +19,10 @@ import { type Life, TOPIC, type World } from './world.ts'
 
 /** A log start that would drop more than this share of a mirror waits for a person (limits.ts). */
 const JUMP_SHARE = 0.5
+/** Of a mirror, by an unclean election (disturb.ts). */
+const LOST_AT_MOST = 20
+/** What a worker reports, and when it does so next (limits.ts). */
+const REPORTED_WITHIN_MS = 6_000
 /** Producer ids of links lie above (identity.ts). */
 const LINK_IDS_FROM = 2n ** 61n
 
@@ -182,7 +186,9 @@ export class Oracle {
         `t/${partition}: the mirror is trimmed to ${before}, the source begins at ${source.logStart}`,
       )
     if (this.#world.isJumpAccepted || before <= (this.#origins.get(log) ?? 0)) return
-    const share = (before - log.logStart) / (log.end - log.logStart)
+    // kdr may not know yet that an election has taken the end.
+    const lost = this.#world.trouble.targetUnclean ? LOST_AT_MOST : 0
+    const share = (before - log.logStart) / (log.end + lost - log.logStart)
     const isMissed = [...readable(log)].some(([offset, id]) => offset < before && id !== SEED)
     if (share > JUMP_SHARE && isMissed)
       this.#violate(
@@ -196,7 +202,10 @@ export class Oracle {
     // Its workers end: what was stopped is not to be seen any more.
     if (copies.length === 0) return
     const isRecopying = this.#isRecopying()
+    const { answered, clock } = this.#world
     const isStopped = (other: number): boolean => {
+      // A loss was accepted, and the worker that follows the groups has not heard that the partition goes on.
+      if (answered !== undefined && clock.monotonic() - answered.at < REPORTED_WITHIN_MS) return true
       const own = copies.filter(({ partition }) => partition === other)
       // Its copy is gone already, and so will be its mirror, and what was committed for that.
       if (own.length === 0) return isRecopying

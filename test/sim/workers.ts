@@ -243,7 +243,11 @@ export class Workers {
     const store = await openTopicStore(target, recordCodec, clock, { create: true, writer })
     const entropy = world.random.stream(`worker-${number}`)
     const log = {
-      event: (level: string, message: string) => world.say(`kdr ${number} ${level} ${message}`),
+      event: (level: string, message: string) => {
+        world.say(`kdr ${number} ${level} ${message}`)
+        if (message.startsWith('accept-loss: '))
+          world.answered = { at: world.clock.monotonic(), isRefused: level === 'error' }
+      },
     }
     const replication = await startReplication({
       settings: SETTINGS,

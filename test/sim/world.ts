@@ -47,6 +47,8 @@ export class World {
   readonly violations: string[] = []
   /** The operator has said that log starts may be followed, whatever they drop. */
   isJumpAccepted = false
+  /** What became of the loss that the operator accepted last: when (monotonic). */
+  answered: { readonly at: number; readonly isRefused: boolean } | undefined
   /** False while the topic is deleted. */
   isThere = false
 

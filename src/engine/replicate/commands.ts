@@ -223,13 +223,23 @@ export class Commands {
       ...(command.acceptLogStart === true && cause === 'retention' ? { acceptLogStart: true } : {}),
     }
     const logStart = await this.#ask(loss, known)
-    if (typeof logStart !== 'number') return logStart
+    if (typeof logStart !== 'number') {
+      if (logStart.state === 'refused') await this.#lookAgain(loss, command)
+      return logStart
+    }
     const ledger = withLoss(known, accepted, logStart)
     if (ledger === undefined)
       return refused(`${where}: the partition's ledger is full; copy the topic anew (kdr link recopy)`)
     await store.put(ledgerKey(link, topic, partition), toRecord('ledger', ledger))
     this.#copies.onAccepted(loss)
     return done(`${where} are in the ledger as lost (${cause})`)
+  }
+
+  /** What its fault said no longer holds, at whichever worker: whoever copies it finds out what does. */
+  async #lookAgain({ topic, partition }: PartitionLoss, { at, by }: CommandRecord): Promise<void> {
+    const { store, link } = this.#context
+    const record: CommandRecord = { verb: 'resume', topic, partition, at, by }
+    await store.put(commandKey(link, `again-${topic}-${partition}-${at}`), toRecord('command', record))
   }
 
   /** Whether the logs still stand as they did when the loss was accepted; the mirror's log start. */
@@ -250,7 +260,9 @@ export class Commands {
     const cursor = Math.max(end.offset, readPartition(store, link, loss)?.origin ?? 0)
     const between = { from: Math.min(cursor, loss.from), to: Math.max(cursor, loss.from) }
     if (cursor >= loss.to || missingFrom(known, between).length > 0)
-      return refused(`${where}: the mirror ends at ${end.offset} by now, not at ${loss.from}`)
+      return refused(
+        `${where}: the mirror ends at ${end.offset} by now, not at ${loss.from}; kdr looks at it again, and \`kdr status\` will say what is missing now`,
+      )
     if (loss.cause === 'retention' && sourceStart.offset < loss.to)
       return refused(`${where}: the source begins at ${sourceStart.offset}, not at ${loss.to}`)
     return targetStart.offset

@@ -14,7 +14,7 @@ import { Filler } from './filler.ts'
 import type { PartitionHooks } from './hooks.ts'
 import { AppendLanes } from './lanes.ts'
 import { PartitionCopy } from './partition.ts'
-import { recall, recallReport, remember } from './partition-memory.ts'
+import { isRemembered, recall, recallReport, remember } from './partition-memory.ts'
 import { Seeder } from './seed.ts'
 import type { TopicConfigSync } from './topic-configs.ts'
 import type { TopicVerdict } from './topic-verdicts.ts'
@@ -78,7 +78,7 @@ export class Copies {
         if (identity !== undefined)
           this.#takePartition(verdict, identity, { partition, pause: pauseOf(pauses, of) })
       }
-      if (verdict.fault !== undefined) this.#stopRest(verdict, verdict.fault)
+      this.#endRest(verdict)
     }
   }
 
@@ -90,6 +90,12 @@ export class Copies {
         copy.identity.slot === slot &&
         (copy.state === 'seeding' || copy.state === 'waiting' || copy.targetLogStart < copy.acceptedLogStart),
     )
+  }
+
+  /** Writes down again what something late has been written over. A failure shows at the next look. */
+  keepMemory(): void {
+    for (const copy of this.all())
+      if (!isRemembered(this.#context, copy)) void remember(this.#context, copy).catch(() => undefined)
   }
 
   /** What is paused is looked at all the same: its lag is no secret. Throws KdrError('unreachable'). */
@@ -204,10 +210,13 @@ export class Copies {
     await Promise.allSettled(driven.map(async ({ driving }) => await driving))
   }
 
-  /** Partitions that the topic had when it was another one: what stops it stops them. */
-  #stopRest({ topic, partitions }: TopicVerdict, reason: Fault): void {
-    for (const driven of this.#driven.values())
-      if (driven.copy.topic === topic && driven.copy.partition >= partitions) fault(driven, reason)
+  /** Partitions that the topic had when it was another one: what stops it stops them; when it goes on, they are no more. */
+  #endRest({ topic, partitions, fault: reason, waitsFor }: TopicVerdict): void {
+    for (const driven of this.#driven.values()) {
+      if (driven.copy.topic !== topic || driven.copy.partition < partitions) continue
+      if (reason !== undefined) fault(driven, reason)
+      else if (waitsFor === undefined && driven.driving === undefined) this.#driven.delete(driven.copy.name)
+    }
   }
 
   #takePartition(

@@ -12,6 +12,7 @@ export class LineageKeeper {
   #newestSave = 0
   /** The newest save failed: `_kdr.state` does not say what stands here. */
   #isUnsaved = false
+  #settled: Promise<unknown> = Promise.resolve()
 
   /** A save is under way: nothing may be sent. */
   get isPending(): boolean {
@@ -40,7 +41,18 @@ export class LineageKeeper {
     return true
   }
 
+  /** A save that came to nothing may land yet. */
+  get isInDoubt(): boolean {
+    return this.#isUnsaved
+  }
+
+  /** Resolves when no save is under way. */
+  async settled(): Promise<void> {
+    await this.#settled
+  }
+
   async saving(save: Promise<void>): Promise<void> {
+    this.#settled = Promise.allSettled([this.#settled, save])
     this.#saves++
     const number = ++this.#newestSave
     this.#isUnsaved = false

@@ -7,7 +7,7 @@ import { recordCodec } from '../../kafka/records.ts'
 import type { SlotIdentity } from './context.ts'
 import type { PartitionHooks } from './hooks.ts'
 import { PartitionCopy } from './partition.ts'
-import { recall, recallReport, remember } from './partition-memory.ts'
+import { isRemembered, recall, recallReport, remember } from './partition-memory.ts'
 
 const topic = {
   phase: 'mirroring',
@@ -21,20 +21,23 @@ function memory() {
   const records = new Map<string, object>()
   const store = {
     get: (key: string) => records.get(key),
-    put: (key: string, record: object) => {
+    put: (key: string, record: object, mayStill: () => boolean) => {
+      if (!mayStill()) return Promise.reject(new Error('too late'))
       records.set(key, record)
       return Promise.resolve()
     },
   } as unknown as StateStore
-  return { link: 'l', store, records }
+  const lease = { isHeld: true }
+  const holder: { identity: SlotIdentity | undefined } = { identity: IDENTITY }
+  const slots = { identityOf: () => holder.identity }
+  return { link: 'l', store, records, lease, holder, slots }
 }
+
+const IDENTITY = { slot: 3, generation: 2 } as SlotIdentity
 
 function newCopy(): PartitionCopy {
   const hooks = { codec: recordCodec } as PartitionHooks
-  return new PartitionCopy(
-    { link: 'l', topic: 't', partition: 1, identity: { slot: 3 } as SlotIdentity },
-    hooks,
-  )
+  return new PartitionCopy({ link: 'l', topic: 't', partition: 1, identity: IDENTITY }, hooks)
 }
 
 test('a log start that was accepted, the epochs and the origin reach the next copy', async () => {
@@ -67,6 +70,44 @@ test('a log start that was accepted, the epochs and the origin reach the next co
       targetTopicId: 'target-id',
     },
   )
+})
+
+test('nothing is remembered beyond the time of the worker, or of its slot', async () => {
+  const of = memory()
+  of.lease.isHeld = false
+  await assert.rejects(remember(of, newCopy()))
+  of.lease.isHeld = true
+  for (const identity of [undefined, { ...IDENTITY, generation: 3 }]) {
+    of.holder.identity = identity
+    await assert.rejects(remember(of, newCopy()))
+  }
+  assert.equal(of.records.size, 0)
+})
+
+test('what somebody late has written over is no longer remembered', async () => {
+  const of = memory()
+  const copy = newCopy()
+  recall(of, copy, topic)
+  void copy.open({
+    offset: 0,
+    planFrom: 0,
+    fetchFrom: 0,
+    sourceEpoch: 0,
+    sequence: 0,
+    freshSince: () => 0,
+  })
+  assert.equal(isRemembered(of, copy), true, 'nothing has begun')
+  copy.lineage.hasBegun = true
+  copy.lineage.entries = [
+    [2, 10],
+    [3, 20],
+  ]
+  assert.equal(isRemembered(of, copy), false, 'nothing was written')
+  await remember(of, copy)
+  assert.equal(isRemembered(of, copy), true)
+  const late = { epochs: [[2, 10]], origin: 0, targetTopicId: 'target-id' }
+  of.records.set(partitionKey('l', 't', 1), toRecord('partition', late))
+  assert.equal(isRemembered(of, copy), false)
 })
 
 test('a record without a log start, as older versions wrote it, accepts none; a loss may bring one', () => {

@@ -14,8 +14,11 @@ import {
 import { NO_TOPIC_ID } from '../../ports/cluster.ts'
 import type { LinkContext } from './context.ts'
 import type { PartitionCopy } from './partition.ts'
+import type { Slots } from './slots.ts'
 
 type Memory = Pick<LinkContext, 'store' | 'link'>
+/** Whether this worker may write what it knows. */
+type Right = { readonly lease: { readonly isHeld: boolean }; readonly slots: Pick<Slots, 'identityOf'> }
 
 /** `topic`: what is recorded of the topic that the copy belongs to. */
 export function recall({ store, link }: Memory, copy: PartitionCopy, topic: TopicRecord | undefined): void {
@@ -34,15 +37,38 @@ export function recall({ store, link }: Memory, copy: PartitionCopy, topic: Topi
   )
 }
 
-/** Throws KdrError('unreachable'). */
-export async function remember({ store, link }: Memory, copy: PartitionCopy): Promise<void> {
+/**
+ * Written again and again until it is durable, but not beyond the time of its writer: a worker that wakes, or has let go of
+ * the slot, must not put its memory over that of its successor. Throws KdrError('unreachable').
+ */
+export async function remember(
+  { store, link, lease, slots }: Memory & Right,
+  copy: PartitionCopy,
+): Promise<void> {
   const record: PartitionRecord = {
     epochs: copy.lineage.entries,
     origin: copy.origin,
     targetTopicId: copy.targetTopicId,
     acceptedLogStart: copy.acceptedLogStart,
   }
-  await store.put(partitionKey(link, copy.topic, copy.partition), toRecord('partition', record))
+  const isOurs = (): boolean =>
+    lease.isHeld && slots.identityOf(copy)?.generation === copy.identity.generation
+  await store.put(partitionKey(link, copy.topic, copy.partition), toRecord('partition', record), isOurs)
+}
+
+/**
+ * What the worker knows of a partition that it copies stands in `_kdr.state`. It does not when a request that the holder
+ * before had given up has landed since.
+ */
+export function isRemembered({ store, link }: Memory, copy: PartitionCopy): boolean {
+  if (!copy.isOpen || !copy.lineage.hasBegun || copy.lineage.isPending) return true
+  const known = readPartition(store, link, copy)
+  const own = copy.lineage.entries
+  return (
+    known?.targetTopicId === copy.targetTopicId &&
+    known.epochs.length === own.length &&
+    own.every(([epoch, first], i) => known.epochs[i]?.[0] === epoch && known.epochs[i]?.[1] === first)
+  )
 }
 
 /** What was reported of the partition last, by whichever worker. */

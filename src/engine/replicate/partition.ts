@@ -39,7 +39,7 @@ export class PartitionCopy {
 
   /** Of the target's log: the offset that the next append must get. This is the cursor. */
   appended = 0
-  /** The next source offset to plan; `appended` plus what is queued and in flight. */
+  /** The next source offset to plan. */
   planned = 0
   readonly lineage = new LineageKeeper()
   /** Below this offset the target held records before kdr came, and kdr has verified them (kdr link adopt). */
@@ -174,7 +174,8 @@ export class PartitionCopy {
 
   /** Something that was left unanswered may still land: a successor must wait. */
   get isInDoubt(): boolean {
-    return this.hasUncertainty || this.isUnguarded || this.appended < this.#lateUpTo
+    const { isInDoubt } = this.lineage
+    return isInDoubt || this.hasUncertainty || this.isUnguarded || this.appended < this.#lateUpTo
   }
 
   /** Up to here each offset of the mirror was acknowledged as what it was to be; undefined: nobody knows. */
@@ -191,9 +192,9 @@ export class PartitionCopy {
     this.#broken.resolve(reason)
   }
 
-  /** Resolves when nothing of this copy is in flight any more. */
+  /** Resolves when nothing of this copy is in flight any more, nor on its way into `_kdr.state`. */
   async drained(): Promise<void> {
-    await this.#flight.empty(this.#isFilling)
+    await Promise.all([this.#flight.empty(this.#isFilling), this.lineage.settled()])
   }
 
   /** Planned operations from `planned` on, in order; `epoch`: of the last batch that they come from. */

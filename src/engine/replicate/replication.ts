@@ -202,10 +202,11 @@ export class Replication {
 
   /** Leaves out what a successor must wait for. Unreachable: the successor will wait, which is safe. */
   async #recordEnd(isDrained: boolean): Promise<void> {
-    const { slots } = this.context
+    const { slots, lease } = this.context
     try {
       await Promise.allSettled(this.#loops)
       const inDoubt = isDrained ? this.#copies.inDoubt() : new Set(slots.held)
+      await lease.hold()
       await this.#reporter.report(this.copies())
       await slots.giveBack(inDoubt)
       await this.#reporter.end()
@@ -234,6 +235,7 @@ export class Replication {
     await this.#commands.resume()
     if (slots.hasControl)
       await this.#topics.deleteExpired(verdicts, async topic => await this.#copies.drop(topic))
+    this.#copies.keepMemory()
     await this.#copies.observePaused()
     await this.#endSeeding()
     if (slots.hasControl) await this.#forgetWorkers()

@@ -6,6 +6,7 @@ import type { PartitionCopy } from './partition.ts'
 import {
   REPORT_PARTITIONS,
   reportKey,
+  type TopicReport,
   toRecord,
   workerKey,
   type WorkerRecord,
@@ -59,16 +60,22 @@ export class Reporter {
       piece.partitions.push(copy.report(clock.monotonic()))
       pieces.set(key, piece)
     }
-    // What was forgotten meanwhile is written again, changed or not.
+    // What was forgotten meanwhile, or written over by one who has woken, is written again, changed or not.
     const changed = [...pieces].filter(
-      ([key, piece]) => store.get(key) === undefined || this.#written.get(key) !== JSON.stringify(piece),
+      ([key, piece]) => !this.#isOwn(key, piece) || this.#written.get(key) !== JSON.stringify(piece),
     )
     await Promise.all(
       changed.map(async ([key, piece]) => {
-        await store.put(key, toRecord('report', { at: clock.now(), worker: this.#worker, ...piece }))
+        const record = toRecord('report', { at: clock.now(), worker: this.#worker, ...piece })
+        await store.put(key, record, () => this.#context.lease.isHeld)
         this.#written.set(key, JSON.stringify(piece))
       }),
     )
+  }
+
+  #isOwn(key: string, { generation }: Piece): boolean {
+    const known = this.#context.store.get(key) as TopicReport | undefined
+    return known?.worker === this.#worker && known.generation === generation
   }
 
   #record(state: WorkerRecord['state'], sentence: string): WorkerRecord {

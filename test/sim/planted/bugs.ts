@@ -347,6 +347,64 @@ export const PLANTED: readonly PlantedBug[] = [
     ],
   },
   {
+    name: 'memory-lands-late',
+    breaks:
+      "what a worker knew of a partition is written when it wakes, over its successor's memory, and stays",
+    changes: [
+      {
+        file: `${R}/partition-memory.ts`,
+        find: 'lease.isHeld && slots.identityOf(copy)?.generation === copy.identity.generation',
+        put: 'lease.isHeld || slots.identityOf(copy) !== copy.identity || true',
+      },
+      {
+        file: `${R}/partition-memory.ts`,
+        find: 'known?.targetTopicId === copy.targetTopicId &&',
+        put: 'known !== undefined ||',
+      },
+      { file: `${R}/partition.ts`, find: ', this.lineage.settled()', put: '' },
+    ],
+  },
+  {
+    name: 'report-lands-late',
+    breaks:
+      'a report that a worker writes when it wakes stands for its successor, whose mirror is idle, and groups wait for ever',
+    changes: [
+      {
+        file: `${R}/reporter.ts`,
+        find: 'record, () => this.#context.lease.isHeld)',
+        put: 'record)',
+      },
+      {
+        file: `${R}/reporter.ts`,
+        find: '!this.#isOwn(key, piece) ||',
+        put: 'store.get(key) === undefined ||',
+      },
+    ],
+  },
+  {
+    name: 'refused-loss-stays-named',
+    breaks:
+      'a loss that no longer stands so at the mirror is refused again and again, and nothing else is said',
+    changes: [
+      {
+        file: `${R}/commands.ts`,
+        find: "if (logStart.state === 'refused') await",
+        put: "if (logStart.state === 'later') await",
+      },
+    ],
+  },
+  {
+    name: 'gone-partitions-stay',
+    breaks: 'partitions of a topic that was made anew with fewer stay faulted for ever',
+    changes: [
+      {
+        file: `${R}/copies.ts`,
+        find: 'else if (waitsFor === undefined && driven.driving === undefined) this',
+        put: 'else if (waitsFor !== undefined && driven.driving === undefined) this',
+      },
+    ],
+  },
+  {
     name: 'groups-too-early',
     breaks: 'group offsets are committed before the mirrors hold what they imply',
     changes: [
