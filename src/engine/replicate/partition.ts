@@ -223,8 +223,7 @@ export class PartitionCopy {
   }
 
   get headBytes(): number {
-    const head = this.#queue[0]
-    return head?.kind === 'batch' ? head.bytes.length : 0
+    return this.#queue[0]?.kind === 'batch' ? this.#queue[0].bytes.length : 0
   }
 
   /** Takes the head, stamped and ready to send; small ones that wait behind it go along. Only after `canSend()`. */
