@@ -1,24 +1,32 @@
 // Runs the tests: `check` is types, lint, format and unit tests; `lab` those that take longer: the package, and the tests
-// with real brokers, one file at a time.
+// with real brokers. How many files run at a time is said below, with the reason.
 // Ends with `N passed, N failed`; exits 1 when something failed. A step that fails does not keep the next from running.
 
-import { spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { availableParallelism, setPriority, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { suite } from '../test/support/suite.ts'
 
 type Counts = { passed: number; failed: number; skipped: number; names: string[] }
+type Result = { readonly status: number | null; readonly output: string }
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const tools = (name: string) => join(root, 'node_modules/.bin', name)
-/** Files at a time: a lab of several brokers makes two cores busy, and so does the simulation, which uses them all. */
-const AT_ONCE = '--test-concurrency=1'
 /** Installs the package from the registry. */
 const PACKAGE = 'test/package.test.ts'
+/** Nothing but work for all cores, and bounds of virtual time only. */
+const SIMULATION = ['test/sim/sim.test.ts', 'test/sim/planted/planted.test.ts']
+/** These measure lags of a second or two: what other brokers do meanwhile would be part of the result. */
+const ALONE = ['test/lab/link-fairness.test.ts', 'test/lab/link-share.test.ts']
+/** Most of the time a test with brokers waits, for kdr's patience or a broker's. The long suites have time. */
+const LAB_AT_ONCE = suite === 'short' ? 2 : 1
+/** Of the simulation beside the lab: it gets what the brokers leave, and a tenth at least, so that no history seems to hang. */
+const LOW_PRIORITY = 10
 const total: Counts = { passed: 0, failed: 0, skipped: 0, names: [] }
 
-function main(): void {
+async function main(): Promise<void> {
   const wanted = process.argv.slice(2)
   process.chdir(root)
   // The tools are scripts for `node`: let them find the project's.
@@ -27,20 +35,24 @@ function main(): void {
   process.env['NODE_COMPILE_CACHE'] ??= join(root, 'node_modules/.cache/kdr')
 
   const lab = globSync('test/lab/**/*.test.ts').sort()
-  if (wanted.includes('check')) {
-    step('types', tools('tsc'), ['--noEmit'])
-    step('lint', tools('oxlint'), [
-      '--type-aware',
-      '--deny-warnings',
-      ...['src', 'test', 'bench', 'scripts'].filter(hasFiles),
-    ])
-    step('format', tools('biome'), ['format', '.'])
-    const unit = globSync(['src/**/*.test.ts', 'test/**/*.test.ts'])
-      .filter(file => file !== PACKAGE && !lab.includes(file))
-      .sort()
-    tests(unit)
+  const [hasCheck, hasLab] = [wanted.includes('check'), wanted.includes('lab')]
+  const isBeside = hasCheck && hasLab && suite === 'short'
+  if (hasCheck) {
+    await check([PACKAGE, ...lab, ...SIMULATION])
+    if (!isBeside) await tests(SIMULATION, 1)
   }
-  if (wanted.includes('lab')) tests([PACKAGE, ...lab])
+  if (hasLab) {
+    const simulation = isBeside ? testsBeside(SIMULATION) : undefined
+    await tests(
+      [PACKAGE, ...lab].filter(file => !ALONE.includes(file)),
+      LAB_AT_ONCE,
+    )
+    await tests(
+      lab.filter(file => ALONE.includes(file)),
+      1,
+    )
+    await simulation
+  }
 
   for (const name of total.names) console.log(`failed: ${name}`)
   if (total.skipped > 0) console.log(`${total.skipped} skipped`)
@@ -48,9 +60,20 @@ function main(): void {
   process.exitCode = total.failed > 0 ? 1 : 0
 }
 
+async function check(others: readonly string[]): Promise<void> {
+  const lint = ['--type-aware', '--deny-warnings', ...['src', 'test', 'bench', 'scripts'].filter(hasFiles)]
+  await Promise.all([
+    step('types', tools('tsc'), ['--noEmit']),
+    step('lint', tools('oxlint'), lint),
+    step('format', tools('biome'), ['format', '.']),
+  ])
+  const unit = globSync(['src/**/*.test.ts', 'test/**/*.test.ts']).filter(file => !others.includes(file))
+  await tests(unit.sort(), availableParallelism())
+}
+
 /** A tool that counts as one test; it is quiet when all is well. */
-function step(name: string, command: string, args: readonly string[]): void {
-  const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8' })
+async function step(name: string, command: string, args: readonly string[]): Promise<void> {
+  const { status, output } = await run(command, args)
   if (status === 0) {
     total.passed++
     console.log(`✔ ${name}`)
@@ -58,24 +81,62 @@ function step(name: string, command: string, args: readonly string[]): void {
   }
   total.failed++
   total.names.push(name)
-  console.log(`✖ ${name}\n${stdout}${stderr}${error === undefined ? '' : String(error)}`)
+  console.log(`✖ ${name}\n${output}`)
 }
 
-function tests(files: readonly string[]): void {
+/** So many files at a time. */
+async function tests(files: readonly string[], atOnce: number): Promise<void> {
+  await testsWith(files, async args => {
+    const child = spawn(process.execPath, ['--test', `--test-concurrency=${atOnce}`, ...args], {
+      stdio: 'inherit',
+    })
+    return await new Promise(resolve => child.on('close', resolve))
+  })
+}
+
+/** Beside others, which it does not hold up; what it says comes when it is over. */
+async function testsBeside(files: readonly string[]): Promise<void> {
+  await testsWith(files, async args => {
+    const { status, output } = await run(
+      process.execPath,
+      ['--test', '--test-concurrency=1', ...args],
+      LOW_PRIORITY,
+    )
+    process.stdout.write(output)
+    return status
+  })
+}
+
+async function testsWith(
+  files: readonly string[],
+  act: (args: readonly string[]) => Promise<number | null>,
+): Promise<void> {
   if (files.length === 0) return
   const directory = mkdtempSync(join(tmpdir(), 'kdr-test-'))
   const counts = join(directory, 'counts.json')
-  const reporters = [
+  const status = await act([
     '--test-reporter=spec',
     '--test-reporter-destination=stdout',
     `--test-reporter=${join(root, 'scripts/count-reporter.ts')}`,
     `--test-reporter-destination=${counts}`,
-  ]
-  const { status } = spawnSync(process.execPath, ['--test', AT_ONCE, ...reporters, ...files], {
-    stdio: 'inherit',
-  })
+    ...files,
+  ])
   add(readCounts(counts), status === 0)
   rmSync(directory, { recursive: true })
+}
+
+/** `output`: of both streams; or why it could not be started. */
+async function run(command: string, args: readonly string[], priority?: number): Promise<Result> {
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+  // What it starts has it too.
+  if (priority !== undefined && child.pid !== undefined) setPriority(child.pid, priority)
+  let output = ''
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text: string) => (output += text))
+  return await new Promise(resolve => {
+    child.on('error', error => resolve({ status: null, output: String(error) }))
+    child.on('close', status => resolve({ status, output }))
+  })
 }
 
 function add(counts: Counts | undefined, isGood: boolean): void {
@@ -103,4 +164,4 @@ function hasFiles(directory: string): boolean {
   return globSync(`${directory}/**/*.ts`).length > 0
 }
 
-main()
+await main()

@@ -65,26 +65,56 @@ describe('with cluster rights at the target', () => {
     })
   })
 
-  faultRow('P01', 'kill -9 of kdr at random moments under load', async (row, t) => {
-    const random = seeded(t)
-    const load = await startLoad()
-    const link = linkOf(load)
-    for (let kill = 0; kill < KILLS; kill++) {
+  // Neither breaks a broker.
+  describe('at the same time', { concurrency: 2 }, () => {
+    faultRow('P01', 'kill -9 of kdr at random moments under load', async (row, t) => {
+      const random = seeded(t)
+      const load = await startLoad()
+      const link = linkOf(load)
+      for (let kill = 0; kill < KILLS; kill++) {
+        const daemon = link.start('run', '-v')
+        // Some die while they take over or anchor, most while they copy.
+        if (random.chance(0.8)) await daemon.says(/record.* behind/)
+        await sleep(random.between(0, 2500))
+        daemon.signal('SIGKILL')
+        await daemon.ended
+      }
       const daemon = link.start('run', '-v')
-      // Some die while they take over or anchor, most while they copy.
-      if (random.chance(0.8)) await daemon.says(/record.* behind/)
-      await sleep(random.between(0, 2500))
-      daemon.signal('SIGKILL')
-      await daemon.ended
-    }
-    const daemon = link.start('run', '-v')
-    row.did(
-      'killed kdr at random moments, again and again, under load: fresh records, records two days old, transactions, single records',
-    )
-    await settle({ load, link, daemon })
-    row.saw(
-      'the last one catches up; identical to a Java consumer, and nothing that was acknowledged is missing',
-    )
+      row.did(
+        'killed kdr at random moments, again and again, under load: fresh records, records two days old, transactions, single records',
+      )
+      await settle({ load, link, daemon })
+      row.saw(
+        'the last one catches up; identical to a Java consumer, and nothing that was acknowledged is missing',
+      )
+    })
+
+    faultRow('S01', 'leaders move while they are read', async (row, t) => {
+      const random = seeded(t)
+      // The cluster of three brokers as the source.
+      const load = await startLoad({ kinds: ['fresh'], from: 'west' })
+      const link = linkOf(load)
+      const daemon = link.start('run', '-v')
+      await daemon.says(/record.* behind/)
+      row.did(
+        'moved the leaders of all partitions of a topic under load to the other two of three brokers, and back',
+      )
+      for (const replicas of [
+        [2, 3, 1],
+        [3, 1, 2],
+        [1, 2, 3],
+      ]) {
+        for (let partition = 0; partition < PARTITIONS; partition++) {
+          const at = { ...adminOf(load.sides.source), topic: load.topics['fresh'] ?? '', partition }
+          await context.judge.reassign({ ...at, replicas })
+        }
+        await sleep(random.between(0, 500))
+      }
+      await settle({ load, link, daemon })
+      row.saw(
+        'it follows each of them; identical to a Java consumer, and nothing that was acknowledged is missing',
+      )
+    })
   })
 
   faultRow(
@@ -106,33 +136,6 @@ describe('with cluster rights at the target', () => {
       )
     },
   )
-
-  faultRow('S01', 'leaders move while they are read', async (row, t) => {
-    const random = seeded(t)
-    // The cluster of three brokers as the source.
-    const load = await startLoad({ kinds: ['fresh'], from: 'west' })
-    const link = linkOf(load)
-    const daemon = link.start('run', '-v')
-    await daemon.says(/record.* behind/)
-    row.did(
-      'moved the leaders of all partitions of a topic under load to the other two of three brokers, and back',
-    )
-    for (const replicas of [
-      [2, 3, 1],
-      [3, 1, 2],
-      [1, 2, 3],
-    ]) {
-      for (let partition = 0; partition < PARTITIONS; partition++) {
-        const at = { ...adminOf(load.sides.source), topic: load.topics['fresh'] ?? '', partition }
-        await context.judge.reassign({ ...at, replicas })
-      }
-      await sleep(random.between(0, 500))
-    }
-    await settle({ load, link, daemon })
-    row.saw(
-      'it follows each of them; identical to a Java consumer, and nothing that was acknowledged is missing',
-    )
-  })
 
   const isLonger = suite !== 'short'
   faultRow(

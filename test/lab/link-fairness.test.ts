@@ -8,12 +8,13 @@ import { type Line, openLines } from '../../src/lab/lab.ts'
 import type { At, LagReport } from '../support/judge.ts'
 import { freshTopic, patience, withLab } from '../support/lab.ts'
 import { makeLink } from '../support/link.ts'
+import { suite } from '../support/suite.ts'
 
 /** Of records of 1 KB that hardly compress. */
-const DEEP_MB = 200
+const DEEP_MB = suite === 'short' ? 120 : 200
 const PARTITIONS = 6
 const RECORDS_PER_SECOND = 10
-const SECONDS = 8
+const SECONDS = suite === 'short' ? 5 : 8
 const LAG_MS = 1_000
 
 const context = withLab([{ name: 'east' }, { name: 'west', hasLines: true }])

@@ -6,14 +6,15 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { CONTROL_SLOT, slotOf, SLOTS } from '../../src/model/slots.ts'
 import { freshTopic, patience, waitFor, withLab } from '../support/lab.ts'
 import { adminOf, assertIdentical, type KdrProcess, type Link, makeLink } from '../support/link.ts'
+import { suite } from '../support/suite.ts'
 
 const PARTITIONS = 300
 /** Records a second, over all partitions. */
 const RATE = 300
 const HELD_UP_MS = 2_000
 const REPLACED_MS = 15_000
-/** Longer than the session of the workers' group, and than a worker's silence is waited out. */
-const PAUSE_MS = 12_000
+/** Longer than the session of the workers' group (6 s), and than a worker's silence is waited out (5 s). */
+const PAUSE_MS = suite === 'short' ? 8_000 : 12_000
 
 const context = withLab([{ name: 'east' }, { name: 'west' }])
 const sides = () => ({ source: context.cluster('east'), target: context.cluster('west') })
@@ -37,7 +38,8 @@ async function shared(link: Link, count: number, timeoutMs: number): Promise<rea
       const isWhole = sizes.reduce((sum, size) => sum + size, 0) === SLOTS
       return isWhole && workers.length === count && Math.max(...sizes) - Math.min(...sizes) <= 1 && workers
     },
-    { timeoutMs, everyMs: 200, what: () => `${count} workers to share: ${JSON.stringify(workers)}` },
+    // A look at 300 partitions takes CPU from those that are looked at.
+    { timeoutMs, everyMs: 700, what: () => `${count} workers to share: ${JSON.stringify(workers)}` },
   )
 }
 

@@ -48,7 +48,8 @@ export async function partitionWith(
     },
     {
       what: () => `a state of link "${link.name}": ${JSON.stringify(last)}`,
-      everyMs: 200,
+      // A look costs both brokers and this process something, and several tests look at the same time.
+      everyMs: 400,
       timeoutMs: patience(60_000),
     },
   )
