@@ -7,6 +7,7 @@ import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { availableParallelism, setPriority, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { prepareDistribution } from '../src/lab/distribution.ts'
 import { suite } from '../test/support/suite.ts'
 
 type Counts = { passed: number; failed: number; skipped: number; names: string[] }
@@ -42,6 +43,8 @@ async function main(): Promise<void> {
     if (!isBeside) await tests(SIMULATION, 1)
   }
   if (hasLab) {
+    // Fetched and made ready once, not by two files at a time. Why it cannot be, each test that needs it says.
+    await prepareDistribution(undefined).catch(() => undefined)
     const simulation = isBeside ? testsBeside(SIMULATION) : undefined
     await tests(
       [PACKAGE, ...lab].filter(file => !ALONE.includes(file)),

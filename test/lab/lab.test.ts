@@ -278,64 +278,72 @@ describe('what a lab leaves behind', () => {
     assert.equal(existsSync(dir), false)
   })
 
-  test('up, status, kill and down work from separate processes, and down leaves nothing', async () => {
+  describe('by commands, each a process', { concurrency: 1 }, () => {
     const dir = freshDir()
-    const begun = performance.now()
-    const up = await kdr('lab', 'up', '--json', '--dir', dir)
-    assert.ok(performance.now() - begun < patience(15_000), `ready in ${performance.now() - begun} ms`)
-    const { clusters, config } = JSON.parse(up) as LabJson & { config: string }
-    assert.deepEqual(
-      clusters.map(({ name }) => name),
-      ['east', 'west'],
-    )
-    assert.match(readFileSync(config, 'utf8'), /east-west:\n {4}source: east\n {4}target: west/)
-    const pids = clusters.flatMap(({ brokers }) => brokers.map(({ pid }) => pid))
-    assert.ok(pids.every(isAlive))
+    let config = ''
+    let pids: readonly number[] = []
+    // What a test that failed has left.
+    after(async () => {
+      if (existsSync(dir)) await kdr('lab', 'down', '--dir', dir)
+    })
 
-    const killed = JSON.parse(await kdr('lab', 'kill', 'west/1', '--json', '--dir', dir)) as LabJson
-    assert.equal(killed.clusters[1]?.brokers[0]?.state, 'stopped')
-    const status = JSON.parse(await kdr('lab', 'status', '--json', '--dir', dir)) as LabJson
-    assert.deepEqual(status.clusters, killed.clusters)
+    test('up makes two clusters, and a config for them', async () => {
+      const begun = performance.now()
+      const up = await kdr('lab', 'up', '--json', '--dir', dir)
+      assert.ok(performance.now() - begun < patience(15_000), `ready in ${performance.now() - begun} ms`)
+      const made = JSON.parse(up) as LabJson & { config: string }
+      config = readFileSync(made.config, 'utf8')
+      assert.deepEqual(
+        made.clusters.map(({ name }) => name),
+        ['east', 'west'],
+      )
+      assert.match(config, /east-west:\n {4}source: east\n {4}target: west/)
+      pids = made.clusters.flatMap(({ brokers }) => brokers.map(({ pid }) => pid))
+      assert.ok(pids.every(isAlive))
+    })
 
-    await kdr('lab', 'down', '--dir', dir)
-    assert.equal(pids.some(isAlive), false)
-    assert.equal(existsSync(dir), false)
-  })
+    test('the line to a cluster is made long and cut for who is connected, and clear again', async t => {
+      const [, bootstrap = ''] = /east:\n {4}bootstrap: "(localhost:\d+)"/.exec(config) ?? []
+      const clock = { now: Date.now, monotonic: () => performance.now(), sleep: (ms: number) => sleep(ms) }
+      const cluster = await connectCluster({ name: 'east', bootstrap, clientId: 'test', clock })
+      t.after(() => cluster.close())
+      const line = async (...args: string[]): Promise<unknown> =>
+        (JSON.parse(await kdr('lab', 'line', 'east', ...args, '--json', '--dir', dir)) as LinesJson).lines[0]
 
-  test('the line to a cluster is made long and cut for who is connected, and clear again', async t => {
-    const dir = freshDir()
-    const { config } = JSON.parse(await kdr('lab', 'up', '--json', '--dir', dir)) as { config: string }
-    t.after(() => kdr('lab', 'down', '--dir', dir))
-    const [, bootstrap = ''] =
-      /east:\n {4}bootstrap: "(localhost:\d+)"/.exec(readFileSync(config, 'utf8')) ?? []
-    const clock = { now: Date.now, monotonic: () => performance.now(), sleep: (ms: number) => sleep(ms) }
-    const cluster = await connectCluster({ name: 'east', bootstrap, clientId: 'test', clock })
-    t.after(() => cluster.close())
-    const line = async (...args: string[]): Promise<unknown> =>
-      (JSON.parse(await kdr('lab', 'line', 'east', ...args, '--json', '--dir', dir)) as LinesJson).lines[0]
+      const { brokers } = await cluster.describe()
+      assert.deepEqual(
+        brokers.map(({ host, port }) => `${host}:${port}`),
+        [bootstrap],
+      )
+      const clear = { cluster: 'east', id: 1, delayMs: 0 }
+      const long = { ...clear, delayMs: 100, windowBytes: 102_400 }
+      assert.deepEqual(await line('--delay', '100ms', '--window', '100KiB'), long)
+      const begun = performance.now()
+      await cluster.describe()
+      assert.ok(performance.now() - begun >= 200, `${performance.now() - begun} ms`)
 
-    const { brokers } = await cluster.describe()
-    assert.deepEqual(
-      brokers.map(({ host, port }) => `${host}:${port}`),
-      [bootstrap],
-    )
-    const clear = { cluster: 'east', id: 1, delayMs: 0 }
-    const long = { ...clear, delayMs: 100, windowBytes: 102_400 }
-    assert.deepEqual(await line('--delay', '100ms', '--window', '100KiB'), long)
-    const begun = performance.now()
-    await cluster.describe()
-    assert.ok(performance.now() - begun >= 200, `${performance.now() - begun} ms`)
+      assert.deepEqual(await line('--cut', '--one-way'), { ...long, cut: 'answers' })
+      let isAnswered = false
+      const answer = cluster.describe().then(() => (isAnswered = true))
+      await sleep(500)
+      assert.equal(isAnswered, false)
+      // What waited arrives.
+      assert.deepEqual(await line('--heal'), clear)
+      await answer
+      assert.deepEqual(await line(), clear)
+      assert.equal(await kdr('lab', 'line', 'west', '--cut', '--dir', dir), 'west/1  cut\n')
+    })
 
-    assert.deepEqual(await line('--cut', '--one-way'), { ...long, cut: 'answers' })
-    let isAnswered = false
-    const answer = cluster.describe().then(() => (isAnswered = true))
-    await sleep(500)
-    assert.equal(isAnswered, false)
-    // What waited arrives.
-    assert.deepEqual(await line('--heal'), clear)
-    await answer
-    assert.deepEqual(await line(), clear)
-    assert.equal(await kdr('lab', 'line', 'west', '--cut', '--dir', dir), 'west/1  cut\n')
+    test('kill and status show one that is stopped; down leaves nothing', async () => {
+      const killed = JSON.parse(await kdr('lab', 'kill', 'west/1', '--json', '--dir', dir)) as LabJson
+      assert.equal(killed.clusters[1]?.brokers[0]?.state, 'stopped')
+      const status = JSON.parse(await kdr('lab', 'status', '--json', '--dir', dir)) as LabJson
+      assert.deepEqual(status.clusters, killed.clusters)
+
+      await kdr('lab', 'down', '--dir', dir)
+      assert.equal(pids.some(isAlive), false)
+      assert.equal(existsSync(dir), false)
+    })
   })
 
   test('Ctrl-C while it starts leaves no process and no file', async () => {
