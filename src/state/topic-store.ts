@@ -186,18 +186,20 @@ class TopicStore implements StateStore {
 
   #apply(records: Buffer, end: number): void {
     const batches = splitBatches(records)
+    const underWay = new Set(this.#waiting.map(({ key }) => key))
     for (const batch of batches) {
-      if (!batch.header.isControl) for (const record of this.#codec.decode(batch)) this.#applyRecord(record)
+      if (!batch.header.isControl)
+        for (const record of this.#codec.decode(batch)) this.#applyRecord(record, underWay)
       this.#position = batch.header.lastOffset + 1
     }
     if (batches.length === 0) this.#position = end
   }
 
-  #applyRecord({ key, value }: DecodedRecord): void {
+  #applyRecord({ key, value }: DecodedRecord, underWay: ReadonlySet<string>): void {
     if (key === null) return
     const name = key.toString()
     // A put of ours that is under way is newer than what the log shows.
-    if (this.#waiting.some(waiting => waiting.key === name)) return
+    if (underWay.has(name)) return
     if (value === null) {
       this.#records.delete(name)
       return

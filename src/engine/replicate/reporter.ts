@@ -1,6 +1,7 @@
 // What this worker tells the world through `_kdr.state`: a beat, so that nobody takes a living worker's slots, and per
 // topic what `kdr status` shows that only the worker knows (reasons, lag in time). Unchanged reports are not rewritten.
 import type { Deletion, PartitionReport } from '../../model/link.ts'
+import { isSameValue } from '../../model/same-value.ts'
 import type { LinkContext } from './context.ts'
 import type { PartitionCopy } from './partition.ts'
 import {
@@ -22,7 +23,7 @@ export class Reporter {
   readonly #worker: string
   /** What the source deletes of a topic: a later look needs it when nobody copies any more. */
   readonly #deletionOf: (topic: string) => Deletion | undefined
-  readonly #written = new Map<string, string>()
+  readonly #written = new Map<string, Piece>()
   #beats = 0
   #looked = 0
 
@@ -61,12 +62,12 @@ export class Reporter {
     }
     // What was forgotten meanwhile is written again, changed or not.
     const changed = [...pieces].filter(
-      ([key, piece]) => store.get(key) === undefined || this.#written.get(key) !== JSON.stringify(piece),
+      ([key, piece]) => store.get(key) === undefined || !isSameValue(this.#written.get(key), piece),
     )
     await Promise.all(
       changed.map(async ([key, piece]) => {
         await store.put(key, toRecord('report', { at: clock.now(), worker: this.#worker, ...piece }))
-        this.#written.set(key, JSON.stringify(piece))
+        this.#written.set(key, piece)
       }),
     )
   }
