@@ -24,6 +24,7 @@ export class Reporter {
   /** What the source deletes of a topic: a later look needs it when nobody copies any more. */
   readonly #deletionOf: (topic: string) => Deletion | undefined
   readonly #written = new Map<string, Piece>()
+  readonly #keys = new WeakMap<PartitionCopy, string>()
   #beats = 0
   #looked = 0
 
@@ -46,19 +47,18 @@ export class Reporter {
 
   /** Per topic, what only the worker knows. */
   async report(copies: readonly PartitionCopy[]): Promise<void> {
-    const { clock, store, link } = this.#context
+    const { clock, store } = this.#context
     const pieces = new Map<string, Piece>()
+    const now = clock.monotonic()
     for (const copy of copies) {
-      const number = Math.floor(copy.partition / REPORT_PARTITIONS)
-      const { slot, generation } = copy.identity
-      const key = reportKey(link, copy.topic, slot, number)
-      const piece = pieces.get(key) ?? {
-        generation,
-        deletion: this.#deletionOf(copy.topic),
-        partitions: [],
+      const key = this.#keyOf(copy)
+      let piece = pieces.get(key)
+      if (piece === undefined) {
+        const { generation } = copy.identity
+        piece = { generation, deletion: this.#deletionOf(copy.topic), partitions: [] }
+        pieces.set(key, piece)
       }
-      piece.partitions.push(copy.report(clock.monotonic()))
-      pieces.set(key, piece)
+      piece.partitions.push(copy.report(now))
     }
     // What was forgotten meanwhile is written again, changed or not.
     const changed = [...pieces].filter(
@@ -70,6 +70,17 @@ export class Reporter {
         this.#written.set(key, piece)
       }),
     )
+  }
+
+  /** Made once: a string for each of thousands would be forgotten every two seconds. */
+  #keyOf(copy: PartitionCopy): string {
+    const known = this.#keys.get(copy)
+    if (known !== undefined) return known
+    const { topic, partition, identity } = copy
+    const piece = Math.floor(partition / REPORT_PARTITIONS)
+    const key = reportKey(this.#context.link, topic, identity.slot, piece)
+    this.#keys.set(copy, key)
+    return key
   }
 
   #record(state: WorkerRecord['state'], sentence: string): WorkerRecord {
