@@ -2,7 +2,7 @@
 // gather, and go together when it returns. Not too many at once: whoever is answered goes on at once, and thousands of them
 // would hold up the link's own beat.
 
-const AT_ONCE = 500
+const AT_ONCE = 200
 
 /** `call` answers in the order of its items. */
 export function batched<Item, Answer>(
