@@ -45,7 +45,7 @@ export async function connectCluster(options: ClusterOptions): Promise<Cluster> 
   )
   let latest: Described | undefined
   const describe = async (): Promise<ClusterView> => {
-    const described = await pool.askAny(async connection => await readMetadata(connection, latest?.view))
+    const described = await pool.askAny(async connection => await readMetadata(connection, latest))
     if (latest !== undefined) refuseAnother(name, latest.view.clusterId, described.view.clusterId)
     latest = described
     pool.learn(described.view)

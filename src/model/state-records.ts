@@ -228,6 +228,9 @@ export function readPartition(
   return read(store, partitionKey(link, topic, partition))
 }
 
+export const readWorker = (store: StateReader, link: string, worker: string): WorkerRecord | undefined =>
+  read(store, workerKey(link, worker))
+
 export function readWorkers(store: StateReader, link: string): Map<string, WorkerRecord> {
   const prefix = workerKey(link, '')
   return new Map(

@@ -8,7 +8,7 @@ import { codeName, isAuthorization, isLeaderChange, KafkaCode } from '../model/k
 import { assertVersion } from '../model/versioned.ts'
 import type { Clock } from '../ports/clock.ts'
 import { type AppendLane, type Cluster, type FetchLane, NO_TOPIC_ID, type Outcome } from '../ports/cluster.ts'
-import type { DecodedRecord, RecordCodec } from '../ports/records.ts'
+import type { RecordCodec } from '../ports/records.ts'
 import type { StateRecord, StateStore } from '../ports/state.ts'
 
 export const STATE_TOPIC = '_kdr.state'
@@ -187,25 +187,28 @@ class TopicStore implements StateStore {
 
   #apply(records: Buffer, end: number): void {
     const batches = splitBatches(records)
+    // Of a key that was written many times the newest counts, and the others are not read.
+    const newest = new Map<string, Buffer | null>()
     for (const batch of batches) {
-      if (!batch.header.isControl) for (const record of this.#codec.decode(batch)) this.#applyRecord(record)
-      this.#position = batch.header.lastOffset + 1
+      if (!batch.header.isControl)
+        for (const { key, value } of this.#codec.decode(batch))
+          if (key !== null) newest.set(key.toString(), value)
     }
-    if (batches.length === 0) this.#position = end
+    // A put of ours that is under way is newer than what the log shows.
+    for (const { key } of this.#waiting) newest.delete(key)
+    for (const [key, value] of newest) this.#applyRecord(key, value)
+    const last = batches.at(-1)
+    this.#position = last === undefined ? end : last.header.lastOffset + 1
   }
 
-  #applyRecord({ key, value }: DecodedRecord): void {
-    if (key === null) return
-    const name = key.toString()
-    // A put of ours that is under way is newer than what the log shows.
-    if (this.#waiting.some(waiting => waiting.key === name)) return
+  #applyRecord(key: string, value: Buffer | null): void {
     if (value === null) {
-      this.#records.delete(name)
+      this.#records.delete(key)
       return
     }
     const record = JSON.parse(value.toString()) as StateRecord
-    assertVersion(record, `record "${name}" of topic "${STATE_TOPIC}"`)
-    this.#records.set(name, record)
+    assertVersion(record, `record "${key}" of topic "${STATE_TOPIC}"`)
+    this.#records.set(key, record)
   }
 
   async #write(): Promise<void> {

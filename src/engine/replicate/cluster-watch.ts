@@ -59,7 +59,7 @@ export class ClusterWatch {
 
   async #read(): Promise<ClusterView> {
     const view = await this.cluster.describe()
-    for (const topic of view.topics.values()) {
+    for (const topic of view === this.#view ? [] : view.topics.values()) {
       const before = this.#view?.topics.get(topic.name)
       if (before === topic) continue
       for (const { partition, leaderEpoch } of topic.partitions) {

@@ -49,6 +49,10 @@ export class Copies {
       seeder: new Seeder(context),
       beforeSeed: async copy => await configs.beginSeeding(copy),
     }
+    // One for all: adding a listener takes a look at each of thousands that are there.
+    context.signal.addEventListener('abort', () => {
+      for (const { stop } of this.#driven.values()) stop.abort()
+    })
   }
 
   all(): PartitionCopy[] {
@@ -286,17 +290,13 @@ export class Copies {
   }
 
   async #drive(driven: Driven): Promise<void> {
-    const { signal } = this.#context
     const { stop } = driven
-    const stopToo = (): void => stop.abort()
-    signal.addEventListener('abort', stopToo)
-    if (signal.aborted) stopToo()
+    if (this.#context.signal.aborted) stop.abort()
     try {
       await drive(this.#context, driven.copy, this.#parts, stop.signal)
     } catch (error) {
       if (!(await this.#isTaken(driven.copy, error))) this.#context.fail(error)
     } finally {
-      signal.removeEventListener('abort', stopToo)
       driven.driving = undefined
       if (driven.topicFault !== undefined) fault(driven, driven.topicFault)
       else if (driven.pause !== undefined) hold(driven, driven.pause)

@@ -25,8 +25,13 @@ export const BASE_CONNECTIONS = 3
 export const BUSY_WAITS_MS = { first: 100, further: 10 } as const
 /** One that had nothing to do for so long is closed. */
 export const IDLE_CONNECTION_MS = 10_000
-/** How long the session with the quiet partitions waits for news. */
-export const QUIET_WAIT_MS = 500
+/**
+ * How long the session with the quiet partitions waits for news. Where some have just come more will, and meanwhile busy
+ * connections ask for these again and again.
+ */
+export const QUIET_WAITS_MS = { arrivals: 100, others: 500 } as const
+/** Asked for in one request: what is answered at once is taken at once, and a beat must get through. */
+export const ROUND_PARTITIONS = 300
 export const FETCH_BYTES = 8 * 1024 * 1024
 export const FETCH_PARTITION_BYTES = 1024 * 1024
 /** Of a partition of which nothing is known yet: enough to tell whether it is far behind. */

@@ -4,7 +4,7 @@
 import type { FetchedPartition, FetchPartition, FetchSession } from '../../ports/cluster.ts'
 import { KafkaCode } from '../../model/kafka-codes.ts'
 import type { LinkContext } from './context.ts'
-import { BACKOFF_MS, FETCH_BYTES, QUIET_WAIT_MS } from './limits.ts'
+import { BACKOFF_MS, FETCH_BYTES, QUIET_WAITS_MS } from './limits.ts'
 import type { PartitionCopy } from './partition.ts'
 import { Wake } from './wake.ts'
 
@@ -83,12 +83,13 @@ export class QuietSession {
     let backoffMs: number = BACKOFF_MS.first
     while (!this.#isClosed) {
       try {
-        if (this.#arriving.size > 0) await this.#takeArrivals()
+        const hasArrivals = this.#arriving.size > 0
+        if (hasArrivals) await this.#takeArrivals()
         if (this.#watched.size === 0 || !this.#hooks.mayFetch()) {
           await this.#wake.wait()
           continue
         }
-        await this.#round()
+        await this.#round(hasArrivals ? QUIET_WAITS_MS.arrivals : QUIET_WAITS_MS.others)
         backoffMs = BACKOFF_MS.first
       } catch (error) {
         await this.#giveUp()
@@ -112,11 +113,11 @@ export class QuietSession {
     this.#arriving.clear()
   }
 
-  async #round(): Promise<void> {
+  async #round(maxWaitMs: number): Promise<void> {
     await this.#hooks.throttled()
     const answers = await this.#session!.next({
       isolation: 'committed',
-      maxWaitMs: QUIET_WAIT_MS,
+      maxWaitMs,
       maxBytes: FETCH_BYTES,
     })
     this.#context.sourceWatch.seen()

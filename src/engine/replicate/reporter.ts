@@ -1,6 +1,7 @@
 // What this worker tells the world through `_kdr.state`: a beat, so that nobody takes a living worker's slots, and per
 // topic what `kdr status` shows that only the worker knows (reasons, lag in time). Unchanged reports are not rewritten.
 import type { Deletion, PartitionReport } from '../../model/link.ts'
+import { isSameValue } from '../../model/same-value.ts'
 import type { LinkContext } from './context.ts'
 import type { PartitionCopy } from './partition.ts'
 import {
@@ -23,7 +24,8 @@ export class Reporter {
   readonly #worker: string
   /** What the source deletes of a topic: a later look needs it when nobody copies any more. */
   readonly #deletionOf: (topic: string) => Deletion | undefined
-  readonly #written = new Map<string, string>()
+  readonly #written = new Map<string, Piece>()
+  readonly #keys = new WeakMap<PartitionCopy, string>()
   #beats = 0
   #looked = 0
 
@@ -46,29 +48,28 @@ export class Reporter {
 
   /** Per topic, what only the worker knows. */
   async report(copies: readonly PartitionCopy[]): Promise<void> {
-    const { clock, store, link } = this.#context
+    const { clock, store } = this.#context
     const pieces = new Map<string, Piece>()
+    const now = clock.monotonic()
     for (const copy of copies) {
-      const number = Math.floor(copy.partition / REPORT_PARTITIONS)
-      const { slot, generation } = copy.identity
-      const key = reportKey(link, copy.topic, slot, number)
-      const piece = pieces.get(key) ?? {
-        generation,
-        deletion: this.#deletionOf(copy.topic),
-        partitions: [],
+      const key = this.#keyOf(copy)
+      let piece = pieces.get(key)
+      if (piece === undefined) {
+        const { generation } = copy.identity
+        piece = { generation, deletion: this.#deletionOf(copy.topic), partitions: [] }
+        pieces.set(key, piece)
       }
-      piece.partitions.push(copy.report(clock.monotonic()))
-      pieces.set(key, piece)
+      piece.partitions.push(copy.report(now))
     }
     // What was forgotten meanwhile, or written over by one who has woken, is written again, changed or not.
     const changed = [...pieces].filter(
-      ([key, piece]) => !this.#isOwn(key, piece) || this.#written.get(key) !== JSON.stringify(piece),
+      ([key, piece]) => !this.#isOwn(key, piece) || !isSameValue(this.#written.get(key), piece),
     )
     await Promise.all(
       changed.map(async ([key, piece]) => {
         const record = toRecord('report', { at: clock.now(), worker: this.#worker, ...piece })
         await store.put(key, record, () => this.#context.lease.isHeld)
-        this.#written.set(key, JSON.stringify(piece))
+        this.#written.set(key, piece)
       }),
     )
   }
@@ -76,6 +77,17 @@ export class Reporter {
   #isOwn(key: string, { generation }: Piece): boolean {
     const known = this.#context.store.get(key) as TopicReport | undefined
     return known?.worker === this.#worker && known.generation === generation
+  }
+
+  /** Made once: a string for each of thousands would be forgotten every two seconds. */
+  #keyOf(copy: PartitionCopy): string {
+    const known = this.#keys.get(copy)
+    if (known !== undefined) return known
+    const { topic, partition, identity } = copy
+    const piece = Math.floor(partition / REPORT_PARTITIONS)
+    const key = reportKey(this.#context.link, topic, identity.slot, piece)
+    this.#keys.set(copy, key)
+    return key
   }
 
   #record(state: WorkerRecord['state'], sentence: string): WorkerRecord {

@@ -6,6 +6,7 @@
 import { KdrError } from '../../model/errors.ts'
 import {
   readSlots,
+  readWorker,
   readWorkers,
   type SlotRecord,
   slotKey,
@@ -239,7 +240,7 @@ export class Slots {
     const { store, link, clock, worker: own } = this.#input
     if (before === undefined || before.isClean) return [{ slot, before, beat: -1 }]
     const { owner, generation } = before
-    const holder = owner === '' || owner === own ? undefined : readWorkers(store, link).get(owner)
+    const holder = owner === '' || owner === own ? undefined : readWorker(store, link, owner)
     const says = holder?.state === 'running' && (holder.slots.includes(slot) || holder.taking.includes(slot))
     // Of one that does not say so, counted from when that was first seen.
     const seen =

@@ -1,5 +1,6 @@
 // Whose turn it is to be fetched. Those that keep up go together, and never with those that are behind: their answer would
 // come behind megabytes. Of those that are behind, only the most urgent: what others wait for is theirs.
+import { ROUND_PARTITIONS } from './limits.ts'
 import type { PartitionCopy } from './partition.ts'
 
 /** Those that were served longest ago come first. */
@@ -39,6 +40,7 @@ const isWanting = (copy: PartitionCopy): boolean => copy.wantsData
 function take(turns: Set<PartitionCopy>, isMeant: (copy: PartitionCopy) => boolean): PartitionCopy[] {
   const taken: PartitionCopy[] = []
   for (const copy of turns) {
+    if (taken.length === ROUND_PARTITIONS) break
     if (isWanting(copy) && !isMeant(copy)) continue
     turns.delete(copy)
     if (isWanting(copy)) taken.push(copy)

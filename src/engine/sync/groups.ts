@@ -33,7 +33,8 @@ export type GroupSyncInput = {
 
 type Captured = {
   readonly offsets: ReadonlyMap<string, readonly GroupOffset[]>
-  readonly ends: readonly CapturedEnd[]
+  /** By name; none when there is nothing to commit. */
+  readonly ends: ReadonlyMap<string, CapturedEnd>
 }
 /** Where a partition ended at the source when the groups had been read. */
 type CapturedEnd = TopicPartition & { readonly end: number }
@@ -74,17 +75,18 @@ export class GroupSync {
       else
         this.#tellOnce(`offsets of group "${group}" cannot be read at the source: ${codeName(answer.code)}`)
     }
+    // Nobody waits for nothing: it would cost a look at thousands of partitions with each round.
+    if (offsets.size === 0) return { offsets, ends: new Map() }
     const mirrored = [...positions().filter(at => !at.isStopped), ...(await this.#unknownPartitions())]
     const answers = await source.offsets(mirrored, 'highWatermark')
     const unknown = answers.find(answer => answer.code !== KafkaCode.NONE)
     if (unknown !== undefined)
       throw new KdrError('unreachable', `the source's ends are not all known: ${codeName(unknown.code)}`)
-    const ends = mirrored.map(({ topic, partition }, index) => ({
-      topic,
-      partition,
-      end: answers[index]?.offset ?? 0,
-    }))
-    return { offsets, ends }
+    const ends = mirrored.map(({ topic, partition }, index) => {
+      const at = { topic, partition, end: answers[index]?.offset ?? 0 }
+      return [nameOf(at), at] as const
+    })
+    return { offsets, ends: new Map(ends) }
   }
 
   /**
@@ -139,22 +141,25 @@ export class GroupSync {
 
   /** Whether every cursor has passed the ends, so that the offsets may be applied. */
   isCovered(captured: Captured): boolean {
+    if (captured.offsets.size === 0) return true
     return !this.#isOutdated(captured) && this.#uncovered(captured).length === 0
   }
 
   /** A partition that had stopped, or was not known, is copied now: offsets may imply what stands up to an end not captured. */
   #isOutdated({ ends }: Captured): boolean {
-    const known = new Set(ends.map(nameOf))
-    return this.#input.positions().some(at => !at.isStopped && !known.has(nameOf(at)))
+    return this.#input.positions().some(at => !at.isStopped && !ends.has(nameOf(at)))
   }
 
   /** What is waited for. */
   #uncovered({ ends }: Captured): CapturedEnd[] {
-    const known = new Map(this.#input.positions().map(at => [nameOf(at), at]))
-    return ends.filter(captured => {
-      const at = known.get(nameOf(captured))
-      return at === undefined || !(at.isStopped || (at.isAnchored && at.cursor >= captured.end))
-    })
+    const left = new Map(ends)
+    for (const at of this.#input.positions()) {
+      const name = nameOf(at)
+      const captured = left.get(name)
+      if (captured !== undefined && (at.isStopped || (at.isAnchored && at.cursor >= captured.end)))
+        left.delete(name)
+    }
+    return [...left.values()]
   }
 
   #tellOnce(sentence: string): void {
