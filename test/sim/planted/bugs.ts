@@ -162,7 +162,7 @@ export const PLANTED: readonly PlantedBug[] = [
         put: 'if (copy.topic === `never`) return',
       },
       {
-        file: `${R}/reads.ts`,
+        file: `${R}/peeks.ts`,
         find: 'topicId: of.topicId,',
         put: 'topicId: this.#watch.topic(of.topic)?.id ?? of.topicId,',
       },
@@ -467,8 +467,8 @@ export const PLANTED: readonly PlantedBug[] = [
     changes: [
       {
         file: 'engine/sync/groups.ts',
-        find: '!at.isStopped && !known.has(nameOf(at))',
-        put: '!at.isStopped && known.size < 0',
+        find: '!at.isStopped && !ends.has(nameOf(at))',
+        put: '!at.isStopped && ends.size < 0',
       },
     ],
   },
@@ -497,8 +497,8 @@ export const PLANTED: readonly PlantedBug[] = [
       },
       {
         file: 'engine/sync/groups.ts',
-        find: 'end: answers[index]?.offset ?? 0,',
-        put: 'end: before[early.findIndex(each => nameOf(each) === `${topic}/${partition}`)]?.offset ?? 0,',
+        find: 'end: answers[index]?.offset ?? 0 }',
+        put: 'end: before[early.findIndex(each => nameOf(each) === `${topic}/${partition}`)]?.offset ?? 0 }',
       },
     ],
   },
