@@ -93,7 +93,9 @@ describe('while kdr runs', { concurrency: 4 }, () => {
   faultRow('S06', 'the log start follows a small step, and a large jump waits for a person', async row => {
     const { judge } = context
     const topic = await mirrored(judge, 100)
-    const logStart = async () => (await judge.digest({ ...west(), topic }))[0]?.logStart
+    // While it moves, a consumer may be sent to where nothing is any more.
+    const logStart = async () =>
+      (await judge.digest({ ...west(), topic }).catch(() => undefined))?.[0]?.logStart
     row.did('DeleteRecords at the source before offset 13 of 100 copied records')
     await judge.deleteRecords({ ...east(), topic, partition: 0, before: 13 })
     await waitFor(async () => (await logStart()) === 13, { what: 'log start 13' })
@@ -301,9 +303,10 @@ describe('kdr run --once', () => {
   test('a topic that stands at the target and is not empty: exit 12, with the first difference; the others are done', async () => {
     const { judge } = context
     const [topic, other] = [freshTopic('full'), freshTopic('full-other')]
+    const timestamp = Date.now()
     for (const at of [east(), west()]) {
       await judge.createTopic({ ...at, topic })
-      await judge.produce({ ...at, topic, records: [{ value: b64('equal'), timestamp: 1_700_000_000_000 }] })
+      await judge.produce({ ...at, topic, records: [{ value: b64('equal'), timestamp }] })
     }
     await judge.createTopic({ ...east(), topic: other })
     await judge.produce({ ...east(), topic: other, count: 5 })

@@ -201,9 +201,10 @@ describe('kdr ends with', { concurrency: 3 }, () => {
   test('20: what changes a cluster needs approval', async () => {
     const { judge } = context
     const topic = freshTopic('adopt')
+    const timestamp = Date.now()
     for (const at of [east(), west()]) {
       await judge.createTopic({ ...at, topic })
-      await judge.produce({ ...at, topic, records: [{ value: b64('same'), timestamp: 1_700_000_000_000 }] })
+      await judge.produce({ ...at, topic, records: [{ value: b64('same'), timestamp }] })
     }
     const link = linkTo({ name: freshTopic('adopt'), settings: { topics: [topic] } })
     assert.equal((await link.run('run', '--once')).code, 12)
