@@ -157,8 +157,9 @@ class Lane {
 
   #pump(): void {
     const connection = this.#connection
+    // Of the others nothing is sent: they go on once the lease is held again, which says that their slots are still ours.
     if (this.#ready.size > 0 && !this.#context.lease.isHeld)
-      return this.#release('kdr was held up, and asks whether the link is still its own')
+      return this.#release('kdr was held up, and asks whether the link is still its own', [...this.#ready])
     // An idle connection is closed without a request that could fail (brokers do so after ten minutes).
     if (this.#ready.size > 0 && this.isClosed) return this.#release('the produce connection was closed')
     while (
@@ -174,10 +175,10 @@ class Lane {
     }
   }
 
-  /** Nothing is sent any more; every copy anchors anew. */
-  #release(cause: string): void {
+  /** Nothing is sent any more; these copies, by default all of the connection, anchor anew. */
+  #release(cause: string, seats: Iterable<Seat> = this.#members): void {
     this.#ready.clear()
-    for (const { copy } of this.#members) copy.break({ why: 'anchor', cause })
+    for (const { copy } of seats) copy.break({ why: 'anchor', cause })
   }
 
   /**
