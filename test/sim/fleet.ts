@@ -29,8 +29,8 @@ export type FromChild = { readonly started: number } | SeedResult | { readonly r
 
 const CHILD = fileURLToPath(new URL('fleet-child.ts', import.meta.url))
 const PORTION = 20
-/** Histories take milliseconds: one that is silent for so long goes round in circles without time passing. */
-const SILENT_MS = 60_000
+/** Histories take milliseconds, at low priority beside brokers seconds: one that is silent for so long goes round in circles. */
+const SILENT_MS = 240_000
 
 export async function runFleet(options: FleetOptions): Promise<FleetResult> {
   const fleet = new Fleet(options)
