@@ -2,6 +2,7 @@
 // topic what `kdr status` shows that only the worker knows (reasons, lag in time). Unchanged reports are not rewritten.
 import type { Deletion, PartitionReport } from '../../model/link.ts'
 import { isSameValue } from '../../model/same-value.ts'
+import type { StateRecord } from '../../ports/state.ts'
 import type { LinkContext } from './context.ts'
 import type { PartitionCopy } from './partition.ts'
 import {
@@ -48,7 +49,7 @@ export class Reporter {
 
   /** Per topic, what only the worker knows. */
   async report(copies: readonly PartitionCopy[]): Promise<void> {
-    const { clock, store } = this.#context
+    const { clock } = this.#context
     const pieces = new Map<string, Piece>()
     const now = clock.monotonic()
     for (const copy of copies) {
@@ -68,10 +69,22 @@ export class Reporter {
     await Promise.all(
       changed.map(async ([key, piece]) => {
         const record = toRecord('report', { at: clock.now(), worker: this.#worker, ...piece })
-        await store.put(key, record, () => this.#context.lease.isHeld)
-        this.#written.set(key, piece)
+        const isKept = await this.#putInTime(key, record)
+        if (isKept) this.#written.set(key, piece)
       }),
     )
+  }
+
+  /** False: this worker was held up, and gives it up; the next round says what holds then. */
+  async #putInTime(key: string, record: StateRecord): Promise<boolean> {
+    const { store, lease } = this.#context
+    try {
+      await store.put(key, record, () => lease.isHeld)
+      return true
+    } catch (error) {
+      if (lease.isHeld) throw error
+      return false
+    }
   }
 
   #isOwn(key: string, { generation }: Piece): boolean {

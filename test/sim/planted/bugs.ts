@@ -371,13 +371,13 @@ export const PLANTED: readonly PlantedBug[] = [
     changes: [
       {
         file: `${R}/reporter.ts`,
-        find: 'record, () => this.#context.lease.isHeld)',
-        put: 'record)',
+        find: 'await store.put(key, record, () => lease.isHeld)',
+        put: 'await store.put(key, record)',
       },
       {
         file: `${R}/reporter.ts`,
         find: '!this.#isOwn(key, piece) ||',
-        put: 'store.get(key) === undefined ||',
+        put: 'this.#context.store.get(key) === undefined ||',
       },
     ],
   },
