@@ -76,6 +76,7 @@ function assemble(context: ClusterContext): Cluster {
     use: async (broker, ask) => await lanes.use(broker, ask),
     patienceMs: GROUP_PATIENCE_MS,
   })
+  const groupOffsets = new groups.GroupOffsetReader(groupCoordinators)
   const transactionCoordinators = new Coordinators(context, 'transaction')
   return {
     name: context.name,
@@ -103,7 +104,7 @@ function assemble(context: ClusterContext): Cluster {
     emptyTransaction: (producer, partitions) =>
       transactions.emptyTransaction(transactionCoordinators, producer, partitions),
     listGroups: () => groups.listGroups(context),
-    groupOffsets: names => groups.readGroupOffsets(groupCoordinators, names),
+    groupOffsets: names => groupOffsets.read(names),
     commitGroupOffsets: (group, offsets) => groups.commitGroupOffsets(groupCoordinators, group, offsets),
     deleteGroupOffsets: (group, partitions) =>
       groups.deleteGroupOffsets(groupCoordinators, group, partitions),

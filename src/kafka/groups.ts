@@ -6,16 +6,17 @@ import {
   listGroupsV5,
   offsetCommitV8,
   offsetDeleteV0,
-  offsetFetchV8,
 } from '@platformatic/kafka'
 import { KdrError } from '../model/errors.ts'
 import { codeName, KafkaCode } from '../model/kafka-codes.ts'
 import type { GroupOffset, GroupOffsets, ListedGroup, Outcome, TopicPartition } from '../ports/cluster.ts'
 import type { BrokerConnection } from './connection.ts'
+import { offsetFetch, readRawGroup } from './raw/offset-fetch.ts'
 import { allDone, byTopic, type ClusterContext, outcome } from './context.ts'
 import type { Coordinators } from './coordinators.ts'
 
-const NO_OFFSET = -1n
+const NO_OFFSET = -1
+const FORGET_FROM = 20_000
 /** Brokers that do not tell a group's type have only the old kind. */
 const OLD_TYPE = 'classic'
 
@@ -56,41 +57,58 @@ async function listGroupsOf(context: ClusterContext, broker: number): Promise<Li
 /** A broker looks up each of them: some milliseconds a request. */
 const FETCHED_AT_ONCE = 200
 
-type Fetched = Awaited<ReturnType<typeof offsetFetchV8.api.async>>['groups'][number]
-
 const refusedOffsets = (why: Outcome): GroupOffsets => ({ ...why, offsets: [], pending: [] })
 
-export async function readGroupOffsets(
-  coordinators: Coordinators,
-  groups: readonly string[],
-): Promise<GroupOffsets[]> {
-  return await coordinators.askMany<GroupOffsets>(
-    groups,
-    FETCHED_AT_ONCE,
-    async (connection, part) => {
-      connection.versions.need('OffsetFetch')
-      const asked = part.map(groupId => ({ groupId, memberEpoch: -1, topics: null }))
-      const answer = await connection.call(offsetFetchV8.api, asked, true)
-      const found = new Map(answer.groups.map(each => [each.groupId, each]))
-      return part.map(group => offsetsOf(found.get(group)))
-    },
-    answer => answer.code,
-    refusedOffsets,
-  )
+/** What groups have answered: of one that answers the same again, the same object is given, so that nobody compares it. */
+export class GroupOffsetReader {
+  readonly #coordinators: Coordinators
+  #known = new Map<string, { readonly bytes: Buffer; readonly offsets: GroupOffsets }>()
+
+  constructor(coordinators: Coordinators) {
+    this.#coordinators = coordinators
+  }
+
+  async read(groups: readonly string[]): Promise<GroupOffsets[]> {
+    this.#forgetOthers(groups)
+    return await this.#coordinators.askMany<GroupOffsets>(
+      groups,
+      FETCHED_AT_ONCE,
+      async (connection, part) => {
+        connection.versions.need('OffsetFetch')
+        const answers = await connection.call(offsetFetch, part)
+        const found = new Map(answers.map(({ group, bytes }) => [group, bytes]))
+        return part.map(group => this.#offsetsOf(group, found.get(group)))
+      },
+      answer => answer.code,
+      refusedOffsets,
+    )
+  }
+
+  #offsetsOf(group: string, bytes: Buffer | undefined): GroupOffsets {
+    if (bytes === undefined) return refusedOffsets(outcome(KafkaCode.UNKNOWN_SERVER_ERROR))
+    const known = this.#known.get(group)
+    if (known?.bytes.equals(bytes) === true) return known.offsets
+    const offsets = offsetsOf(bytes)
+    // A copy: the bytes are a part of a larger answer.
+    this.#known.set(group, { bytes: Buffer.from(bytes), offsets })
+    return offsets
+  }
+
+  /** When far more are known than are asked for: some of those are gone. */
+  #forgetOthers(groups: readonly string[]): void {
+    if (this.#known.size > 2 * groups.length + FORGET_FROM) this.#known = new Map()
+  }
 }
 
-function offsetsOf(found: Fetched | undefined): GroupOffsets {
-  const code = found?.errorCode ?? KafkaCode.UNKNOWN_SERVER_ERROR
-  if (found === undefined || code !== KafkaCode.NONE) return refusedOffsets(outcome(code))
+function offsetsOf(bytes: Buffer): GroupOffsets {
+  const raw = readRawGroup(bytes)
+  if (raw.code !== KafkaCode.NONE) return refusedOffsets(outcome(raw.code))
   const offsets: GroupOffset[] = []
   const pending: TopicPartition[] = []
-  for (const { name: topic, partitions } of found.topics) {
-    for (const { partitionIndex: partition, committedOffset, metadata, errorCode } of partitions) {
-      if (errorCode === KafkaCode.UNSTABLE_OFFSET_COMMIT) pending.push({ topic, partition })
-      else if (errorCode !== KafkaCode.NONE) return refusedOffsets(outcome(errorCode))
-      else if (committedOffset !== NO_OFFSET)
-        offsets.push({ topic, partition, offset: Number(committedOffset), metadata: metadata ?? null })
-    }
+  for (const { topic, partition, offset, metadata, code } of raw.offsets) {
+    if (code === KafkaCode.UNSTABLE_OFFSET_COMMIT) pending.push({ topic, partition })
+    else if (code !== KafkaCode.NONE) return refusedOffsets(outcome(code))
+    else if (offset !== NO_OFFSET) offsets.push({ topic, partition, offset, metadata })
   }
   return { ...outcome(KafkaCode.NONE), offsets, pending }
 }

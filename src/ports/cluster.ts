@@ -292,7 +292,7 @@ export type GroupOffsets = Outcome & {
 export interface GroupAdmin {
   /** Of all types and brokers. Throws KdrError('unreachable') rather than leave some out. */
   listGroups(): Promise<readonly ListedGroup[]>
-  /** Committed offsets of many groups, in their order. */
+  /** Committed offsets of many groups, in their order. Where nothing has changed it may be the same object again. */
   groupOffsets(groups: readonly string[]): Promise<GroupOffsets[]>
   /** Commits as an admin, leader epoch -1. Fails with UNKNOWN_MEMBER_ID when the group has members. */
   commitGroupOffsets(group: string, offsets: readonly GroupOffset[]): Promise<Outcome>

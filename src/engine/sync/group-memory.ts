@@ -23,7 +23,7 @@ export type GroupMemoryInput = {
 
 export class GroupMemory {
   readonly #input: GroupMemoryInput
-  readonly #buckets = new Map<number, Map<string, GroupEntry>>()
+  readonly #entries = new Map<string, GroupEntry>()
   readonly #changed = new Set<number>()
   #isLoaded = false
   #roundAt = 0
@@ -39,10 +39,10 @@ export class GroupMemory {
   /** From what the store has read. */
   load(): void {
     const { store, link } = this.#input
-    this.#buckets.clear()
+    this.#entries.clear()
     this.#changed.clear()
     for (const entries of readGroupPieces(store, link).values())
-      for (const entry of entries) this.#bucket(entry.group).set(entry.group, entry)
+      for (const entry of entries) this.#entries.set(entry.group, entry)
     this.#roundAt = readGroupRound(store, link)
     this.#isLoaded = true
   }
@@ -52,18 +52,18 @@ export class GroupMemory {
   }
 
   get(group: string): GroupEntry | undefined {
-    return this.#bucket(group).get(group)
+    return this.#entries.get(group)
   }
 
-  *groups(): Generator<string> {
-    for (const bucket of this.#buckets.values()) yield* bucket.keys()
+  groups(): Iterable<string> {
+    return this.#entries.keys()
   }
 
   note(entry: Omit<GroupEntry, 'since'>, now: number): void {
     const before = this.get(entry.group)
     const next = { ...entry, since: this.#since(before, entry, now) }
     if (isSameValue(before, next)) return
-    this.#bucket(entry.group).set(entry.group, next)
+    this.#entries.set(entry.group, next)
     this.#changed.add(bucketOf(entry.group))
   }
 
@@ -76,15 +76,14 @@ export class GroupMemory {
   }
 
   drop(group: string): void {
-    if (this.#bucket(group).delete(group)) this.#changed.add(bucketOf(group))
+    if (this.#entries.delete(group)) this.#changed.add(bucketOf(group))
   }
 
   /** Throws KdrError('unreachable'); what is not written then will be the next time. `roundAt`: a round is over. */
   async save(roundAt?: number): Promise<void> {
     const { store, link, mayStill } = this.#input
     await Promise.all(
-      [...this.#changed].map(async bucket => {
-        const pieces = cutGroups((this.#buckets.get(bucket) ?? new Map<string, GroupEntry>()).values())
+      [...this.#pieces()].map(async ([bucket, pieces]) => {
         this.#changed.delete(bucket)
         try {
           await this.#write(bucket, pieces)
@@ -115,10 +114,11 @@ export class GroupMemory {
     await Promise.all(puts)
   }
 
-  #bucket(group: string): Map<string, GroupEntry> {
-    const number = bucketOf(group)
-    const bucket = this.#buckets.get(number) ?? new Map<string, GroupEntry>()
-    this.#buckets.set(number, bucket)
-    return bucket
+  /** Of the buckets that have changed. */
+  #pieces(): Map<number, GroupEntry[][]> {
+    const buckets = new Map([...this.#changed].map(bucket => [bucket, [] as GroupEntry[]]))
+    if (buckets.size > 0)
+      for (const entry of this.#entries.values()) buckets.get(bucketOf(entry.group))?.push(entry)
+    return new Map([...buckets].map(([bucket, entries]) => [bucket, cutGroups(entries)]))
   }
 }

@@ -3,7 +3,7 @@
 import { findKdrError } from '../../model/errors.ts'
 import type { GoneOffset, GroupReason, GroupStanding } from '../../model/group-records.ts'
 import { KafkaCode } from '../../model/kafka-codes.ts'
-import type { GroupAdmin, ListedGroup, Outcome, TopicAdmin } from '../../ports/cluster.ts'
+import type { GroupAdmin, GroupOffsets, ListedGroup, Outcome, TopicAdmin } from '../../ports/cluster.ts'
 import type { Log } from '../../ports/log.ts'
 import { areEndsGone, capture, type Captured, type CaptureInput, isCovered, isOutdated } from './capture.ts'
 import {
@@ -70,6 +70,9 @@ export class GroupSync {
   readonly #input: GroupSyncInput
   readonly #memory: GroupMemory
   readonly #applied = new Map<string, Applied>()
+  /** Groups in step, by the answer of the source that they are in step with, as long as the mirrors are as good as these. */
+  readonly #settled = new Map<string, GroupOffsets>()
+  #mirrors = new Mirrors([])
   /** When the target refused something (monotonic). */
   readonly #refusedAt = new Map<string, number>()
   readonly #told = new Set<string>()
@@ -102,6 +105,7 @@ export class GroupSync {
   forget(): void {
     this.#memory.forget()
     this.#applied.clear()
+    this.#settled.clear()
     this.#refusedAt.clear()
   }
 
@@ -118,8 +122,10 @@ export class GroupSync {
   /** Does what is to be done with each group. False: what was captured holds no longer, and the rest is left as it is. */
   async apply(captured: Captured): Promise<boolean> {
     const { assertControl, positions } = this.#input
-    const sights = await this.#look(captured)
     const mirrors = new Mirrors(positions())
+    if (!mirrors.areAsGoodAs(this.#mirrors)) this.#settled.clear()
+    this.#mirrors = mirrors
+    const sights = await this.#look(captured)
     const open = sights.filter(sight => {
       const verdict = this.#decide(sight, mirrors)
       if (verdict.act === undefined) this.#note(sight, verdict)
@@ -147,14 +153,18 @@ export class GroupSync {
     const targets = await this.#targets()
     for (const group of this.#memory.groups())
       if (!listed.has(group) && !offsets.has(group)) this.#drop(group)
-    return [...new Set([...listed.keys(), ...offsets.keys()])].map(group => ({
-      group,
-      source: listed.get(group),
-      offsets: offsets.get(group),
-      target: targets.get(group),
-      applied: this.#applied.get(group)?.offsets,
-      entry: this.#memory.get(group),
-    }))
+    const sights: GroupSight[] = []
+    for (const group of new Set([...listed.keys(), ...offsets.keys()])) {
+      const read = offsets.get(group)
+      const target = targets.get(group)
+      // Nearly all of ten thousand: not looked at any further.
+      const isSettled = read !== undefined && this.#settled.get(group) === read
+      if (isSettled && target !== undefined && !hasMembers(target)) continue
+      const applied = this.#applied.get(group)?.offsets
+      const entry = this.#memory.get(group)
+      sights.push({ group, source: listed.get(group), offsets: read, target, applied, entry })
+    }
+    return sights
   }
 
   async #targets(): Promise<Targets> {
@@ -227,8 +237,15 @@ export class GroupSync {
     return this.#input.clock.monotonic() - (this.#refusedAt.get(group) ?? -Infinity) < AGAIN_MS
   }
 
-  #note({ group, entry }: GroupSight, { standing, goneAt, gone = [] }: Verdict, isOwn = entry?.isOwn): void {
+  #note(
+    { group, entry, offsets }: GroupSight,
+    { standing, goneAt, gone = [] }: Verdict,
+    isOwn = entry?.isOwn,
+  ): void {
+    this.#settled.delete(group)
     if (standing === undefined) return this.#drop(group)
+    const isSettled = standing.state === 'synced' && gone.length === 0 && this.#applied.has(group)
+    if (isSettled && offsets !== undefined) this.#settled.set(group, offsets)
     const isUsed = standing.reason === 'members-at-target'
     // They commit for themselves now: that is not to be deleted, nor taken for ours.
     if (isUsed) this.#applied.delete(group)
@@ -243,6 +260,7 @@ export class GroupSync {
   #drop(group: string): void {
     this.#memory.drop(group)
     this.#applied.delete(group)
+    this.#settled.delete(group)
     this.#refusedAt.delete(group)
   }
 
@@ -292,7 +310,10 @@ export class GroupSync {
     const outcome = isFree ? await this.#input.target.commitGroupOffsets(group, placed) : undefined
     if (outcome?.code === KafkaCode.NONE)
       this.#applied.set(group, { at: this.#input.clock.monotonic(), offsets: placed })
-    else this.#applied.delete(group)
+    else {
+      this.#applied.delete(group)
+      this.#settled.delete(group)
+    }
   }
 
   async #retentionMs(): Promise<number> {

@@ -16,8 +16,10 @@ export type MirrorPosition = TopicPartition & {
 
 export class Mirrors {
   readonly #topics = new Map<string, Map<number, MirrorPosition>>()
+  readonly #count: number
 
   constructor(positions: readonly MirrorPosition[]) {
+    this.#count = positions.length
     for (const position of positions) {
       const partitions = this.#topics.get(position.topic) ?? new Map<number, MirrorPosition>()
       this.#topics.set(position.topic, partitions.set(position.partition, position))
@@ -37,4 +39,23 @@ export class Mirrors {
     const at = this.at(of)
     return at?.isAnchored === true && !at.isStopped
   }
+
+  /** What could be committed in `before` as it was can be committed here alike. */
+  areAsGoodAs(before: Mirrors): boolean {
+    if (before.#count !== this.#count) return false
+    for (const partitions of this.#topics.values())
+      for (const at of partitions.values()) if (!isAsGoodAs(at, before.at(at))) return false
+    return true
+  }
+}
+
+function isAsGoodAs(now: MirrorPosition, before: MirrorPosition | undefined): boolean {
+  return (
+    before !== undefined &&
+    now.topicId === before.topicId &&
+    now.isAnchored === before.isAnchored &&
+    now.isStopped === before.isStopped &&
+    now.logStart === before.logStart &&
+    now.cursor >= before.cursor
+  )
 }
