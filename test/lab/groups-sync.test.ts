@@ -84,7 +84,7 @@ async function says(group: string, wanted: string): Promise<GroupStatus> {
   return await waitFor(
     async () => {
       seen = await statusOf(group)
-      return `${seen?.state} ${seen?.reason ?? ''}`.trim() === wanted && seen
+      return `${seen?.state ?? 'unknown'} ${seen?.reason ?? ''}`.trim() === wanted && seen
     },
     { what: () => `${group} to be ${wanted}: ${JSON.stringify(seen)}`, everyMs: 400 },
   )

@@ -62,7 +62,7 @@ function given(sight: Partial<GroupSight>, mirrors = MIRRORS, now = NOW): Verdic
     { now, deleteAfterMs: HOUR },
   )
 }
-const why = ({ standing }: Verdict): string => `${standing?.state} ${standing?.reason ?? ''}`.trim()
+const why = ({ standing }: Verdict): string => `${standing?.state ?? 'nothing'} ${standing?.reason ?? ''}`.trim()
 
 describe('a group that the source has', () => {
   test('is committed as it is, metadata included', () => {
@@ -216,7 +216,7 @@ describe('an offset that is gone at the source', () => {
     assert.deepEqual(seen.gone, [{ topic: TOPIC, partition: 1, goneAt: NOW }])
     assert.equal(seen.act?.do, 'commit')
 
-    const remembered = { entry: entry({ gone: seen.gone! }) }
+    const remembered = { entry: entry({ gone: seen.gone ?? [] }) }
     assert.equal(given(remembered, MIRRORS, NOW + HOUR - 1).act, undefined)
     const due = given(remembered, MIRRORS, NOW + HOUR)
     assert.deepEqual(due.act, { do: 'delete-offsets', partitions: seen.gone })
