@@ -24,6 +24,7 @@ export const PAGE = join(ROOT, 'RELIABILITY.md')
 const KINDS: Readonly<Record<string, string>> = {
   S: "The source's log",
   T: 'The target',
+  G: 'Consumer groups',
   N: 'Network and time',
   P: 'Processes and operators',
 }

@@ -98,7 +98,34 @@ function renderLink(link: LinkStatus, options: StatusOptions, style: Style): str
     style,
   )
   const hidden = sorted.length - shown.length
-  return `${head}\n${table}${hidden > 0 ? style.dim(`... and ${plural(hidden, 'topic')} more (--all)\n`) : ''}${troubles(link, style)}${warnings(link, style)}${losses(link, style)}${leftAlone(link, style)}`
+  return `${head}\n${table}${hidden > 0 ? style.dim(`... and ${plural(hidden, 'topic')} more (--all)\n`) : ''}${groupLines(link, style)}${troubles(link, style)}${warnings(link, style)}${losses(link, style)}${leftAlone(link, style)}`
+}
+
+/** Ordinary: nothing is missing at the target. */
+const QUIET_GROUPS: readonly (string | undefined)[] = ['nothing-committed', 'not-mirrored']
+/** Of each reason. */
+const GROUPS_SHOWN = 3
+
+/** How many follow, and of each reason why others do not, the first few. */
+function groupLines({ groups }: LinkStatus, style: Style): string {
+  if (groups.length === 0) return ''
+  const synced = groups.filter(({ state }) => state === 'synced')
+  const oldest = Math.max(0, ...synced.map(({ ageMs }) => ageMs))
+  const age = synced.length === 0 ? '' : `, as of ${formatDuration(oldest)} ago`
+  const head = `\n${plural(groups.length, 'group')}: ${synced.length} in step${age}\n`
+  const others = Map.groupBy(
+    groups.filter(({ state }) => state !== 'synced'),
+    ({ state, reason }) => `${state}, ${reason ?? 'no reason'}`,
+  )
+  const lines = [...others].map(([why, same]) => {
+    const shown = same.slice(0, GROUPS_SHOWN).map(({ group }) => `"${group}"`)
+    const more = same.length > GROUPS_SHOWN ? ` and ${same.length - GROUPS_SHOWN} more` : ''
+    const [first] = same
+    const isQuiet = QUIET_GROUPS.includes(first?.reason)
+    const what = same.length === 1 ? (first?.sentence ?? '') : `${shown.join(', ')}${more}`
+    return isQuiet ? style.dim(`  ${why}: ${what}\n`) : `${style.yellow('!')} ${why}: ${what}\n`
+  })
+  return `${head}${lines.join('')}`
 }
 
 /** The first of each kind of a topic, and how many partitions of it are meant. */

@@ -11,6 +11,7 @@ import type { ClusterContext } from './context.ts'
 import { Coordinators } from './coordinators.ts'
 import { openFetchSession } from './fetch-session.ts'
 import * as groups from './groups.ts'
+import { GroupLanes } from './group-lanes.ts'
 import { openAppendLane, openFetchLane } from './lanes.ts'
 import * as logs from './logs.ts'
 import { type Described, readMetadata, readTopicsById } from './metadata.ts'
@@ -18,6 +19,9 @@ import { readTransactions } from './open-transactions.ts'
 import { BrokerPool } from './pool.ts'
 import { openSlotGroup } from './slot-group.ts'
 import * as transactions from './transactions.ts'
+
+/** For a group's coordinator that moves or loads: thousands of others may wait for the same caller. */
+const GROUP_PATIENCE_MS = 5_000
 
 export type ClusterOptions = {
   /** The cluster's name in the config. */
@@ -67,7 +71,12 @@ export async function connectCluster(options: ClusterOptions): Promise<Cluster> 
 }
 
 function assemble(context: ClusterContext): Cluster {
-  const groupCoordinators = new Coordinators(context, 'group')
+  const lanes = new GroupLanes(context.pool)
+  const groupCoordinators = new Coordinators(context, 'group', {
+    use: async (broker, ask) => await lanes.use(broker, ask),
+    patienceMs: GROUP_PATIENCE_MS,
+  })
+  const groupOffsets = new groups.GroupOffsetReader(groupCoordinators)
   const transactionCoordinators = new Coordinators(context, 'transaction')
   return {
     name: context.name,
@@ -95,8 +104,11 @@ function assemble(context: ClusterContext): Cluster {
     emptyTransaction: (producer, partitions) =>
       transactions.emptyTransaction(transactionCoordinators, producer, partitions),
     listGroups: () => groups.listGroups(context),
-    groupOffsets: group => groups.readGroupOffsets(groupCoordinators, group),
+    groupOffsets: names => groupOffsets.read(names),
     commitGroupOffsets: (group, offsets) => groups.commitGroupOffsets(groupCoordinators, group, offsets),
+    deleteGroupOffsets: (group, partitions) =>
+      groups.deleteGroupOffsets(groupCoordinators, group, partitions),
+    deleteGroup: group => groups.deleteGroup(groupCoordinators, group),
     close: () => context.pool.close(),
   }
 }

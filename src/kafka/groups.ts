@@ -1,17 +1,24 @@
 // Consumer groups: every broker lists the groups that it coordinates; offsets are read and written at the coordinator.
 // Offsets are committed as an admin does: generation -1, no member, no leader epoch, which a group with members refuses.
-import { listGroupsV4, listGroupsV5, offsetCommitV8, offsetFetchV8 } from '@platformatic/kafka'
+import {
+  deleteGroupsV2,
+  listGroupsV4,
+  listGroupsV5,
+  offsetCommitV8,
+  offsetDeleteV0,
+} from '@platformatic/kafka'
 import { KdrError } from '../model/errors.ts'
 import { codeName, KafkaCode } from '../model/kafka-codes.ts'
-import type { GroupOffset, Outcome } from '../ports/cluster.ts'
+import type { GroupOffset, GroupOffsets, ListedGroup, Outcome, TopicPartition } from '../ports/cluster.ts'
+import type { BrokerConnection } from './connection.ts'
+import { offsetFetch, readRawGroup } from './raw/offset-fetch.ts'
 import { allDone, byTopic, type ClusterContext, outcome } from './context.ts'
 import type { Coordinators } from './coordinators.ts'
 
 const NO_OFFSET = -1
+const FORGET_FROM = 20_000
 /** Brokers that do not tell a group's type have only the old kind. */
 const OLD_TYPE = 'classic'
-
-export type ListedGroup = { readonly group: string; readonly type: string; readonly state: string }
 
 /** Throws when a broker cannot list its groups: a list with some missing would look complete. */
 export async function listGroups(context: ClusterContext): Promise<ListedGroup[]> {
@@ -30,7 +37,7 @@ async function listGroupsOf(context: ClusterContext, broker: number): Promise<Li
     if (answer.errorCode === KafkaCode.NONE) {
       return answer.groups.map(one => ({
         group: one.groupId,
-        type: one.groupType || OLD_TYPE,
+        type: 'groupType' in one ? one.groupType.toLowerCase() || OLD_TYPE : OLD_TYPE,
         state: one.groupState,
       }))
     }
@@ -47,40 +54,63 @@ async function listGroupsOf(context: ClusterContext, broker: number): Promise<Li
   }
 }
 
-type GroupOffsets = Outcome & { readonly offsets: readonly GroupOffset[] }
+/** A broker looks up each of them: some milliseconds a request. */
+const FETCHED_AT_ONCE = 200
 
-export async function readGroupOffsets(coordinators: Coordinators, group: string): Promise<GroupOffsets> {
-  return coordinators.ask<GroupOffsets>(
-    group,
-    async connection => {
-      connection.versions.need('OffsetFetch')
-      const answer = await connection.call(
-        offsetFetchV8.api,
-        [{ groupId: group, memberEpoch: -1, topics: null }],
-        true,
-      )
-      const found = answer.groups[0]
-      if (found === undefined) return { ...outcome(KafkaCode.UNKNOWN_SERVER_ERROR), offsets: [] }
-      if (found.errorCode !== KafkaCode.NONE) return { ...outcome(found.errorCode), offsets: [] }
-      const offsets: GroupOffset[] = []
-      for (const topic of found.topics) {
-        for (const p of topic.partitions) {
-          if (p.errorCode !== KafkaCode.NONE) return { ...outcome(p.errorCode), offsets: [] }
-          const offset = Number(p.committedOffset)
-          if (offset === NO_OFFSET) continue
-          offsets.push({
-            topic: topic.name,
-            partition: p.partitionIndex,
-            offset,
-            metadata: p.metadata ?? null,
-          })
-        }
-      }
-      return { ...outcome(KafkaCode.NONE), offsets }
-    },
-    answer => answer.code,
-    why => ({ ...why, offsets: [] }),
-  )
+const refusedOffsets = (why: Outcome): GroupOffsets => ({ ...why, offsets: [], pending: [] })
+
+/** What groups have answered: of one that answers the same again, the same object is given, so that nobody compares it. */
+export class GroupOffsetReader {
+  readonly #coordinators: Coordinators
+  #known = new Map<string, { readonly bytes: Buffer; readonly offsets: GroupOffsets }>()
+
+  constructor(coordinators: Coordinators) {
+    this.#coordinators = coordinators
+  }
+
+  async read(groups: readonly string[]): Promise<GroupOffsets[]> {
+    this.#forgetOthers(groups)
+    return await this.#coordinators.askMany<GroupOffsets>(
+      groups,
+      FETCHED_AT_ONCE,
+      async (connection, part) => {
+        connection.versions.need('OffsetFetch')
+        const answers = await connection.call(offsetFetch, part)
+        const found = new Map(answers.map(({ group, bytes }) => [group, bytes]))
+        return part.map(group => this.#offsetsOf(group, found.get(group)))
+      },
+      answer => answer.code,
+      refusedOffsets,
+    )
+  }
+
+  #offsetsOf(group: string, bytes: Buffer | undefined): GroupOffsets {
+    if (bytes === undefined) return refusedOffsets(outcome(KafkaCode.UNKNOWN_SERVER_ERROR))
+    const known = this.#known.get(group)
+    if (known?.bytes.equals(bytes) === true) return known.offsets
+    const offsets = offsetsOf(bytes)
+    // A copy: the bytes are a part of a larger answer.
+    this.#known.set(group, { bytes: Buffer.from(bytes), offsets })
+    return offsets
+  }
+
+  /** When far more are known than are asked for: some of those are gone. */
+  #forgetOthers(groups: readonly string[]): void {
+    if (this.#known.size > 2 * groups.length + FORGET_FROM) this.#known = new Map()
+  }
+}
+
+function offsetsOf(bytes: Buffer): GroupOffsets {
+  const raw = readRawGroup(bytes)
+  if (raw.code !== KafkaCode.NONE) return refusedOffsets(outcome(raw.code))
+  const offsets: GroupOffset[] = []
+  const pending: TopicPartition[] = []
+  for (const { topic, partition, offset, metadata, code } of raw.offsets) {
+    if (code === KafkaCode.UNSTABLE_OFFSET_COMMIT) pending.push({ topic, partition })
+    else if (code !== KafkaCode.NONE) return refusedOffsets(outcome(code))
+    else if (offset !== NO_OFFSET) offsets.push({ topic, partition, offset, metadata })
+  }
+  return { ...outcome(KafkaCode.NONE), offsets, pending }
 }
 
 export async function commitGroupOffsets(
@@ -98,15 +128,51 @@ export async function commitGroupOffsets(
       committedMetadata: p.metadata,
     })),
   }))
-  return coordinators.ask<Outcome>(
+  return await askOne(coordinators, group, async connection => {
+    connection.versions.need('OffsetCommit')
+    const answer = await connection.call(offsetCommitV8.api, group, -1, '', null, request)
+    return outcome(firstFailure(answer.topics.flatMap(topic => topic.partitions)))
+  })
+}
+
+export async function deleteGroupOffsets(
+  coordinators: Coordinators,
+  group: string,
+  partitions: readonly TopicPartition[],
+): Promise<Outcome> {
+  const request = byTopic(partitions).map(({ topic, partitions }) => ({
+    name: topic,
+    partitions: partitions.map(({ partition }) => ({ partitionIndex: partition })),
+  }))
+  return await askOne(coordinators, group, async connection => {
+    connection.versions.need('OffsetDelete')
+    const answer = await connection.call(offsetDeleteV0.api, group, request)
+    if (answer.errorCode !== KafkaCode.NONE) return outcome(answer.errorCode)
+    return outcome(firstFailure(answer.topics.flatMap(topic => topic.partitions)))
+  })
+}
+
+export async function deleteGroup(coordinators: Coordinators, group: string): Promise<Outcome> {
+  return await askOne(coordinators, group, async connection => {
+    connection.versions.need('DeleteGroups')
+    const answer = await connection.call(deleteGroupsV2.api, [group])
+    return outcome(answer.results[0]?.errorCode ?? KafkaCode.UNKNOWN_SERVER_ERROR)
+  })
+}
+
+async function askOne(
+  coordinators: Coordinators,
+  group: string,
+  ask: (connection: BrokerConnection) => Promise<Outcome>,
+): Promise<Outcome> {
+  return await coordinators.ask<Outcome>(
     group,
-    async connection => {
-      connection.versions.need('OffsetCommit')
-      const answer = await connection.call(offsetCommitV8.api, group, -1, '', null, request)
-      const codes = answer.topics.flatMap(topic => topic.partitions).map(p => p.errorCode)
-      return outcome(codes.find(code => code !== KafkaCode.NONE) ?? KafkaCode.NONE)
-    },
+    ask,
     answer => answer.code,
     why => why,
   )
+}
+
+function firstFailure(partitions: readonly { readonly errorCode: number }[]): number {
+  return partitions.find(({ errorCode }) => errorCode !== KafkaCode.NONE)?.errorCode ?? KafkaCode.NONE
 }

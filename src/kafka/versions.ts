@@ -33,7 +33,9 @@ export const APIS = {
   WriteTxnMarkers: { key: 27, min: 1, max: 1, since: '2.8', why: 'fill gaps with markers' },
   DescribeConfigs: { key: 32, min: 4, max: 4, since: '2.8', why: 'read configs' },
   CreatePartitions: { key: 37, min: 3, max: 3, since: '2.7', why: 'add partitions' },
+  DeleteGroups: { key: 42, min: 2, max: 2, since: '2.4', why: 'delete groups that are gone at the source' },
   IncrementalAlterConfigs: { key: 44, min: 1, max: 1, since: '2.4', why: 'change topic configs' },
+  OffsetDelete: { key: 47, min: 0, max: 0, since: '2.4', why: 'delete offsets that are gone at the source' },
   DescribeTransactions: {
     key: 65,
     min: 0,

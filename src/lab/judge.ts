@@ -263,6 +263,11 @@ type Calls = {
   openProducer: [At & ProducerOptions, Handle<'producer'>]
   begin: [Handle<'producer'>, void]
   send: [Handle<'producer'> & Send, Sent]
+  /** As a part of the transaction. */
+  sendOffsets: [
+    Handle<'producer'> & { group: string; offsets: readonly (Partial<GroupOffset> & { topic: string })[] },
+    void,
+  ]
   commit: [Handle<'producer'>, void]
   abort: [Handle<'producer'>, void]
   closeProducer: [Handle<'producer'> & { leaveOpen?: boolean }, void]
@@ -335,6 +340,15 @@ type Calls = {
     void,
   ]
   deleteGroup: [At & { group: string }, void]
+  /** Of one partition. */
+  deleteGroupOffsets: [PartitionAt & { group: string }, void]
+  /** `PREFIX-N` for N from `from` up to `to`, each at `offset` of every partition. */
+  alterManyGroups: [
+    TopicAt & { prefix: string; from: number; to: number; partitions: number; offset: number },
+    void,
+  ]
+  /** One that a member has joined and left (Kafka 4.2 and later). */
+  makeShareGroup: [At & { group: string; topics: readonly string[] }, void]
   listGroups: [At, { group: string; type: string; state: string }[]]
 }
 

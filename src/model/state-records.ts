@@ -3,7 +3,7 @@ import { EMPTY_LEDGER, type Ledger, type LossCause, type LossRange } from './led
 import type { Deletion, Fault, FillMode, Lineage, PartitionReport } from './link.ts'
 
 /** The part of a state store that these readers need. */
-type StateReader = {
+export type StateRecords = {
   get(key: string): unknown
   entries(prefix: string): readonly (readonly [string, unknown])[]
 }
@@ -47,7 +47,7 @@ export type SlotRecord = {
 }
 export const slotKey = (link: string, slot: number): string => `slot/${link}/${slot}`
 
-export function readSlots(store: StateReader, link: string): Map<number, SlotRecord> {
+export function readSlots(store: StateRecords, link: string): Map<number, SlotRecord> {
   const prefix = `slot/${link}/`
   return new Map(
     store.entries(prefix).map(([key, record]) => [Number(key.slice(prefix.length)), record as SlotRecord]),
@@ -133,7 +133,7 @@ export const ledgerKey = (link: string, topic: string, partition: number): strin
   `ledger/${link}/${topic}/${partition}`
 
 export function readLedger(
-  store: StateReader,
+  store: StateRecords,
   link: string,
   { topic, partition }: { readonly topic: string; readonly partition: number },
 ): Ledger {
@@ -141,14 +141,14 @@ export function readLedger(
 }
 
 /** Keys of everything that is known of one mirror topic, but for what it was. */
-export function keysOfMirror(store: StateReader, link: string, topic: string): string[] {
+export function keysOfMirror(store: StateRecords, link: string, topic: string): string[] {
   return ['partition', 'ledger', 'report', 'seeding'].flatMap(kind =>
     store.entries(`${kind}/${link}/${topic}/`).map(([key]) => key),
   )
 }
 
 /** By `topic/partition`. */
-export function readLedgers(store: StateReader, link: string): Map<string, Ledger> {
+export function readLedgers(store: StateRecords, link: string): Map<string, Ledger> {
   const prefix = `ledger/${link}/`
   return new Map(store.entries(prefix).map(([key, record]) => [key.slice(prefix.length), record as Ledger]))
 }
@@ -162,7 +162,7 @@ export type ForgottenRecord = {
 }
 export const forgottenKey = (link: string, topic: string): string => `forgotten/${link}/${topic}`
 
-export function readForgotten(store: StateReader, link: string): Map<string, ForgottenRecord> {
+export function readForgotten(store: StateRecords, link: string): Map<string, ForgottenRecord> {
   const prefix = forgottenKey(link, '')
   return new Map(
     store.entries(prefix).map(([key, record]) => [key.slice(prefix.length), record as ForgottenRecord]),
@@ -172,7 +172,7 @@ export function readForgotten(store: StateReader, link: string): Map<string, For
 export type LeavingRecord = { readonly targetTopicId: string | undefined }
 export const leavingKey = (link: string, topic: string): string => `leaving/${link}/${topic}`
 
-export function readLeaving(store: StateReader, link: string): Set<string> {
+export function readLeaving(store: StateRecords, link: string): Set<string> {
   const prefix = leavingKey(link, '')
   return new Set(store.entries(prefix).map(([key]) => key.slice(prefix.length)))
 }
@@ -181,7 +181,7 @@ export function readLeaving(store: StateReader, link: string): Set<string> {
 export type StoppedRecord = { readonly fault: Fault }
 export const stoppedKey = (link: string, topic: string): string => `stopped/${link}/${topic}`
 
-export function readStopped(store: StateReader, link: string, topic: string): Fault | undefined {
+export function readStopped(store: StateRecords, link: string, topic: string): Fault | undefined {
   return read<StoppedRecord>(store, stoppedKey(link, topic))?.fault
 }
 
@@ -190,7 +190,7 @@ export const seedingKey = (link: string, topic: string, slot: number): string =>
   `seeding/${link}/${topic}/${slot}`
 
 /** By topic, the slots. */
-export function readSeeding(store: StateReader, link: string): Map<string, Set<number>> {
+export function readSeeding(store: StateRecords, link: string): Map<string, Set<number>> {
   const prefix = `seeding/${link}/`
   const found = new Map<string, Set<number>>()
   for (const [key] of store.entries(prefix)) {
@@ -205,15 +205,15 @@ export const commandKey = (link: string, id: string): string => `command/${link}
 
 export const toRecord = (kind: string, value: object): VersionedRecord => ({ v: 1, kind, ...value })
 
-const read = <T>(store: StateReader, key: string): T | undefined => store.get(key) as T | undefined
+const read = <T>(store: StateRecords, key: string): T | undefined => store.get(key) as T | undefined
 
-export const readLink = (store: StateReader, link: string): LinkRecord | undefined =>
+export const readLink = (store: StateRecords, link: string): LinkRecord | undefined =>
   read(store, linkKey(link))
 
-export const readTopic = (store: StateReader, link: string, topic: string): TopicRecord | undefined =>
+export const readTopic = (store: StateRecords, link: string, topic: string): TopicRecord | undefined =>
   read(store, topicKey(link, topic))
 
-export function readTopics(store: StateReader, link: string): Map<string, TopicRecord> {
+export function readTopics(store: StateRecords, link: string): Map<string, TopicRecord> {
   const prefix = topicKey(link, '')
   return new Map(
     store.entries(prefix).map(([key, record]) => [key.slice(prefix.length), record as TopicRecord]),
@@ -221,17 +221,17 @@ export function readTopics(store: StateReader, link: string): Map<string, TopicR
 }
 
 export function readPartition(
-  store: StateReader,
+  store: StateRecords,
   link: string,
   { topic, partition }: { readonly topic: string; readonly partition: number },
 ): PartitionRecord | undefined {
   return read(store, partitionKey(link, topic, partition))
 }
 
-export const readWorker = (store: StateReader, link: string, worker: string): WorkerRecord | undefined =>
+export const readWorker = (store: StateRecords, link: string, worker: string): WorkerRecord | undefined =>
   read(store, workerKey(link, worker))
 
-export function readWorkers(store: StateReader, link: string): Map<string, WorkerRecord> {
+export function readWorkers(store: StateRecords, link: string): Map<string, WorkerRecord> {
   const prefix = workerKey(link, '')
   return new Map(
     store.entries(prefix).map(([key, record]) => [key.slice(prefix.length), record as WorkerRecord]),
@@ -246,7 +246,7 @@ export type ReportedTopic = {
 }
 
 /** Per topic, all its pieces put together again; of a partition that two have reported, the later one counts. */
-export function readReports(store: StateReader, link: string): Map<string, ReportedTopic> {
+export function readReports(store: StateRecords, link: string): Map<string, ReportedTopic> {
   const prefix = `report/${link}/`
   const reports = new Map<string, ReportedTopic>()
   const pieces = store
@@ -269,6 +269,6 @@ export function readReports(store: StateReader, link: string): Map<string, Repor
   return reports
 }
 
-export function readCommands(store: StateReader, link: string): Map<string, CommandRecord> {
+export function readCommands(store: StateRecords, link: string): Map<string, CommandRecord> {
   return new Map(store.entries(commandKey(link, '')).map(([key, record]) => [key, record as CommandRecord]))
 }

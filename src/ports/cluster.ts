@@ -280,16 +280,26 @@ export interface LogWriter {
 }
 
 export type GroupOffset = TopicPartition & { readonly offset: number; readonly metadata: string | null }
+/** `type`: classic, consumer, share, streams. `state`: as the coordinator says; Empty when it has no members. */
+export type ListedGroup = { readonly group: string; readonly type: string; readonly state: string }
+export type GroupOffsets = Outcome & {
+  readonly offsets: readonly GroupOffset[]
+  /** Of these a transaction has a commit under way: what is committed is not known before that ends. */
+  readonly pending: readonly TopicPartition[]
+}
 
-/** Consumer groups. */
+/** Consumer groups. A group that does not exist has no offsets; one that a principal may not see is not listed. */
 export interface GroupAdmin {
-  listGroups(): Promise<{ readonly group: string; readonly type: string; readonly state: string }[]>
-  /** Committed offsets, pending transactional commits awaited (require_stable). */
-  groupOffsets(
-    group: string,
-  ): Promise<{ readonly code: number; readonly message?: string; readonly offsets: readonly GroupOffset[] }>
+  /** Of all types and brokers. Throws KdrError('unreachable') rather than leave some out. */
+  listGroups(): Promise<readonly ListedGroup[]>
+  /** Committed offsets of many groups, in their order. Where nothing has changed it may be the same object again. */
+  groupOffsets(groups: readonly string[]): Promise<GroupOffsets[]>
   /** Commits as an admin, leader epoch -1. Fails with UNKNOWN_MEMBER_ID when the group has members. */
   commitGroupOffsets(group: string, offsets: readonly GroupOffset[]): Promise<Outcome>
+  /** Takes committed offsets away; refused where members subscribe to the topic. */
+  deleteGroupOffsets(group: string, partitions: readonly TopicPartition[]): Promise<Outcome>
+  /** NON_EMPTY_GROUP when it has members, GROUP_ID_NOT_FOUND when there is none. */
+  deleteGroup(group: string): Promise<Outcome>
 }
 
 export interface Cluster extends TopicAdmin, LogReader, TransactionReader, LogWriter, GroupAdmin {

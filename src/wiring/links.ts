@@ -10,7 +10,7 @@ import type { Replication } from '../engine/replicate/replication.ts'
 import { startReplication } from '../engine/replicate/start.ts'
 import { Troubles } from '../engine/replicate/troubles.ts'
 import { type LinkStatus, observeStatus } from '../engine/status/status.ts'
-import { GroupSync } from '../engine/sync/groups.ts'
+import { type GroupLimits, GroupSync } from '../engine/sync/groups.ts'
 import { firstDifference } from '../engine/verify/first-difference.ts'
 import { recordCodec } from '../kafka/records.ts'
 import { findKdrError } from '../model/errors.ts'
@@ -22,6 +22,13 @@ import { clusterOf, openBoth, openCluster } from './clusters.ts'
 import { positionsOf } from './position.ts'
 import { systemClock, systemEntropy } from './system.ts'
 
+type StartOptions = {
+  readonly log: Log
+  readonly isAlone: boolean
+  /** Other than those of the product: for tests, which do not wait an hour. */
+  readonly groupLimits?: GroupLimits | undefined
+}
+
 /**
  * `isAlone`: shares the link with no other kdr. Throws KdrError: unreachable, not-allowed, cluster-lacks, wrong-cluster; when
  * alone also other-controller.
@@ -29,7 +36,7 @@ import { systemClock, systemEntropy } from './system.ts'
 export async function startLink(
   config: Config,
   link: LinkConfig,
-  { log, isAlone }: { readonly log: Log; readonly isAlone: boolean },
+  { log, isAlone, groupLimits }: StartOptions,
 ): Promise<RunningLink> {
   const closers: (() => Promise<void>)[] = []
   const closeAll = async (): Promise<void> => {
@@ -65,7 +72,7 @@ export async function startLink(
         await firstDifference({ source, target, codec: recordCodec, clock: systemClock }, topic),
     })
     closers.push(async () => await replication.stop())
-    return running(link, replication, closeAll, log)
+    return running(link, replication, closeAll, { log, groupLimits })
   } catch (error) {
     await closeAll()
     throw error
@@ -102,9 +109,9 @@ function running(
   link: LinkConfig,
   replication: Replication,
   closeAll: () => Promise<void>,
-  log: Log,
+  { log, groupLimits }: Pick<StartOptions, 'log' | 'groupLimits'>,
 ): RunningLink {
-  const { source, target, assertControl } = replication.context
+  const { source, target, assertControl, store, lease } = replication.context
   const filter = compilePatterns(link.groups, 'groups')
   const groups = new GroupSync({
     source,
@@ -112,8 +119,12 @@ function running(
     isWanted: group => filter.matches(group),
     positions: () => positionsOf(replication),
     assertControl,
+    link: link.name,
+    store,
+    mayStill: () => lease.isHeld,
     clock: systemClock,
     log,
+    limits: groupLimits,
   })
   return {
     link,
@@ -149,7 +160,10 @@ async function followGroups(
   while (!signal.aborted) {
     await systemClock.sleep(settings.sync.groupsMs, signal)
     if (signal.aborted) return
-    if (!slots.hasControl) continue
+    if (!slots.hasControl) {
+      groups.forget()
+      continue
+    }
     try {
       await groups.round(signal)
       troubles.tell('groups', undefined)
@@ -158,8 +172,8 @@ async function followGroups(
       if (signal.aborted) return
       const known = findKdrError(error)
       if (known === undefined) throw error
-      if (known.code !== 'other-controller')
-        troubles.tell('groups', `groups are not in step: ${known.message}`)
+      if (known.code === 'other-controller') groups.forget()
+      else troubles.tell('groups', `groups are not in step: ${known.message}`)
     }
   }
 }

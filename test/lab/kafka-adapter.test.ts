@@ -442,14 +442,18 @@ function conformance(version: string): void {
         metadata: 'm',
       }))
       assert.deepEqual(await cluster.commitGroupOffsets(group, offsets), { code: 0 })
-      const read = await cluster.groupOffsets(group)
+      const [read, none] = await cluster.groupOffsets([group, 'no-such-group'])
       assert.deepEqual(
-        [...read.offsets].sort((a, b) => a.partition - b.partition),
+        [...read!.offsets].sort((a, b) => a.partition - b.partition),
         offsets,
       )
-      assert.deepEqual(await cluster.groupOffsets('no-such-group'), { code: 0, offsets: [] })
+      assert.deepEqual(none, { code: 0, offsets: [], pending: [] })
       const listed = (await cluster.listGroups()).find(one => one.group === group)
       assert.deepEqual(listed, { group, type: 'classic', state: 'Empty' })
+      assert.deepEqual(await cluster.deleteGroupOffsets(group, [offsets[0]!]), { code: 0 })
+      assert.deepEqual((await cluster.groupOffsets([group]))[0]?.offsets, [offsets[1]])
+      assert.deepEqual(await cluster.deleteGroup(group), { code: 0 })
+      assert.deepEqual(await cluster.deleteGroup(group), { code: KafkaCode.GROUP_ID_NOT_FOUND })
     })
   })
 }
@@ -491,7 +495,7 @@ describe('credentials and rights', () => {
     assert.equal(await kdr.mayWriteMarkers(), false)
     const created = await createTopic(kdr, { name: 't' })
     assert.equal(created.code, KafkaCode.TOPIC_AUTHORIZATION_FAILED)
-    assert.equal((await kdr.groupOffsets('g')).code, KafkaCode.GROUP_AUTHORIZATION_FAILED)
+    assert.equal((await kdr.groupOffsets(['g']))[0]?.code, KafkaCode.GROUP_AUTHORIZATION_FAILED)
     assert.equal((await kdr.initProducer('t')).code, KafkaCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
     await assert.rejects(kdr.brokerConfigs(['log.dirs']), { code: 'not-allowed' })
     await Promise.all([admin.close(), kdr.close()])

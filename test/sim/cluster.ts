@@ -50,6 +50,8 @@ export class SimCluster {
   readonly workers: SimCoordinator
   /** Committed offsets by group, then by `topic/partition`. */
   readonly groups = new Map<string, Map<string, number>>()
+  /** Those that have members. */
+  readonly occupied = new Set<string>()
   /** Refused at the moment, of topics that are not kdr's own. */
   readonly denied = new Set<Right>()
   /** The controller refuses to create and delete topics for now (THROTTLING_QUOTA_EXCEEDED). */

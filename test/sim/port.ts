@@ -287,18 +287,26 @@ export function simPort(
       }),
     listGroups: () =>
       call('groups', () =>
-        [...cluster.groups.keys()].map(group => ({ group, type: 'classic', state: 'Empty' })),
+        [...cluster.groups.keys()].map(group => ({
+          group,
+          type: 'classic',
+          state: cluster.occupied.has(group) ? 'Stable' : 'Empty',
+        })),
       ),
-    groupOffsets: group =>
-      call('group offsets', () => ({
-        code: 0,
-        offsets: [...(cluster.groups.get(group) ?? [])].map(([at, offset]) => {
-          const [topic, partition] = at.split('/')
-          return { topic: topic!, partition: Number(partition), offset, metadata: '' }
-        }),
-      })),
+    groupOffsets: groups =>
+      call('group offsets', () =>
+        groups.map(group => ({
+          code: KafkaCode.NONE,
+          offsets: [...(cluster.groups.get(group) ?? [])].map(([at, offset]) => {
+            const [topic, partition] = at.split('/')
+            return { topic: topic!, partition: Number(partition), offset, metadata: '' }
+          }),
+          pending: [],
+        })),
+      ),
     commitGroupOffsets: (group, offsets) =>
       call('commit', () => {
+        if (cluster.occupied.has(group)) return { code: KafkaCode.UNKNOWN_MEMBER_ID }
         observer?.committing(process, group, offsets)
         const committed = cluster.groups.get(group) ?? new Map<string, number>()
         const isKnown = (of: port.TopicPartition): boolean => cluster.partition(of) !== undefined
@@ -306,6 +314,22 @@ export function simPort(
         for (const { offset, ...of } of offsets.filter(isKnown))
           committed.set(`${of.topic}/${of.partition}`, offset)
         return { code: offsets.every(isKnown) ? KafkaCode.NONE : KafkaCode.UNKNOWN_TOPIC_OR_PARTITION }
+      }),
+    deleteGroupOffsets: (group, partitions) =>
+      call('delete offsets', () => {
+        const committed = cluster.groups.get(group)
+        if (committed === undefined) return { code: KafkaCode.GROUP_ID_NOT_FOUND }
+        if (cluster.occupied.has(group)) return { code: KafkaCode.GROUP_SUBSCRIBED_TO_TOPIC }
+        const isKnown = (of: port.TopicPartition): boolean => cluster.partition(of) !== undefined
+        for (const of of partitions.filter(isKnown)) committed.delete(`${of.topic}/${of.partition}`)
+        return { code: partitions.every(isKnown) ? KafkaCode.NONE : KafkaCode.UNKNOWN_TOPIC_OR_PARTITION }
+      }),
+    deleteGroup: group =>
+      call('delete group', () => {
+        if (!cluster.groups.has(group)) return { code: KafkaCode.GROUP_ID_NOT_FOUND }
+        if (cluster.occupied.has(group)) return { code: KafkaCode.NON_EMPTY_GROUP }
+        cluster.groups.delete(group)
+        return { code: KafkaCode.NONE }
       }),
   }
 }

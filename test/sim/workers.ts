@@ -273,6 +273,9 @@ export class Workers {
       isWanted: () => true,
       positions: () => positionsOf(replication),
       assertControl: replication.context.assertControl,
+      link: SETTINGS.name,
+      store,
+      mayStill: () => replication.context.lease.isHeld,
       clock,
       log,
     })
@@ -284,7 +287,9 @@ export class Workers {
     while (!signal.aborted) {
       await clock.sleep(SETTINGS.sync.groupsMs, signal)
       try {
-        if (!signal.aborted && slots.hasControl) await groups.round(signal)
+        if (signal.aborted) return
+        if (slots.hasControl) await groups.round(signal)
+        else groups.forget()
       } catch (error) {
         if (findKdrError(error) === undefined) this.#world.violate(`following groups broke: ${String(error)}`)
       }

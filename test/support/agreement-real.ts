@@ -215,8 +215,8 @@ export class HistorySide implements RealSide {
     const codes = await this.#codes(lane, symbol, id, 1)
     if (codes[0] !== KafkaCode.UNKNOWN_TOPIC_ID) return false
     for (const group of ['g1', 'g2']) {
-      const { offsets } = await view.groupOffsets(this.nameOf(group))
-      if (offsets.some(({ topic }) => topic === name)) return false
+      const [held] = await view.groupOffsets([this.nameOf(group)])
+      if (held!.offsets.some(({ topic }) => topic === name)) return false
     }
     return true
   }

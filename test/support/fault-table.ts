@@ -1,7 +1,7 @@
 // long: because the rows are read together.
 // Every way to go wrong that kdr must withstand, by id: what happens, and what kdr must do. A row has a test with its id in
 // the name (fault-rows.ts), or a reason why not; test/reliability.test.ts says so. S: the source's log, T: the target,
-// N: network and time, P: processes and operators.
+// G: consumer groups, N: network and time, P: processes and operators.
 
 export type FaultTableRow = {
   readonly id: string
@@ -232,6 +232,61 @@ export const FAULT_TABLE: readonly FaultTableRow[] = [
     id: 'T17',
     fault: 'a cluster restored from a copy of its disks: the same cluster id lives twice',
     must: 'notice that it is not the one that the link has written to',
+  },
+  {
+    id: 'G01',
+    fault: 'a consumer group has members at the target',
+    must: 'leave its offsets alone and say so; take it up again when they have left',
+  },
+  {
+    id: 'G02',
+    fault: 'a group has committed in a topic or partition that the target does not have yet',
+    must: 'hold these offsets until it is there; never drop them silently',
+  },
+  {
+    id: 'G03',
+    fault: 'a group at the source is beyond what the target holds',
+    must: 'commit it where the mirror ends, and move it up as data arrives',
+  },
+  {
+    id: 'G04',
+    fault: "a group is below the mirror's log start",
+    must: 'commit it at the log start and say so',
+  },
+  {
+    id: 'G05',
+    fault: 'committed offsets carry leader epochs, which mean something at the source only',
+    must: 'commit with epoch -1, for classic and consumer groups alike',
+  },
+  {
+    id: 'G06',
+    fault: 'the target forgets the offsets of a group that nobody uses (`offsets.retention.minutes`)',
+    must: 'commit them again before',
+  },
+  {
+    id: 'G07',
+    fault: 'a group is set back, or it or one of its offsets is deleted at the source',
+    must: 'set it back at once; delete an hour later what kdr has committed, and nothing else',
+  },
+  {
+    id: 'G08',
+    fault: 'share groups and streams groups',
+    must: 'say that they are not carried, and why',
+  },
+  {
+    id: 'G09',
+    fault: 'a transaction has a commit of offsets under way',
+    must: 'wait for its end; other groups do not',
+  },
+  {
+    id: 'G10',
+    fault: "a group's coordinator is away, moves or loads",
+    must: 'try again until it answers; nothing is taken for deleted meanwhile',
+  },
+  {
+    id: 'G11',
+    fault: '10,000 groups with 10 partitions each',
+    must: 'carry all over in 30 s, then take less than a tenth of a core',
   },
   {
     id: 'N01',

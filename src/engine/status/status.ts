@@ -20,6 +20,7 @@ import {
 import type { Clock } from '../../ports/clock.ts'
 import type { LogPoint, LogReader, TopicPartition } from '../../ports/cluster.ts'
 import type { StateStore } from '../../ports/state.ts'
+import { type GroupStatus, groupStatuses } from './groups.ts'
 import {
   type HeadroomStatus,
   headroomNow,
@@ -68,7 +69,7 @@ export type LinkStatus = {
   readonly topics: readonly TopicStatus[]
   /** Topics that the patterns take and that kdr leaves alone (kdr link forget). */
   readonly forgotten: readonly { readonly topic: string; readonly at: string; readonly by: string }[]
-  readonly groups: readonly never[]
+  readonly groups: readonly GroupStatus[]
   /** What is not wrong yet. */
   readonly warnings: readonly Warning[]
 }
@@ -93,6 +94,7 @@ export async function observeStatus(input: ObserveStatusInput): Promise<LinkStat
   const link = readLink(store, settings.name)
   const known = readTopics(store, settings.name)
   const filter = compilePatterns(settings.topics, 'topics')
+  const groups = compilePatterns(settings.groups, 'groups')
   // One that the config takes no more keeps its last report, which nobody brings up to date.
   const reports = new Map(
     [...readReports(store, settings.name)].filter(
@@ -149,7 +151,7 @@ export async function observeStatus(input: ObserveStatusInput): Promise<LinkStat
       at: new Date(at).toISOString(),
       by,
     })),
-    groups: [],
+    groups: groupStatuses(store, settings.name, { now, isWanted: group => groups.matches(group) }),
     warnings: seen.flatMap(({ warnings }) => warnings),
   }
 }

@@ -47,6 +47,9 @@ final class Groups {
       Admins.of(request).deleteConsumerGroups(List.of(Args.text(request, "group"))).all().get();
       return null;
     });
+    commands.put("deleteGroupOffsets", Groups::deleteGroupOffsets);
+    commands.put("alterManyGroups", Groups::alterManyGroups);
+    commands.put("makeShareGroup", Groups::makeShareGroup);
     commands.put("listGroups", request -> {
       List<Object> found = new ArrayList<>();
       for (var group : Admins.of(request).listGroups().all().get())
@@ -181,12 +184,54 @@ final class Groups {
     return offsets;
   }
 
-  private static Object alterGroupOffsets(JsonNode request) throws Exception {
+  static Map<TopicPartition, OffsetAndMetadata> offsets(JsonNode request) {
     Map<TopicPartition, OffsetAndMetadata> offsets = new HashMap<>();
     request.path("offsets").forEach(each -> offsets.put(
         new TopicPartition(Args.text(each, "topic"), each.path("partition").asInt()),
         new OffsetAndMetadata(each.path("offset").asLong(), each.path("metadata").asText(""))));
-    Admins.of(request).alterConsumerGroupOffsets(Args.text(request, "group"), offsets).all().get();
+    return offsets;
+  }
+
+  private static Object alterGroupOffsets(JsonNode request) throws Exception {
+    Admins.of(request).alterConsumerGroupOffsets(Args.text(request, "group"), offsets(request)).all().get();
+    return null;
+  }
+
+  private static Object deleteGroupOffsets(JsonNode request) throws Exception {
+    var gone = java.util.Set.of(new TopicPartition(Args.text(request, "topic"), request.path("partition").asInt()));
+    Admins.of(request).deleteConsumerGroupOffsets(Args.text(request, "group"), gone).all().get();
+    return null;
+  }
+
+  /** `PREFIX-0` and so on, each at `offset` of all partitions of the topic; some hundred at a time. */
+  private static Object alterManyGroups(JsonNode request) throws Exception {
+    Map<TopicPartition, OffsetAndMetadata> offsets = new HashMap<>();
+    for (int p = 0; p < request.path("partitions").asInt(); p++)
+      offsets.put(new TopicPartition(Args.text(request, "topic"), p), new OffsetAndMetadata(request.path("offset").asLong()));
+    var admin = Admins.of(request);
+    List<org.apache.kafka.common.KafkaFuture<Void>> open = new ArrayList<>();
+    for (int g = request.path("from").asInt(); g < request.path("to").asInt(); g++) {
+      open.add(admin.alterConsumerGroupOffsets(Args.text(request, "prefix") + "-" + g, offsets).all());
+      if (open.size() < 300) continue;
+      for (var one : open) one.get();
+      open.clear();
+    }
+    for (var one : open) one.get();
+    return null;
+  }
+
+  /** One that a member has joined and left. */
+  private static Object makeShareGroup(JsonNode request) {
+    ObjectNode own = request.deepCopy();
+    own.withObject("/properties").put("group.id", Args.text(request, "group"));
+    var properties = Args.client(own);
+    String bytes = "org.apache.kafka.common.serialization.ByteArrayDeserializer";
+    properties.put("key.deserializer", bytes);
+    properties.put("value.deserializer", bytes);
+    try (var consumer = new org.apache.kafka.clients.consumer.KafkaShareConsumer<byte[], byte[]>(properties)) {
+      consumer.subscribe(Args.texts(request, "topics"));
+      for (int polls = 0; polls < 10; polls++) consumer.poll(Duration.ofMillis(200));
+    }
     return null;
   }
 }

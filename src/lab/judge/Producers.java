@@ -10,6 +10,7 @@ import java.util.Properties;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicLong;
+import org.apache.kafka.clients.consumer.ConsumerGroupMetadata;
 import org.apache.kafka.clients.producer.Callback;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
@@ -33,6 +34,10 @@ final class Producers {
     });
     commands.put("begin", request -> { of(request).beginTransaction(); return null; });
     commands.put("send", request -> send(of(request), request));
+    commands.put("sendOffsets", request -> {
+      of(request).sendOffsetsToTransaction(Groups.offsets(request), new ConsumerGroupMetadata(Args.text(request, "group")));
+      return null;
+    });
     commands.put("commit", request -> { of(request).commitTransaction(); return null; });
     commands.put("abort", request -> { of(request).abortTransaction(); return null; });
     commands.put("closeProducer", request -> {

@@ -155,8 +155,8 @@ export async function play(side: Side, operation: Operation): Promise<unknown> {
     case 'commitOffsets':
       return code(await port.commitGroupOffsets(nameOf(operation.group), named(operation.offsets)))
     case 'groupOffsets': {
-      const { offsets, ...answer } = await port.groupOffsets(nameOf(operation.group))
-      return { ...code(answer), offsets: offsets.map(each => JSON.stringify(each)).sort() }
+      const [answer] = await port.groupOffsets([nameOf(operation.group)])
+      return { ...code(answer!), offsets: answer!.offsets.map(each => JSON.stringify(each)).sort() }
     }
     case 'groups': {
       const own = nameOf('')

@@ -409,7 +409,7 @@ export const PLANTED: readonly PlantedBug[] = [
     breaks: 'group offsets are committed before the mirrors hold what they imply',
     changes: [
       {
-        file: 'engine/sync/groups.ts',
+        file: 'engine/sync/capture.ts',
         find: '(at.isAnchored && at.cursor >= captured.end)',
         put: 'at.isAnchored',
       },
@@ -421,8 +421,8 @@ export const PLANTED: readonly PlantedBug[] = [
       'group offsets are committed before partitions that were added are mirrored, and what they imply stands there',
     changes: [
       {
-        file: 'engine/sync/groups.ts',
-        find: ', ...(await this.#unknownPartitions())]',
+        file: 'engine/sync/capture.ts',
+        find: ', ...(await unknownPartitions(input))]',
         put: ']',
       },
     ],
@@ -466,7 +466,7 @@ export const PLANTED: readonly PlantedBug[] = [
     breaks: 'a partition that had stopped when groups were read, and goes on since, is not waited for',
     changes: [
       {
-        file: 'engine/sync/groups.ts',
+        file: 'engine/sync/capture.ts',
         find: '!at.isStopped && !ends.has(nameOf(at))',
         put: '!at.isStopped && ends.size < 0',
       },
@@ -477,7 +477,7 @@ export const PLANTED: readonly PlantedBug[] = [
     breaks: 'the group sync waits for a partition that a topic no longer has after it was recreated',
     changes: [
       {
-        file: 'engine/sync/groups.ts',
+        file: 'engine/sync/capture.ts',
         find: 'code === KafkaCode.UNKNOWN_TOPIC_OR_PARTITION || (',
         put: '(',
       },
@@ -488,15 +488,15 @@ export const PLANTED: readonly PlantedBug[] = [
     breaks: 'the ends are read before the groups: an offset that is committed in between implies more',
     changes: [
       {
-        file: 'engine/sync/groups.ts',
-        find: '    const offsets = new Map<string, readonly GroupOffset[]>()\n    for',
-        put: `    const early = positions().filter(at => !at.isStopped)
-    const before = await source.offsets(early, 'highWatermark')
-    const offsets = new Map<string, readonly GroupOffset[]>()
-    for`,
+        file: 'engine/sync/capture.ts',
+        find: '  const listed = new Map<string, ListedGroup>()\n',
+        put: `  const early = positions().filter(each => !each.isStopped)
+  const before = await source.offsets(early, 'highWatermark')
+  const listed = new Map<string, ListedGroup>()
+`,
       },
       {
-        file: 'engine/sync/groups.ts',
+        file: 'engine/sync/capture.ts',
         find: 'end: answers[index]?.offset ?? 0 }',
         put: 'end: before[early.findIndex(each => nameOf(each) === `${topic}/${partition}`)]?.offset ?? 0 }',
       },
