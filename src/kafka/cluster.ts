@@ -16,6 +16,7 @@ import * as logs from './logs.ts'
 import { type Described, readMetadata, readTopicsById } from './metadata.ts'
 import { readTransactions } from './open-transactions.ts'
 import { BrokerPool } from './pool.ts'
+import { rightsAdmin } from './rights.ts'
 import { openSlotGroup } from './slot-group.ts'
 import * as transactions from './transactions.ts'
 
@@ -97,6 +98,7 @@ function assemble(context: ClusterContext): Cluster {
     listGroups: () => groups.listGroups(context),
     groupOffsets: group => groups.readGroupOffsets(groupCoordinators, group),
     commitGroupOffsets: (group, offsets) => groups.commitGroupOffsets(groupCoordinators, group, offsets),
+    ...rightsAdmin(context),
     close: () => context.pool.close(),
   }
 }

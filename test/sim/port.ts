@@ -297,6 +297,14 @@ export function simPort(
           return { topic: topic!, partition: Number(partition), offset, metadata: '' }
         }),
       })),
+    // Without an authorizer, quotas and users.
+    describeAcls: () => call('ACLs', () => ({ code: KafkaCode.SECURITY_DISABLED, rules: [] })),
+    createAcls: rules => call('create ACLs', () => rules.map(() => ({ code: KafkaCode.SECURITY_DISABLED }))),
+    deleteAcls: rules => call('delete ACLs', () => rules.map(() => ({ code: KafkaCode.SECURITY_DISABLED }))),
+    describeQuotas: () => call('quotas', () => ({ code: KafkaCode.NONE, quotas: [] })),
+    alterQuotas: changes => call('alter quotas', () => changes.map(() => ({ code: KafkaCode.NONE }))),
+    describeScramUsers: () => call('users', () => ({ code: KafkaCode.NONE, users: [] })),
+    alterScramUser: () => call('alter user', () => ({ code: KafkaCode.NONE })),
     commitGroupOffsets: (group, offsets) =>
       call('commit', () => {
         observer?.committing(process, group, offsets)

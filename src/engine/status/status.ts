@@ -20,6 +20,7 @@ import {
 import type { Clock } from '../../ports/clock.ts'
 import type { LogPoint, LogReader, TopicPartition } from '../../ports/cluster.ts'
 import type { StateStore } from '../../ports/state.ts'
+import { type AclsStatus, type QuotasStatus, rightsStatus, type UsersStatus } from './rights.ts'
 import {
   type HeadroomStatus,
   headroomNow,
@@ -69,6 +70,9 @@ export type LinkStatus = {
   /** Topics that the patterns take and that kdr leaves alone (kdr link forget). */
   readonly forgotten: readonly { readonly topic: string; readonly at: string; readonly by: string }[]
   readonly groups: readonly never[]
+  readonly acls: AclsStatus
+  readonly quotas: QuotasStatus
+  readonly users: UsersStatus
   /** What is not wrong yet. */
   readonly warnings: readonly Warning[]
 }
@@ -150,6 +154,7 @@ export async function observeStatus(input: ObserveStatusInput): Promise<LinkStat
       by,
     })),
     groups: [],
+    ...rightsStatus(store, settings.name),
     warnings: seen.flatMap(({ warnings }) => warnings),
   }
 }
