@@ -26,6 +26,7 @@ const KINDS: Readonly<Record<string, string>> = {
   T: 'The target',
   N: 'Network and time',
   P: 'Processes and operators',
+  C: 'Configs, rights and users',
 }
 
 /** By row, the files that hold a test of it. */

@@ -250,6 +250,48 @@ describe('rights', () => {
     await clear()
   })
 
+  faultRow('C01', 'configs, ACLs and quotas drift at the target after the link was made', async row => {
+    const { judge } = context
+    const topic = await topicAtSource()
+    const link = linkOf(topic)
+    const entity = { user: freshTopic('user') }
+    const rate = async (at: At, consumer_byte_rate: number | null) =>
+      await judge.setQuota({ ...at, entity, quotas: { consumer_byte_rate } })
+    const rateAtTarget = async () =>
+      (await judge.describeQuotas(west())).find(each => each.startsWith(`user=${entity.user} `))
+    const [copied, own] = ['app', 'west-only'].map(user =>
+      app({ name: topic, principal: `User:${user}`, operation: 'READ' }),
+    ) as [Acl, Acl]
+    await judge.createAcls({ ...east(), acls: [copied] })
+    await rate(east(), 1_000_000)
+    link.configure({ topics: [topic], sync: { ...SYNC, configs: '2s' } })
+    await withDaemon(link, async daemon => {
+      await untilAtTarget('the rule', rules => rules.includes(shown(copied)))
+      await waitFor(async () => (await rateAtTarget())?.endsWith('=1000000.0'), { what: 'the quota' })
+      row.did(
+        "at the target: set another retention on the mirror and another quota, took a rule of kdr's away and made one",
+      )
+      await judge.alterConfigs({ ...west(), topic, configs: { 'retention.ms': '7777777' } })
+      await rate(west(), 2_000_000)
+      await judge.deleteAcls({ ...west(), acls: [copied] })
+      await judge.createAcls({ ...west(), acls: [own] })
+      await daemon.says(/somebody set retention.ms to "7777777" at the target .*; kdr leaves it/)
+      row.saw('the config: said in the log, and left')
+      const { quotas } = await untilStatus(link, 'different', each => each.quotas.different.length > 0)
+      assert.deepEqual(quotas.different, [
+        { entity: `user=${entity.user}`, key: 'consumer_byte_rate', source: 1_000_000, target: 2_000_000 },
+      ])
+      assert.match((await rateAtTarget()) ?? '', /=2000000.0$/)
+      row.saw('the quota: named by status with both values, and left')
+      const both = [copied, own].map(shown).toSorted()
+      await untilAtTarget('both rules', rules => rules.join() === both.join())
+      row.saw("the rules: kdr's is back, as the source has it, and the target's own stays")
+    })
+    await rate(east(), null)
+    await rate(west(), null)
+    await clear()
+  })
+
   faultRow('C02', 'the right to see or to change ACLs is lost, and the right to read a topic', async row => {
     const { judge } = context
     const topic = await topicAtSource()
