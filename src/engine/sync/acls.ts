@@ -12,7 +12,14 @@ import {
 } from '../../model/rights.ts'
 import type { RightsAdmin } from '../../ports/rights.ts'
 import { type AclPlan, type Mirrors, planAcls, planRelease } from './acl-plan.ts'
-import { assertAnswered, missingRight, remember, type RightsContext, RightsReporter } from './report.ts'
+import {
+  assertAnswered,
+  missingRight,
+  remember,
+  type RightsContext,
+  RightsReporter,
+  whatIsLacking,
+} from './report.ts'
 
 export type AclSide = Pick<RightsAdmin, 'describeAcls' | 'createAcls' | 'deleteAcls'> & {
   readonly name: string
@@ -41,9 +48,14 @@ export class AclSync {
     this.#reporter = new RightsReporter(input, 'acls')
   }
 
-  /** Throws KdrError: unreachable, cluster-lacks, other-controller. */
+  /** Throws KdrError: unreachable, other-controller. */
   async round(): Promise<void> {
-    const { source, target, store, link, principals, own } = this.#input
+    const sentence = await whatIsLacking(async () => await this.#follow())
+    if (sentence !== undefined) await this.#tell({ state: 'refused', sentence })
+  }
+
+  async #follow(): Promise<void> {
+    const { store, link, principals, own } = this.#input
     await store.refresh()
     const at = await this.#rulesOfSource()
     if ('report' in at) return await this.#tell(at.report)
@@ -58,13 +70,7 @@ export class AclSync {
       fromElsewhere: await this.#input.fromElsewhere(),
       mirrors: this.#input.mirrors(),
     })
-    const done = await this.#carryOut(plan)
-    if (plan.add.length + plan.remove.length > 0)
-      this.#input.log.event(
-        'info',
-        `link "${link}": ACLs of "${source.name}" at "${target.name}": ${plan.add.length} added, ${plan.remove.length} taken away, ${plan.memory.held.size} held back`,
-      )
-    await this.#tell(done)
+    await this.#tell(await this.#carryOut(plan))
   }
 
   /** What is not at the target, and why. */
@@ -120,7 +126,7 @@ export class AclSync {
   }
 
   async #carryOut(plan: AclPlan): Promise<AclsReport> {
-    const { store, link, target, assertControl } = this.#input
+    const { store, link, target, assertControl, log } = this.#input
     const { applied } = readAcls(store, link)
     // Those that are about to come, and those that are about to go.
     await this.#remember({ ...plan.memory, applied: new Map([...applied, ...plan.memory.applied]) })
@@ -153,6 +159,14 @@ export class AclSync {
         ...kept.map(rule => [aclKey(rule), rule] as const),
       ]),
     })
+    const [added, removed] = [plan.add, plan.remove].map(
+      rules => rules.filter(rule => !failed.has(aclKey(rule))).length,
+    ) as [number, number]
+    if (added + removed > 0)
+      log.event(
+        'info',
+        `link "${link}": ACLs at "${target.name}": ${added} added, ${removed} taken away, ${plan.memory.held.size} held back`,
+      )
     return reportOf(plan, failed, target.name)
   }
 

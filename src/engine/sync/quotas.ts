@@ -9,7 +9,14 @@ import {
   readQuotas,
 } from '../../model/rights.ts'
 import type { Quota, QuotaChange, QuotaEntity, RightsAdmin } from '../../ports/rights.ts'
-import { assertAnswered, missingRight, remember, type RightsContext, RightsReporter } from './report.ts'
+import {
+  assertAnswered,
+  missingRight,
+  remember,
+  type RightsContext,
+  RightsReporter,
+  whatIsLacking,
+} from './report.ts'
 
 type Values = ReadonlyMap<string, number>
 /** By quota, the values that kdr has set, or was about to set when it was stopped. */
@@ -139,9 +146,14 @@ export class QuotaSync {
     this.#reporter = new RightsReporter(input, 'quotas')
   }
 
-  /** Throws KdrError: unreachable, cluster-lacks, other-controller. */
+  /** Throws KdrError: unreachable, other-controller. */
   async round(): Promise<void> {
-    const { source, target, store, link, log } = this.#input
+    const sentence = await whatIsLacking(async () => await this.#follow())
+    if (sentence !== undefined) await this.#tell({ state: 'refused', sentence })
+  }
+
+  async #follow(): Promise<void> {
+    const { source, target, store, link } = this.#input
     await store.refresh()
     const sides: (readonly Quota[])[] = []
     for (const side of [source, target]) {
@@ -160,12 +172,10 @@ export class QuotaSync {
       applied: readQuotas(store, link),
     })
     await this.#tell(await this.#carryOut(plan))
-    if (plan.changes.size > 0)
-      log.event('info', `link "${link}": ${plan.changes.size} quota(s) of "${source.name}" carried over`)
   }
 
   async #carryOut({ changes, before, after, synced, different }: QuotaPlan): Promise<QuotasReport> {
-    const { target, assertControl, store, link } = this.#input
+    const { target, assertControl, store, link, log } = this.#input
     const shown = different.slice(0, DIFFERENCES_KEPT)
     const earlier = readQuotas(store, link)
     await this.#remember(changes.size === 0 ? after : before)
@@ -182,6 +192,8 @@ export class QuotaSync {
     const settled = new Map([...after].filter(([key]) => !keys.has(key)))
     for (const key of keys) if (earlier.has(key)) settled.set(key, earlier.get(key)!)
     await this.#remember(settled)
+    const done = changes.size - keys.size
+    if (done > 0) log.event('info', `link "${link}": ${done} quota(s) changed at "${target.name}"`)
     const [first] = failed
     if (first === undefined) return { state: 'followed', synced, different: shown }
     const asked = { may: 'change the quotas', cluster: target.name, right: 'ALTER_CONFIGS' }

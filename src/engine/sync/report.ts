@@ -1,6 +1,6 @@
 // How ACLs, quotas and users tell where they stand: in `_kdr.state`, for `kdr status`, and once in the log. What has not changed is
 // not written again.
-import { KdrError } from '../../model/errors.ts'
+import { findKdrError, KdrError } from '../../model/errors.ts'
 import { codeName, isAuthorization, KafkaCode } from '../../model/kafka-codes.ts'
 import { readRights, type Rights, rightsKey } from '../../model/rights.ts'
 import { isSameValue } from '../../model/same-value.ts'
@@ -74,6 +74,18 @@ export async function remember(
     ...changed.map(async ([key, record]) => await store.put(key, record)),
     ...gone.map(async key => await store.put(key, undefined)),
   ])
+}
+
+/** Runs a round; returns the sentence when one of the clusters lacks what it takes. */
+export async function whatIsLacking(round: () => Promise<void>): Promise<string | undefined> {
+  try {
+    await round()
+    return undefined
+  } catch (error) {
+    const known = findKdrError(error)
+    if (known?.code !== 'cluster-lacks') throw error
+    return known.message
+  }
 }
 
 /** Undefined when it may be done. */

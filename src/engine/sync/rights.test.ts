@@ -203,6 +203,16 @@ describe('AclSync', () => {
     assert.deepEqual(target.calls, [])
   })
 
+  test('a cluster that lacks what it takes is a state, and no line says that something was done', async () => {
+    const { source, target, acls, store, said } = world()
+    put(source, rule('READ'))
+    target.describeAcls = () =>
+      Promise.reject(new KdrError('cluster-lacks', 'broker "west" lacks DescribeAcls'))
+    await acls().round()
+    assert.deepEqual(said, ['link "l": broker "west" lacks DescribeAcls'])
+    assert.equal(readRights(store, 'l', 'acls')?.state, 'refused')
+  })
+
   test('promotion releases what was held back, without the source', async () => {
     const { source, target, acls } = world()
     put(source, rule('WRITE'))

@@ -14,7 +14,7 @@ import {
 import { toRecord } from '../../model/state-records.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { RightsAdmin, ScramMechanism, ScramUser } from '../../ports/rights.ts'
-import { assertAnswered, missingRight, type RightsContext, RightsReporter } from './report.ts'
+import { assertAnswered, missingRight, type RightsContext, RightsReporter, whatIsLacking } from './report.ts'
 
 export type UserToMake = {
   /** At the target. */
@@ -57,8 +57,15 @@ export class UserSync {
     this.#reporter = new RightsReporter(input, 'users')
   }
 
-  /** Throws KdrError: unreachable, cluster-lacks, other-controller. */
+  /** Throws KdrError: unreachable, other-controller. */
   async round(): Promise<void> {
+    const sentence = await whatIsLacking(async () => await this.#follow())
+    // A cluster that knows no SCRAM has no such users either.
+    const state = this.#input.users.length === 0 ? 'off' : 'refused'
+    if (sentence !== undefined) await this.#tell({ state, sentence })
+  }
+
+  async #follow(): Promise<void> {
     const { source, target, store } = this.#input
     await store.refresh()
     const there = await this.#usersOf(target)
