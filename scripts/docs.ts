@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { EXIT_CODES } from '../src/cli/exit-codes.ts'
 import { configJsonSchema, type JsonSchema } from '../src/config/json-schema.ts'
 import { HELD, NOT_COPIED } from '../src/engine/replicate/mirror-configs.ts'
+import { HARMLESS_ON_CLUSTER, HARMLESS_ON_TOPICS } from '../src/engine/sync/acl-plan.ts'
 import { ERRORS } from '../src/model/errors.ts'
 
 /** File names under docs/reference, with their text. */
@@ -50,7 +51,7 @@ function notCopiedPage(): string {
   return [
     '# What is not copied, and what is held',
     '',
-    'Made by `make docs` from `src/engine/replicate/mirror-configs.ts`.',
+    'Made by `make docs` from `src/engine/replicate/mirror-configs.ts` and `src/engine/sync/acl-plan.ts`.',
     '',
     "A mirror topic gets the source topic's partitions and every config that is set on the topic itself. Not copied:",
     '',
@@ -79,10 +80,30 @@ function notCopiedPage(): string {
     '- `__consumer_offsets`, `__transaction_state` and other topics that Kafka keeps for itself, and `_kdr.*`. Group offsets are copied through the API, with leader epoch -1.',
     '- Share groups, which acknowledge record by record, and streams groups, whose topology their coordinator knows.',
     "- Internal topics of Schema Registry, Connect, MirrorMaker 2 and Confluent's programs, unless a pattern names them.",
-    '- ACLs, quotas and users: a later release.',
+    '',
+    '## ACLs, quotas and users',
+    '',
+    'ACLs follow with all resource and pattern types, additions and removals. Held back until promotion, and listed by `kdr status --json`:',
+    '',
+    '| rule | why |',
+    '|---|---|',
+    `| ALLOW on a topic, of anything but ${HARMLESS_ON_TOPICS.map(code).join(', ')}, whose pattern reaches a mirror or what the links' patterns may take later | a mirror has one writer |`,
+    `| ALLOW on the cluster, of anything but ${HARMLESS_ON_CLUSTER.map(code).join(', ')} | ALTER gives any right, CLUSTER_ACTION writes markers |`,
+    '| DENY for `User:*` from every address, on what kdr does at the target itself | a denial wins over whatever allows, and has no "all but" |',
+    '| ALLOW of what such a denial takes away | the target must not allow what the source denies |',
+    '',
+    'Not copied, by intent:',
+    '',
+    "- ACLs and quotas of kdr's own principals (the SASL users of both clusters in the config, or the subjects of its certificates), quotas of the client id `kdr`, and ACLs about names that begin with `_kdr.`.",
+    '- What kdr has itself put at the source, for a link that leads there.',
+    '- Nothing that the target has by itself is changed or taken away: neither rules nor quotas, which `kdr status --json` lists where they differ. Default quotas hold for kdr too: give its user a quota of its own at the target.',
+    '- Passwords: no cluster tells them. SCRAM users that the target lacks are named; those whose secret `users:` of the link names are made there, and proven with a login.',
+    '- Delegation tokens: they belong to the cluster that has issued them.',
     '',
   ].join('\n')
 }
+
+const code = (text: string): string => `\`${text}\``
 
 type Row = {
   readonly key: string

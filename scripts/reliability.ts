@@ -27,6 +27,7 @@ const KINDS: Readonly<Record<string, string>> = {
   G: 'Consumer groups',
   N: 'Network and time',
   P: 'Processes and operators',
+  C: 'Configs, rights and users',
 }
 
 /** By row, the files that hold a test of it. */

@@ -93,10 +93,10 @@ export type RunningLink = {
   progress(): PartitionProgress[]
   /** Rejects when the link cannot go on; never resolves. */
   readonly failed: Promise<never>
-  /** To the ends as of now, with configs and groups. */
+  /** To the ends as of now, with configs, groups, ACLs, quotas and users. */
   once(options: OnceOptions): Promise<OnceResult>
-  /** Groups follow until the link stops. */
-  followGroups(): void
+  /** Groups, ACLs, quotas and users follow until the link stops. */
+  follow(): void
   /** Finishes what is in flight. */
   stop(): Promise<void>
 }

@@ -58,7 +58,7 @@ async function run(app: App, options: RunOptions): Promise<void> {
     isAlone: isOnce,
     onStarted: running => {
       if (isOnce) return
-      running.followGroups()
+      running.follow()
       log.event('info', summarize(running))
     },
   })

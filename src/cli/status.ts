@@ -5,6 +5,7 @@ import type { LinkStatus, TopicStatus } from '../engine/status/status.ts'
 import type { App, GlobalOptions } from './app.ts'
 import { writeJson } from './app.ts'
 import { formatCount, formatDuration, plural } from './format.ts'
+import { rightsLines } from './status-rights.ts'
 import { formatTable, type Style, styleOf } from './table.ts'
 
 type StatusOptions = GlobalOptions & {
@@ -72,7 +73,7 @@ function renderLink(link: LinkStatus, options: StatusOptions, style: Style): str
   const head =
     `${style.bold(link.name)}  ${link.source} → ${link.target}  ${colour[link.state](link.state)}  ` +
     `${plural(link.lagRecords, 'record')} behind, ${seen}\n${link.sentence}\n`
-  if (link.topics.length === 0) return head
+  if (link.topics.length === 0) return `${head}${rightsLines(link, style)}`
   const sorted = link.topics.toSorted((a, b) => gravity(b) - gravity(a) || a.name.localeCompare(b.name))
   const shown = options.all === true ? sorted : sorted.slice(0, TOPICS_SHOWN)
   const rows = shown.map(topic => [
@@ -98,7 +99,7 @@ function renderLink(link: LinkStatus, options: StatusOptions, style: Style): str
     style,
   )
   const hidden = sorted.length - shown.length
-  return `${head}\n${table}${hidden > 0 ? style.dim(`... and ${plural(hidden, 'topic')} more (--all)\n`) : ''}${groupLines(link, style)}${troubles(link, style)}${warnings(link, style)}${losses(link, style)}${leftAlone(link, style)}`
+  return `${head}\n${table}${hidden > 0 ? style.dim(`... and ${plural(hidden, 'topic')} more (--all)\n`) : ''}${groupLines(link, style)}${troubles(link, style)}${warnings(link, style)}${losses(link, style)}${rightsLines(link, style)}${leftAlone(link, style)}`
 }
 
 /** Ordinary: nothing is missing at the target. */

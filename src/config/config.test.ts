@@ -40,6 +40,8 @@ describe('config', () => {
       maxBytesPerSecond: undefined,
       connectionsPerBroker: 16,
       sync: { configsMs: 30_000, aclsMs: 30_000, quotasMs: 30_000, groupsMs: 5_000 },
+      principals: {},
+      users: {},
     })
     assert.ok(Object.isFrozen(config.links['ew']?.topics))
     assert.deepEqual(config.notes, [])
@@ -158,6 +160,22 @@ links:
     })
   })
 
+  test('principals and users: SCRAM only, and a principal has a type', () => {
+    const link = (settings: string) =>
+      parseConfig(`${CLUSTERS}links: { ew: { source: east, target: west, ${settings} } }\n`, 'kdr.yaml')
+    const { links, notes } = link(
+      'principals: { "User:a": "User:b" }, users: { b: { mechanism: SCRAM_SHA_512, password: env:A } }',
+    )
+    assert.deepEqual(links['ew']?.principals, { 'User:a': 'User:b' })
+    assert.equal(links['ew']?.users['b']?.mechanism, 'SCRAM-SHA-512')
+    assert.equal(String(links['ew']?.users['b']?.password), 'env:A')
+    assert.deepEqual(notes, [])
+    assert.throws(() => link('principals: { a: "User:b" }'), { message: /a principal has a type and a name/ })
+    assert.throws(() => link('users: { b: { mechanism: plain, password: env:A } }'), {
+      message: /expected one of scram-sha-256, scram-sha-512/,
+    })
+  })
+
   test('keys of later releases are accepted and noted', () => {
     const config = parseConfig(
       `${CLUSTERS}links:
@@ -167,8 +185,6 @@ links:
     mode: shared
     fence: { acl: true, command: "x", probe: { sasl: { mechanism: plain, username: u, password: env:P } } }
     consumers: { stop: fence }
-    principals: { "User:a": "User:b" }
-    users: { a: { mechanism: scram-sha-512, password: env:A } }
     redirect:
       - dns: { server: "10.0.0.2:53", zone: k.example., record: b, tsig: file:key, values: { east: ["x"], west: ["y"] } }
       - command: { apply: "a", verify: "v", undo: "u" }
@@ -188,8 +204,6 @@ alerts: { webhook: { url: env:HOOK }, command: "...", deadMan: { url: env:DEADMA
       'links.ew.mode',
       'links.ew.fence',
       'links.ew.consumers',
-      'links.ew.principals',
-      'links.ew.users',
       'links.ew.redirect',
       'plans',
       'vaults',

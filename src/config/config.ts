@@ -28,7 +28,18 @@ export type ClusterConfig = {
   readonly sasl: SaslConfig | undefined
 }
 
-export type LinkConfig = LinkSettings
+/** A SCRAM user that is to be at the target. */
+export type UserConfig = {
+  readonly mechanism: 'SCRAM-SHA-256' | 'SCRAM-SHA-512'
+  readonly password: SecretRef
+}
+
+export type LinkConfig = LinkSettings & {
+  /** Names at the target, by those at the source. */
+  readonly principals: Readonly<Record<string, string>>
+  /** By name. */
+  readonly users: Readonly<Record<string, UserConfig>>
+}
 
 export type ServerConfig = { readonly listen: string; readonly token: SecretRef | undefined }
 

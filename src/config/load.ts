@@ -104,6 +104,11 @@ function assemble(parsed: ParsedConfig, document: ConfigDocument, path: string):
           quotasMs: link.sync.quotas,
           groupsMs: link.sync.groups,
         },
+        principals: link.principals,
+        users: mapRecord(link.users, ({ mechanism, password }) => ({
+          mechanism: MECHANISM[mechanism],
+          password,
+        })),
       }),
     ),
     server: { listen: parsed.server.listen, token: parsed.server.token },

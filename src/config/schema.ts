@@ -16,6 +16,17 @@ const mechanism = z
   )
   .meta({ description: 'How to authenticate; in any case.' })
 
+const SCRAM = ['scram-sha-256', 'scram-sha-512'] as const
+
+const scram = z
+  .preprocess(
+    value => (typeof value === 'string' ? value.toLowerCase().replaceAll('_', '-') : value),
+    z.enum(SCRAM, { error: `expected one of ${SCRAM.join(', ')}` }),
+  )
+  .meta({ description: 'How it authenticates; in any case.' })
+
+const principal = z.string().regex(/^[^:\s]+:./, { error: 'a principal has a type and a name: `User:app`' })
+
 const choice = <const T extends readonly string[]>(values: T, description: string) =>
   z.enum(values).meta({ description })
 
@@ -115,7 +126,7 @@ export function configSchema(directory: string) {
     .strictObject({
       configs: duration('Topic configs.').prefault('30s'),
       acls: duration('ACLs.').prefault('30s'),
-      quotas: duration('Client quotas.').prefault('30s'),
+      quotas: duration('Client quotas, and which SCRAM users there are.').prefault('30s'),
       groups: duration('Committed offsets of consumer groups.').prefault('5s'),
     })
     .meta({ description: 'How often each kind of thing is carried over.' })
@@ -211,13 +222,25 @@ export function configSchema(directory: string) {
       })
       .optional(),
     principals: z
-      .record(z.string(), z.string())
-      .meta({ description: 'How principals of ACLs are called at the target.', ...later })
-      .optional(),
+      .record(principal, principal)
+      .meta({
+        description:
+          'How principals of the source are called at the target, in ACLs, quotas and users: `User:app-east: User:app-west`.',
+      })
+      .prefault({}),
     users: z
-      .record(z.string(), z.strictObject({ mechanism, password: secret(directory, 'Its password.') }))
-      .meta({ description: 'SCRAM users to create at the target.', ...later })
-      .optional(),
+      .record(
+        z.string().min(1, { error: 'must not be empty' }),
+        z.strictObject({
+          mechanism: scram,
+          password: secret(directory, 'Its password, proven with a login.'),
+        }),
+      )
+      .meta({
+        description:
+          'SCRAM users, by their names at the target: made there if they are missing. Passwords cannot be read from the source.',
+      })
+      .prefault({}),
     redirect: z
       .array(redirect)
       .meta({ description: 'How applications are sent to the new active.', ...later })

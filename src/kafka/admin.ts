@@ -29,7 +29,8 @@ const DELETE = 1
 /** About 40 entries of 60 bytes each per topic, and several times that as objects. */
 const TOPICS_PER_REQUEST = 100
 
-async function askController<Request extends unknown[], Answer>(
+/** Sends what changes something to the controller; one that has moved is looked up once more. */
+export async function askController<Request extends unknown[], Answer>(
   context: ClusterContext,
   name: ApiName,
   api: API<Request, Answer>,

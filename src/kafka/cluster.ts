@@ -17,6 +17,7 @@ import * as logs from './logs.ts'
 import { type Described, readMetadata, readTopicsById } from './metadata.ts'
 import { readTransactions } from './open-transactions.ts'
 import { BrokerPool } from './pool.ts'
+import { rightsAdmin } from './rights.ts'
 import { openSlotGroup } from './slot-group.ts'
 import * as transactions from './transactions.ts'
 
@@ -109,6 +110,7 @@ function assemble(context: ClusterContext): Cluster {
     deleteGroupOffsets: (group, partitions) =>
       groups.deleteGroupOffsets(groupCoordinators, group, partitions),
     deleteGroup: group => groups.deleteGroup(groupCoordinators, group),
+    ...rightsAdmin(context),
     close: () => context.pool.close(),
   }
 }

@@ -111,7 +111,7 @@ export type PartitionComparison = {
 export type Comparison = { readonly identical: boolean; readonly partitions: readonly PartitionComparison[] }
 
 export type Acl = {
-  readonly type: 'TOPIC' | 'GROUP' | 'CLUSTER' | 'TRANSACTIONAL_ID'
+  readonly type: 'TOPIC' | 'GROUP' | 'CLUSTER' | 'TRANSACTIONAL_ID' | 'DELEGATION_TOKEN' | 'USER'
   /** Default: that of the cluster resource. */
   readonly name?: string
   readonly pattern?: 'LITERAL' | 'PREFIXED'
@@ -241,11 +241,17 @@ type Calls = {
   /** Of a client id, in bytes a second; null takes one away. */
   setQuota: [
     At & {
-      clientId: string
-      quotas: Readonly<Partial<Record<'producer_byte_rate' | 'consumer_byte_rate', number | null>>>
+      clientId?: string
+      /** By type, instead of `clientId`; `null` for the default. */
+      entity?: Readonly<Record<string, string | null>>
+      quotas: Readonly<Record<string, number | null>>
     },
     void,
   ]
+  /** A line each: `client-id=c,user=<default> producer_byte_rate=1000.0`. */
+  describeQuotas: [At, string[]]
+  /** Without a password the user is taken away. */
+  setUser: [At & { user: string; mechanism: 'SCRAM-SHA-256' | 'SCRAM-SHA-512'; password?: string }, void]
   /** The brokers of every partition; returns when those are in sync and no others are left. */
   setReplicas: [TopicAt & { replicas: readonly number[] }, void]
   createAcls: [At & { acls: readonly Acl[] }, void]

@@ -9,12 +9,17 @@ export const CONTROL_SLOT = 0
 const FNV_OFFSET = 0x811c9dc5
 const FNV_PRIME = 0x01000193
 
-/** The partitions of a topic go to slots one after the other, from one that follows from its name (FNV-1a). */
+/** The partitions of a topic go to slots one after the other, from one that follows from its name. */
 export function slotOf(
   { topic, partition }: { readonly topic: string; readonly partition: number },
   slots: number,
 ): number {
+  return (hashOf(topic) + partition) % slots
+}
+
+/** FNV-1a, 32 bits. */
+export function hashOf(text: string): number {
   let hash = FNV_OFFSET
-  for (const byte of Buffer.from(topic)) hash = Math.imul(hash ^ byte, FNV_PRIME)
-  return ((hash >>> 0) + partition) % slots
+  for (const byte of Buffer.from(text)) hash = Math.imul(hash ^ byte, FNV_PRIME)
+  return hash >>> 0
 }

@@ -6,6 +6,7 @@
 // - Nothing is retried inside an adapter except finding a coordinator or a controller that moved.
 // - Offsets are numbers (exact below 2^53). Topic ids are UUID strings with dashes; NO_TOPIC_ID if a broker has none.
 
+import type { RightsAdmin } from './rights.ts'
 import type { SlotGroup } from './slot-group.ts'
 
 export type TopicPartition = { readonly topic: string; readonly partition: number }
@@ -302,7 +303,13 @@ export interface GroupAdmin {
   deleteGroup(group: string): Promise<Outcome>
 }
 
-export interface Cluster extends TopicAdmin, LogReader, TransactionReader, LogWriter, GroupAdmin {
+export interface Cluster
+  extends TopicAdmin,
+    LogReader,
+    TransactionReader,
+    LogWriter,
+    GroupAdmin,
+    RightsAdmin {
   /** The name it has in the config. */
   readonly name: string
   close(): Promise<void>

@@ -15,7 +15,7 @@ import { invariant } from '../model/errors.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Cluster } from '../ports/cluster.ts'
 
-const CLIENT_ID = 'kdr'
+export const CLIENT_ID = 'kdr'
 /** The engine lets a broker wait 5 s for its followers: an answer later than this will not come. */
 const REQUEST_TIMEOUT_MS = 15_000
 

@@ -4,11 +4,9 @@ import type { RunningLink } from '../cli/app.ts'
 import type { Config, LinkConfig } from '../config/index.ts'
 import { assertNoCircle, type CircleInput } from '../engine/replicate/circle.ts'
 import { assertTwoClusters } from '../engine/replicate/identity.ts'
-import type { LinkContext } from '../engine/replicate/context.ts'
 import { catchUp, faultsOf } from '../engine/replicate/once.ts'
 import type { Replication } from '../engine/replicate/replication.ts'
 import { startReplication } from '../engine/replicate/start.ts'
-import { Troubles } from '../engine/replicate/troubles.ts'
 import { type LinkStatus, observeStatus } from '../engine/status/status.ts'
 import { type GroupLimits, GroupSync } from '../engine/sync/groups.ts'
 import { firstDifference } from '../engine/verify/first-difference.ts'
@@ -19,7 +17,9 @@ import type { Cluster } from '../ports/cluster.ts'
 import type { Log } from '../ports/log.ts'
 import { openTopicStore } from '../state/topic-store.ts'
 import { clusterOf, openBoth, openCluster } from './clusters.ts'
+import { follow } from './follow.ts'
 import { positionsOf } from './position.ts'
+import { type LinkRights, rightsOf } from './rights.ts'
 import { systemClock, systemEntropy } from './system.ts'
 
 type StartOptions = {
@@ -72,7 +72,10 @@ export async function startLink(
         await firstDifference({ source, target, codec: recordCodec, clock: systemClock }, topic),
     })
     closers.push(async () => await replication.stop())
-    return running(link, replication, closeAll, { log, groupLimits })
+    const rights = await rightsOf(config, link, replication.context, log)
+    // Closed after the replication, whose end stops what follows.
+    closers.splice(-1, 0, async () => await rights.close())
+    return running(link, { replication, rights }, closeAll, { log, groupLimits })
   } catch (error) {
     await closeAll()
     throw error
@@ -107,7 +110,7 @@ async function upstreamOf(
 
 function running(
   link: LinkConfig,
-  replication: Replication,
+  { replication, rights }: { readonly replication: Replication; readonly rights: LinkRights },
   closeAll: () => Promise<void>,
   { log, groupLimits }: Pick<StartOptions, 'log' | 'groupLimits'>,
 ): RunningLink {
@@ -141,39 +144,35 @@ function running(
           'warn',
           'groups are left as they are: open transactions at the source hide records that their offsets may imply',
         )
+      await followOnce(rights, replication, log)
       return { ...result, faulted: faultsOf(replication) }
     },
-    followGroups: () => void followGroups(groups, replication.context, log),
+    follow: () => {
+      const { groupsMs: everyMs } = link.sync
+      const all = [
+        {
+          what: 'groups',
+          everyMs,
+          round: async (signal: AbortSignal) => await groups.round(signal),
+          onElsewhere: () => groups.forget(),
+        },
+        ...rights.followings,
+      ]
+      for (const each of all) void follow(replication.context, log, each)
+    },
     stop: closeAll,
   }
 }
 
-/** As long as this worker does the control work; another one follows them when it does not. */
-async function followGroups(
-  groups: GroupSync,
-  { signal, slots, settings }: LinkContext,
-  log: Log,
-): Promise<void> {
-  const well = 'groups are followed again'
-  const clusters = [settings.source, settings.target]
-  const troubles = new Troubles({ clock: systemClock, log, link: settings.name, clusters, well })
-  while (!signal.aborted) {
-    await systemClock.sleep(settings.sync.groupsMs, signal)
-    if (signal.aborted) return
-    if (!slots.hasControl) {
-      groups.forget()
-      continue
-    }
+/** The data has been copied: what cannot be followed is said, and no reason to fail. */
+async function followOnce({ followings }: LinkRights, { context }: Replication, log: Log): Promise<void> {
+  for (const { what, round } of followings) {
     try {
-      await groups.round(signal)
-      troubles.tell('groups', undefined)
+      await round(context.signal)
     } catch (error) {
-      // Its connections were closed under it.
-      if (signal.aborted) return
       const known = findKdrError(error)
       if (known === undefined) throw error
-      if (known.code === 'other-controller') groups.forget()
-      else troubles.tell('groups', `groups are not in step: ${known.message}`)
+      log.event('warn', `${what} are not in step: ${known.message}`)
     }
   }
 }

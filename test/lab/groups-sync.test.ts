@@ -34,7 +34,7 @@ async function start(): Promise<void> {
     isAlone: false,
     groupLimits: { deleteAfterMs: DELETE_AFTER_MS },
   })
-  running.followGroups()
+  running.follow()
 }
 
 /** A topic with `count` records that is copied; a group that stands at `offset`, and has been committed at the target. */

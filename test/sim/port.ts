@@ -304,6 +304,14 @@ export function simPort(
           pending: [],
         })),
       ),
+    // Without an authorizer, quotas and users.
+    describeAcls: () => call('ACLs', () => ({ code: KafkaCode.SECURITY_DISABLED, rules: [] })),
+    createAcls: rules => call('create ACLs', () => rules.map(() => ({ code: KafkaCode.SECURITY_DISABLED }))),
+    deleteAcls: rules => call('delete ACLs', () => rules.map(() => ({ code: KafkaCode.SECURITY_DISABLED }))),
+    describeQuotas: () => call('quotas', () => ({ code: KafkaCode.NONE, quotas: [] })),
+    alterQuotas: changes => call('alter quotas', () => changes.map(() => ({ code: KafkaCode.NONE }))),
+    describeScramUsers: () => call('users', () => ({ code: KafkaCode.NONE, users: [] })),
+    alterScramUser: () => call('alter user', () => ({ code: KafkaCode.NONE })),
     commitGroupOffsets: (group, offsets) =>
       call('commit', () => {
         if (cluster.occupied.has(group)) return { code: KafkaCode.UNKNOWN_MEMBER_ID }

@@ -1,7 +1,7 @@
 // long: because the rows are read together.
 // Every way to go wrong that kdr must withstand, by id: what happens, and what kdr must do. A row has a test with its id in
 // the name (fault-rows.ts), or a reason why not; test/reliability.test.ts says so. S: the source's log, T: the target,
-// G: consumer groups, N: network and time, P: processes and operators.
+// G: consumer groups, C: configs, rights and users, N: network and time, P: processes and operators.
 
 export type FaultTableRow = {
   readonly id: string
@@ -357,5 +357,25 @@ export const FAULT_TABLE: readonly FaultTableRow[] = [
     id: 'P20',
     fault: "kdr's event loop stands still for seconds",
     must: 'the lease is asked for again before anything is written; identical in the end',
+  },
+  {
+    id: 'C01',
+    fault: 'configs, ACLs or quotas drift at the target after the link was made',
+    must: 'say what differs; fight over nothing that others have set, and keep the rules that the source has',
+  },
+  {
+    id: 'C02',
+    fault: 'kdr loses a right midway: to read a topic, to see ACLs, to change them',
+    must: 'say which one; skip nothing, take no rule away for it, and go on by itself when the right is back',
+  },
+  {
+    id: 'C03',
+    fault: 'SCRAM users: no cluster tells their passwords',
+    must: 'name those that the target lacks; make those whose secret the config names, and prove them with a login; print no secret',
+  },
+  {
+    id: 'C04',
+    fault: 'client quotas change at the source',
+    must: 'follow them, the defaults included; leave what the target has set itself, and name it',
   },
 ]

@@ -21,6 +21,7 @@ import type { Clock } from '../../ports/clock.ts'
 import type { LogPoint, LogReader, TopicPartition } from '../../ports/cluster.ts'
 import type { StateStore } from '../../ports/state.ts'
 import { type GroupStatus, groupStatuses } from './groups.ts'
+import { type AclsStatus, type QuotasStatus, rightsStatus, type UsersStatus } from './rights.ts'
 import {
   type HeadroomStatus,
   headroomNow,
@@ -70,6 +71,9 @@ export type LinkStatus = {
   /** Topics that the patterns take and that kdr leaves alone (kdr link forget). */
   readonly forgotten: readonly { readonly topic: string; readonly at: string; readonly by: string }[]
   readonly groups: readonly GroupStatus[]
+  readonly acls: AclsStatus
+  readonly quotas: QuotasStatus
+  readonly users: UsersStatus
   /** What is not wrong yet. */
   readonly warnings: readonly Warning[]
 }
@@ -152,6 +156,7 @@ export async function observeStatus(input: ObserveStatusInput): Promise<LinkStat
       by,
     })),
     groups: groupStatuses(store, settings.name, { now, isWanted: group => groups.matches(group) }),
+    ...rightsStatus(store, settings.name),
     warnings: seen.flatMap(({ warnings }) => warnings),
   }
 }

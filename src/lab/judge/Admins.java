@@ -19,7 +19,12 @@ import org.apache.kafka.clients.admin.NewPartitions;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.admin.RecordsToDelete;
+import org.apache.kafka.clients.admin.ScramCredentialInfo;
+import org.apache.kafka.clients.admin.ScramMechanism;
 import org.apache.kafka.clients.admin.TopicDescription;
+import org.apache.kafka.clients.admin.UserScramCredentialAlteration;
+import org.apache.kafka.clients.admin.UserScramCredentialDeletion;
+import org.apache.kafka.clients.admin.UserScramCredentialUpsertion;
 import org.apache.kafka.common.ElectionType;
 import org.apache.kafka.common.Node;
 import org.apache.kafka.common.TopicPartition;
@@ -33,6 +38,7 @@ import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 import org.apache.kafka.common.quota.ClientQuotaAlteration;
 import org.apache.kafka.common.quota.ClientQuotaEntity;
+import org.apache.kafka.common.quota.ClientQuotaFilter;
 import org.apache.kafka.common.resource.PatternType;
 import org.apache.kafka.common.resource.ResourcePattern;
 import org.apache.kafka.common.resource.ResourcePatternFilter;
@@ -62,6 +68,8 @@ final class Admins {
     commands.put("setReplicas", Admins::setReplicas);
     commands.put("electUnclean", Admins::electUnclean);
     commands.put("setQuota", Admins::setQuota);
+    commands.put("describeQuotas", Admins::describeQuotas);
+    commands.put("setUser", Admins::setUser);
     commands.put("createAcls", request -> { of(request).createAcls(bindings(request)).all().get(); return null; });
     commands.put("deleteAcls", Admins::deleteAcls);
     commands.put("describeAcls", Admins::describeAcls);
@@ -220,13 +228,40 @@ final class Admins {
     return null;
   }
 
-  /** Of a client id: bytes a second; one that is null is taken away. */
+  /** Of a client id, or of `entity` (a name that is null is the default): bytes a second; one that is null is taken away. */
   private static Object setQuota(JsonNode request) throws Exception {
-    ClientQuotaEntity entity = new ClientQuotaEntity(Map.of(ClientQuotaEntity.CLIENT_ID, Args.text(request, "clientId")));
+    Map<String, String> entries = new HashMap<>();
+    if (Args.has(request, "clientId")) entries.put(ClientQuotaEntity.CLIENT_ID, Args.text(request, "clientId"));
+    request.path("entity").fields().forEachRemaining(each ->
+        entries.put(each.getKey(), each.getValue().isNull() ? null : each.getValue().asText()));
+    ClientQuotaEntity entity = new ClientQuotaEntity(entries);
     List<ClientQuotaAlteration.Op> ops = new ArrayList<>();
     request.path("quotas").fields().forEachRemaining(each ->
         ops.add(new ClientQuotaAlteration.Op(each.getKey(), each.getValue().isNull() ? null : each.getValue().asDouble())));
     of(request).alterClientQuotas(List.of(new ClientQuotaAlteration(entity, ops))).all().get();
+    return null;
+  }
+
+  /** A line each, such as `client-id=c,user=<default> producer_byte_rate=1000.0`, sorted. */
+  private static Object describeQuotas(JsonNode request) throws Exception {
+    List<String> found = new ArrayList<>();
+    of(request).describeClientQuotas(ClientQuotaFilter.all()).entities().get().forEach((entity, values) -> {
+      List<String> names = new ArrayList<>();
+      new TreeMap<>(entity.entries()).forEach((type, name) -> names.add(type + "=" + (name == null ? "<default>" : name)));
+      values.forEach((key, value) -> found.add(String.join(",", names) + " " + key + "=" + value));
+    });
+    java.util.Collections.sort(found);
+    return found;
+  }
+
+  /** Makes a SCRAM user, or takes it away when there is no password. */
+  private static Object setUser(JsonNode request) throws Exception {
+    ScramMechanism mechanism = ScramMechanism.fromMechanismName(Args.text(request, "mechanism"));
+    String user = Args.text(request, "user");
+    UserScramCredentialAlteration change = Args.has(request, "password")
+        ? new UserScramCredentialUpsertion(user, new ScramCredentialInfo(mechanism, 4096), Args.text(request, "password"))
+        : new UserScramCredentialDeletion(user, mechanism);
+    of(request).alterUserScramCredentials(List.of(change)).all().get();
     return null;
   }
 

@@ -1,0 +1,134 @@
+// ACLs, quotas and users of one link: what the engines need of the config, of both clusters and of what other links have done.
+import { X509Certificate } from 'node:crypto'
+import { type ClusterConfig, type Config, type LinkConfig, resolveSecret } from '../config/index.ts'
+import type { LinkContext } from '../engine/replicate/context.ts'
+import type { Mirrors } from '../engine/sync/acl-plan.ts'
+import { AclSync } from '../engine/sync/acls.ts'
+import { mirrorsOf } from '../engine/sync/mirror-names.ts'
+import { QuotaSync } from '../engine/sync/quotas.ts'
+import { type UserToMake, UserSync } from '../engine/sync/users.ts'
+import { recordCodec } from '../kafka/records.ts'
+import { findKdrError } from '../model/errors.ts'
+import { readAppliedByAll } from '../model/rights.ts'
+import { readForgotten } from '../model/state-records.ts'
+import type { Cluster } from '../ports/cluster.ts'
+import type { Log } from '../ports/log.ts'
+import type { StateStore } from '../ports/state.ts'
+import { openTopicStore, STATE_TOPIC } from '../state/topic-store.ts'
+import { CLIENT_ID, clusterOf, openCluster } from './clusters.ts'
+import type { Following } from './follow.ts'
+import { systemClock, systemEntropy } from './system.ts'
+
+export type LinkRights = {
+  readonly acls: AclSync
+  /** Each at its own pace. */
+  readonly followings: readonly Following[]
+  close(): Promise<void>
+}
+
+/** A round that begins after two thirds of the interval is over before all of it has passed. */
+const SHARE = 2 / 3
+
+export async function rightsOf(
+  config: Config,
+  link: LinkConfig,
+  { source, target, store, sourceWatch, assertControl }: LinkContext,
+  log: Log,
+): Promise<LinkRights> {
+  const sides = [clusterOf(config, link.source), clusterOf(config, link.target)]
+  const own = new Set((await Promise.all(sides.map(principalOf))).filter(each => each !== undefined))
+  const upstream = new Upstream(source)
+  const shared = { link: link.name, store, assertControl, log, source, target, own }
+  const acls = new AclSync({
+    ...shared,
+    principals: link.principals,
+    fromElsewhere: async () =>
+      sourceWatch.topic(STATE_TOPIC) === undefined ? new Set() : await upstream.applied(),
+    mirrors: () => mirrorsAt(config, link, store),
+  })
+  const quotas = new QuotaSync({ ...shared, principals: link.principals, ownClientId: CLIENT_ID })
+  const users = new UserSync({
+    ...shared,
+    principals: link.principals,
+    clock: systemClock,
+    users: Object.keys(link.users).map(name => userToMake(config, link, name)),
+  })
+  const { aclsMs, quotasMs } = link.sync
+  const following = (what: string, everyMs: number, round: () => Promise<void>): Following => ({
+    what,
+    everyMs: everyMs * SHARE,
+    isSoon: true,
+    round,
+  })
+  return {
+    acls,
+    followings: [
+      following('ACLs', aclsMs, async () => await acls.round()),
+      following('quotas', quotasMs, async () => await quotas.round()),
+      following('users', quotasMs, async () => await users.round()),
+    ],
+    close: async () => await upstream.close(),
+  }
+}
+
+/** Topics of every link that leads to the target: by what is remembered there, and by what this config says. */
+function mirrorsAt(config: Config, link: LinkConfig, store: StateStore): Mirrors {
+  const topics = store.entries('topic/').map(([key]) => key.split('/').slice(2).join('/'))
+  const patterns = Object.values(config.links)
+    .filter(({ target }) => target === link.target)
+    .map(each => each.topics)
+  const forgotten = new Set(readForgotten(store, link.name).keys())
+  return mirrorsOf({ topics: new Set(topics), patterns, forgotten })
+}
+
+/** What kdr is called there, as far as the config tells: by its SASL user, or by its certificate as Kafka shows it unless told otherwise. */
+async function principalOf({ sasl, tls }: ClusterConfig): Promise<string | undefined> {
+  if (sasl !== undefined) return 'username' in sasl ? `User:${sasl.username}` : undefined
+  if (tls?.cert === undefined) return undefined
+  const { subject } = new X509Certificate(await resolveSecret(tls.cert))
+  // One part a line, and in the other order than Java writes it.
+  return `User:${subject.split('\n').toReversed().join(',')}`
+}
+
+function userToMake(config: Config, link: LinkConfig, name: string): UserToMake {
+  const { mechanism, password } = link.users[name]!
+  return {
+    name,
+    mechanism,
+    password: async () => await resolveSecret(password),
+    login: async () => {
+      const sasl = { mechanism, username: name, password }
+      const cluster = await openCluster({ ...clusterOf(config, link.target), sasl }, systemClock)
+      await cluster.close()
+    },
+  }
+}
+
+/** What kdr has put at the source itself, for links that lead there: it does not belong to the source. */
+class Upstream {
+  readonly #source: Cluster
+  #store: (StateStore & { close(): Promise<void> }) | undefined
+
+  constructor(source: Cluster) {
+    this.#source = source
+  }
+
+  /** Where kdr may not read it, there is nothing to hold it against. */
+  async applied(): Promise<ReadonlySet<string>> {
+    try {
+      this.#store ??= await openTopicStore(this.#source, recordCodec, systemClock, {
+        create: false,
+        writer: systemEntropy.bits62(),
+      })
+      await this.#store.refresh()
+      return readAppliedByAll(this.#store)
+    } catch (error) {
+      if (findKdrError(error)?.code !== 'not-allowed') throw error
+      return new Set()
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#store?.close()
+  }
+}
