@@ -191,7 +191,8 @@ async function describeScramUsers(
 ): Promise<Outcome & { readonly users: readonly ScramUser[] }> {
   const answer = await context.pool.askAny(async connection => {
     connection.versions.need('DescribeUserScramCredentials')
-    return await connection.call(describeUserScramCredentialsV0.api, null)
+    // All of them. With null a broker (3.9) never answers whoever may not see them: it fails at its refusal.
+    return await connection.call(describeUserScramCredentialsV0.api, [])
   })
   const users = answer.results
     .filter(one => one.errorCode === KafkaCode.NONE)
