@@ -62,7 +62,8 @@ function given(sight: Partial<GroupSight>, mirrors = MIRRORS, now = NOW): Verdic
     { now, deleteAfterMs: HOUR },
   )
 }
-const why = ({ standing }: Verdict): string => `${standing?.state ?? 'nothing'} ${standing?.reason ?? ''}`.trim()
+const why = ({ standing }: Verdict): string =>
+  `${standing?.state ?? 'nothing'} ${standing?.reason ?? ''}`.trim()
 
 describe('a group that the source has', () => {
   test('is committed as it is, metadata included', () => {
