@@ -21,13 +21,17 @@ export class GroupLanes {
     const lane = this.#take(broker)
     lane.busy++
     try {
-      return await ask(await lane.opening)
+      const connection = await lane.opening
+      if (!connection.isClosed) return await ask(connection)
     } catch (error) {
       this.#drop(broker, lane)
       throw error
     } finally {
       lane.busy--
     }
+    // A broker closes what nobody has used for some minutes.
+    this.#drop(broker, lane)
+    return await this.use(broker, ask)
   }
 
   #take(broker: number): Lane {
