@@ -14,7 +14,12 @@ export function slotOf(
   { topic, partition }: { readonly topic: string; readonly partition: number },
   slots: number,
 ): number {
+  return (hashOf(topic) + partition) % slots
+}
+
+/** FNV-1a, 32 bits. */
+export function hashOf(text: string): number {
   let hash = FNV_OFFSET
-  for (const byte of Buffer.from(topic)) hash = Math.imul(hash ^ byte, FNV_PRIME)
-  return ((hash >>> 0) + partition) % slots
+  for (const byte of Buffer.from(text)) hash = Math.imul(hash ^ byte, FNV_PRIME)
+  return hash >>> 0
 }
