@@ -1,5 +1,6 @@
 // What a link keeps in `_kdr.state` of the consumer groups that it carries: what the target holds of each, for `kdr status`,
 // and what a later worker must know before it deletes anything. Cut into pieces, as a record holds 64 KB.
+import { hashOf } from './slots.ts'
 import type { StateRecords } from './state-records.ts'
 
 export type GroupState = 'synced' | 'clamped' | 'skipped'
@@ -51,14 +52,7 @@ export const GROUP_BUCKETS = 128
 /** Of one piece, before what the record has around it. */
 const PIECE_BYTES = 48 * 1024
 
-const FNV_OFFSET = 0x811c9dc5
-const FNV_PRIME = 0x01000193
-
-export function bucketOf(group: string): number {
-  let hash = FNV_OFFSET
-  for (let at = 0; at < group.length; at++) hash = Math.imul(hash ^ group.charCodeAt(at), FNV_PRIME)
-  return (hash >>> 0) % GROUP_BUCKETS
-}
+export const bucketOf = (group: string): number => hashOf(group) % GROUP_BUCKETS
 
 export const groupsKey = (link: string, bucket: number, piece: number): string =>
   `groups/${link}/${bucket}.${piece}`
