@@ -22,7 +22,7 @@ const SIMULATION = ['test/sim/sim.test.ts', 'test/sim/planted/planted.test.ts']
 /** These measure lags of a second or two: what other brokers do meanwhile would be part of the result. */
 const ALONE = ['test/lab/link-fairness.test.ts', 'test/lab/link-share.test.ts']
 /** Most of the time a test with brokers waits, for kdr's patience or a broker's. */
-const LAB_AT_ONCE = { short: 3, full: 2, soak: 1 }[suite]
+const LAB_AT_ONCE = suite === 'soak' ? 1 : 2
 /** Of the simulation beside the lab: it gets what the brokers leave, and a tenth at least, so that no history seems to hang. */
 const LOW_PRIORITY = 10
 const total: Counts = { passed: 0, failed: 0, skipped: 0, names: [] }

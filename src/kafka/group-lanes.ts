@@ -18,20 +18,27 @@ export class GroupLanes {
 
   /** By the connection that has least to do. Throws KdrError('unreachable'). */
   async use<Answer>(broker: number, ask: (connection: BrokerConnection) => Promise<Answer>): Promise<Answer> {
-    const lane = this.#take(broker)
+    const lane = await this.#open(broker)
     lane.busy++
     try {
-      const connection = await lane.opening
-      if (!connection.isClosed) return await ask(connection)
+      return await ask(await lane.opening)
     } catch (error) {
       this.#drop(broker, lane)
       throw error
     } finally {
       lane.busy--
     }
-    // A broker closes what nobody has used for some minutes.
-    this.#drop(broker, lane)
-    return await this.use(broker, ask)
+  }
+
+  /** A broker closes what nobody has used for some minutes: there may be as many of those as there are lanes. */
+  async #open(broker: number): Promise<Lane> {
+    for (let tries = 0; ; tries++) {
+      const lane = this.#take(broker)
+      const connection = await lane.opening.catch(() => undefined)
+      // What cannot be opened fails when it is used.
+      if (connection?.isClosed !== true || tries >= LANES_PER_BROKER) return lane
+      this.#drop(broker, lane)
+    }
   }
 
   #take(broker: number): Lane {

@@ -218,6 +218,8 @@ type Far = {
   readonly reset: () => void
 }
 
+/** Of a line that passes bytes in small pieces. */
+const PIECES_UNDER_WAY = 256
 /** What one side may have read ahead of a slow line. */
 const READ_AHEAD_BYTES = 256 * 1024
 
@@ -276,7 +278,8 @@ class Pipe {
     const { delayMs, windowBytes, pieceBytes } = this.#rules.shape()
     for (let head = this.#waiting[0]; head !== undefined; head = this.#waiting[0]) {
       const room = windowBytes - this.#unacknowledged
-      if (room <= 0) break
+      // A megabyte is not cut into single bytes at once: what is left goes whole when the line is healed.
+      if (room <= 0 || (pieceBytes < Infinity && this.#underWay.length >= PIECES_UNDER_WAY)) break
       const bytes = head.subarray(0, Math.min(room, pieceBytes))
       if (bytes.length === head.length) this.#waiting.shift()
       else this.#waiting[0] = head.subarray(bytes.length)
