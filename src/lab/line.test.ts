@@ -44,7 +44,8 @@ async function client(): Promise<Client> {
   socket.on('data', (bytes: Buffer) => pieces.push(bytes))
   await once(socket, 'connect')
   const read = async (count: number): Promise<Buffer> => {
-    while (Buffer.concat(pieces).length < count) await once(socket, 'data')
+    const hasCome = () => pieces.reduce((sum, piece) => sum + piece.length, 0) >= count
+    while (!hasCome()) await once(socket, 'data')
     return Buffer.concat(pieces)
   }
   return { socket, read, pieces }
@@ -88,6 +89,21 @@ test('pieces arrive one by one', async () => {
   socket.write('0123456789')
 
   assert.equal((await read(10)).toString(), '0123456789')
+})
+
+test('of megabytes that wait, a line of single bytes passes the first at once, and the rest when it is healed', async () => {
+  const { read } = await client()
+  line.shape({ pieceBytes: 1 })
+  while (accepted.length === 0) await sleep(5)
+  const sent = Buffer.alloc(2_000_000, 7)
+  const begun = performance.now()
+  accepted[0]?.write(sent)
+
+  await read(1_000)
+  // All of it cut at once kept the process busy for 15 s.
+  assert.ok(performance.now() - begun < 8_000, `${performance.now() - begun} ms`)
+  line.shape({ pieceBytes: Infinity })
+  assert.equal((await read(sent.length)).length, sent.length)
 })
 
 test('a cut loses nothing, sends no RST, and ends with heal', async () => {

@@ -1,5 +1,5 @@
 // OffsetFetch v8, answers read by hand: ten thousand groups are asked for every five seconds, and nearly all of them answer as
-// before. So a group's part of the answer stays bytes until it differs from that of the last time (`sameOffsets`).
+// before. So a group's part of the answer stays bytes until it differs from that of the last time (`GroupOffsetReader`).
 //
 //   Response => throttle_time_ms i32 [groups] TAGS
 //     groups => group_id str [topics] error_code i16 TAGS
