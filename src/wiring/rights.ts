@@ -32,13 +32,14 @@ const SHARE = 2 / 3
 export async function rightsOf(
   config: Config,
   link: LinkConfig,
-  { source, target, store, sourceWatch, assertControl }: LinkContext,
+  { source, target, store, sourceWatch, assertControl, lease }: LinkContext,
   log: Log,
 ): Promise<LinkRights> {
   const sides = [clusterOf(config, link.source), clusterOf(config, link.target)]
   const own = new Set((await Promise.all(sides.map(principalOf))).filter(each => each !== undefined))
   const upstream = new Upstream(source)
-  const shared = { link: link.name, store, assertControl, log, source, target, own }
+  const mayStill = (): boolean => lease.isHeld
+  const shared = { link: link.name, store, assertControl, mayStill, log, source, target, own }
   const acls = new AclSync({
     ...shared,
     principals: link.principals,

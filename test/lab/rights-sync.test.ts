@@ -213,6 +213,7 @@ describe('rights', () => {
       own: new Set(),
       fromElsewhere: () => Promise.resolve(new Set()),
       mirrors: () => NO_MIRRORS,
+      mayStill: () => true,
       assertControl: () => Promise.resolve(),
       log: { event: () => {} },
     })

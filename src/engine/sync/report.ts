@@ -17,6 +17,8 @@ export type RightsContext = {
   readonly store: StateStore
   /** Asked before each act: throws when another worker does it by now. */
   readonly assertControl: () => Promise<void>
+  /** Asked before each attempt to write a record: what a worker knew must not come after its time. */
+  readonly mayStill: () => boolean
   readonly log: Log
 }
 
@@ -35,7 +37,7 @@ export class RightsReporter<Part extends keyof Rights> {
   }
 
   async tell(report: Rights[Part]): Promise<void> {
-    const { link, store, assertControl, log } = this.#context
+    const { link, store, assertControl, mayStill, log } = this.#context
     const { state, sentence } = report
     if (sentence !== undefined && !this.#told.has(sentence)) {
       this.#told.add(sentence)
@@ -44,13 +46,13 @@ export class RightsReporter<Part extends keyof Rights> {
     const record = toRecord('rights', report)
     if (isSameValue(this.last, record)) return
     await assertControl()
-    await store.put(rightsKey(link, this.#part), record)
+    await store.put(rightsKey(link, this.#part), record, mayStill)
   }
 }
 
 /** Brings records in step with what is to be remembered; `keyOf` and `prefix` name the records. */
 export async function remember(
-  { store, assertControl }: RightsContext,
+  { store, assertControl, mayStill }: RightsContext,
   of: {
     readonly kind: string
     readonly prefix: string
@@ -71,8 +73,8 @@ export async function remember(
   if (changed.length + gone.length === 0) return
   await assertControl()
   await Promise.all([
-    ...changed.map(async ([key, record]) => await store.put(key, record)),
-    ...gone.map(async key => await store.put(key, undefined)),
+    ...changed.map(async ([key, record]) => await store.put(key, record, mayStill)),
+    ...gone.map(async key => await store.put(key, undefined, mayStill)),
   ])
 }
 

@@ -75,7 +75,8 @@ function world(settings: { principals?: Record<string, string> } = {}) {
     refresh: async () => {},
     get: key => records.get(key),
     entries: prefix => [...records].filter(([key]) => key.startsWith(prefix)),
-    put: async (key, record) => {
+    put: async (key, record, mayStill) => {
+      if (mayStill?.() === false) throw new KdrError('unreachable', 'it came too late')
       puts.push(key)
       if (record === undefined) records.delete(key)
       // What would be written, not the object.
@@ -84,12 +85,14 @@ function world(settings: { principals?: Record<string, string> } = {}) {
     },
   }
   const said: string[] = []
+  const right = { isHeld: true }
   const source = new FakeCluster('east')
   const target = new FakeCluster('west')
   const shared = {
     link: 'l',
     store,
     assertControl: async () => {},
+    mayStill: () => right.isHeld,
     log: { event: (_level: string, message: string) => void said.push(message) },
     source,
     target,
@@ -103,7 +106,7 @@ function world(settings: { principals?: Record<string, string> } = {}) {
       fromElsewhere: () => Promise.resolve(new Set()),
       mirrors: () => mirrorsOf({ topics: new Set(['orders']), patterns: [], forgotten: new Set() }),
     })
-  return { source, target, store, said, puts, records, shared, acls }
+  return { source, target, store, said, puts, records, shared, acls, right }
 }
 
 const rule = (operation: string, name = 'orders'): AclRule => ({
@@ -143,6 +146,17 @@ describe('AclSync', () => {
       new Set(target.rules.keys()),
       new Set([rule('WRITE', 'other'), rule('DESCRIBE')].map(aclKey)),
     )
+  })
+
+  test('a worker whose time is over remembers nothing, and so changes nothing', async () => {
+    const { source, target, acls, records, right } = world()
+    put(source, rule('READ'))
+    right.isHeld = false
+    await assert.rejects(acls().round())
+    assert.deepEqual([target.calls, [...target.rules], [...records]], [[], [], []])
+    right.isHeld = true
+    await acls().round()
+    assert.deepEqual([...target.rules.keys()], [aclKey(rule('READ'))])
   })
 
   test('a rule whose creation was cut off is known, and goes when the source drops it', async () => {

@@ -133,15 +133,16 @@ export class UserSync {
   }
 
   async #make(user: UserToMake): Promise<Login> {
-    const { store, link, target, assertControl, clock, log } = this.#input
+    const { store, link, target, assertControl, mayStill, clock, log } = this.#input
     const { name, mechanism } = user
+    const key = userKey(link, name, mechanism)
     const password = await user.password()
     await assertControl()
-    await store.put(userKey(link, name, mechanism), toRecord('user', { mechanism, at: clock.now() }))
+    await store.put(key, toRecord('user', { mechanism, at: clock.now() }), mayStill)
     await assertControl()
     const outcome = await target.alterScramUser({ name, mechanism, password })
     if (outcome.code !== KafkaCode.NONE) {
-      await store.put(userKey(link, name, mechanism), undefined)
+      await store.put(key, undefined, mayStill)
       const asked = { may: 'make SCRAM users', cluster: target.name, right: 'ALTER' }
       const why = missingRight(outcome, asked) ?? `${codeName(outcome.code)} ${outcome.message ?? ''}`.trim()
       return { login: 'refused', sentence: `user "${name}" is not made at "${target.name}": ${why}` }
