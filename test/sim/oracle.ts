@@ -58,6 +58,7 @@ export class Oracle {
   readonly #told = new Map<SimProcess, Set<SimLog>>()
   #isRecopying: () => boolean = () => false
   #copies: () => readonly PartitionCopy[] = () => []
+  #leftCopy: Workers['leftCopy'] = () => undefined
   #linkId: bigint | undefined
 
   constructor(world: World) {
@@ -69,13 +70,14 @@ export class Oracle {
       told: (process, entry, base) => isMirror(entry) && this.#onTold(process, entry, base),
       marked: (of, _at, producerId) => isMirror(of) && this.#onProducer(of, producerId),
       trimming: (of, at, before) => isMirror(of) && this.#onTrimming(of, at, before),
-      committing: (_process, group, offsets) => this.#onCommitting(group, offsets),
+      committing: (process, group, offsets) => this.#onCommitting(process, group, offsets),
     }
   }
 
   watch(workers: Workers): void {
     this.#copies = () => workers.livingCopies()
     this.#isRecopying = () => workers.areRecopying()
+    this.#leftCopy = (process, of) => workers.leftCopy(process, of)
   }
 
   /** After a mirror was made anew there is nothing left to hold against it. */
@@ -196,7 +198,7 @@ export class Oracle {
       )
   }
 
-  #onCommitting(group: string, offsets: readonly GroupOffset[]): void {
+  #onCommitting(process: SimProcess, group: string, offsets: readonly GroupOffset[]): void {
     const { commits, life } = this.#world
     const copies = this.#copies()
     // Its workers end: what was stopped is not to be seen any more.
@@ -207,8 +209,10 @@ export class Oracle {
       // A loss was accepted, and the worker that follows the groups has not heard that the partition goes on.
       if (answered !== undefined && clock.monotonic() - answered.at < REPORTED_WITHIN_MS) return true
       const own = copies.filter(({ partition }) => partition === other)
-      // Its copy is gone already, and so will be its mirror, and what was committed for that.
-      if (own.length === 0) return isRecopying
+      // Its copy is gone already, and so will be its mirror, and what was committed for that. Or whoever had it has ended,
+      // or is about to: where it had stopped, it stands still until another takes it.
+      if (own.length === 0)
+        return isRecopying || this.#leftCopy(process, { topic: TOPIC, partition: other })?.state === 'faulted'
       return own.some(({ state, fault }) => state === 'faulted' || fault !== undefined)
     }
     for (const { topic, partition, offset } of offsets) {

@@ -11,7 +11,7 @@ import { findKdrError } from '../../src/model/errors.ts'
 import type { LinkSettings } from '../../src/model/link-settings.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { TopicPartition } from '../../src/ports/cluster.ts'
-import { readLeaving } from '../../src/model/state-records.ts'
+import { readLeaving, readSlots } from '../../src/model/state-records.ts'
 import { openTopicStore } from '../../src/state/topic-store.ts'
 import { positionsOf } from '../../src/wiring/position.ts'
 import { SimProcess } from './network.ts'
@@ -58,11 +58,15 @@ const RESTART_MS = 1_000
 /** What may end a worker: the world, and another worker. */
 const MAY_END = new Set(['unreachable', 'other-controller', 'not-allowed', 'not-ready', 'cluster-lacks'])
 
+const nameOf = (number: number): string => `worker-${number}`
+
 export class Workers {
   readonly #world: World
   readonly #observer: PortObserver
   /** Those that have taken the link over and have not ended: several, for a moment, when one was paused. */
   readonly #running = new Map<SimProcess, Replication>()
+  /** All that ever ran, the ended ones too. */
+  readonly #ran: { readonly process: SimProcess; readonly name: string; readonly replication: Replication }[] = []
   readonly #processes: SimProcess[] = []
   #newest = new SimProcess()
   #count = 0
@@ -98,6 +102,22 @@ export class Workers {
     return [...this.#running].flatMap(([process, replication]) =>
       process.isKilled ? [] : replication.copies(),
     )
+  }
+
+  /**
+   * Of a partition that nobody alive copies: its copy as whoever holds its slot has left it, dead or about to end. Undefined
+   * when the slot was let go of, or is another's since, as `process` has read: then nothing is known of it.
+   */
+  leftCopy(process: SimProcess, of: TopicPartition): PartitionCopy | undefined {
+    const asked = this.#ran.findLast(each => each.process === process)?.replication.context
+    const record = asked && readSlots(asked.store, asked.link).get(asked.slots.of(of))
+    return this.#ran
+      .find(({ name }) => name === record?.owner)
+      ?.replication.copies()
+      .find(
+        ({ topic, partition, identity }) =>
+          topic === of.topic && partition === of.partition && identity.generation === record?.generation,
+      )
   }
 
   /** Some of them have let go of a mirror that is about to be deleted. */
@@ -215,6 +235,7 @@ export class Workers {
       const replication = await this.#compose(process, number)
       if (process.isKilled) return
       this.#running.set(process, replication)
+      this.#ran.push({ process, name: nameOf(number), replication })
       await replication.failed.catch(async (error: unknown) => {
         await replication.stop()
         throw error
@@ -258,7 +279,7 @@ export class Workers {
       clock,
       entropy: {
         bits62: () => BigInt(entropy.between(0, 2 ** 31)) * 2n ** 30n,
-        uuid: () => `worker-${number}`,
+        uuid: () => nameOf(number),
         fraction: () => entropy.fraction(),
       },
       log,

@@ -4,13 +4,14 @@
 import { KdrError } from '../../model/errors.ts'
 import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
 import type { Clock } from '../../ports/clock.ts'
-import type {
-  GroupAdmin,
-  GroupOffsets,
-  ListedGroup,
-  LogReader,
-  TopicAdmin,
-  TopicPartition,
+import {
+  type GroupAdmin,
+  type GroupOffsets,
+  type ListedGroup,
+  type LogReader,
+  NO_TOPIC_ID,
+  type TopicAdmin,
+  type TopicPartition,
 } from '../../ports/cluster.ts'
 import { isCarried, nameOf } from './decide.ts'
 import type { MirrorPosition } from './mirrors.ts'
@@ -31,6 +32,8 @@ export type Captured = {
   readonly offsets: ReadonlyMap<string, GroupOffsets>
   /** By name; undefined when there is nothing to commit, so that nothing is implied. */
   readonly ends: ReadonlyMap<string, CapturedEnd> | undefined
+  /** Names of those that had stopped, so that nobody waits for them. */
+  readonly stopped: ReadonlySet<string>
 }
 /** Where a partition ended at the source when the groups had been read. */
 type CapturedEnd = TopicPartition & { readonly end: number }
@@ -50,8 +53,9 @@ export async function capture(input: CaptureInput, known: Iterable<string>): Pro
   const offsets = await readOffsets(input, asked)
   // Nobody waits for nothing: it would cost a look at thousands of partitions with each round.
   if (![...offsets.values()].some(each => each.offsets.length > 0))
-    return { at, listed, offsets, ends: undefined }
-  const mirrored = [...positions().filter(each => !each.isStopped), ...(await unknownPartitions(input))]
+    return { at, listed, offsets, ends: undefined, stopped: new Set() }
+  const { stopped, going } = Object.groupBy(positions(), each => (each.isStopped ? 'stopped' : 'going'))
+  const mirrored = [...(going ?? []), ...(await unknownPartitions(input))]
   const answers = await source.offsets(mirrored, 'highWatermark')
   const unknown = answers.find(answer => answer.code !== KafkaCode.NONE)
   if (unknown !== undefined)
@@ -60,7 +64,7 @@ export async function capture(input: CaptureInput, known: Iterable<string>): Pro
     const of = { topic, partition, end: answers[index]?.offset ?? 0 }
     return [nameOf(of), of] as const
   })
-  return { at, listed, offsets, ends: new Map(ends) }
+  return { at, listed, offsets, ends: new Map(ends), stopped: new Set(stopped?.map(nameOf)) }
 }
 
 /** Where a transaction has a commit under way it is asked again a few times; others do not wait for it any longer. */
@@ -80,12 +84,16 @@ async function readOffsets(
   return offsets
 }
 
-/** That mirrored topics have at the source and nobody copies yet: an offset may imply what stands in them. */
+/**
+ * That mirrored topics have at the source and nobody copies yet: an offset may imply what stands in them. What has stopped
+ * partitions, all of them even, does not keep a topic's others from being copied; a topic without a mirror has none.
+ */
 async function unknownPartitions({ source, positions }: CaptureInput): Promise<TopicPartition[]> {
   const { topics } = await source.describe()
   const known = positions()
   const names = new Set(known.map(nameOf))
-  const mirrored = new Set(known.filter(at => !at.isStopped).map(({ topic }) => topic))
+  const isMirrored = ({ isStopped, topicId }: MirrorPosition): boolean => !isStopped || topicId !== NO_TOPIC_ID
+  const mirrored = new Set(known.filter(isMirrored).map(({ topic }) => topic))
   return [...mirrored].flatMap(topic =>
     (topics.get(topic)?.partitions ?? [])
       .map(({ partition }) => ({ topic, partition }))
@@ -101,9 +109,19 @@ export function isCovered({ positions }: CaptureInput, captured: Captured): bool
 
 type Positions = Pick<CaptureInput, 'positions'>
 
-/** A partition that had stopped, or was not known, is copied now: offsets may imply what stands up to an end not captured. */
-export function isOutdated({ positions }: Positions, { ends }: Captured): boolean {
-  return ends !== undefined && positions().some(at => !at.isStopped && !ends.has(nameOf(at)))
+/**
+ * A partition that had stopped, or was not known, is copied now, or will be: of one that had stopped nothing is known while
+ * its topic is copied anew. Offsets may imply what stands up to an end not captured.
+ */
+export function isOutdated({ positions }: Positions, { ends, stopped }: Captured): boolean {
+  if (ends === undefined) return false
+  const left = new Set(stopped)
+  for (const at of positions()) {
+    const name = nameOf(at)
+    if (!at.isStopped && !ends.has(name)) return true
+    left.delete(name)
+  }
+  return left.size > 0
 }
 
 /** What is waited for. */
