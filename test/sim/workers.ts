@@ -66,7 +66,11 @@ export class Workers {
   /** Those that have taken the link over and have not ended: several, for a moment, when one was paused. */
   readonly #running = new Map<SimProcess, Replication>()
   /** All that ever ran, the ended ones too. */
-  readonly #ran: { readonly process: SimProcess; readonly name: string; readonly replication: Replication }[] = []
+  readonly #ran: {
+    readonly process: SimProcess
+    readonly name: string
+    readonly replication: Replication
+  }[] = []
   readonly #processes: SimProcess[] = []
   #newest = new SimProcess()
   #count = 0

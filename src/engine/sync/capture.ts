@@ -92,7 +92,8 @@ async function unknownPartitions({ source, positions }: CaptureInput): Promise<T
   const { topics } = await source.describe()
   const known = positions()
   const names = new Set(known.map(nameOf))
-  const isMirrored = ({ isStopped, topicId }: MirrorPosition): boolean => !isStopped || topicId !== NO_TOPIC_ID
+  const isMirrored = ({ isStopped, topicId }: MirrorPosition): boolean =>
+    !isStopped || topicId !== NO_TOPIC_ID
   const mirrored = new Set(known.filter(isMirrored).map(({ topic }) => topic))
   return [...mirrored].flatMap(topic =>
     (topics.get(topic)?.partitions ?? [])

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { cutGroups, type GroupEntry, readGroups } from '../../model/group-records.ts'
 import { KafkaCode } from '../../model/kafka-codes.ts'
-import type { GroupOffset, GroupOffsets } from '../../ports/cluster.ts'
+import { type GroupOffset, type GroupOffsets, NO_TOPIC_ID } from '../../ports/cluster.ts'
 import type { StateRecord, StateStore } from '../../ports/state.ts'
 import { GroupSync, type GroupSyncInput } from './groups.ts'
 import type { MirrorPosition } from './mirrors.ts'
@@ -114,6 +114,8 @@ function world(given: Partial<GroupSyncInput> = {}) {
     isStopped: false,
   }))
   const ends = [100, 100]
+  /** Of the topic, at the source. */
+  const topic = { partitions: 2 }
   const time = { now: 1_800_000_000_000 }
   const clock = {
     now: () => time.now,
@@ -124,7 +126,12 @@ function world(given: Partial<GroupSyncInput> = {}) {
   }
   const described = {
     describe: async () => ({
-      topics: new Map([['t', { partitions: mirrors.map(({ partition }) => ({ partition })) }]]),
+      topics: new Map([
+        [
+          't',
+          { partitions: Array.from({ length: topic.partitions }, (_none, partition) => ({ partition })) },
+        ],
+      ]),
     }),
     offsets: async (partitions: readonly { readonly partition: number }[]) =>
       partitions.map(({ partition }) => ({ code: 0, offset: ends[partition]! })),
@@ -151,7 +158,7 @@ function world(given: Partial<GroupSyncInput> = {}) {
     Object.fromEntries(
       readGroups(store, 'l').map(({ group, state, reason }) => [group, `${state} ${reason ?? ''}`.trim()]),
     )
-  return { source, target, store, mirrors, ends, time, round, start, states }
+  return { source, target, store, mirrors, ends, topic, time, round, start, states }
 }
 
 describe('rounds of the group sync', () => {
@@ -198,6 +205,43 @@ describe('rounds of the group sync', () => {
     await round()
     assert.deepEqual(target.commits, ['g 0=150'])
     assert.deepEqual(states(), { g: 'synced' })
+  })
+
+  test('wait for a partition that a topic got after all others of it had stopped', async () => {
+    const { source, target, mirrors, ends, topic, round } = world()
+    for (const mirror of mirrors) mirror.isStopped = true
+    topic.partitions = 3
+    ends[2] = 30
+    source.set('g', 10)
+    const early = round()
+    for (let looks = 0; looks < 50; looks++) await Promise.resolve()
+    assert.deepEqual(target.commits, [])
+    mirrors.push({ ...mirrors[0]!, partition: 2, cursor: 30, isStopped: false })
+    assert.equal(await early, true)
+    assert.deepEqual(target.commits, ['g 0=10'])
+  })
+
+  test('wait for nothing of a topic that is not mirrored', async () => {
+    const { source, target, mirrors, topic, round } = world()
+    for (const mirror of mirrors)
+      Object.assign(mirror, { isStopped: true, isAnchored: false, topicId: NO_TOPIC_ID })
+    topic.partitions = 3
+    source.set('g', 10)
+    assert.equal(await round(), true)
+    assert.deepEqual(target.commits, [])
+  })
+
+  test('begin anew when nothing is known any more of a partition that had stopped', async () => {
+    const { source, target, mirrors, ends, round } = world()
+    ends[0] = 130
+    mirrors[1]!.isStopped = true
+    source.set('g', 10)
+    const early = round()
+    for (let looks = 0; looks < 50; looks++) await Promise.resolve()
+    mirrors.pop()
+    for (const mirror of mirrors) Object.assign(mirror, { topicId: 'another', cursor: 130 })
+    assert.equal(await early, false)
+    assert.deepEqual(target.commits, [])
   })
 
   test('one pending group is met in between, and holds up no other', async () => {
