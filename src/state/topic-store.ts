@@ -23,11 +23,13 @@ const LAST_EPOCH = 32_767
 type Waiting = {
   key: string
   value: Buffer | null
-  before: StateRecord | undefined
+  record: StateRecord | undefined
   mayStill: (() => boolean) | undefined
   resolve: () => void
   reject: (error: unknown) => void
 }
+/** What the log says of a key, as far as it is known, and where. */
+type Logged = { readonly record: StateRecord | undefined; readonly offset: number }
 
 /**
  * `create`: makes the topic when it is missing; without it, a missing topic is an empty store that refuses puts. `writer`:
@@ -56,6 +58,8 @@ class TopicStore implements StateStore {
   #fetchLane: FetchLane | undefined
   #appendLane: AppendLane | undefined
   #waiting: Waiting[] = []
+  /** Of keys that have puts waiting: what holds when those have come to nothing. */
+  readonly #logged = new Map<string, Logged>()
   #isWriting = false
   #reading: Promise<void> = Promise.resolve()
   #producer: ProducerStamp
@@ -100,10 +104,10 @@ class TopicStore implements StateStore {
     if (value !== null && value.length > MAX_RECORD_BYTES) {
       throw new InvariantViolation('a state record is too large', { key, bytes: value.length })
     }
-    const before = this.#records.get(key)
+    if (!this.#logged.has(key)) this.#logged.set(key, { record: this.#records.get(key), offset: -1 })
     this.#set(key, record)
     await new Promise<void>((resolve, reject) => {
-      this.#waiting.push({ key, value, before, mayStill, resolve, reject })
+      this.#waiting.push({ key, value, record, mayStill, resolve, reject })
       if (!this.#isWriting) void this.#write()
     })
   }
@@ -188,27 +192,20 @@ class TopicStore implements StateStore {
   #apply(records: Buffer, end: number): void {
     const batches = splitBatches(records)
     // Of a key that was written many times the newest counts, and the others are not read.
-    const newest = new Map<string, Buffer | null>()
+    const newest = new Map<string, { readonly value: Buffer | null; readonly offset: number }>()
     for (const batch of batches) {
       if (!batch.header.isControl)
-        for (const { key, value } of this.#codec.decode(batch))
-          if (key !== null) newest.set(key.toString(), value)
+        for (const { key, value, offset } of this.#codec.decode(batch))
+          if (key !== null) newest.set(key.toString(), { value, offset })
     }
-    // A put of ours that is under way is newer than what the log shows.
-    for (const { key } of this.#waiting) newest.delete(key)
-    for (const [key, value] of newest) this.#applyRecord(key, value)
+    for (const [key, { value, offset }] of newest) {
+      const record = value === null ? undefined : parse(key, value)
+      // A put of ours that is under way is shown rather than what the log has; but that may be another's, and come last.
+      if (this.#logged.has(key)) this.#logged.set(key, { record, offset })
+      else this.#set(key, record)
+    }
     const last = batches.at(-1)
     this.#position = last === undefined ? end : last.header.lastOffset + 1
-  }
-
-  #applyRecord(key: string, value: Buffer | null): void {
-    if (value === null) {
-      this.#records.delete(key)
-      return
-    }
-    const record = JSON.parse(value.toString()) as StateRecord
-    assertVersion(record, `record "${key}" of topic "${STATE_TOPIC}"`)
-    this.#records.set(key, record)
   }
 
   async #write(): Promise<void> {
@@ -216,13 +213,15 @@ class TopicStore implements StateStore {
     await Promise.resolve()
     while (this.#waiting.length > 0) {
       let now = this.#cut()
+      let base = 0
       try {
         const attempt = async (): Promise<void> => {
           now = this.#giveUpStale(now)
-          if (now.length > 0) await this.#append(now)
+          if (now.length > 0) base = await this.#append(now)
         }
         await this.#trying(attempt, this.#closeAppendLane)
-        this.#waiting.splice(0, now.length)
+        now.forEach(({ key, record }, index) => this.#learn(key, { record, offset: base + index }))
+        this.#settle(now)
         for (const waiting of now) waiting.resolve()
       } catch (error) {
         this.#raiseEpoch()
@@ -241,11 +240,25 @@ class TopicStore implements StateStore {
     return now.filter(waiting => !stale.includes(waiting))
   }
 
-  /** Not known to be durable: what is shown is what was known before, until the log says otherwise. */
+  /** Not known to be durable: what is shown is what the log has, as far as it has been read. */
   #giveUp(puts: readonly Waiting[], error: unknown): void {
-    this.#waiting = this.#waiting.filter(waiting => !puts.includes(waiting))
-    for (const { key, before } of puts.toReversed()) this.#set(key, before)
+    this.#settle(puts)
     for (const { reject } of puts) reject(error)
+  }
+
+  #learn(key: string, logged: Logged): void {
+    if (logged.offset > this.#logged.get(key)!.offset) this.#logged.set(key, logged)
+  }
+
+  /** They wait no longer. What is shown of their keys is the last that still waits, or what the log has. */
+  #settle(puts: readonly Waiting[]): void {
+    const settled = new Set(puts)
+    this.#waiting = this.#waiting.filter(waiting => !settled.has(waiting))
+    const last = new Map(this.#waiting.map(waiting => [waiting.key, waiting]))
+    for (const key of new Set(puts.map(each => each.key))) {
+      this.#set(key, (last.get(key) ?? this.#logged.get(key))?.record)
+      if (!last.has(key)) this.#logged.delete(key)
+    }
   }
 
   #cut(): Waiting[] {
@@ -257,7 +270,8 @@ class TopicStore implements StateStore {
     return this.#waiting.slice(0, end < 0 ? undefined : end)
   }
 
-  async #append(puts: readonly Waiting[]): Promise<void> {
+  /** Where the first of them stands. */
+  async #append(puts: readonly Waiting[]): Promise<number> {
     const batch = this.#codec.encode({
       baseOffset: 0,
       codec: 'none',
@@ -278,6 +292,7 @@ class TopicStore implements StateStore {
     )
     assertAnswered(answer?.code, 'write')
     this.#sequence += puts.length
+    return answer!.baseOffset
   }
 
   /** From now on a broker that has seen the next write refuses those before. */
@@ -317,6 +332,12 @@ class TopicStore implements StateStore {
     await this.#appendLane?.close()
     this.#appendLane = undefined
   }
+}
+
+function parse(key: string, value: Buffer): StateRecord {
+  const record = JSON.parse(value.toString()) as StateRecord
+  assertVersion(record, `record "${key}" of topic "${STATE_TOPIC}"`)
+  return record
 }
 
 /** Throws 'unreachable' for what a retry may mend, so that `#trying` tries again. */
