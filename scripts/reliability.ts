@@ -104,6 +104,8 @@ function trackRecord(): string[] {
     readonly found: string
     readonly fix?: string
     readonly undo?: string
+    /** Kept for the oracle that was wrong. */
+    readonly isFalseAlarm?: true
   }[]
   const planted = readSeeds()
   return [
@@ -116,7 +118,8 @@ function trackRecord(): string[] {
     '| bug | found by | fix |',
     '|---|---|---|',
     ...FOUND_ON_BROKERS.map(({ bug, by, fix }) => `| ${bug} | \`${by}\` | ${fix} |`),
-    ...seeds.map(({ seed, world, found, fix, undo }) => {
+    ...seeds.flatMap(({ seed, world, found, fix, undo, isFalseAlarm }) => {
+      if (isFalseAlarm === true) return []
       const isFound = undo === undefined || typeof planted[undo] === 'number'
       const again =
         undo === undefined

@@ -467,10 +467,27 @@ export const PLANTED: readonly PlantedBug[] = [
     changes: [
       {
         file: 'engine/sync/capture.ts',
-        find: '!at.isStopped && !ends.has(nameOf(at))',
+        find: '!at.isStopped && !ends.has(name)',
         put: '!at.isStopped && ends.size < 0',
       },
     ],
+  },
+  {
+    name: 'groups-overlook-stopped-topics',
+    breaks:
+      'a topic whose known partitions have all stopped is not asked for others, and nobody waits for those',
+    changes: [
+      {
+        file: 'engine/sync/capture.ts',
+        find: '!isStopped || topicId !== NO_TOPIC_ID',
+        put: '!isStopped || topicId.length < 0',
+      },
+    ],
+  },
+  {
+    name: 'groups-of-the-mirror-before',
+    breaks: 'what was captured while a partition had stopped is applied to a mirror that was made anew since',
+    changes: [{ file: 'engine/sync/capture.ts', find: 'return left.size > 0', put: 'return left.size < 0' }],
   },
   {
     name: 'groups-wait-for-gone-partition',
@@ -526,6 +543,17 @@ export const PLANTED: readonly PlantedBug[] = [
         file: 'state/topic-store.ts',
         find: '      producer: this.#producer,\n      baseSequence: this.#sequence,\n',
         put: '',
+      },
+    ],
+  },
+  {
+    name: 'put-hides-what-others-write',
+    breaks: 'what another has written to `_kdr.state` while a put to that key was under way is never shown',
+    changes: [
+      {
+        file: 'state/topic-store.ts',
+        find: 'if (this.#logged.has(key)) this.#logged.set(key, { record, offset })\n      else this.#set(key, record)',
+        put: 'if (!this.#logged.has(key)) this.#set(key, record)',
       },
     ],
   },
