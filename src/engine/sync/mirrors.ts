@@ -6,7 +6,7 @@ import type { TopicPartition } from '../../ports/cluster.ts'
  * not go on by itself, so nobody waits for it.
  */
 export type MirrorPosition = TopicPartition & {
-  /** The mirror's. */
+  /** The mirror's; NO_TOPIC_ID when there is none, or it is not known. */
   readonly topicId: string
   readonly cursor: number
   readonly logStart: number
