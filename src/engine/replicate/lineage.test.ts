@@ -46,6 +46,25 @@ describe('the lineage of a copy', () => {
     ])
   })
 
+  test('what lies beyond what is planned anew may yet land, and is kept', () => {
+    const lineage = new LineageKeeper()
+    lineage.extend([batch(3, 0, 5), batch(4, 5, 9)])
+    assert.equal(lineage.extend([batch(3, 2, 4)]), false)
+    assert.equal(lineage.extend([gap(4, 7)]), false)
+    assert.deepEqual(lineage.entries, [
+      [3, 0],
+      [4, 5],
+    ])
+    // The source has lost where that epoch began.
+    assert.equal(lineage.extend([batch(5, 4, 5)]), true)
+    assert.deepEqual(lineage.entries, [
+      [3, 0],
+      [5, 4],
+    ])
+    assert.equal(lineage.extend([batch(3, 3, 6)]), true)
+    assert.deepEqual(lineage.entries, [[3, 0]])
+  })
+
   test('what could not be saved is saved before anything is sent, however often it is planned', async () => {
     const lineage = new LineageKeeper()
     const plan = [batch(3, 0, 5)]

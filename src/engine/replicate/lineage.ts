@@ -20,20 +20,24 @@ export class LineageKeeper {
   }
 
   /**
-   * Takes in what is planned; true when it must be saved first, which a save that failed has not done. Entries from the
-   * first of `ops` on are replaced only here: until then what they name may yet land.
+   * Takes in what is planned; true when it must be saved first, which a save that failed has not done. An entry is replaced
+   * only by batches that contradict it: until then, beyond what is planned anew so far, what it names may yet land.
    */
   extend(ops: readonly PlannedOp[]): boolean {
     const [head] = ops
     // An answer without news plans nothing anew.
     if (head === undefined) return false
-    const extended = this.entries.filter(([, first]) => first < head.base)
+    const extended: Lineage[number][] = []
+    const isNewer = (epoch: number): boolean => epoch > (extended.at(-1)?.[0] ?? -1)
+    const kept = this.entries.filter(entry => entry[1] < head.base || mayHold(entry, ops))
     for (const op of ops) {
-      const newest = extended.at(-1)?.[0] ?? -1
-      if (op.kind === 'batch' && op.leaderEpoch > newest) extended.push([op.leaderEpoch, op.base])
+      while (kept[0] !== undefined && kept[0][1] < op.base) extended.push(kept.shift()!)
+      if (op.kind === 'batch' && isNewer(op.leaderEpoch)) extended.push([op.leaderEpoch, op.base])
     }
+    for (const entry of kept) if (isNewer(entry[0])) extended.push(entry)
     const isSame =
-      extended.length === this.entries.length && extended.at(-1)?.[0] === this.entries.at(-1)?.[0]
+      extended.length === this.entries.length &&
+      extended.every(([epoch, first], i) => epoch === this.entries[i]?.[0] && first === this.entries[i][1])
     const begins = !this.hasBegun && ops.some(op => op.kind === 'batch')
     if (isSame && !begins && !this.#isUnsaved) return false
     this.hasBegun ||= begins
@@ -66,4 +70,13 @@ export class LineageKeeper {
       this.#saves--
     }
   }
+}
+
+/** Whether the source may still have a record of that epoch from there on, as far as these batches show. */
+function mayHold([epoch, first]: Lineage[number], ops: readonly PlannedOp[]): boolean {
+  return ops.every(
+    op =>
+      op.kind === 'gap' ||
+      (op.next <= first ? op.leaderEpoch < epoch : op.base > first && op.leaderEpoch >= epoch),
+  )
 }

@@ -434,6 +434,18 @@ export const PLANTED: readonly PlantedBug[] = [
     changes: [{ file: `${R}/lineage.ts`, find: ' && !this.#isUnsaved) return false', put: ') return false' }],
   },
   {
+    name: 'epoch-beyond-the-plan-forgotten',
+    breaks:
+      'an epoch whose batches may still land is forgotten as soon as something below them is planned anew',
+    changes: [
+      {
+        file: `${R}/lineage.ts`,
+        find: 'entry[1] < head.base || mayHold(entry, ops)',
+        put: 'entry[1] < head.base',
+      },
+    ],
+  },
+  {
     name: 'waits-below-open-transaction',
     breaks: 'what the cleaner removed right below an open transaction keeps a mirror waiting until that ends',
     changes: [{ file: `${R}/anchor.ts`, find: '?? emptyUpTo(offset, answer)', put: '?? offset' }],
