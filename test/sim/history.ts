@@ -1,13 +1,17 @@
 // One history: two clusters, applications, workers that may die, and trouble; then quiet, in which everything must come
 // to rest; then the oracles; then the way out of every fault, and the oracles again. Everything follows from the seed,
 // so a history run twice is the same.
+import { fenceLink } from '../../src/engine/runs/fence-link.ts'
+import { recordCodec } from '../../src/kafka/records.ts'
 import type { Fault, FaultReason } from '../../src/model/link.ts'
+import { openTopicStore } from '../../src/state/topic-store.ts'
 import { disturb, heal, recreateSource } from './disturb.ts'
-import { controlBatch } from './marker.ts'
 import { resolve, whyOf } from './operator.ts'
+import { SimProcess } from './network.ts'
 import { Oracle } from './oracle.ts'
+import { simPort } from './port.ts'
 import type { Trouble } from './trouble.ts'
-import { Workers } from './workers.ts'
+import { SETTINGS, Workers } from './workers.ts'
 import { type Given, TOPIC, World } from './world.ts'
 
 export type HistoryResult = {
@@ -26,6 +30,8 @@ const HEAL_MS = 240_000
 /** A history that is still not over by then hangs. */
 const LIMIT_MS = 3_600_000
 const GROUP = 'g'
+/** Who writes the state of the one who fences. */
+const FENCER = 2n ** 41n
 /** Of a history. */
 const WAYS_OUT = 3
 /** What may be said after a loss was accepted; after any other way out nothing may. */
@@ -227,23 +233,43 @@ class History {
     const world = this.#world
     if (!(await this.#workers.keepOne())) return
     world.say('-- the link is fenced')
-    const ends = world.mirrors().map(({ at, partition }) => {
-      const identity = this.#workers.identityOf({ topic: TOPIC, partition })
-      if (identity === undefined) return at.log.end
-      const { producerId } = identity
-      const producerEpoch = identity.producerEpoch + 1
-      at.log.force(controlBatch({ producerId, producerEpoch, isCommit: true, now: world.clock.now() }))
-      at.log.advance()
-      return at.log.end
-    })
+    const ends = await this.#cuts()
     for (const workload of world.workloads) {
       for (let step = 0; step < 6; step++) workload.step()
       workload.finish()
     }
     await world.clock.sleep(20_000)
-    world.mirrors().forEach(({ at, partition }, index) => {
-      if (at.log.end !== ends[index])
-        world.violate(`t/${partition}: written up to ${at.log.end} after the fence at ${ends[index] ?? 0}`)
+    world.mirrors().forEach(({ at, partition }) => {
+      const end = ends.get(partition)
+      if (end !== undefined && at.log.end !== end)
+        world.violate(`t/${partition}: written up to ${at.log.end} after the fence, which ended at ${end}`)
     })
+  }
+
+  /** Where the mirrors end when they are fenced: all but those that the link does not know as its own. */
+  async #cuts(): Promise<Map<number, number>> {
+    const world = this.#world
+    const target = simPort(world.target, world.networks.target, new SimProcess())
+    const store = await openTopicStore(target, recordCodec, world.clock, { create: false, writer: FENCER })
+    const { fenced, open } = await fenceLink({
+      link: SETTINGS.name,
+      target,
+      store,
+      clock: world.clock,
+      withinMs: 20_000,
+    })
+    await store.close()
+    for (const { topic, partition, why } of open) world.violate(`${topic}/${partition} is not fenced: ${why}`)
+    for (const { topic, partition, cut } of fenced) {
+      const header = world.mirror(partition)?.log.entries.find(({ base }) => base === cut)?.header
+      if (topic === TOPIC && header?.isControl !== true)
+        world.violate(`t/${partition}: the cut at ${cut} is no marker`)
+    }
+    return new Map(
+      fenced.flatMap(({ partition }) => {
+        const end = world.mirror(partition)?.log.end
+        return end === undefined ? [] : [[partition, end] as const]
+      }),
+    )
   }
 }

@@ -1,0 +1,57 @@
+// What every step of a run gets. A step observes, acts only where it must, verifies, and says what it has found: the loop
+// (run.ts) journals that. Before each write to a cluster a step asks `guard`.
+import type { ConsumersPolicy, RunOptions, RunRecord, StepData, StepName } from '../../model/runs.ts'
+import type { LinkSettings } from '../../model/link-settings.ts'
+import type { Clock, Entropy } from '../../ports/clock.ts'
+import type { Cluster } from '../../ports/cluster.ts'
+import type { Log } from '../../ports/log.ts'
+import type { Commands, Redirect, RunFacts, WriterProbe } from '../../ports/outside.ts'
+import type { RecordCodec } from '../../ports/records.ts'
+import type { StateStore } from '../../ports/state.ts'
+
+export type RunContext = {
+  readonly record: RunRecord
+  readonly options: RunOptions
+  /** `source` is the cluster that is about to lose its writers, `target` the one that will be active. */
+  readonly settings: LinkSettings
+  /** Undefined: it does not answer. */
+  readonly source: Cluster | undefined
+  readonly target: Cluster
+  /** `_kdr.state` of the target, and of the source where that answers. */
+  readonly store: StateStore
+  readonly sourceStore: StateStore | undefined
+  readonly clock: Clock
+  readonly entropy: Entropy
+  readonly codec: RecordCodec
+  readonly log: Log
+  readonly facts: RunFacts
+  readonly commands: Commands
+  readonly fence: FenceSettings
+  /** Undefined: no credentials are given (`fence.probe`). */
+  readonly probe: WriterProbe | undefined
+  readonly consumers: ConsumersPolicy
+  readonly redirects: readonly Redirect[]
+  /** kdr's own principals at both clusters: never denied. */
+  readonly own: ReadonlySet<string>
+  /** What an earlier step of this run left in the journal. */
+  readonly dataOf: <Name extends StepName>(step: Name) => StepData[Name] | undefined
+  /** Asked before each write: another controller may have taken the run over. Throws KdrError('other-controller'). */
+  readonly guard: () => Promise<void>
+  /** Told while a step takes long. */
+  readonly progress: (sentence: string) => void
+}
+
+/** `fence:` of the config. */
+export type FenceSettings = {
+  /** Deny the principals that may write, one by one. */
+  readonly acl: boolean
+  /** Stops the writers. */
+  readonly command: string | undefined
+}
+
+/** `what`: a sentence in the past tense. */
+export type StepEnd<Name extends StepName> = {
+  readonly what: string
+  readonly data: StepData[Name]
+  readonly isSkipped?: boolean
+}

@@ -1,0 +1,228 @@
+// The vocabulary of runs (switchover, failover): what a plan says, what each step leaves in the journal, what the report
+// shows (CLI.md). A run is data: a plan before, a journal while it goes on, a report after.
+import type { AclRule } from './rights.ts'
+
+export type RunKind = 'switchover' | 'failover'
+
+/** In the order in which they are taken. */
+export const STEPS = [
+  'preflight',
+  'freeze-groups',
+  'fence-applications',
+  'end-transactions',
+  'drain',
+  'final-sync',
+  'fence-link',
+  'promote',
+  'redirect',
+  'canary',
+] as const
+export type StepName = (typeof STEPS)[number]
+
+/** From this step on a run is not given up any more: the link is fenced. */
+export const POINT_OF_NO_RETURN: StepName = 'fence-link'
+
+export type RunState = 'planned' | 'running' | 'stopped' | 'aborted' | 'done'
+
+/** What an operator has asked for. */
+export type RunOptions = {
+  readonly acceptSplitBrain: boolean
+  /** user@host. */
+  readonly by: string
+  readonly reason?: string
+}
+
+/** `_kdr.journal` of one run. `active`: where applications write when it begins; `standby`: where they will. */
+export type RunRecord = RunOptions & {
+  readonly run: string
+  readonly kind: RunKind
+  readonly link: string
+  /** Names of clusters in the config. */
+  readonly active: string
+  readonly standby: string
+  readonly activeClusterId: string
+  readonly standbyClusterId: string
+  /** Of the link, before. */
+  readonly generation: number
+  readonly state: RunState
+  /** ms since 1970. */
+  readonly startedAt: number
+  readonly endedAt?: number
+  /** Why it was stopped, and what resumes it. */
+  readonly sentence?: string
+  readonly versions: { readonly kdr: string; readonly node: string }
+}
+
+export type StepState = 'waiting' | 'running' | 'done' | 'skipped' | 'failed'
+
+/** `what`: one sentence for a person; `data`: what later steps and the report need, in the shape that StepData says. */
+export type StepRecord<Name extends StepName = StepName> = {
+  readonly name: Name
+  readonly state: StepState
+  /** ms since 1970. */
+  readonly startedAt: number
+  readonly ms: number
+  readonly what: string
+  readonly data?: StepData[Name]
+}
+
+export type At = { readonly topic: string; readonly partition: number }
+
+/** What happens to consumers before the final group sync (`consumers:` of the config). */
+export type ConsumersPolicy = 'fence' | 'leave' | { readonly stop: string }
+
+/**
+ * What the fence is worth. `proven`: every leader refused the application's own credentials, and the source's ends stood still.
+ * `configured`: done as the config says, without proof. `registered`: the source is dark; done when it returns. `none`: nothing
+ * fences, and that was accepted.
+ */
+export type FenceState = 'proven' | 'configured' | 'registered' | 'none'
+
+export type StepData = {
+  readonly preflight: Plan
+  readonly 'freeze-groups': {
+    readonly policy: 'stop' | 'fence' | 'leave'
+    /** `members`: how many it had when it was looked at last. `committed`: what it may repeat from, where it goes on. */
+    readonly groups: readonly { readonly group: string; readonly members: number }[]
+    readonly denied: readonly AclRule[]
+  }
+  readonly 'fence-applications': {
+    readonly state: FenceState
+    /** Rules that this run has put at the old active: an abort, or the way back, takes them away. */
+    readonly denied: readonly AclRule[]
+    readonly probed: number
+    /** Principals that may still write, or are not known. */
+    readonly left: readonly string[]
+  }
+  readonly 'end-transactions': {
+    readonly ended: readonly {
+      readonly transactionalId: string
+      readonly how: 'committed-or-aborted' | 'aborted'
+    }[]
+  }
+  readonly drain: { readonly ends: readonly (At & { readonly end: number })[] }
+  readonly 'final-sync': {
+    readonly groups: number
+    /** Per group, how many records it may see again below what it had committed. */
+    readonly mayRepeat: readonly { readonly group: string; readonly mayRepeat: number }[]
+  }
+  readonly 'fence-link': { readonly cuts: readonly (At & { readonly cut: number })[] }
+  readonly promote: {
+    readonly generation: number
+    readonly topics: number
+    readonly rightsReleased: number
+    /** Whether the link goes on in the other direction. */
+    readonly reverse: 'starts' | 'waits'
+  }
+  readonly redirect: {
+    readonly targets: readonly { readonly name: string; readonly ok: boolean; readonly what: string }[]
+  }
+  readonly canary: {
+    readonly ok: boolean
+    readonly findings: readonly string[]
+  }
+}
+
+/** What a run would do and cost, as observed now. Shown before it is approved, and kept. */
+export type Plan = {
+  readonly kind: RunKind
+  readonly link: string
+  readonly active: string
+  readonly standby: string
+  /** ms since 1970. */
+  readonly at: number
+  /** False: the active does not answer. */
+  readonly isActiveThere: boolean
+  readonly topics: number
+  readonly loss: {
+    readonly basis: 'exact' | 'estimate'
+    readonly records: number
+    /** How old what would be lost is at most; 0 when nothing would be. */
+    readonly ms: number
+    /** Only where something is lost or not known. */
+    readonly topics: readonly { readonly topic: string; readonly records: number }[]
+  }
+  readonly groups: readonly PlannedGroup[]
+  readonly transactions: readonly PlannedTransaction[]
+  /** Who writes now: to be restarted when it is redirected, not only reconnected. */
+  readonly producers: readonly PlannedProducer[]
+  /** ACLs that are held back, and come into force at promote. */
+  readonly heldBack: number
+  /** SCRAM users that the standby lacks. */
+  readonly missingUsers: readonly string[]
+  /** Topics of the active that the link does not take. */
+  readonly leftBehind: readonly string[]
+  /** Why it must not begin; each says what to do. Empty: it may. */
+  readonly refusals: readonly string[]
+  /** Worth reading, and no reason to refuse. */
+  readonly warnings: readonly string[]
+  /** ms, from what was measured before or is known of the settings; undefined: nothing to tell it from. */
+  readonly expectedMs?: number
+}
+
+export type PlannedGroup = {
+  readonly group: string
+  readonly state: 'in-step' | 'behind' | 'not-carried'
+  /** Records between what is committed at the standby and at the active: delivered again. */
+  readonly mayRepeat: number
+  /** At the active; -1: not known. */
+  readonly members: number
+  /** A member that has read beyond the cut would get OFFSET_OUT_OF_RANGE, and do what its `auto.offset.reset` says. */
+  readonly mayBeAhead: boolean
+}
+
+export type PlannedTransaction = {
+  readonly transactionalId: string
+  readonly producerId: string
+  readonly state: string
+  readonly ageMs: number
+  readonly partitions: number
+}
+
+export type PlannedProducer = {
+  /** Decimal. */
+  readonly producerId: string
+  readonly partitions: number
+  readonly lastSeenMs: number
+}
+
+/** What `kdr switchover | failover`, `kdr runs show` print with --json (CLI.md), and the page shows. */
+export type RunReport = {
+  readonly run: string
+  readonly kind: RunKind
+  readonly scope: { readonly links: readonly string[] }
+  readonly active: string
+  readonly standby: string
+  readonly state: RunState
+  readonly sentence?: string
+  readonly by: string
+  readonly reason?: string
+  readonly startedAt: string
+  readonly endedAt?: string
+  readonly versions: RunRecord['versions']
+  readonly plan?: Plan
+  readonly steps: readonly {
+    readonly name: StepName
+    readonly state: StepState
+    readonly startedAt: string | null
+    readonly ms: number
+    readonly what: string
+  }[]
+  /** From the start to the end of the redirect: when applications can write again. */
+  readonly rto: { readonly ms: number; readonly dominatedBy: StepName | null }
+  readonly rpo: {
+    readonly records: number
+    readonly ms: number
+    readonly basis: 'exact' | 'estimate'
+    readonly partitions: readonly (At & {
+      readonly cut: number
+      readonly sourceEnd: number
+      readonly lostRecords: number
+    })[]
+  }
+  readonly groups: readonly { readonly group: string; readonly mayRepeat: number }[]
+  readonly fence: { readonly state: 'proven' | 'configured' | 'none'; readonly what: string }
+  readonly acceptedSplitBrain: boolean
+  /** Who still wrote at the old active when it was looked last. */
+  readonly stillWriting: readonly string[]
+}
