@@ -9,6 +9,7 @@ import type { CheckOptions, PrefixCheck } from '../engine/verify/adopt.ts'
 import type { Verification, VerifyProgress } from '../engine/verify/verify.ts'
 import type { JournalEntry, JournalVerb } from '../model/journal.ts'
 import type { Scope } from '../model/pauses.ts'
+import type { Plan, RunKind, RunReport, RunSummary, StepRecord } from '../model/runs.ts'
 import type { PartitionLoss } from '../model/state-records.ts'
 import type { Log } from '../ports/log.ts'
 import type { Clock } from '../ports/clock.ts'
@@ -41,6 +42,49 @@ export type Services = {
   withLink<T>(config: Config, link: LinkConfig, act: (opened: OpenedLink) => Promise<T>): Promise<T>
   /** What is known of a link at its target, open while `act` runs. Throws KdrError: see src/wiring/link-memory.ts. */
   withMemory<T>(config: Config, link: LinkConfig, act: (memory: LinkMemory) => Promise<T>): Promise<T>
+  /**
+   * A run, planned anew or taken up again, open while `act` decides on it. Nothing changes before `execute`.
+   * Throws KdrError: 'other-controller' while another one has it, 'usage' for a run to resume that is not there, or is over.
+   */
+  withRun<T>(
+    config: Config,
+    link: LinkConfig,
+    options: OpenRunOptions,
+    act: (run: OpenedRun) => Promise<T>,
+  ): Promise<T>
+  /** Of all links, newest first. */
+  listRuns(config: Config): Promise<RunSummary[]>
+  /** Throws KdrError('usage') for an id that is not known. */
+  readRun(config: Config, run: string): Promise<RunReport>
+  /** Undoes what it has done. Throws KdrError: 'not-ready' once the link may be fenced, 'usage' when it is over. */
+  abortRun(config: Config, run: string, options: AbortRunOptions): Promise<RunReport>
+}
+
+export type OpenRunOptions = {
+  readonly kind: RunKind
+  /** All of the link when empty. */
+  readonly topics: readonly string[]
+  readonly acceptSplitBrain: boolean
+  /** Also while another controller seems to be at it. */
+  readonly takeOver: boolean
+  readonly reason?: string
+  /** The id of a run that was stopped. */
+  readonly resume?: string
+  readonly signal: AbortSignal
+}
+
+export type AbortRunOptions = {
+  readonly takeOver: boolean
+  readonly reason?: string
+  readonly signal: AbortSignal
+}
+
+export type OpenedRun = {
+  readonly plan: Plan
+  /** As it stands now: nothing done yet, or what was done before it is resumed. */
+  readonly report: RunReport
+  /** `onStep`: when a step begins, while it takes long (state `running`, `what` says how far it is), and when it has ended. */
+  execute(onStep: (step: StepRecord) => void): Promise<RunReport>
 }
 
 /** What an operator has approved (kdr link ...). */

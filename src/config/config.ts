@@ -41,6 +41,9 @@ export type LinkConfig = LinkSettings & {
   readonly users: Readonly<Record<string, UserConfig>>
 }
 
+/** Links that move together. */
+export type PlanConfig = { readonly links: readonly string[] }
+
 export type ServerConfig = { readonly listen: string; readonly token: SecretRef | undefined }
 
 /** Something in the file that is right but worth saying. */
@@ -51,6 +54,8 @@ export type Config = {
   readonly path: string
   readonly clusters: Readonly<Record<string, ClusterConfig>>
   readonly links: Readonly<Record<string, LinkConfig>>
+  /** By name. */
+  readonly plans: Readonly<Record<string, PlanConfig>>
   readonly server: ServerConfig
   readonly notes: readonly ConfigNote[]
 }

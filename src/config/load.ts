@@ -111,6 +111,7 @@ function assemble(parsed: ParsedConfig, document: ConfigDocument, path: string):
         })),
       }),
     ),
+    plans: mapRecord(parsed.plans ?? {}, ({ links }) => ({ links })),
     server: { listen: parsed.server.listen, token: parsed.server.token },
     notes: notesOn(parsed, document).map(({ place, message }) => ({
       line: place.line,

@@ -24,8 +24,17 @@ export const POINT_OF_NO_RETURN: StepName = 'fence-link'
 
 export type RunState = 'planned' | 'running' | 'stopped' | 'aborted' | 'done'
 
+/** Whether a step of this run may have fenced the link: then it is not given up any more, only resumed. */
+export function isPastReturn(
+  steps: readonly { readonly name: StepName; readonly state: StepState }[],
+): boolean {
+  return steps.some(({ name, state }) => name === POINT_OF_NO_RETURN && state !== 'waiting')
+}
+
 /** What an operator has asked for. */
 export type RunOptions = {
+  /** Only these topics of the link; left out: all. */
+  readonly topics?: readonly string[]
   readonly acceptSplitBrain: boolean
   /** user@host. */
   readonly by: string
@@ -100,7 +109,12 @@ export type StepData = {
       readonly how: 'committed-or-aborted' | 'aborted'
     }[]
   }
-  readonly drain: { readonly ends: readonly (At & { readonly end: number })[] }
+  /** `ends`: where the source ends; none of a source that is dark: the plan's loss counts then. */
+  readonly drain: {
+    readonly ends: readonly (At & { readonly end: number })[]
+    /** How old the oldest record is that the standby lacks; 0: none. Left out: as the plan says. */
+    readonly lostMs?: number
+  }
   readonly 'final-sync': {
     readonly groups: number
     /** Per group, how many records it may see again below what it had committed. */
@@ -141,6 +155,8 @@ export type Plan = {
     readonly ms: number
     /** Only where something is lost or not known. */
     readonly topics: readonly { readonly topic: string; readonly records: number }[]
+    /** The same by partition; what the report counts with where the active is dark. */
+    readonly partitions: readonly PlannedLoss[]
   }
   readonly groups: readonly PlannedGroup[]
   readonly transactions: readonly PlannedTransaction[]
@@ -159,6 +175,9 @@ export type Plan = {
   /** ms, from what was measured before or is known of the settings; undefined: nothing to tell it from. */
   readonly expectedMs?: number
 }
+
+/** `sourceEnd`: as it was seen last; -1: never. `mirrorEnd`: what the standby has. */
+export type PlannedLoss = At & { readonly sourceEnd: number; readonly mirrorEnd: number }
 
 export type PlannedGroup = {
   readonly group: string
@@ -183,6 +202,7 @@ export type PlannedProducer = {
   /** Decimal. */
   readonly producerId: string
   readonly partitions: number
+  /** How long ago it wrote last. */
   readonly lastSeenMs: number
 }
 
@@ -190,7 +210,7 @@ export type PlannedProducer = {
 export type RunReport = {
   readonly run: string
   readonly kind: RunKind
-  readonly scope: { readonly links: readonly string[] }
+  readonly scope: { readonly links: readonly string[]; readonly topics?: readonly string[] }
   readonly active: string
   readonly standby: string
   readonly state: RunState
@@ -201,28 +221,46 @@ export type RunReport = {
   readonly endedAt?: string
   readonly versions: RunRecord['versions']
   readonly plan?: Plan
-  readonly steps: readonly {
-    readonly name: StepName
-    readonly state: StepState
-    readonly startedAt: string | null
-    readonly ms: number
-    readonly what: string
-  }[]
-  /** From the start to the end of the redirect: when applications can write again. */
+  /** All of them, in their order; one that has not begun is `waiting`. */
+  readonly steps: readonly ReportedStep[]
+  /** From the start to the end of the redirect, when applications can write again; not there yet: to the end of the last step. */
   readonly rto: { readonly ms: number; readonly dominatedBy: StepName | null }
+  /** Offsets from the cut to where the source ends, called records: some may be markers, so it is at most so many. */
   readonly rpo: {
     readonly records: number
+    /** How old what is lost is at most. */
     readonly ms: number
     readonly basis: 'exact' | 'estimate'
-    readonly partitions: readonly (At & {
-      readonly cut: number
-      readonly sourceEnd: number
-      readonly lostRecords: number
-    })[]
+    readonly partitions: readonly ReportedLoss[]
   }
   readonly groups: readonly { readonly group: string; readonly mayRepeat: number }[]
   readonly fence: { readonly state: 'proven' | 'configured' | 'none'; readonly what: string }
   readonly acceptedSplitBrain: boolean
   /** Who still wrote at the old active when it was looked last. */
   readonly stillWriting: readonly string[]
+}
+
+export type ReportedStep = {
+  readonly name: StepName
+  readonly state: StepState
+  readonly startedAt: string | null
+  readonly ms: number
+  readonly what: string
+}
+
+/** `cut`: the offset of the marker that fenced the mirror; the link's records stand below. `sourceEnd`: -1 where it was never seen. */
+export type ReportedLoss = At & {
+  readonly cut: number
+  readonly sourceEnd: number
+  readonly lostRecords: number
+}
+
+/** A line of `kdr runs list`. */
+export type RunSummary = Pick<
+  RunReport,
+  'run' | 'kind' | 'active' | 'standby' | 'state' | 'startedAt' | 'sentence'
+> & {
+  readonly link: string
+  /** Left out until applications can write again. */
+  readonly rtoMs?: number
 }

@@ -14,4 +14,9 @@ export const services: Services = {
   withLink: async (config, link, act) => await (await import('./open-link.ts')).withLink(config, link, act),
   withMemory: async (config, link, act) =>
     await (await import('./link-memory.ts')).withMemory(config, link, act),
+  withRun: async (config, link, options, act) =>
+    await (await import('./runs.ts')).withRun(config, link, options, act),
+  listRuns: async config => await (await import('./runs.ts')).listRuns(config),
+  readRun: async (config, run) => await (await import('./runs.ts')).readRun(config, run),
+  abortRun: async (config, run, options) => await (await import('./runs.ts')).abortRun(config, run, options),
 }

@@ -39,6 +39,11 @@ export function makeTestApp(
         Promise.reject(new KdrError('unreachable', `no broker answers at "${link.target}"`)),
       withMemory: (_config, link) =>
         Promise.reject(new KdrError('unreachable', `no broker answers at "${link.target}"`)),
+      withRun: (_config, link) =>
+        Promise.reject(new KdrError('unreachable', `no broker answers at "${link.target}"`)),
+      listRuns: () => Promise.resolve([]),
+      readRun: (_config, run) => Promise.reject(new KdrError('usage', `there is no run "${run}"`)),
+      abortRun: (_config, run) => Promise.reject(new KdrError('usage', `there is no run "${run}"`)),
     },
     loadConfig,
     ask: () => Promise.resolve(undefined),
