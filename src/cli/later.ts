@@ -5,10 +5,7 @@ import type { Command } from 'commander'
 import { KdrError } from '../model/errors.ts'
 
 const LATER: readonly (readonly [name: string, summary: string])[] = [
-  ['switchover', 'move the writers to the target, as planned'],
-  ['failover', 'promote the target when the source is lost'],
   ['failback', 'return to the home direction'],
-  ['runs', 'list, show or abort runs'],
   ['backup', 'back up to a vault'],
   ['restore', 'restore from a vault'],
   ['vault', 'prepare and probe a vault'],

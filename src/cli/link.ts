@@ -87,7 +87,8 @@ function changing(command: Command): Command {
     .option('--reason <text>', 'why; kept in the journal')
 }
 
-function assertReason({ reason }: Changing): void {
+/** Throws KdrError('usage') for one that the journal cannot hold. */
+export function assertReason({ reason }: Pick<Changing, 'reason'>): void {
   if (reason === undefined || reason.length <= MAX_REASON) return
   throw new KdrError(
     'usage',

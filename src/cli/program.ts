@@ -10,7 +10,9 @@ import { registerInit } from './init.ts'
 import { registerLab } from './lab.ts'
 import { registerLater } from './later.ts'
 import { registerLink } from './link.ts'
+import { registerMove } from './move.ts'
 import { registerRun } from './run.ts'
+import { registerRuns } from './runs.ts'
 import { registerStatus } from './status.ts'
 import { registerVerify } from './verify.ts'
 
@@ -46,6 +48,8 @@ export function buildProgram(app: App): Command {
   registerStatus(program, app)
   registerVerify(program, app)
   registerLink(program, app)
+  registerMove(program, app)
+  registerRuns(program, app)
   registerDemo(program, app)
   registerLab(program, app)
   registerLater(program)

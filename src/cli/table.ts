@@ -18,6 +18,15 @@ export function styleOf(writer: Writer, env: Readonly<Record<string, string | un
   }
 }
 
+/** For what is kept or goes into a page. */
+export const PLAIN: Style = {
+  red: text => text,
+  green: text => text,
+  yellow: text => text,
+  dim: text => text,
+  bold: text => text,
+}
+
 export type Column = { readonly title: string; readonly align?: 'left' | 'right' }
 
 /** Aligned by what is visible, two spaces apart, nothing at line ends; ends with a newline. No rows: the titles alone. */

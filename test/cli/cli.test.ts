@@ -9,10 +9,7 @@ import type { Services } from '../../src/cli/app.ts'
 import { approve } from '../../src/cli/approve.ts'
 import { makeTestApp, runForTest } from '../support/app.ts'
 
-const LATER =
-  'switchover failover failback runs backup restore vault check drill advise report runbook serve gateway'.split(
-    ' ',
-  )
+const LATER = 'failback backup restore vault check drill advise report runbook serve gateway'.split(' ')
 const GOOD =
   'clusters: { a: { bootstrap: "a:1" }, b: { bootstrap: "b:1" } }\nlinks: { l: { source: a, target: b } }\nplans: {}\n'
 
@@ -34,7 +31,7 @@ describe('help', () => {
 
     assert.equal(exit, 0)
     assert.equal(stderr, '')
-    for (const command of ['init', 'config', 'lab', ...LATER])
+    for (const command of ['init', 'config', 'switchover', 'failover', 'runs', 'lab', ...LATER])
       assert.match(stdout, new RegExp(`^  ${command} `, 'm'))
     assert.match(stdout, /^Not available yet:$/m)
     assert.match(stdout, /^ {2}130 {2}interrupted$/m)

@@ -1,0 +1,171 @@
+// kdr switchover | failover: applications move to the standby. Shows what that costs, asks by the name of the cluster that
+// loses its writers, and says of each step what it did and how long it took.
+import { type Command } from 'commander'
+import type { Config, LinkConfig } from '../config/index.ts'
+import { KdrError } from '../model/errors.ts'
+import type { Plan, RunKind, RunReport, StepRecord } from '../model/runs.ts'
+import { type App, type GlobalOptions, type OpenedRun, type Writer, writeJson, writeJsonLine } from './app.ts'
+import { approve } from './approve.ts'
+import { assertReason } from './link.ts'
+import { startProgress } from './progress.ts'
+import { planText } from './run-plan.ts'
+import { progressLine, reportText, stepLine } from './run-text.ts'
+import { visible } from './run-words.ts'
+import { styleOf } from './table.ts'
+
+type MoveOptions = GlobalOptions & {
+  readonly topic?: readonly string[]
+  readonly acceptSplitBrain?: boolean
+  readonly takeOver?: boolean
+  readonly dryRun?: boolean
+  readonly yes?: boolean
+  readonly reason?: string
+  readonly resume?: string
+  readonly jsonLines?: boolean
+}
+
+const KINDS = [
+  [
+    'switchover',
+    'move the writers to the standby, as planned',
+    'Fences the applications, copies the rest, and makes the standby active: nothing is lost. Both clusters must be there.',
+  ],
+  [
+    'failover',
+    'promote the standby when the active cluster is lost',
+    'Makes the standby active with what it has; what it lacks is lost, and named. The active cluster need not be there.',
+  ],
+] as const
+
+export function registerMove(program: Command, app: App): void {
+  for (const [kind, summary, description] of KINDS) {
+    program
+      .command(kind)
+      .argument('<link>', 'a link of the config')
+      .summary(summary)
+      .description(`${description} Exit 17 when it must not begin, 21 when it stopped part-way.`)
+      .helpGroup('Move')
+      .option('--topic <name>', 'only this topic; may be repeated', collect, [])
+      .option('--accept-split-brain', 'go on although applications may still write to the old active cluster')
+      .option('--take-over', 'go on with a run that another controller seems to be at')
+      .option('--resume <run>', 'go on with a run that was stopped')
+      .option('--dry-run', 'show the plan and change nothing')
+      .option('--yes', 'do not ask')
+      .option('--reason <text>', 'why; kept in the journal')
+      .option('--json-lines', 'steps as JSON lines on stdout, the report as the last one')
+      .action(
+        async (name: string, _options: unknown, command: Command) =>
+          await move(app, kind, name, command.optsWithGlobals()),
+      )
+  }
+}
+
+function collect(value: string, before: readonly string[]): string[] {
+  return [...before, value]
+}
+
+async function move(app: App, kind: RunKind, name: string, options: MoveOptions): Promise<void> {
+  const { topic: topics = [], reason, resume } = options
+  assertReason(options)
+  if (resume !== undefined && topics.length > 0)
+    throw new KdrError('usage', 'a run that is resumed has its topics: `--topic` does not go with `--resume`')
+  const config = await app.loadConfig(options.config)
+  const link = chooseLink(app, config, name)
+  const { signal } = app
+  const opening = {
+    kind,
+    topics,
+    acceptSplitBrain: options.acceptSplitBrain === true,
+    takeOver: options.takeOver === true,
+    ...(reason !== undefined && { reason }),
+    ...(resume !== undefined && { resume }),
+    signal,
+  }
+  await app.services.withRun(config, link, opening, async run => await carryOut(app, run, options))
+}
+
+function chooseLink(app: App, config: Config, name: string): LinkConfig {
+  if (config.links[name] === undefined && config.plans[name] !== undefined)
+    throw new KdrError('not-available', `"${name}" is a plan, and moving a whole plan is not available yet`, {
+      hint: `Move its links one by one: ${config.plans[name].links.join(', ')}.`,
+    })
+  const [link] = app.services.chooseLinks(config, [name]) as [LinkConfig]
+  return link
+}
+
+/** With --json and --json-lines all text goes to stderr: stdout is for objects. */
+async function carryOut(app: App, run: OpenedRun, options: MoveOptions): Promise<void> {
+  const isMachine = options.json === true || options.jsonLines === true
+  const out = isMachine ? app.stderr : app.stdout
+  const style = styleOf(out, app.env)
+  const { plan, report } = run
+  out.write(planText(plan, style))
+  if (options.resume !== undefined) out.write(soFar(report, out, app))
+  if (options.dryRun === true) {
+    printReport(app, options, report, true)
+    return
+  }
+  refuse(plan)
+  const change = `"${plan.active}" loses its writers, and "${plan.standby}" becomes active`
+  await approve(app, { yes: options.yes === true, name: plan.active, change })
+  const done = await execute(app, run, { out, isLines: options.jsonLines === true })
+  printReport(app, options, done, false)
+  app.exit = done.state === 'done' ? 0 : 21
+}
+
+const REFUSALS_SHOWN = 5
+
+function refuse({ kind, link, refusals }: Plan): void {
+  if (refusals.length === 0) return
+  const shown = refusals.slice(0, REFUSALS_SHOWN).map(visible).join('; ')
+  const hidden = refusals.length - REFUSALS_SHOWN
+  throw new KdrError(
+    'not-ready',
+    `${kind} of link "${link}" must not begin: ${shown}${hidden > 0 ? `; and ${hidden} more` : ''}`,
+    { facts: { refusals } },
+  )
+}
+
+function soFar({ run, steps }: RunReport, out: Writer, app: App): string {
+  const style = styleOf(out, app.env)
+  const done = steps.filter(({ state }) => state === 'done' || state === 'skipped')
+  return `\nrun ${run} goes on; done so far:\n${done.map(step => stepLine(step, style)).join('')}`
+}
+
+async function execute(
+  app: App,
+  run: OpenedRun,
+  { out, isLines }: { readonly out: Writer; readonly isLines: boolean },
+): Promise<RunReport> {
+  const style = styleOf(out, app.env)
+  const progress = startProgress(app)
+  const onStep = (step: StepRecord): void => {
+    if (isLines) writeJsonLine(app, lineOf(run, step))
+    if (step.state === 'running') return progress.update(progressLine(step))
+    progress.clear()
+    if (!isLines) out.write(stepLine(step, style))
+  }
+  out.write('\n')
+  try {
+    return await run.execute(onStep)
+  } finally {
+    progress.clear()
+  }
+}
+
+function lineOf(
+  { report }: OpenedRun,
+  { name, state, startedAt, ms, what }: StepRecord,
+): Record<string, unknown> {
+  return { run: report.run, step: name, state, startedAt: new Date(startedAt).toISOString(), ms, what }
+}
+
+function printReport(app: App, options: MoveOptions, report: RunReport, isDry: boolean): void {
+  const object = { ...report, dryRun: isDry }
+  if (options.jsonLines === true) writeJsonLine(app, object)
+  else if (options.json === true) writeJson(app, object)
+  else
+    app.stdout.write(
+      isDry ? 'dry run: nothing was changed\n' : `\n${reportText(report, styleOf(app.stdout, app.env))}`,
+    )
+}

@@ -1,0 +1,158 @@
+// kdr runs list | show | abort: what was moved, when and at what cost; and giving up a run that has not fenced its link.
+import { type Command, Option } from 'commander'
+import { KdrError } from '../model/errors.ts'
+import { isPastReturn, type RunReport, type RunSummary } from '../model/runs.ts'
+import { type App, type GlobalOptions, writeJson } from './app.ts'
+import { approve } from './approve.ts'
+import { formatCount, formatDuration } from './format.ts'
+import { assertReason } from './link.ts'
+import { reportHtml } from './run-html.ts'
+import { fullReportText, reportText } from './run-text.ts'
+import { visible } from './run-words.ts'
+import { formatTable, type Style, styleOf } from './table.ts'
+
+type Format = 'text' | 'json' | 'html'
+type ShowOptions = GlobalOptions & { readonly format?: Format }
+type AbortOptions = GlobalOptions & {
+  readonly takeOver?: boolean
+  readonly dryRun?: boolean
+  readonly yes?: boolean
+  readonly reason?: string
+}
+
+/** Runs that a screen holds; --json has all. */
+const SHOWN = 30
+
+export function registerRuns(program: Command, app: App): void {
+  const runs = program
+    .command('runs')
+    .summary('list, show or abort runs')
+    .description('Switchovers and failovers: those under way, those stopped, and those that are over.')
+    .helpGroup('Move')
+    .helpCommand(false)
+  runs
+    .command('list')
+    .description('Lists the runs of all links, newest first.')
+    .action(async (_options: unknown, command: Command) => await list(app, command.optsWithGlobals()))
+  runs
+    .command('show')
+    .argument('<run>', 'its id')
+    .description(
+      'Shows what a run did and cost. The page of `--format html` needs nothing but itself, and prints well.',
+    )
+    .addOption(new Option('--format <format>', 'how').choices(['text', 'json', 'html']))
+    .action(
+      async (run: string, _options: unknown, command: Command) =>
+        await show(app, run, command.optsWithGlobals()),
+    )
+  runs
+    .command('abort')
+    .argument('<run>', 'its id')
+    .description(
+      'Gives a run up, and undoes what it has done. Not once it may have fenced the link: exit 17.',
+    )
+    .option('--take-over', 'also when another controller seems to be at it')
+    .option('--dry-run', 'show the plan and change nothing')
+    .option('--yes', 'do not ask')
+    .option('--reason <text>', 'why; kept in the journal')
+    .action(
+      async (run: string, _options: unknown, command: Command) =>
+        await abort(app, run, command.optsWithGlobals()),
+    )
+}
+
+async function list(app: App, options: GlobalOptions): Promise<void> {
+  const config = await app.loadConfig(options.config)
+  const runs = await app.services.listRuns(config)
+  if (options.json === true) writeJson(app, { runs })
+  else if (runs.length === 0) app.stdout.write('there was no switchover or failover yet\n')
+  else app.stdout.write(renderList(runs, styleOf(app.stdout, app.env)))
+}
+
+function renderList(runs: readonly RunSummary[], style: Style): string {
+  const paint = {
+    done: style.green,
+    stopped: style.red,
+    aborted: style.dim,
+    running: style.yellow,
+    planned: style.dim,
+  }
+  const rows = runs
+    .slice(0, SHOWN)
+    .map(({ run, kind, link, active, standby, state, startedAt, rtoMs }) => [
+      run,
+      kind,
+      link,
+      `${active} → ${standby}`,
+      paint[state](state),
+      startedAt.slice(0, 19),
+      rtoMs === undefined ? '-' : formatDuration(rtoMs),
+    ])
+  const columns = [
+    ...['RUN', 'KIND', 'LINK', 'MOVES', 'STATE', 'STARTED (UTC)'].map(title => ({ title })),
+    { title: 'RTO', align: 'right' },
+  ] as const
+  const hidden = runs.length - SHOWN
+  const more = hidden > 0 ? style.dim(`... and ${formatCount(hidden)} more (--json has all)\n`) : ''
+  const stopped = runs
+    .filter(({ state, sentence }) => state === 'stopped' && sentence !== undefined)
+    .map(({ run, sentence }) => `${style.red('✗')} ${run}: ${visible(sentence ?? '')}\n`)
+  return `${formatTable(columns, rows, style)}${more}${stopped.slice(0, SHOWN).join('')}`
+}
+
+async function show(app: App, run: string, options: ShowOptions): Promise<void> {
+  const format = formatOf(options)
+  const config = await app.loadConfig(options.config)
+  const report = await app.services.readRun(config, run)
+  switch (format) {
+    case 'json':
+      return writeJson(app, report)
+    case 'html':
+      return app.stdout.write(reportHtml(report))
+    case 'text':
+      return app.stdout.write(fullReportText(report, styleOf(app.stdout, app.env)))
+  }
+}
+
+function formatOf({ format, json }: ShowOptions): Format {
+  if (json !== true) return format ?? 'text'
+  if (format === undefined || format === 'json') return 'json'
+  throw new KdrError('usage', `\`--json\` does not go with \`--format ${format}\``)
+}
+
+async function abort(app: App, run: string, options: AbortOptions): Promise<void> {
+  assertReason(options)
+  const config = await app.loadConfig(options.config)
+  const before = await app.services.readRun(config, run)
+  assertMayAbort(before)
+  const { active } = before
+  const change = `run "${run}" is given up: applications stay on "${active}", and what keeps them out there by now is taken away`
+  ;(options.json === true ? app.stderr : app.stdout).write(`${change}\n`)
+  const { reason } = options
+  if (options.dryRun === true) {
+    if (options.json === true) writeJson(app, { ...before, dryRun: true })
+    else app.stdout.write('dry run: nothing was changed\n')
+    return
+  }
+  await approve(app, { yes: options.yes === true, name: active, change: `run "${run}" is given up` })
+  const report = await app.services.abortRun(config, run, {
+    takeOver: options.takeOver === true,
+    ...(reason !== undefined && { reason }),
+    signal: app.signal,
+  })
+  if (options.json === true) writeJson(app, { ...report, dryRun: false })
+  else app.stdout.write(`\n${reportText(report, styleOf(app.stdout, app.env))}`)
+  app.exit = report.state === 'aborted' ? 0 : 21
+}
+
+/** The service asks again, of the journal as it is then. */
+function assertMayAbort({ run, kind, scope, state, steps }: RunReport): void {
+  if (state === 'done' || state === 'aborted')
+    throw new KdrError('usage', `run "${run}" is over: ${state === 'done' ? 'done' : 'given up'}`, {
+      hint: `See what it did: kdr runs show ${run}`,
+    })
+  if (isPastReturn(steps))
+    throw new KdrError('not-ready', `run "${run}" may have fenced the link, and can only go forward`, {
+      hint: `Let it go on: kdr ${kind} ${scope.links.join(' ')} --resume ${run}. Afterwards: kdr failback.`,
+    })
+}

@@ -1,0 +1,173 @@
+// What a run was, for people and scripts: its journal as one object. Pure, and says nothing that the journal does not.
+// Loss is counted in offsets from the cut to where the source ends. Some of these may be markers of transactions, so it is
+// at most so many records. Measured where the active answered; else from what was seen of it last, and called an estimate.
+import {
+  type At,
+  type Plan,
+  type ReportedLoss,
+  type ReportedStep,
+  type RunRecord,
+  type RunReport,
+  type RunSummary,
+  STEPS,
+  type StepData,
+  type StepName,
+  type StepRecord,
+} from '../../model/runs.ts'
+
+/** Of several records of a step the last one counts. `plan`: of a run that has no preflight in its journal yet. */
+export function reportOf(record: RunRecord, steps: readonly StepRecord[], plan?: Plan): RunReport {
+  const journal = new Journal(steps, plan)
+  const { topics, reason, sentence, endedAt } = record
+  return {
+    run: record.run,
+    kind: record.kind,
+    scope: { links: [record.link], ...(topics !== undefined && { topics }) },
+    active: record.active,
+    standby: record.standby,
+    state: record.state,
+    ...(sentence !== undefined && { sentence }),
+    by: record.by,
+    ...(reason !== undefined && { reason }),
+    startedAt: timeOf(record.startedAt),
+    ...(endedAt !== undefined && { endedAt: timeOf(endedAt) }),
+    versions: record.versions,
+    ...(journal.plan !== undefined && { plan: journal.plan }),
+    steps: STEPS.map(name => stepOf(name, journal.step(name))),
+    rto: rtoOf(record, journal),
+    rpo: record.state === 'aborted' ? NOTHING_LOST : rpoOf(journal),
+    groups: record.state === 'aborted' ? [] : groupsOf(journal),
+    fence: fenceOf(journal),
+    acceptedSplitBrain: record.acceptSplitBrain,
+    // Of a run that was given up they are where they belong.
+    stillWriting: record.state === 'aborted' ? [] : (journal.data('fence-applications')?.left ?? []),
+  }
+}
+
+export function summaryOf(report: RunReport): RunSummary {
+  const { run, kind, scope, active, standby, state, startedAt, sentence, steps, rto } = report
+  const isRedirected = steps.some(step => step.name === 'redirect' && isOver(step))
+  return {
+    run,
+    kind,
+    link: scope.links.join(','),
+    active,
+    standby,
+    state,
+    startedAt,
+    ...(isRedirected && { rtoMs: rto.ms }),
+    ...(sentence !== undefined && { sentence }),
+  }
+}
+
+class Journal {
+  readonly plan: Plan | undefined
+  readonly #steps: ReadonlyMap<StepName, StepRecord>
+
+  constructor(steps: readonly StepRecord[], plan: Plan | undefined) {
+    this.#steps = new Map(steps.map(step => [step.name, step]))
+    this.plan = this.data('preflight') ?? plan
+  }
+
+  step(name: StepName): StepRecord | undefined {
+    return this.#steps.get(name)
+  }
+
+  data<Name extends StepName>(name: Name): StepData[Name] | undefined {
+    return this.#steps.get(name)?.data as StepData[Name] | undefined
+  }
+}
+
+function stepOf(name: StepName, step: StepRecord | undefined): ReportedStep {
+  if (step === undefined || step.state === 'waiting')
+    return { name, state: 'waiting', startedAt: null, ms: 0, what: '' }
+  return { name, state: step.state, startedAt: timeOf(step.startedAt), ms: step.ms, what: step.what }
+}
+
+/** What came after the redirect kept nobody waiting, and dominates nothing. */
+function rtoOf({ startedAt }: RunRecord, journal: Journal): RunReport['rto'] {
+  const redirect = journal.step('redirect')
+  const isRedirected = redirect !== undefined && isOver(redirect)
+  const counted = (isRedirected ? STEPS.slice(0, STEPS.indexOf('redirect') + 1) : STEPS)
+    .map(name => journal.step(name))
+    .filter(step => step !== undefined)
+    .filter(step => isOver(step) || step.state === 'failed')
+  const ends = isRedirected ? [redirect] : counted
+  const end = Math.max(startedAt, ...ends.map(step => step.startedAt + step.ms))
+  const longest = Math.max(0, ...counted.map(({ ms }) => ms))
+  const dominating = longest === 0 ? undefined : counted.find(({ ms }) => ms === longest)
+  return { ms: end - startedAt, dominatedBy: dominating?.name ?? null }
+}
+
+const NOTHING_LOST: RunReport['rpo'] = { records: 0, ms: 0, basis: 'exact', partitions: [] }
+
+function rpoOf(journal: Journal): RunReport['rpo'] {
+  const { plan } = journal
+  const fence = journal.step('fence-link')
+  // Nothing is cut yet: what it would be, as planned.
+  if (fence === undefined || !isOver(fence)) return plannedLoss(plan)
+  const cuts = journal.data('fence-link')?.cuts ?? []
+  const drain = journal.data('drain')
+  const planned = new Map(plan?.loss.partitions.map(each => [nameOf(each), each]))
+  const ends = new Map(drain?.ends.map(each => [nameOf(each), each]))
+  const isCut = new Set(cuts.map(nameOf))
+  const partitions = [
+    ...cuts.map(({ topic, partition, cut }) => {
+      const name = nameOf({ topic, partition })
+      // In the dark and not in the plan's loss: the source was not seen beyond what the standby has.
+      const seen = planned.get(name)?.sourceEnd ?? (plan === undefined ? -1 : cut)
+      return lossOf({ topic, partition }, cut, ends.get(name)?.end ?? seen)
+    }),
+    // No mirror that the fence knows: nothing was ever written there.
+    ...[...ends.values()]
+      .filter(each => !isCut.has(nameOf(each)))
+      .map(each => lossOf(each, planned.get(nameOf(each))?.mirrorEnd ?? 0, each.end)),
+  ]
+  const isExact =
+    drain !== undefined && plan?.isActiveThere !== false && cuts.every(cut => ends.has(nameOf(cut)))
+  const records = partitions.reduce((sum, { lostRecords }) => sum + lostRecords, 0)
+  const isNothing = records === 0 && partitions.every(({ sourceEnd }) => sourceEnd >= 0)
+  return {
+    records,
+    ms: isNothing ? 0 : ((isExact ? drain.lostMs : undefined) ?? plan?.loss.ms ?? 0),
+    basis: isExact ? 'exact' : 'estimate',
+    partitions,
+  }
+}
+
+function plannedLoss(plan: Plan | undefined): RunReport['rpo'] {
+  if (plan === undefined) return { ...NOTHING_LOST, basis: 'estimate' }
+  const { records, ms, basis, partitions } = plan.loss
+  return {
+    records,
+    ms,
+    basis,
+    partitions: partitions.map(each => lossOf(each, each.mirrorEnd, each.sourceEnd)),
+  }
+}
+
+function lossOf({ topic, partition }: At, cut: number, sourceEnd: number): ReportedLoss {
+  return { topic, partition, cut, sourceEnd, lostRecords: Math.max(0, sourceEnd - cut) }
+}
+
+/** As the final sync found them; before it, as planned. */
+function groupsOf(journal: Journal): RunReport['groups'] {
+  const synced = journal.data('final-sync')
+  if (synced !== undefined) return synced.mayRepeat
+  const planned = journal.plan?.groups ?? []
+  return planned
+    .filter(({ state }) => state !== 'not-carried')
+    .map(({ group, mayRepeat }) => ({ group, mayRepeat }))
+}
+
+function fenceOf(journal: Journal): RunReport['fence'] {
+  const step = journal.step('fence-applications')
+  if (step === undefined || step.state === 'waiting') return { state: 'none', what: 'not begun' }
+  const state = journal.data('fence-applications')?.state ?? 'none'
+  // `registered` fences nothing until the old active is back; its sentence says so.
+  return { state: state === 'registered' ? 'none' : state, what: step.what }
+}
+
+const isOver = ({ state }: Pick<StepRecord, 'state'>): boolean => state === 'done' || state === 'skipped'
+const nameOf = ({ topic, partition }: At): string => `${topic}/${partition}`
+const timeOf = (ms: number): string => new Date(ms).toISOString()
