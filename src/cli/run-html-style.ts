@@ -11,6 +11,7 @@ header p { margin: 0 }
 h1 { font-size: 1.5rem; line-height: 1.3; font-weight: 600; margin: .25rem 0; overflow-wrap: anywhere }
 h2 { font-size: 1.05rem; font-weight: 600; margin: 2.25rem 0 .5rem; break-after: avoid }
 p { margin: 0 0 .75rem; overflow-wrap: anywhere }
+table + p { margin-top: .5rem }
 .quiet, small { color: var(--quiet); font-size: .85rem }
 .figures { display: grid; grid-template-columns: repeat(4, 1fr); gap: 1.5rem; margin: 0; padding: 1rem 0; border: solid var(--line); border-width: 1px 0 }
 .figures dt { color: var(--quiet); font-size: .85rem }
@@ -31,12 +32,13 @@ thead th { color: var(--quiet); font-weight: 400 }
 .bars th { font-weight: 400; white-space: nowrap; width: 1%; padding-right: 1rem; border: 0 }
 .bars td { border: 0 }
 .bars .number { width: 1% }
+.bars .aside th, .bars .aside .number { color: var(--quiet) }
 .bars .longest th, .bars .longest .number { font-weight: 600 }
 svg { display: block; width: 100%; height: 12px; margin-top: .35rem }
 rect { fill: var(--calm) }
 .longest rect { fill: var(--ink) }
 .failed rect { fill: var(--bad) }
-.between rect { fill: var(--line) }
+.aside rect { fill: var(--line) }
 .facts th { font-weight: 400; color: var(--quiet); width: 9rem }
 pre { font: 12px/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace; white-space: pre-wrap; overflow-wrap: anywhere; margin: 0; padding-left: 1rem; border-left: 1px solid var(--line) }
 @media (max-width: 40rem) { .figures { grid-template-columns: repeat(2, 1fr) } }

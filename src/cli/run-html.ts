@@ -1,11 +1,11 @@
 // A run as one page to keep, to send and to print (A4): no scripts, nothing from elsewhere, so that it reads the same in ten
 // years. All that comes from outside is escaped; a policy in the page forbids the rest. Times are UTC.
-import type { ReportedStep, RunReport } from '../model/runs.ts'
+import { isPastReturn, type ReportedStep, type RunReport, STEPS } from '../model/runs.ts'
 import { formatCount, formatDuration, plural } from './format.ts'
 import { PAGE_STYLE } from './run-html-style.ts'
 import { planText } from './run-plan.ts'
 import { cautions, lossyPartitions } from './run-text.ts'
-import { basisWords, isRedirected, lossWords, rtoWords, titleOf, verdictOf } from './run-words.ts'
+import { betweenSteps, isRedirected, lossWords, rtoWords, titleOf, verdictOf } from './run-words.ts'
 import { PLAIN } from './table.ts'
 
 /** Partitions and groups that the page lists; the JSON has all. */
@@ -32,10 +32,15 @@ ${[header(report), figures(report), notes(report), durations(report), loss(repor
 }
 
 function header(report: RunReport): string {
-  const { kind, scope, active, standby, state, run, startedAt } = report
+  const { kind, scope, active, standby, state, run, startedAt, sentence } = report
   return `<header class="${state}">
-<p class="kind">${escape(kind)} of ${scope.links.map(link => `“${escape(link)}”`).join(', ')}: ${escape(active)} → ${escape(standby)}</p>
-<h1>${escape(capital(verdictOf(report)))}</h1>
+<p>${escape(capital(kind))} of ${scope.links.map(link => `"${escape(link)}"`).join(', ')}: ${escape(active)} → ${escape(standby)}</p>
+<h1>${escape(capital(verdictOf(report)))}</h1>${
+    sentence === undefined
+      ? ''
+      : `
+<p>${escape(capital(sentence))}</p>`
+  }
 <p class="quiet">Run ${escape(run)}, ${escape(utc(startedAt))} UTC</p>
 </header>`
 }
@@ -44,11 +49,16 @@ function figures(report: RunReport): string {
   const { rto, rpo, fence: fenced, groups: all, state } = report
   const repeating = all.filter(({ mayRepeat }) => mayRepeat > 0).length
   const lost = `${rpo.records === 0 ? '' : 'up to '}${formatCount(rpo.records)}`
+  const basis = isPastReturn(report.steps)
+    ? rpo.basis
+    : state === 'aborted'
+      ? 'nothing has moved'
+      : 'as planned'
   const figure = (label: string, value: string, detail: string): string =>
     `<div><dt>${label}</dt><dd>${escape(value)}<small>${escape(detail)}</small></dd></div>`
   return `<dl class="figures">
 ${figure('RTO', formatDuration(rto.ms), isRedirected(report) ? 'until applications could write again' : 'so far')}
-${figure('RPO', `${lost} ${rpo.records === 1 ? 'record' : 'records'}`, state === 'aborted' ? 'nothing has moved' : rpo.basis)}
+${figure('RPO', lost, `records lost, ${basis}`)}
 ${figure('Fence', fenced.state, 'of the old active against applications')}
 ${figure('Groups', formatCount(repeating), `of ${formatCount(all.length)} may see records again`)}
 </dl>`
@@ -62,27 +72,29 @@ function notes(report: RunReport): string {
 
 const BAR_WIDTH = 400
 const BAR_HEIGHT = 12
-/** Shorter than this it is the work between two steps, and nothing to show. */
-const PAUSE_MS = 1_000
 
 /** Where the time went. Drawn, not coloured in by CSS: browsers leave backgrounds out when they print. */
 function durations(report: RunReport): string {
-  const begun = report.steps.filter(({ state }) => state !== 'waiting')
+  const begun = report.steps.filter(({ state, ms }) => state !== 'waiting' && (state !== 'skipped' || ms > 0))
   if (begun.length === 0) return ''
-  const redirect = report.steps.findIndex(({ name }) => name === 'redirect')
-  const counted = isRedirected(report) ? report.steps.slice(0, redirect + 1) : begun
-  // A run that was stopped and resumed waits between its steps, and that counts too.
-  const betweenMs = report.rto.ms - counted.reduce((sum, { ms }) => sum + ms, 0)
+  const betweenMs = betweenSteps(report)
   const longest = Math.max(1, betweenMs, ...begun.map(({ ms }) => ms))
   const row = (label: string, ms: number, kind: string): string => {
     const width = Math.max(ms > 0 ? 1 : 0, Math.round((ms / longest) * BAR_WIDTH))
     return `<tr class="${kind}"><th scope="row">${escape(label)}</th><td class="bar"><svg viewBox="0 0 ${BAR_WIDTH} ${BAR_HEIGHT}" preserveAspectRatio="none" aria-hidden="true"><rect width="${width}" height="${BAR_HEIGHT}"/></svg></td><td class="number">${escape(formatDuration(ms))}</td></tr>`
   }
-  const kindOf = ({ name, state }: ReportedStep): string =>
-    state === 'failed' ? 'failed' : name === report.rto.dominatedBy ? 'longest' : 'step'
+  const redirect = STEPS.indexOf('redirect')
+  const isAfter = ({ name }: ReportedStep): boolean => isRedirected(report) && STEPS.indexOf(name) > redirect
+  const kindOf = (step: ReportedStep): string => {
+    if (step.state === 'failed') return 'failed'
+    if (isAfter(step)) return 'aside'
+    return step.name === report.rto.dominatedBy ? 'longest' : 'step'
+  }
   const rows = [
-    ...begun.map(step => row(titleOf(step.name), step.ms, kindOf(step))),
-    ...(betweenMs >= PAUSE_MS ? [row('between steps', betweenMs, 'between')] : []),
+    ...begun.map(step =>
+      row(`${titleOf(step.name)}${isAfter(step) ? ', after that' : ''}`, step.ms, kindOf(step)),
+    ),
+    ...(betweenMs > 0 ? [row('between steps', betweenMs, 'aside')] : []),
   ]
   return section(
     'Where the time went',
@@ -91,7 +103,7 @@ function durations(report: RunReport): string {
 }
 
 function loss(report: RunReport): string {
-  const { rpo, active } = report
+  const { rpo, active, steps } = report
   const sentence = `<p>${escape(capital(lossWords(report)))}.</p>`
   const lossy = lossyPartitions(rpo.partitions)
   if (lossy.length === 0) return section('What is lost', sentence)
@@ -103,7 +115,10 @@ function loss(report: RunReport): string {
       ({ topic, partition, cut, sourceEnd, lostRecords }) =>
         `<tr><td>${escape(topic)}</td>${number(partition)}${number(cut)}${sourceEnd < 0 ? unknown + unknown : number(sourceEnd) + number(lostRecords)}</tr>`,
     )
-  const note = `Cut: the offset from which on the standby has nothing of “${active}”; there stands the marker that fenced the link. Lost: offsets from there to the end of the source (${basisWords(rpo.basis, active)}). Markers of transactions are among them, so it is at most so many records.`
+  const cut = isPastReturn(steps)
+    ? `Cut: from this offset on the standby has nothing of "${active}"; the marker that fenced the link stands there.`
+    : `Cut: what the standby had when this was planned.`
+  const note = `${cut} Lost: offsets from there to the end of the source. Some of them may be markers of transactions, so it is at most so many records.`
   return section(
     'What is lost',
     `${sentence}<table>
@@ -136,8 +151,9 @@ function groups({ groups: all }: RunReport): string {
 }
 
 const FENCE_MEANING = {
-  proven: 'Proven: with an application’s own credentials every leader was asked, and refused.',
-  configured: 'Configured: done as the config says; nobody tried to write with an application’s credentials.',
+  proven: 'Proven: every leader was asked with the credentials of an application, and refused.',
+  configured:
+    'Configured: done as the config says; nobody tried to write with the credentials of an application.',
   none: 'None: nothing was seen to keep applications from writing to the old active.',
 } as const
 
@@ -145,10 +161,13 @@ function fence({ fence: { state, what } }: RunReport): string {
   return section('Fence', `<p>${escape(FENCE_MEANING[state])}</p><p>${escape(capital(what))}.</p>`)
 }
 
-function timeline({ steps }: RunReport): string {
+function timeline({ steps, startedAt: start }: RunReport): string {
+  /** The day only where it is another one. */
+  const time = (iso: string): string =>
+    iso.slice(0, 10) === start.slice(0, 10) ? utc(iso).slice(11) : utc(iso)
   const rows = steps.map(
     ({ name, state, startedAt, ms, what }) =>
-      `<tr class="${state}"><td class="time">${escape(startedAt === null ? '' : utc(startedAt).slice(11))}</td><td>${escape(titleOf(name))}</td><td>${escape(state)}</td><td class="number">${escape(state === 'waiting' ? '' : formatDuration(ms))}</td><td>${escape(what)}</td></tr>`,
+      `<tr class="${state}"><td class="time">${escape(startedAt === null ? '' : time(startedAt))}</td><td>${escape(titleOf(name))}</td><td>${escape(state)}</td><td class="number">${escape(state === 'waiting' ? '' : formatDuration(ms))}</td><td>${escape(what)}</td></tr>`,
   )
   return section(
     'Timeline',

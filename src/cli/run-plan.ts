@@ -40,13 +40,18 @@ function summary(plan: Plan): string {
   const carried = all.filter(({ state }) => state !== 'not-carried').length
   const rules =
     heldBack === 0 ? '' : `; ${plural(heldBack, 'ACL')} held back so far will apply on "${standby}"`
-  const time = expectedMs === undefined ? 'not known' : `about ${formatDuration(expectedMs)}`
+  const time = expectedMs === undefined ? 'not known' : about(expectedMs)
   return [
     `moves  ${plural(topics, 'topic')}, ${plural(carried, 'group')}${rules}`,
     `loss   ${expectedLoss(plan)}`,
     `time   ${time}, until applications can write again`,
     '',
   ].join('\n')
+}
+
+/** A tenth of a second of an estimate says nothing. */
+function about(ms: number): string {
+  return `about ${ms < 60_000 ? `${Math.ceil(ms / 1_000)} s` : formatDuration(ms)}`
 }
 
 function expectedLoss({ loss, active, isActiveThere }: Plan): string {
@@ -134,7 +139,7 @@ function producers({ producers: writing }: Plan, style: Style): string {
       formatCount(partitions),
       `${formatDuration(lastSeenMs)} ago`,
     ])
-  return `${plural(writing.length, 'producer')} at work: restart each one after the redirect; one that only reconnects may lose a record\n${table({ columns, style }, rows)}`
+  return `${plural(writing.length, 'producer')} at work: restart each one after the redirect; one that only reconnects may lose records\n${table({ columns, style }, rows)}`
 }
 
 function byHand({ missingUsers, leftBehind, warnings, active, standby }: Plan, style: Style): string {
@@ -149,8 +154,8 @@ function byHand({ missingUsers, leftBehind, warnings, active, standby }: Plan, s
 function wayBack({ standby, active }: Plan): string {
   const step = titleOf(POINT_OF_NO_RETURN)
   return (
-    `giving up is free until the step "${step}". From there on each partition on "${standby}" holds one marker more\n` +
-    `than on "${active}", and the way back is \`kdr failback\`.\n`
+    `giving up is free until the step "${step}". From there on each partition on "${standby}" holds\n` +
+    `one marker more than on "${active}", and the way back is \`kdr failback\`.\n`
   )
 }
 

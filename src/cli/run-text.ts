@@ -34,11 +34,11 @@ export function reportText(report: RunReport, style: Style): string {
     running: style.yellow,
     planned: style.bold,
   }
-  const { kind, scope, run, by, reason, startedAt, state } = report
+  const { kind, scope, run, by, reason, startedAt, state, sentence } = report
   const links = scope.links.map(link => `"${link}"`).join(', ')
   const why = reason === undefined ? '' : `: ${visible(reason)}`
   return [
-    `${style.bold(`${kind} of ${links}`)} ${paint[state](visible(verdictOf(report)))}\n`,
+    `${style.bold(`${kind} of ${links}`)}: ${paint[state](verdictOf(report))}${sentence === undefined ? '' : `: ${visible(sentence)}`}\n`,
     style.dim(`run ${run}, by ${visible(by)}, ${startedAt.slice(0, 19)}Z${why}\n`),
     '\n',
     line('RTO', rtoWords(report)),
@@ -115,7 +115,7 @@ export function lossyPartitions(partitions: readonly ReportedLoss[]): ReportedLo
 }
 
 export function cautions(report: RunReport): string[] {
-  const { stillWriting, active, acceptedSplitBrain } = report
+  const { stillWriting, active } = report
   const hidden = stillWriting.length - SHOWN
   const more = hidden > 0 ? ` and ${formatCount(hidden)} more (--json has all)` : ''
   const unfenced = unfencedWords(report)
@@ -123,6 +123,6 @@ export function cautions(report: RunReport): string[] {
     stillWriting.length === 0
       ? ''
       : `may still write to "${active}": ${stillWriting.slice(0, SHOWN).join(', ')}${more}`,
-    unfenced === undefined ? '' : `${unfenced}${acceptedSplitBrain ? '; that was accepted' : ''}`,
+    unfenced ?? '',
   ].filter(sentence => sentence !== '')
 }

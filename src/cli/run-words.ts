@@ -1,5 +1,5 @@
 // What is said of a run, on the terminal and on the page alike.
-import { isPastReturn, type RunReport, type StepName } from '../model/runs.ts'
+import { isPastReturn, type ReportedStep, type RunReport, type StepName } from '../model/runs.ts'
 import { formatDuration, plural } from './format.ts'
 
 export function titleOf(step: StepName): string {
@@ -11,16 +11,17 @@ export function visible(text: string): string {
   return text.replace(/\p{Cc}/gu, '?')
 }
 
-export function verdictOf({ state, active, standby, sentence }: RunReport): string {
+/** In a few words; `sentence` of the report says why. */
+export function verdictOf({ state, active, standby }: RunReport): string {
   switch (state) {
     case 'planned':
       return 'planned, nothing has changed'
     case 'running':
       return 'under way'
     case 'stopped':
-      return `stopped: ${sentence ?? 'no reason was recorded'}`
+      return 'stopped'
     case 'aborted':
-      return `given up, "${active}" stays active${sentence === undefined ? '' : `: ${sentence}`}`
+      return `given up, "${active}" stays active`
     case 'done':
       return `done, "${standby}" is active`
   }
@@ -31,13 +32,28 @@ export function isRedirected({ steps }: RunReport): boolean {
   return steps.some(({ name, state }) => name === 'redirect' && (state === 'done' || state === 'skipped'))
 }
 
+/** Steps that count into the RTO: those that have begun, up to the redirect once it is over. */
+function countedSteps(report: RunReport): ReportedStep[] {
+  const redirect = report.steps.findIndex(({ name }) => name === 'redirect')
+  const steps = isRedirected(report) ? report.steps.slice(0, redirect + 1) : report.steps
+  return steps.filter(({ state }) => state !== 'waiting')
+}
+
+/** What passed while no step was at work: a run that was stopped waits for whoever resumes it. 0 where it is of no account. */
+export function betweenSteps(report: RunReport): number {
+  const ms = report.rto.ms - countedSteps(report).reduce((sum, step) => sum + step.ms, 0)
+  return ms < 1_000 ? 0 : ms
+}
+
 export function rtoWords(report: RunReport): string {
   const { ms, dominatedBy } = report.rto
   const until = isRedirected(report) ? 'until applications could write again' : 'so far'
   const longest = report.steps.find(({ name }) => name === dominatedBy)
   const most =
     longest === undefined ? '' : `; longest: ${titleOf(longest.name)}, ${formatDuration(longest.ms)}`
-  return `${formatDuration(ms)} ${until}${most}`
+  const betweenMs = betweenSteps(report)
+  const between = betweenMs === 0 ? '' : `; between steps: ${formatDuration(betweenMs)}`
+  return `${formatDuration(ms)} ${until}${most}${between}`
 }
 
 export function lossWords({ rpo, active, steps, state }: RunReport): string {
@@ -51,19 +67,22 @@ export function lossWords({ rpo, active, steps, state }: RunReport): string {
       ? `${rpo.basis === 'exact' ? 'nothing' : 'nothing known of'}${isAhead ? ' to lose' : ' is lost'}`
       : `up to ${plural(rpo.records, 'record')}${where}${isAhead ? ' to lose' : ' lost'}, at most ${formatDuration(rpo.ms)} old`
   const blind = unknown === 0 ? '' : `; of ${plural(unknown, 'partition')} nothing is known`
-  return `${lost}${blind} (${basisWords(rpo.basis, active)})`
+  const planned = rpo.basis === 'exact' ? 'as planned' : 'as planned, an estimate'
+  return `${lost}${blind} (${isAhead ? planned : basisWords(rpo.basis, active)})`
 }
 
-export function basisWords(basis: RunReport['rpo']['basis'], active: string): string {
+function basisWords(basis: RunReport['rpo']['basis'], active: string): string {
   return basis === 'exact'
     ? 'exact: counted at both clusters'
     : `estimate: from what was seen of "${active}" last`
 }
 
 /** What is written at an old active that nothing fences comes on top of what was counted. */
-export function unfencedWords({ fence, active, state, steps }: RunReport): string | undefined {
+export function unfencedWords(report: RunReport): string | undefined {
+  const { fence, active, state, steps, acceptedSplitBrain } = report
   if (fence.state !== 'none' || state === 'aborted' || !isPastReturn(steps)) return undefined
-  return `nothing keeps applications from writing to "${active}"; what they write there is lost on top of that`
+  const accepted = acceptedSplitBrain ? ', which was accepted' : ''
+  return `nothing keeps applications from writing to "${active}"${accepted}: what they write there is lost as well`
 }
 
 /** Commands, most likely first. */
