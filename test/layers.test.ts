@@ -54,6 +54,12 @@ const RULES: readonly Rule[] = [
     because: 'the config is read at the edge into plain values; it knows no engine and no cluster',
   },
   {
+    layer: 'redirect',
+    may: ['model', 'ports', 'redirect', 'node:*'],
+    because:
+      'the ways applications find the active cluster (DNS, commands, files) are adapters behind the port Redirect: they know no engine, and get plain settings instead of the config',
+  },
+  {
     layer: 'lab',
     may: ['model', 'ports', 'config', 'lab', '@platformatic/kafka', 'node:*'],
     because: 'the lab starts real brokers for tests and trials; the product must not need it',
@@ -72,7 +78,7 @@ const RULES: readonly Rule[] = [
   },
   {
     layer: 'wiring',
-    may: ['model', 'ports', 'engine', 'state', 'kafka', 'config', 'cli', 'wiring', 'node:*'],
+    may: ['model', 'ports', 'engine', 'state', 'kafka', 'redirect', 'config', 'cli', 'wiring', 'node:*'],
     because: 'the composition root, with main.ts: it knows everything, so that nothing else has to',
   },
 ]

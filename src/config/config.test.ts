@@ -42,6 +42,7 @@ describe('config', () => {
       sync: { configsMs: 30_000, aclsMs: 30_000, quotasMs: 30_000, groupsMs: 5_000 },
       principals: {},
       users: {},
+      redirects: [],
     })
     assert.ok(Object.isFrozen(config.links['ew']?.topics))
     assert.deepEqual(config.notes, [])
@@ -176,6 +177,70 @@ links:
     })
   })
 
+  test('redirect: in order, paths from the folder of the config, the key as a reference', () => {
+    const { links, notes } = parseConfig(
+      `${CLUSTERS}links:
+  ew:
+    source: east
+    target: west
+    redirect:
+      - dns: { server: "10.0.0.2:53", zone: k.example., record: b, tsig: file:key, values: { east: ["10.0.0.3", "fd00::3"], west: ["w.k.example"] } }
+      - command: { apply: "a", verify: "v" }
+      - template: { from: a.tmpl, to: /etc/b }
+`,
+      '/etc/kdr/kdr.yaml',
+    )
+
+    assert.deepEqual(JSON.parse(JSON.stringify(links['ew']?.redirects)), [
+      {
+        kind: 'dns',
+        server: '10.0.0.2:53',
+        zone: 'k.example.',
+        record: 'b',
+        tsig: 'file:key',
+        values: { east: ['10.0.0.3', 'fd00::3'], west: ['w.k.example'] },
+      },
+      { kind: 'command', apply: 'a', verify: 'v' },
+      { kind: 'template', from: '/etc/kdr/a.tmpl', to: '/etc/b' },
+    ])
+    assert.deepEqual(notes, [])
+  })
+
+  test('redirect: values that could never work are refused', () => {
+    const problems = (dns: string) =>
+      problemsOf(
+        `${CLUSTERS}links: { ew: { source: east, target: west, redirect: [{ dns: { server: "h:53", ${dns} } }] } }\n`,
+      ).map(line => line.replace(/^.*?redirect\[0\]\.dns\./, ''))
+
+    assert.deepEqual(
+      problems('zone: k.example., record: b, values: { east: ["10.0.0.1"], wes: ["10.0.0.2"] }'),
+      [
+        'values: has no values for "west": both clusters of the link need them',
+        'values.wes: "wes" is no cluster of the link (did you mean "west"?)',
+      ],
+    )
+    assert.deepEqual(
+      problems(
+        'zone: k.example., record: b.other., values: { east: ["10.0.0.1"], west: ["a.x.", "10.0.0.2"] }',
+      ),
+      [
+        'record: "b.other." is not in the zone "k.example."',
+        'values.west: a name becomes a CNAME, which stands alone: give one name, or addresses only',
+      ],
+    )
+    assert.deepEqual(
+      problems('zone: k..example, record: b, values: { east: [west], west: ["10.0.0.300"] }'),
+      [
+        'zone: "k..example" has an empty part',
+        'values.east: "west" is neither an address nor a full name such as "west-1.kafka.example."',
+        'values.west: "10.0.0.300" is not an address',
+      ],
+    )
+    assert.deepEqual(problems('zone: k.example, record: b, values: { east: ["a.x."], west: ["A.x"] }'), [
+      'values: both clusters have the same values: the record would lead nowhere else',
+    ])
+  })
+
   test('keys of later releases are accepted and noted', () => {
     const config = parseConfig(
       `${CLUSTERS}links:
@@ -185,10 +250,6 @@ links:
     mode: shared
     fence: { acl: true, command: "x", probe: { sasl: { mechanism: plain, username: u, password: env:P } } }
     consumers: { stop: fence }
-    redirect:
-      - dns: { server: "10.0.0.2:53", zone: k.example., record: b, tsig: file:key, values: { east: ["x"], west: ["y"] } }
-      - command: { apply: "a", verify: "v", undo: "u" }
-      - template: { from: a, to: b }
 plans: { region: { links: [ew], objectives: { rpo: 30s, rto: 5m } } }
 vaults: { main: { url: "s3://bucket/prefix", region: eu-central-1 } }
 sets: { all: { cluster: east, vault: main, topics: ["*"], every: 15m, keep: { days: 35 } } }
@@ -204,7 +265,6 @@ alerts: { webhook: { url: env:HOOK }, command: "...", deadMan: { url: env:DEADMA
       'links.ew.mode',
       'links.ew.fence',
       'links.ew.consumers',
-      'links.ew.redirect',
       'plans',
       'vaults',
       'sets',

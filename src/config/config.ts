@@ -34,11 +34,35 @@ export type UserConfig = {
   readonly password: SecretRef
 }
 
+/** One of the ways applications are led to the other cluster. */
+export type RedirectConfig =
+  | {
+      readonly kind: 'dns'
+      /** `host:port`. */
+      readonly server: string
+      readonly zone: string
+      /** In the zone, or in full. */
+      readonly record: string
+      readonly tsig: SecretRef | undefined
+      /** By cluster, of both of the link: addresses, or one name. */
+      readonly values: Readonly<Record<string, readonly string[]>>
+    }
+  | {
+      readonly kind: 'command'
+      readonly apply: string
+      readonly verify: string | undefined
+      readonly undo: string | undefined
+    }
+  /** Absolute paths. */
+  | { readonly kind: 'template'; readonly from: string; readonly to: string }
+
 export type LinkConfig = LinkSettings & {
   /** Names at the target, by those at the source. */
   readonly principals: Readonly<Record<string, string>>
   /** By name. */
   readonly users: Readonly<Record<string, UserConfig>>
+  /** In the order in which they are taken. */
+  readonly redirects: readonly RedirectConfig[]
 }
 
 /** Links that move together. */

@@ -6,6 +6,7 @@ import { whyNotOverridable } from '../model/link-settings.ts'
 import type { ConfigDocument, Problem } from './document.ts'
 import { configJsonSchema, type JsonSchema, type Path, stepInto } from './json-schema.ts'
 import { at, didYouMean, spellPath } from './problems.ts'
+import { checkRedirect } from './redirects.ts'
 import type { ParsedConfig } from './schema.ts'
 
 export function crossCheck(config: ParsedConfig, document: ConfigDocument): Problem[] {
@@ -25,6 +26,8 @@ export function crossCheck(config: ParsedConfig, document: ConfigDocument): Prob
     checkEnds(config, link.source, link.target, here, report)
     for (const [index, override] of link.overrides.entries())
       checkOverride(override, [...here, 'overrides', index], report)
+    for (const [index, redirect] of link.redirect.entries())
+      checkRedirect(redirect, [link.source, link.target], [...here, 'redirect', index], report)
   }
   checkCircles(config, report)
   for (const [name, plan] of Object.entries(config.plans ?? {})) {

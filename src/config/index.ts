@@ -5,6 +5,7 @@ export type {
   Config,
   ConfigNote,
   LinkConfig,
+  RedirectConfig,
   SaslConfig,
   ServerConfig,
   TlsConfig,

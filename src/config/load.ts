@@ -8,6 +8,7 @@ import type { ClusterConfig, Config, LinkConfig, SaslConfig, TlsConfig } from '.
 import { crossCheck, notesOn } from './cross-check.ts'
 import { type ConfigDocument, parseConfigText, type Problem } from './document.ts'
 import { problemsOf } from './problems.ts'
+import { redirectsIn } from './redirects.ts'
 import { configSchema, type ParsedConfig } from './schema.ts'
 
 /** Throws KdrError('config-missing' | 'config-invalid' | 'newer-version'); the message has a line per problem. */
@@ -109,6 +110,7 @@ function assemble(parsed: ParsedConfig, document: ConfigDocument, path: string):
           mechanism: MECHANISM[mechanism],
           password,
         })),
+        redirects: redirectsIn(link.redirect, dirname(resolve(path))),
       }),
     ),
     plans: mapRecord(parsed.plans ?? {}, ({ links }) => ({ links })),

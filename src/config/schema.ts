@@ -140,13 +140,19 @@ export function configSchema(directory: string) {
     .meta({ description: 'How writers at the old active are stopped.', ...later })
 
   const dns = z.strictObject({
-    server: address('The name server.'),
-    zone: text('The zone.'),
-    record: text('The record.'),
-    tsig: secret(directory, 'The TSIG key.').optional(),
-    values: z
-      .record(z.string(), z.array(z.string()))
-      .meta({ description: 'The values of the record, by cluster.' }),
+    server: address('The primary name server of the zone; it is updated over TCP (RFC 2136).'),
+    zone: text('The zone, as the server has it.'),
+    record: text(
+      'The record, in the zone or in full. It keeps its TTL: how long clients may go on to the old cluster.',
+    ),
+    tsig: secret(
+      directory,
+      'The TSIG key: what `tsig-keygen` prints, or `hmac-sha256:NAME:SECRET`. It needs the record, and a TXT record `_kdr.<record>` for which run moved it last.',
+    ).optional(),
+    values: z.record(z.string(), z.array(z.string())).meta({
+      description:
+        'What the record says, by cluster: addresses of bootstrap servers, or one full name (a CNAME).',
+    }),
   })
 
   const redirect = z
@@ -154,12 +160,21 @@ export function configSchema(directory: string) {
       dns: dns.optional(),
       command: z
         .strictObject({
-          apply: command('Does it.'),
-          verify: command('Checks it.').optional(),
-          undo: command('Undoes it.').optional(),
+          apply: command(
+            'Leads applications to `$KDR_STANDBY` (at `$KDR_BOOTSTRAP`); may be run twice. Runs in the folder of the config; `$KDR_FACTS` has all facts as JSON.',
+          ),
+          verify: command('Ends with 0 when they are led there.').optional(),
+          undo: command('Leads them back to `$KDR_ACTIVE`.').optional(),
         })
         .optional(),
-      template: z.strictObject({ from: text('The template.'), to: text('The file to write.') }).optional(),
+      template: z
+        .strictObject({
+          from: text(
+            'The template: `{{bootstrap}}`, `{{active}}`, `{{standby}}`, `{{link}}`, `{{generation}}`, `{{run}}`, `{{kind}}`.',
+          ),
+          to: text('The file to write, in one step. The old one is kept beside it as `*.kdr-before-RUN`.'),
+        })
+        .optional(),
     })
     .superRefine((value, context) => {
       if (Object.values(value).filter(part => part !== undefined).length !== 1) {
@@ -243,8 +258,8 @@ export function configSchema(directory: string) {
       .prefault({}),
     redirect: z
       .array(redirect)
-      .meta({ description: 'How applications are sent to the new active.', ...later })
-      .optional(),
+      .meta({ description: 'How applications are led to the new active, one after the other.' })
+      .prefault([]),
   })
 
   const objectives = {

@@ -3,6 +3,7 @@
 // A reply with error codes is no failure: the library throws `ResponseError` for it, and `answerOf` takes the reply out.
 import { AuthenticationError, GenericError, ResponseError } from '@platformatic/kafka'
 import { findKdrError, KdrError } from '../model/errors.ts'
+import { SOCKET_WORDS } from '../model/socket-words.ts'
 
 /** The decoded reply, whether or not a part of it carries an error code. */
 export async function answerOf<R>(reply: Promise<R>): Promise<R> {
@@ -12,17 +13,6 @@ export async function answerOf<R>(reply: Promise<R>): Promise<R> {
     if (error instanceof ResponseError) return (error as unknown as { response: R }).response
     throw error
   }
-}
-
-const SOCKET_WORDS: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'connection refused',
-  ECONNRESET: 'connection reset',
-  ENOTFOUND: 'no such host name',
-  EAI_AGAIN: 'the name server does not answer',
-  EHOSTUNREACH: 'no route to the host',
-  ENETUNREACH: 'no route to the network',
-  ETIMEDOUT: 'connection timed out',
-  EPIPE: 'connection closed',
 }
 
 const REFUSED_CERTIFICATE =

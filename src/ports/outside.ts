@@ -38,18 +38,21 @@ export interface WriterProbe {
   close(): Promise<void>
 }
 
-/** One of the ways in `redirect:`. Each can be done twice. */
+/**
+ * One of the ways in `redirect:`, taken in their order (and undone in the other). Each call can be made twice. Beside what
+ * is said below each may throw KdrError: unreachable, not-allowed, config-invalid (a key or a template), timed-out.
+ */
 export interface Redirect {
   /** `dns bootstrap.kafka.example`, `command`, `template /etc/app/kafka.properties`. */
   readonly name: string
   /** What it would do: a line of the plan. */
   describe(facts: RunFacts): string
-  /** Whether it leads to the standby already. */
+  /** Whether this run has led it to the standby already. Reads only: in a preflight it shows whether the way is open at all. */
   isApplied(facts: RunFacts): Promise<boolean>
-  /** Throws KdrError: a newer run has been here ('other-controller'), or what went wrong, with the way out. */
+  /** Throws KdrError: 'other-controller' (a newer run has been here), 'not-ready' (what stands there is not of either cluster). */
   apply(facts: RunFacts): Promise<void>
   /** Throws KdrError('not-ready') when it does not lead there. */
   verify(facts: RunFacts): Promise<void>
-  /** Back to what it was before `apply`. */
+  /** Back to what it was before `apply`; nothing where this run has not applied it, as far as that can be told. */
   undo(facts: RunFacts): Promise<void>
 }
