@@ -43,6 +43,8 @@ describe('config', () => {
       principals: {},
       users: {},
       redirects: [],
+      fence: { acl: true, command: undefined, probe: undefined },
+      consumers: 'leave',
     })
     assert.ok(Object.isFrozen(config.links['ew']?.topics))
     assert.deepEqual(config.notes, [])
@@ -241,6 +243,28 @@ links:
     ])
   })
 
+  test('how applications are fenced, and what happens to their consumers', () => {
+    const of = (settings: string) =>
+      parseConfig(`${CLUSTERS}links: { ew: { source: east, target: west, ${settings} } }\n`, 'kdr.yaml')
+    const { fence, consumers } = of(
+      'fence: { acl: false, command: "halt", probe: { sasl: { mechanism: PLAIN, username: app, password: env:P } } }, consumers: { stop: "systemctl stop app" }',
+    ).links['ew']!
+    assert.equal(fence.acl, false)
+    assert.equal(fence.command, 'halt')
+    assert.equal(fence.probe?.mechanism, 'PLAIN')
+    assert.deepEqual(consumers, { stop: 'systemctl stop app' })
+    for (const policy of ['stop', 'fence', 'leave']) {
+      assert.equal(of(`consumers: ${policy}`).links['ew']?.consumers, policy)
+      assert.equal(of(`consumers: { stop: ${policy} }`).links['ew']?.consumers, policy)
+    }
+    assert.throws(() => of('consumers: pause'), {
+      message: /expected `stop`, `fence`, `leave`, or \{ stop: COMMAND \}/,
+    })
+    assert.throws(() => of('fence: { probe: { sasl: { mechanism: plain, username: app } } }'), {
+      message: /`password` is missing/,
+    })
+  })
+
   test('keys of later releases are accepted and noted', () => {
     const config = parseConfig(
       `${CLUSTERS}links:
@@ -248,8 +272,6 @@ links:
     source: east
     target: west
     mode: shared
-    fence: { acl: true, command: "x", probe: { sasl: { mechanism: plain, username: u, password: env:P } } }
-    consumers: { stop: fence }
 plans: { region: { links: [ew], objectives: { rpo: 30s, rto: 5m } } }
 vaults: { main: { url: "s3://bucket/prefix", region: eu-central-1 } }
 sets: { all: { cluster: east, vault: main, topics: ["*"], every: 15m, keep: { days: 35 } } }
@@ -261,17 +283,7 @@ alerts: { webhook: { url: env:HOOK }, command: "...", deadMan: { url: env:DEADMA
     )
 
     const noted = config.notes.map(({ message }) => message.split(': ')[0])
-    assert.deepEqual(noted, [
-      'links.ew.mode',
-      'links.ew.fence',
-      'links.ew.consumers',
-      'plans',
-      'vaults',
-      'sets',
-      'objectives',
-      'accept',
-      'alerts',
-    ])
+    assert.deepEqual(noted, ['links.ew.mode', 'plans', 'vaults', 'sets', 'objectives', 'accept', 'alerts'])
   })
 })
 

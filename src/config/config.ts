@@ -1,6 +1,7 @@
 // The config as the rest of kdr sees it: checked, complete (every default filled in) and frozen.
 
 import type { LinkSettings } from '../model/link-settings.ts'
+import type { ConsumersPolicy } from '../model/runs.ts'
 import type { SecretRef } from './secrets.ts'
 
 export type TlsConfig = {
@@ -63,6 +64,17 @@ export type LinkConfig = LinkSettings & {
   readonly users: Readonly<Record<string, UserConfig>>
   /** In the order in which they are taken. */
   readonly redirects: readonly RedirectConfig[]
+  readonly fence: FenceConfig
+  readonly consumers: ConsumersPolicy
+}
+
+/** How the writers at the old active are stopped. */
+export type FenceConfig = {
+  /** Where there is an authorizer. */
+  readonly acl: boolean
+  readonly command: string | undefined
+  /** An application's credentials, to prove it with. */
+  readonly probe: SaslConfig | undefined
 }
 
 /** Links that move together. */

@@ -3,6 +3,7 @@
 import { readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { KdrError } from '../model/errors.ts'
+import type { ConsumersPolicy } from '../model/runs.ts'
 import { assertVersion } from '../model/versioned.ts'
 import type { ClusterConfig, Config, LinkConfig, SaslConfig, TlsConfig } from './config.ts'
 import { crossCheck, notesOn } from './cross-check.ts'
@@ -111,6 +112,12 @@ function assemble(parsed: ParsedConfig, document: ConfigDocument, path: string):
           password,
         })),
         redirects: redirectsIn(link.redirect, dirname(resolve(path))),
+        fence: {
+          acl: link.fence.acl,
+          command: link.fence.command,
+          probe: saslOf(link.fence.probe?.sasl),
+        },
+        consumers: consumersOf(link.consumers),
       }),
     ),
     plans: mapRecord(parsed.plans ?? {}, ({ links }) => ({ links })),
@@ -121,6 +128,13 @@ function assemble(parsed: ParsedConfig, document: ConfigDocument, path: string):
       message,
     })),
   }
+}
+
+/** `{ stop: fence }` means the policy: no command is called that. */
+function consumersOf(consumers: ParsedConfig['links'][string]['consumers']): ConsumersPolicy {
+  if (typeof consumers === 'string') return consumers
+  const { stop } = consumers
+  return stop === 'stop' || stop === 'fence' || stop === 'leave' ? stop : consumers
 }
 
 function tlsOf(tls: ParsedConfig['clusters'][string]['tls']): TlsConfig | undefined {

@@ -16,6 +16,8 @@ const mechanism = z
   )
   .meta({ description: 'How to authenticate; in any case.' })
 
+const CONSUMERS = ['stop', 'fence', 'leave'] as const
+
 const SCRAM = ['scram-sha-256', 'scram-sha-512'] as const
 
 const scram = z
@@ -133,11 +135,20 @@ export function configSchema(directory: string) {
 
   const fence = z
     .strictObject({
-      acl: z.boolean().meta({ description: 'Deny writes with ACLs.' }).optional(),
+      acl: z
+        .boolean()
+        .meta({ description: 'Deny writes with ACLs, to one principal after the other.' })
+        .prefault(true),
       command: command('Stops the writers.').optional(),
-      probe: z.strictObject({ sasl }).meta({ description: 'Whose writes to try.' }).optional(),
+      probe: z
+        .strictObject({ sasl })
+        .meta({
+          description:
+            "An application's credentials: that it cannot write any more is proven with them. Nothing is ever appended.",
+        })
+        .optional(),
     })
-    .meta({ description: 'How writers at the old active are stopped.', ...later })
+    .meta({ description: 'How writers at the old active are stopped.' })
 
   const dns = z.strictObject({
     server: address('The primary name server of the zone; it is updated over TCP (RFC 2136).'),
@@ -228,14 +239,16 @@ export function configSchema(directory: string) {
       })
       .prefault(16),
     sync: sync.prefault({}),
-    fence: fence.optional(),
+    fence: fence.prefault({}),
     consumers: z
-      .strictObject({ stop: text('A command, or `stop`, `fence`, `leave`.') })
-      .meta({
-        description: 'What happens to consumers before the final group sync of a switchover.',
-        ...later,
+      .union([z.enum(CONSUMERS), z.strictObject({ stop: command('Stops the consumers.') })], {
+        error: 'expected `stop`, `fence`, `leave`, or { stop: COMMAND }',
       })
-      .optional(),
+      .meta({
+        description:
+          'What happens to consumers before the final group sync of a switchover. `stop`: it is waited until they have been stopped; `{ stop: COMMAND }`: the command stops them; `fence`: they are denied their groups.',
+      })
+      .prefault('leave'),
     principals: z
       .record(principal, principal)
       .meta({

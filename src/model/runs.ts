@@ -77,8 +77,11 @@ export type StepRecord<Name extends StepName = StepName> = {
 
 export type At = { readonly topic: string; readonly partition: number }
 
-/** What happens to consumers before the final group sync (`consumers:` of the config). */
-export type ConsumersPolicy = 'fence' | 'leave' | { readonly stop: string }
+/**
+ * What happens to consumers before the final group sync (`consumers:` of the config). `stop`: an operator stops them by hand, and
+ * the run waits for that; with a command, that stops them.
+ */
+export type ConsumersPolicy = 'stop' | 'fence' | 'leave' | { readonly stop: string }
 
 /**
  * What the fence is worth. `proven`: every leader refused the application's own credentials, and the source's ends stood still.
@@ -91,7 +94,7 @@ export type StepData = {
   readonly preflight: Plan
   readonly 'freeze-groups': {
     readonly policy: 'stop' | 'fence' | 'leave'
-    /** `members`: how many it had when it was looked at last. `committed`: what it may repeat from, where it goes on. */
+    /** `members`: 0 when it had none when it was looked at last; -1: some, a list of groups does not say how many. */
     readonly groups: readonly { readonly group: string; readonly members: number }[]
     readonly denied: readonly AclRule[]
   }
