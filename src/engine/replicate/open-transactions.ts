@@ -7,6 +7,7 @@ import type { HoldingTransaction } from '../../model/link.ts'
 import { findKdrError } from '../../model/errors.ts'
 import { holdingSentence } from '../../model/holding.ts'
 import type { ProducerState, SeenTransactions, TransactionView } from '../../ports/cluster.ts'
+import { judgeTransaction } from '../log/judge-transaction.ts'
 import type { LinkContext } from './context.ts'
 import { HELD_LOOK_AFTER_MS, TRANSACTION_MAX_TIMEOUT_MS, WARN_AGAIN_MS } from './limits.ts'
 import type { PartitionCopy } from './partition.ts'
@@ -126,23 +127,4 @@ export class OpenTransactions {
     this.#maxTimeoutMs = Number(configs.get(name) ?? TRANSACTION_MAX_TIMEOUT_MS)
     return this.#maxTimeoutMs
   }
-}
-
-/**
- * Pure. `isComplete`: kdr may see all transactions. `isOverdue`: it has held longer than any transaction may be open; its
- * coordinator would have aborted it by itself.
- */
-export function judgeTransaction(
-  at: { readonly topic: string; readonly partition: number },
-  found: {
-    readonly known: TransactionView | undefined
-    readonly isComplete: boolean
-    readonly isOverdue: boolean
-  },
-): Kind {
-  const { known, isComplete, isOverdue } = found
-  if (known === undefined) return isComplete || isOverdue ? 'hanging' : 'unseen'
-  const isIn = known.partitions.some(each => each.topic === at.topic && each.partition === at.partition)
-  const isUnderWay = known.state === 'Ongoing' || known.state.startsWith('Prepare')
-  return isIn && isUnderWay ? 'open' : 'hanging'
 }

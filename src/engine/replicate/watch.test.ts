@@ -3,9 +3,9 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { isShort } from '../../model/headroom.ts'
 import type { TransactionView } from '../../ports/cluster.ts'
+import { judgeTransaction } from '../log/judge-transaction.ts'
 import { headroomOf, type HeadroomInput, LogStartMoves } from './headroom.ts'
 import { HeldOffset } from './held.ts'
-import { judgeTransaction } from './open-transactions.ts'
 
 const HOUR_MS = 3_600_000
 const NOW = 1_000 * HOUR_MS
