@@ -152,6 +152,11 @@ export function stampBatch(bytes: Buffer, producer: ProducerStamp, baseSequence:
   bytes.writeUInt32BE(crc, CRC_AT)
 }
 
+/** In place: a broker looks at the rights of whoever sends it, and then refuses it with CORRUPT_MESSAGE. It is never appended. */
+export function spoilChecksum(bytes: Buffer): void {
+  bytes.writeUInt32BE(~bytes.readUInt32BE(CRC_AT) >>> 0, CRC_AT)
+}
+
 /** The checksum that `stampBatch` would leave, for comparing a mirror's batch with its source from headers alone. */
 export function stampedCrc(bytes: Buffer, like: BatchHeader): number {
   const header = Buffer.from(bytes.subarray(ATTRIBUTES_AT, BATCH_HEADER_BYTES))

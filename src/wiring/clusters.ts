@@ -9,7 +9,7 @@ import type {
   SaslConfig,
   TlsConfig,
 } from '../config/index.ts'
-import { connectCluster } from '../kafka/cluster.ts'
+import { type ClusterOptions, connectCluster } from '../kafka/cluster.ts'
 import type { SaslOptions } from '../kafka/connection.ts'
 import { invariant } from '../model/errors.ts'
 import type { Clock } from '../ports/clock.ts'
@@ -21,7 +21,11 @@ const REQUEST_TIMEOUT_MS = 15_000
 
 /** Secrets are read now for TLS, and for SASL at each connection. The caller closes it. */
 export async function openCluster(config: ClusterConfig, clock: Clock): Promise<Cluster> {
-  return connectCluster({
+  return await connectCluster(await optionsOf(config, clock))
+}
+
+export async function optionsOf(config: ClusterConfig, clock: Clock): Promise<ClusterOptions> {
+  return {
     name: config.name,
     bootstrap: config.bootstrap,
     clientId: CLIENT_ID,
@@ -29,7 +33,7 @@ export async function openCluster(config: ClusterConfig, clock: Clock): Promise<
     requestTimeoutMs: REQUEST_TIMEOUT_MS,
     tls: config.tls === undefined ? undefined : await tlsOf(config.tls),
     sasl: config.sasl === undefined ? undefined : saslOf(config.sasl),
-  })
+  }
 }
 
 export function clusterOf(config: Config, name: string): ClusterConfig {
