@@ -58,6 +58,11 @@ export const ERRORS = {
     retry: 'backoff',
     hint: 'Check the credentials and the ACLs of the principal that kdr uses.',
   },
+  'not-fenced': {
+    exit: 15,
+    retry: 'never',
+    hint: 'Stop the writers by other means (`fence.command`), or go on and accept that both sides may be written to: `--accept-split-brain`.',
+  },
   'not-ready': { exit: 17, retry: 'never', hint: 'Put right what the message names, then try again.' },
   'cluster-lacks': {
     exit: 18,

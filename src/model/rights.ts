@@ -106,7 +106,7 @@ export type AclBucket = {
 export function toTuple({ type, pattern, name, principal, host, operation, permission }: AclRule): AclTuple {
   return [type, pattern, name, principal, host, operation, permission]
 }
-function fromTuple([type, pattern, name, principal, host, operation, permission]: AclTuple): AclRule {
+export function fromTuple([type, pattern, name, principal, host, operation, permission]: AclTuple): AclRule {
   return { type, pattern, name, principal, host, operation, permission }
 }
 

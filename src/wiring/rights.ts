@@ -8,9 +8,10 @@ import { mirrorsOf } from '../engine/sync/mirror-names.ts'
 import { QuotaSync } from '../engine/sync/quotas.ts'
 import { type UserToMake, UserSync } from '../engine/sync/users.ts'
 import { recordCodec } from '../kafka/records.ts'
+import { readDeniedByAll } from '../model/denied.ts'
 import { findKdrError } from '../model/errors.ts'
 import { readAppliedByAll } from '../model/rights.ts'
-import { readForgotten } from '../model/state-records.ts'
+import { readForgotten, readLink } from '../model/state-records.ts'
 import type { Cluster } from '../ports/cluster.ts'
 import type { Log } from '../ports/log.ts'
 import type { StateStore } from '../ports/state.ts'
@@ -43,8 +44,13 @@ export async function rightsOf(
   const acls = new AclSync({
     ...shared,
     principals: link.principals,
-    fromElsewhere: async () =>
-      sourceWatch.topic(STATE_TOPIC) === undefined ? new Set() : await upstream.applied(),
+    // Asked when the source has shown its rules: what a run has put there was recorded before.
+    fromElsewhere: async () => {
+      await store.refresh()
+      const clusterId = readLink(store, link.name)?.sourceClusterId ?? ''
+      const atSource = sourceWatch.topic(STATE_TOPIC) === undefined ? [] : await upstream.applied(clusterId)
+      return new Set([...readDeniedByAll(store, clusterId), ...atSource])
+    },
     mirrors: () => mirrorsAt(config, link, store),
   })
   const quotas = new QuotaSync({ ...shared, principals: link.principals, ownClientId: CLIENT_ID })
@@ -115,14 +121,14 @@ class Upstream {
   }
 
   /** Where kdr may not read it, there is nothing to hold it against. */
-  async applied(): Promise<ReadonlySet<string>> {
+  async applied(clusterId: string): Promise<ReadonlySet<string>> {
     try {
       this.#store ??= await openTopicStore(this.#source, recordCodec, systemClock, {
         create: false,
         writer: systemEntropy.bits62(),
       })
       await this.#store.refresh()
-      return readAppliedByAll(this.#store)
+      return new Set([...readAppliedByAll(this.#store), ...readDeniedByAll(this.#store, clusterId)])
     } catch (error) {
       if (findKdrError(error)?.code !== 'not-allowed') throw error
       return new Set()

@@ -32,7 +32,7 @@ export type AclSyncInput = RightsContext & {
   readonly principals: Readonly<Record<string, string>>
   /** kdr's own, at either side. */
   readonly own: ReadonlySet<string>
-  /** Keys of rules that kdr itself has put at the source, for a link that leads there. */
+  /** Keys of rules that kdr itself has put at the source: for a link that leads there, or to fence applications. */
   readonly fromElsewhere: () => Promise<ReadonlySet<string>>
   readonly mirrors: () => Mirrors
 }
