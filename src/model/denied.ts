@@ -33,9 +33,10 @@ export function readDenied(store: StateReader, of: Fenced): AclRule[] {
   return store.entries(deniedPrefix(of)).flatMap(([, record]) => rulesOf(record))
 }
 
-/** Keys of the rules that any link has put at the cluster. */
-export function readDeniedByAll(store: StateReader, clusterId: string): Set<string> {
-  const own = store.entries('denied/').filter(([key]) => key.split('/').at(-2) === clusterId)
+/** Keys of the rules that any link has put at the cluster; at any cluster where that is not known. */
+export function readDeniedByAll(store: StateReader, clusterId: string | undefined): Set<string> {
+  const isThere = (key: string): boolean => clusterId === undefined || key.split('/').at(-2) === clusterId
+  const own = store.entries('denied/').filter(([key]) => isThere(key))
   return new Set(own.flatMap(([, record]) => rulesOf(record).map(aclKey)))
 }
 

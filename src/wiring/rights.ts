@@ -11,7 +11,7 @@ import { recordCodec } from '../kafka/records.ts'
 import { readDeniedByAll } from '../model/denied.ts'
 import { findKdrError } from '../model/errors.ts'
 import { readAppliedByAll } from '../model/rights.ts'
-import { readForgotten, readLink } from '../model/state-records.ts'
+import { readForgotten } from '../model/state-records.ts'
 import type { Cluster } from '../ports/cluster.ts'
 import type { Log } from '../ports/log.ts'
 import type { StateStore } from '../ports/state.ts'
@@ -47,7 +47,7 @@ export async function rightsOf(
     // Asked when the source has shown its rules: what a run has put there was recorded before.
     fromElsewhere: async () => {
       await store.refresh()
-      const clusterId = readLink(store, link.name)?.sourceClusterId ?? ''
+      const clusterId = sourceWatch.view?.clusterId
       const atSource = sourceWatch.topic(STATE_TOPIC) === undefined ? [] : await upstream.applied(clusterId)
       return new Set([...readDeniedByAll(store, clusterId), ...atSource])
     },
@@ -121,7 +121,7 @@ class Upstream {
   }
 
   /** Where kdr may not read it, there is nothing to hold it against. */
-  async applied(clusterId: string): Promise<ReadonlySet<string>> {
+  async applied(clusterId: string | undefined): Promise<ReadonlySet<string>> {
     try {
       this.#store ??= await openTopicStore(this.#source, recordCodec, systemClock, {
         create: false,

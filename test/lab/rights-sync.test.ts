@@ -7,6 +7,8 @@ import { LAB_USERS } from '../../src/lab/lab.ts'
 import { NO_MIRRORS } from '../../src/engine/sync/acl-plan.ts'
 import { AclSync } from '../../src/engine/sync/acls.ts'
 import { recordCodec } from '../../src/kafka/records.ts'
+import { deniedRecords } from '../../src/model/denied.ts'
+import type { AclRule } from '../../src/model/rights.ts'
 import { openTopicStore } from '../../src/state/topic-store.ts'
 import { systemClock, systemEntropy } from '../../src/wiring/system.ts'
 import { faultRow } from '../support/fault-rows.ts'
@@ -223,6 +225,35 @@ describe('rights', () => {
     await judge.produce({ ...as(west(), 'app'), topic, count: 1 })
     await store.close()
     await target.close()
+  })
+
+  test('a denial that fences applications at the source is passed by', async () => {
+    const { judge } = context
+    const topic = await topicAtSource()
+    const link = linkOf(topic)
+    const denial = app({ name: topic, operation: 'WRITE', permission: 'DENY' })
+    const [first, later] = ['READ', 'DESCRIBE'].map(operation => app({ name: topic, operation })) as [
+      Acl,
+      Acl,
+    ]
+    await judge.createAcls({ ...east(), acls: [first] })
+    await withDaemon(link, async () => {
+      await untilAtTarget('the first rule', rules => rules.join() === shown(first))
+      const target = await connectTo(context.cluster('west'))
+      const store = await openTopicStore(target, recordCodec, systemClock, {
+        create: false,
+        writer: systemEntropy.bits62(),
+      })
+      // As a run does it: recorded before it is made.
+      const of = { link: link.name, clusterId: context.cluster('east').clusterId }
+      const rule: AclRule = { ...denial, name: topic, pattern: 'LITERAL', host: '*', permission: 'DENY' }
+      for (const [key, record] of deniedRecords(of, [rule])) await store.put(key, record)
+      await judge.createAcls({ ...east(), acls: [denial, later] })
+      await untilAtTarget('what came later', rules => rules.includes(shown(later)))
+      assert.deepEqual(await rulesAtTarget(), [first, later].map(shown).toSorted())
+      await store.close()
+      await target.close()
+    })
   })
 
   test('principals are mapped; a denial for everybody that would stop kdr is held back', async () => {

@@ -78,20 +78,22 @@ export async function fenceApplications(
   }
 }
 
-/** Takes away exactly the rules that this run, or an earlier one, has put at the old active. */
+/**
+ * Takes away exactly these rules of kdr's at the old active; without `denied` all that are remembered, those of a step that has
+ * failed and of frozen groups too.
+ */
 export async function unfence(
   context: Parameters<typeof siteOf>[0],
-  denied: readonly AclRule[],
+  denied?: readonly AclRule[],
 ): Promise<void> {
   const site = siteOf(context)
-  if (site === undefined) return
-  await liftAll(site, denied)
+  if (site !== undefined) await liftAll(site, denied)
 }
 
 /** The same for a cluster that is not the old active any more: on the way back. */
-export async function liftAll(site: FenceSite, denied: readonly AclRule[]): Promise<void> {
+export async function liftAll(site: FenceSite, denied?: readonly AclRule[]): Promise<void> {
   await Promise.all(site.stores.map(async store => await store.refresh()))
-  await lift(site, denied)
+  await lift(site, denied ?? deniedAt(site))
   if (deniedAt(site).length > 0) return
   await site.guard()
   const [store] = site.stores
