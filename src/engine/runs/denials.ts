@@ -49,6 +49,11 @@ export async function rulesAt({ cluster }: FenceSite): Promise<readonly AclRule[
   return answer.rules
 }
 
+/** Before `deniedAt` is asked. */
+export async function refresh(site: FenceSite): Promise<void> {
+  await inAll(site, async store => await store.refresh())
+}
+
 /** What kdr has put there, by what either side remembers. */
 export function deniedAt({ stores, of }: FenceSite): AclRule[] {
   const rules = stores.flatMap(store => readDenied(store, of))
@@ -93,13 +98,19 @@ export async function lift(site: FenceSite, denied: readonly AclRule[]): Promise
 }
 
 async function remember(site: FenceSite, rules: readonly AclRule[]): Promise<void> {
-  const { stores, clock } = site
-  const [first, ...others] = stores.map(store => rememberIn(store, site, rules))
-  await first
-  await Promise.race([
-    Promise.allSettled(others),
-    others.length === 0 ? undefined : clock.sleep(SECOND_COPY_MS),
-  ])
+  await inAll(site, async store => await rememberIn(store, site, rules))
+}
+
+/** In the first for certain, in the others if they do it in time. */
+async function inAll(
+  { stores: [first, ...others], clock }: FenceSite,
+  act: (store: StateStore) => Promise<void>,
+): Promise<void> {
+  const isOver = new AbortController()
+  const helping = Promise.allSettled(others.map(act)).then(() => isOver.abort())
+  await act(first)
+  await Promise.race([helping, clock.sleep(SECOND_COPY_MS, isOver.signal)])
+  isOver.abort()
 }
 
 async function rememberIn(

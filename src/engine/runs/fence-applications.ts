@@ -8,7 +8,7 @@ import type { StepData } from '../../model/runs.ts'
 import { toRecord } from '../../model/state-records.ts'
 import type { Cluster } from '../../ports/cluster.ts'
 import type { RunContext, StepEnd } from './context.ts'
-import { deniedAt, deny, type FenceSite, lift, rulesAt, siteOf } from './denials.ts'
+import { deniedAt, deny, type FenceSite, lift, refresh, rulesAt, siteOf } from './denials.ts'
 import { EVERYBODY, planFence } from './plan-fence.ts'
 import { type Before, mayWriteItself, probeBefore, watchFence, type Watching } from './prove-fence.ts'
 import { sourcePartitions } from './source-partitions.ts'
@@ -34,6 +34,8 @@ type Known = RunContext & { readonly source: Cluster }
 type Done = {
   readonly denied: readonly AclRule[]
   readonly forEverybody: readonly AclRule[]
+  /** How many are denied, by whomever. */
+  readonly principals: number
   readonly hasRules: boolean
   readonly hasCommand: boolean
   readonly left: readonly string[]
@@ -62,7 +64,7 @@ export async function fenceApplications(
     }
   const site = siteOf(context)!
   try {
-    await Promise.all(site.stores.map(async store => await store.refresh()))
+    await refresh(site)
     return await fence({ ...context, source }, site, limits)
   } catch (error) {
     const known = findKdrError(error)
@@ -92,7 +94,7 @@ export async function unfence(
 
 /** The same for a cluster that is not the old active any more: on the way back. */
 export async function liftAll(site: FenceSite, denied?: readonly AclRule[]): Promise<void> {
-  await Promise.all(site.stores.map(async store => await store.refresh()))
+  await refresh(site)
   await lift(site, denied ?? deniedAt(site))
   if (deniedAt(site).length > 0) return
   await site.guard()
@@ -120,8 +122,16 @@ async function fence(
       hint: 'Give `fence.probe` the credentials of an application that writes to the topics of the link, or none. To go on without proof: `--accept-split-brain`.',
     })
   const done = await stopWriters(context, site, rules, limits)
-  const sessionMs = (limits.sessionMs ?? (await sessionOf(source))) + MARGIN_MS
   const isProbed = 'couldWrite' in before
+  if (done.principals === 0 && done.left.length === 0 && !done.hasCommand && !isProbed)
+    throw new KdrError(
+      'not-fenced',
+      `no rule at "${source.name}" lets anybody write to a mirrored topic, so that there is nobody to deny: whoever writes there is a super user, or everybody may (\`allow.everyone.if.no.acl.found\`)`,
+      {
+        hint: 'Give a `fence.command`, or, to show that nobody may write, a `fence.probe`. To go on without a fence: `--accept-split-brain`.',
+      },
+    )
+  const sessionMs = (limits.sessionMs ?? (await sessionOf(source))) + MARGIN_MS
   const watching = await watchFence(context, source, {
     stillMs: sessionMs,
     withinMs: limits.withinMs ?? WITHIN_MS,
@@ -156,7 +166,7 @@ async function lookBefore(context: Known, site: FenceSite): Promise<Before> {
   const { probe, record, source, store } = context
   if (probe === undefined) return { why: 'there is no `fence.probe`' }
   const known = readFence(store, site.of)
-  const mayStand = known?.run === record.run || deniedAt(site).length > 0
+  const mayStand = known?.run === record.run || deniedAt(site).some(({ type }) => type === 'TOPIC')
   if (known?.principal === probe.principal && mayStand) return { couldWrite: known.couldWrite }
   const before = await probeBefore(context, source, probe).catch((error: unknown): Before => {
     const failed = findKdrError(error)
@@ -197,6 +207,7 @@ async function stopWriters(
 const NOTHING_DENIED: Done = {
   denied: [],
   forEverybody: [],
+  principals: 0,
   hasRules: false,
   hasCommand: false,
   left: [],
@@ -210,11 +221,13 @@ async function denyWriters(context: Known, site: FenceSite, rules: readonly AclR
   const plan = planFence(rules, { own, topics, others, last: probe?.principal })
   // A denial for everybody is only tried where it can be seen at once whether it stops kdr too.
   const forEverybody = probe === undefined ? [] : plan.forEverybody
-  context.progress(`denies ${new Set(plan.denials.map(each => each.principal)).size} principal(s) to write`)
+  const principals = new Set([...forEverybody, ...plan.denials].map(({ principal }) => principal)).size
+  context.progress(`denies ${principals} principal(s) to write`)
   const denied = await deny(site, rules, [...forEverybody, ...plan.denials])
   return {
     denied,
     forEverybody,
+    principals,
     hasRules: true,
     hasCommand: false,
     left: plan.forEverybody.length > forEverybody.length ? [EVERYBODY] : [],
@@ -278,9 +291,8 @@ function endOf(
   const { source, probe } = context
   const { left } = done
   const isProven = 'couldWrite' in before && watching.leaderless === 0 && left.length === 0
-  const principals = new Set(done.denied.map(({ principal }) => principal))
   const by = [
-    ...(done.hasRules ? [`denied ${principals.size} principal(s) to write at "${source.name}"`] : []),
+    ...(done.hasRules ? [`denied ${done.principals} principal(s) to write at "${source.name}"`] : []),
     ...(done.hasCommand ? ['ran `fence.command`'] : []),
   ].join(' and ')
   const still = `nothing was written there for ${sessionMs} ms`
@@ -293,9 +305,6 @@ function endOf(
       ? [`${watching.leaderless} partition(s) have no leader and were not asked`]
       : []),
     ...(left.length > 0 ? [`no rule stops ${left.join(', ')}`] : []),
-    ...(done.hasRules && principals.size === 0 && !done.hasCommand
-      ? ['no rule there lets anybody write; super users need none']
-      : []),
   ]
   const data: Data = {
     state: isProven ? 'proven' : 'configured',

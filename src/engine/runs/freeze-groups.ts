@@ -7,7 +7,7 @@ import type { AclRule } from '../../model/rights.ts'
 import type { StepData } from '../../model/runs.ts'
 import type { Cluster, ListedGroup } from '../../ports/cluster.ts'
 import type { RunContext, StepEnd } from './context.ts'
-import { deny, rulesAt, siteOf } from './denials.ts'
+import { deny, refresh, rulesAt, siteOf } from './denials.ts'
 import { planDenials } from './plan-fence.ts'
 import { someOf } from './source-partitions.ts'
 
@@ -81,7 +81,7 @@ async function fence(
 ): Promise<StepEnd<'freeze-groups'>> {
   const { source, own } = context
   const site = siteOf(context)!
-  await Promise.all(site.stores.map(async store => await store.refresh()))
+  await refresh(site)
   const rules = await rulesAt(site)
   const occupied = withMembers(before)
   if (rules === undefined) {

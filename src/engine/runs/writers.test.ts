@@ -6,6 +6,7 @@ import {
   contextOf,
   denial,
   EVERYBODY,
+  FakeStore,
   OF,
   rule,
   TOPIC,
@@ -17,6 +18,7 @@ import { KdrError } from '../../model/errors.ts'
 import { aclKey } from '../../model/rights.ts'
 import { topicKey } from '../../model/state-records.ts'
 import type { ListedGroup, ProducerState, TransactionView } from '../../ports/cluster.ts'
+import type { StateStore } from '../../ports/state.ts'
 import { endTransactions } from './end-transactions.ts'
 import { fenceApplications, unfence } from './fence-applications.ts'
 import { freezeGroups } from './freeze-groups.ts'
@@ -44,6 +46,22 @@ describe('applications are fenced', () => {
     await unfence(contextOf(it), data.denied)
     assert.deepEqual(it.rules, [rule({})])
     assert.deepEqual([...it.store.records.keys()], [topicKey('ew', TOPIC)])
+  })
+
+  test('what it denies is remembered at both sides; a side that fails does not hold it up', async () => {
+    const it = world()
+    const both = new FakeStore()
+    const failing: StateStore = {
+      position: 0,
+      refresh: async () => {},
+      get: () => undefined,
+      entries: () => [],
+      put: async () => await Promise.reject(new KdrError('unreachable', 'gone')),
+    }
+    await fenceApplications(contextOf(it, { sourceStore: both }))
+    assert.deepEqual(readDenied(both, OF), [denial(APP)])
+    const { data } = await fenceApplications(contextOf(world(), { sourceStore: failing }))
+    assert.equal(data.state, 'proven')
   })
 
   test('not without denials that reach the brokers: the application may still write', async () => {
@@ -84,6 +102,15 @@ describe('applications are fenced', () => {
     const { what, data } = await fenceApplications(contextOf(world(), { probe: undefined }))
     assert.equal(data.state, 'configured')
     assert.match(what, /not proven, as there is no `fence.probe`/)
+  })
+
+  test('not where no rule lets anybody write, and no probe shows that nobody does', async () => {
+    const it = world()
+    it.rules = [rule({ operation: 'READ' })]
+    await assert.rejects(
+      fenceApplications(contextOf(it, { probe: undefined })),
+      isNotFenced(/there is nobody to deny: .* a super user, or everybody may/),
+    )
   })
 
   test('without authorizer and command: no fence, unless that is accepted', async () => {
