@@ -4,6 +4,7 @@
 import { advanceSequence, stampBatch } from '../../model/batch.ts'
 import { lossAt } from '../../model/ledger.ts'
 import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
+import type { AppendLane } from '../../ports/cluster.ts'
 import type { LinkContext } from './context.ts'
 import { PRODUCE_TIMEOUT_MS, SEED_BATCH_RECORDS } from './limits.ts'
 import type { PartitionCopy } from './partition.ts'
@@ -50,11 +51,9 @@ export class Seeder {
         const count = Math.min(SEED_BATCH_RECORDS, to - at)
         const batch = codec.seedBatch(count, clock.now())
         stampBatch(batch, copy.identity, next)
-        const topicId = copy.targetTopicId
-        const [answer] = await lane.append(
-          [{ topic: copy.topic, partition: copy.partition, topicId, batch }],
-          PRODUCE_TIMEOUT_MS,
-        )
+        if (!this.#mayWrite(copy))
+          return { kind: 'again', cause: 'kdr was held up, or has let go of the slot' }
+        const [answer] = await this.#send(lane, copy, batch)
         if (answer === undefined || answer.code !== KafkaCode.NONE || answer.baseOffset !== at) {
           const cause =
             answer === undefined ? 'no answer' : `${codeName(answer.code)} at ${answer.baseOffset}`
@@ -74,6 +73,23 @@ export class Seeder {
       await lane.close()
     }
     return signal.aborted ? { kind: 'again', cause: 'stopped' } : { kind: 'done' }
+  }
+
+  /** Asked before every batch, as before every other write: whoever was stopped since the anchor has a successor by now. */
+  #mayWrite(copy: PartitionCopy): boolean {
+    const { lease, slots } = this.#context
+    return lease.isHeld && slots.identityOf(copy)?.generation === copy.identity.generation
+  }
+
+  async #send(lane: AppendLane, copy: PartitionCopy, batch: Buffer): ReturnType<AppendLane['append']> {
+    const { topic, partition, targetTopicId: topicId } = copy
+    try {
+      return await lane.append([{ topic, partition, topicId, batch }], PRODUCE_TIMEOUT_MS)
+    } catch (error) {
+      // No sequence check stops it from landing: once the log is trimmed to its end, a leader that loads it knows no producer.
+      copy.isUnguarded = true
+      throw error
+    }
   }
 
   /** Moves the log start over what was seeded. */

@@ -675,4 +675,16 @@ export const PLANTED: readonly PlantedBug[] = [
       },
     ],
   },
+  {
+    name: 'seed-beside-successor',
+    breaks:
+      'a worker that was stopped goes on seeding beside its successor: readers find null records that never were',
+    changes: [{ file: `${R}/seed.ts`, find: 'if (!this.#mayWrite(copy))', put: 'if (next < 0)' }],
+  },
+  {
+    name: 'seed-unguarded',
+    breaks:
+      'null records without an answer land behind those that were sent after them, once the broker has forgotten both',
+    changes: [{ file: `${R}/seed.ts`, find: 'copy.isUnguarded = true', put: 'copy.isUnguarded ||= false' }],
+  },
 ]
