@@ -6,7 +6,13 @@
 //   3. the last data batch below the end equals the source's; it, and all that no answer has confirmed yet, is the link's own
 //   4. what stands above it at the target (markers) is a gap at the source too
 //   5. the source's epochs still lead to that end: nothing that was copied has been truncated there
-import { advanceSequence, type RawBatch, splitBatches, stampedCrc } from '../../model/batch.ts'
+import {
+  advanceSequence,
+  type BatchHeader,
+  type RawBatch,
+  splitBatches,
+  stampedCrc,
+} from '../../model/batch.ts'
 import { lossAt, missingFrom } from '../../model/ledger.ts'
 import { epochBefore, type Fault } from '../../model/link.ts'
 import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
@@ -20,6 +26,7 @@ import {
   differs,
   fenced,
   foreignWrite,
+  landedLate,
   lostToRetention,
   overfilled,
   shorterSource,
@@ -80,7 +87,7 @@ async function lookAtBoth(
   const isFresh = !copy.lineage.hasBegun && copy.adoptedUpTo === 0
   const seen = await lookForOthers(context, copy, { tail, end, isFresh })
   if (seen.kind !== 'tail') return seen
-  if (seen.foreign !== undefined) return fault(foreignWrite(copy, seen.foreign.header))
+  if (seen.stray !== undefined) return fault(seen.stray)
   const lost = await checkLineage(context, copy, { end, tail, source: sourceEnd })
   if (lost !== undefined) return lost
   const gone = { from: Math.max(end, copy.origin), to: start.offset }
@@ -214,8 +221,8 @@ type Tail = {
   readonly kind: 'tail'
   /** The last data batch; none when only markers were seen. */
   readonly last: RawBatch | undefined
-  /** A batch among those seen that another producer wrote. */
-  readonly foreign: RawBatch | undefined
+  /** What is wrong with the first batch among those seen that does not belong there. */
+  readonly stray: Fault | undefined
   /** From here to the end was looked at. */
   readonly seenFrom: number
 }
@@ -236,7 +243,7 @@ export async function readTail(
   const start = await context.reads.targetStart(copy)
   if (start.code !== KafkaCode.NONE) return targetAnswers(start.code)
   const logStart = start.offset
-  let tail: Tail = { kind: 'tail', last: undefined, foreign: undefined, seenFrom: end }
+  let tail: Tail = { kind: 'tail', last: undefined, stray: undefined, seenFrom: end }
   for (const window of TAIL_WINDOWS) {
     const found = await look(context, copy, Math.max(logStart, end - window), end)
     if (found.kind === 'wait') return found
@@ -259,19 +266,19 @@ async function look(
     isolation: 'uncommitted',
   } as const
   let last: RawBatch | undefined
-  let foreign: RawBatch | undefined
+  let stray: Fault | undefined
   for (let offset = from; offset < end; ) {
     const answer = await context.reads.peek('target', { ...of, offset })
     if (answer.code !== KafkaCode.NONE) return targetAnswers(answer.code)
     const batches = splitBatches(answer.records)
     const data = batches.filter(({ header }) => !header.isControl && header.baseOffset < end)
     last = data.at(-1) ?? last
-    foreign ??= data.find(batch => isForeign(context, copy, batch))
+    for (const { header } of data) stray ??= strayFault(context, copy, header)
     const reached = batches.at(-1)?.header.lastOffset
     if (reached === undefined) break
     offset = reached + 1
   }
-  return { kind: 'tail', last, foreign, seenFrom: from }
+  return { kind: 'tail', last, stray, seenFrom: from }
 }
 
 const targetAnswers = (code: number): Wait => ({
@@ -280,7 +287,13 @@ const targetAnswers = (code: number): Wait => ({
   code,
 })
 
-function isForeign({ slots }: LinkContext, copy: PartitionCopy, { header }: RawBatch): boolean {
+function strayFault(context: LinkContext, copy: PartitionCopy, header: BatchHeader): Fault | undefined {
+  if (isForeign(context, copy, header)) return foreignWrite(copy, header)
+  const from = copy.unanswered.strayFrom(header)
+  return from === undefined ? undefined : landedLate(copy, from, header.baseOffset)
+}
+
+function isForeign({ slots }: LinkContext, copy: PartitionCopy, header: BatchHeader): boolean {
   // An adopted topic's own batches carry their first producers' ids; kdr has verified them once (kdr link adopt).
   return !slots.producers.has(header.producerId) && header.lastOffset >= copy.adoptedUpTo
 }

@@ -90,15 +90,14 @@ async function attempt(
       }
     const { isUnguarded } = copy
     const anchored = await anchor(context, copy, isUnguarded ? PRODUCE_TIMEOUT_MS : SETTLE_MS)
-    if (anchored.kind === 'fault' && !isUnguarded && copy.isInDoubt) {
-      // What may still land would change what is said, and what a person then does.
+    if (isDelicate(copy, anchored) && !isUnguarded && copy.isInDoubt) {
       copy.isUnguarded = true
       return { kind: 'broken', reason: { why: 'anchor', cause: 'something unanswered may still land' } }
     }
     if (anchored.kind === 'fault' && isUnguarded) copy.clearDoubts()
     if (anchored.kind !== 'anchored') return anchored
     if (isUnguarded) copy.clearDoubts()
-    if (copy.isAnchored && anchored.offset < copy.appended)
+    if (isShorter(copy, anchored))
       context.log.event('warn', lostAtTarget(copy, anchored.offset, copy.appended), { link: context.link })
     copy.isAnchored = true
     copy.appended = anchored.offset
@@ -133,6 +132,18 @@ async function attempt(
     if (known.code !== 'unreachable' && known.code !== 'not-allowed') throw error
     return { kind: 'wait', cause: known.message }
   }
+}
+
+/**
+ * What may still land would change what a fault says, and what a person then does. A target that has lost its end may have
+ * lost the sequence numbers too that would stop it.
+ */
+function isDelicate(copy: PartitionCopy, found: AnchorResult): boolean {
+  return found.kind === 'fault' || (found.kind === 'anchored' && isShorter(copy, found))
+}
+
+function isShorter(copy: PartitionCopy, { offset }: Anchor): boolean {
+  return copy.isAnchored && offset < copy.appended
 }
 
 /** Counted like a broker's own word for it: read again some times, then a fault. */

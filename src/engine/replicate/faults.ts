@@ -39,6 +39,16 @@ export function displaced(where: Where, base: number, landed: number): Fault {
   }
 }
 
+/** The link's own, and the source may have deleted what would show that it stands elsewhere. */
+export function landedLate(where: Where, base: number, landed: number): Fault {
+  return {
+    reason: 'unexpected-offset',
+    sentence:
+      `"${where.name}": the batch of source offset ${base} landed at offset ${landed} of the target: late, after the target had lost its ` +
+      `end (an unclean election, or a restored disk). Nothing takes it away there; ${recopy(where)}`,
+  }
+}
+
 export function foreignWrite(where: Where, header: BatchHeader): Fault {
   return {
     reason: 'foreign-write',

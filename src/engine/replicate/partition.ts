@@ -18,6 +18,7 @@ import { LagRing } from './lag.ts'
 import { LineageKeeper } from './lineage.ts'
 import { Pace } from './pace.ts'
 import { reportOf } from './report-of.ts'
+import { Unanswered } from './unanswered.ts'
 import type { PlannedBatch, PlannedGap, PlannedOp } from '../log/plan-append.ts'
 
 export class PartitionCopy {
@@ -77,8 +78,7 @@ export class PartitionCopy {
    * have forgotten their producer. Raised until an anchor, which then waits longer, has succeeded.
    */
   isUnguarded = false
-  /** The end of what was left unanswered: only data keeps it from landing, by its sequence numbers; a marker takes none. */
-  #lateUpTo = 0
+  readonly unanswered = new Unanswered()
   /** An anchor has succeeded since kdr started: the cursor and the log start are the target's. */
   isAnchored = false
   /** The cursor as it was reported last, by whoever copied before this worker; undefined: never. */
@@ -169,13 +169,13 @@ export class PartitionCopy {
   clearDoubts(): void {
     this.hasUncertainty = false
     this.isUnguarded = false
-    this.#lateUpTo = 0
+    this.unanswered.clear()
   }
 
   /** Something that was left unanswered may still land: a successor must wait. */
   get isInDoubt(): boolean {
     const { isInDoubt } = this.lineage
-    return isInDoubt || this.hasUncertainty || this.isUnguarded || this.appended < this.#lateUpTo
+    return isInDoubt || this.hasUncertainty || this.isUnguarded || this.appended < this.unanswered.upTo
   }
 
   /** Up to here each offset of the mirror was acknowledged as what it was to be; undefined: nobody knows. */
@@ -264,7 +264,7 @@ export class PartitionCopy {
   /** No answer will come: the connection is gone, or the time is up. */
   onUncertain(batch: PlannedBatch, cause: string): void {
     this.isUnguarded ||= !this.#flight.isGuarded(batch)
-    this.#lateUpTo = Math.max(this.#lateUpTo, batch.next)
+    this.unanswered.add(batch, this.appended)
     this.#land(batch)
     this.hasUncertainty = true
     this.break({ why: 'anchor', cause })
@@ -348,7 +348,7 @@ export class PartitionCopy {
         gap: head.base,
         cursor: this.appended,
       })
-      if (head.base < this.#lateUpTo) {
+      if (head.base < this.unanswered.upTo) {
         this.isUnguarded = true
         this.break({ why: 'anchor', cause: 'a gap where something unanswered may still land' })
         return

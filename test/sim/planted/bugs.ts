@@ -207,8 +207,8 @@ export const PLANTED: readonly PlantedBug[] = [
     changes: [
       {
         file: `${R}/drive.ts`,
-        find: "if (anchored.kind === 'fault' && !isUnguarded && copy.isInDoubt) {",
-        put: "if (anchored.kind === 'fault' && copy.partition < 0) {",
+        find: "return found.kind === 'fault' || (",
+        put: 'return copy.partition < 0 || (',
       },
     ],
   },
@@ -332,7 +332,11 @@ export const PLANTED: readonly PlantedBug[] = [
     name: 'gap-before-late-batch',
     breaks: 'a gap is filled where a batch without an answer may still land: it lands behind the marker',
     changes: [
-      { file: `${R}/partition.ts`, find: 'if (head.base < this.#lateUpTo) {', put: 'if (head.base < 0) {' },
+      {
+        file: `${R}/partition.ts`,
+        find: 'if (head.base < this.unanswered.upTo) {',
+        put: 'if (head.base < 0) {',
+      },
     ],
   },
   {
@@ -686,5 +690,22 @@ export const PLANTED: readonly PlantedBug[] = [
     breaks:
       'null records without an answer land behind those that were sent after them, once the broker has forgotten both',
     changes: [{ file: `${R}/seed.ts`, find: 'copy.isUnguarded = true', put: 'copy.isUnguarded ||= false' }],
+  },
+  {
+    name: 'stray-not-known',
+    breaks:
+      'a batch without an answer lands where the target has lost its end, and the source has deleted what would tell',
+    changes: [
+      {
+        file: `${R}/anchor.ts`,
+        find: 'return from === undefined ?',
+        put: 'return from === undefined || from > 0 ?',
+      },
+      {
+        file: `${R}/drive.ts`,
+        find: "|| (found.kind === 'anchored' && isShorter(copy, found))",
+        put: '',
+      },
+    ],
   },
 ]
