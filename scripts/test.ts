@@ -5,12 +5,19 @@
 import { spawn } from 'node:child_process'
 import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { availableParallelism, setPriority, tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { prepareDistribution } from '../src/lab/distribution.ts'
 import { suite } from '../test/support/suite.ts'
 
-type Counts = { passed: number; failed: number; skipped: number; names: string[] }
+type Counts = {
+  passed: number
+  failed: number
+  skipped: number
+  names: string[]
+  /** How long each took. */
+  files: [file: string, ms: number][]
+}
 type Result = { readonly status: number | null; readonly output: string }
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -25,7 +32,7 @@ const ALONE = ['test/lab/link-fairness.test.ts', 'test/lab/link-share.test.ts']
 const LAB_AT_ONCE = suite === 'soak' ? 1 : 2
 /** Of the simulation beside the lab: it gets what the brokers leave, and a tenth at least, so that no history seems to hang. */
 const LOW_PRIORITY = 10
-const total: Counts = { passed: 0, failed: 0, skipped: 0, names: [] }
+const total: Counts = { passed: 0, failed: 0, skipped: 0, names: [], files: [] }
 
 async function main(): Promise<void> {
   const wanted = process.argv.slice(2)
@@ -58,9 +65,21 @@ async function main(): Promise<void> {
   }
 
   for (const name of total.names) console.log(`failed: ${name}`)
+  console.log(`slowest files: ${slowest()}`)
   if (total.skipped > 0) console.log(`${total.skipped} skipped`)
   console.log(`${total.passed} passed, ${total.failed} failed`)
   process.exitCode = total.failed > 0 ? 1 : 0
+}
+
+const SLOWEST_SHOWN = 12
+
+/** Where the time goes; a file that runs beside others takes longer than alone. */
+function slowest(): string {
+  return total.files
+    .toSorted((a, b) => b[1] - a[1])
+    .slice(0, SLOWEST_SHOWN)
+    .map(([file, ms]) => `${relative(root, file)} ${(ms / 1_000).toFixed(0)} s`)
+    .join(', ')
 }
 
 async function check(others: readonly string[]): Promise<void> {
@@ -147,6 +166,7 @@ function add(counts: Counts | undefined, isGood: boolean): void {
   total.failed += counts?.failed ?? 0
   total.skipped += counts?.skipped ?? 0
   total.names.push(...(counts?.names ?? []))
+  total.files.push(...(counts?.files ?? []))
   // The runner says that something is wrong, and no test accounts for it.
   if (!isGood && (counts?.failed ?? 0) === 0) {
     total.failed++

@@ -1,12 +1,12 @@
 // The composition root: makes the real App, wires engines to commands, owns signals and the exit code. Nothing else exits.
 
-import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline/promises'
 import type { App, Writer } from './cli/app.ts'
 import { runCli } from './cli/run-cli.ts'
 import { KdrError } from './model/errors.ts'
 import { services } from './wiring/services.ts'
 import { systemClock } from './wiring/system.ts'
+import { kdrVersion } from './wiring/version.ts'
 
 async function main(): Promise<void> {
   endQuietlyWhenNobodyReads()
@@ -18,7 +18,7 @@ async function main(): Promise<void> {
 
 function makeApp(interruption: Interruption): App {
   return {
-    version: readVersion(),
+    version: kdrVersion(),
     stdout: writerOf(process.stdout),
     stderr: writerOf(process.stderr),
     env: process.env,
@@ -90,9 +90,4 @@ function endQuietlyWhenNobodyReads(): void {
 }
 
 /** package.json is one folder up from here, in the checkout (src/) and in the package (dist/). */
-function readVersion(): string {
-  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8')
-  return (JSON.parse(text) as { version: string }).version
-}
-
 void main()

@@ -137,6 +137,8 @@ export type RunningLink = {
   progress(): PartitionProgress[]
   /** Rejects when the link cannot go on; never resolves. */
   readonly failed: Promise<never>
+  /** Resolves when a run moves the link: this process copies nothing of it any more. */
+  readonly movedAway: Promise<void>
   /** To the ends as of now, with configs, groups, ACLs, quotas and users. */
   once(options: OnceOptions): Promise<OnceResult>
   /** Groups, ACLs, quotas and users follow until the link stops. */

@@ -6,6 +6,7 @@ import type { LagRow } from '../demo/observe.ts'
 import { DEMO_TOPICS } from '../demo/topics.ts'
 import type { App, Writer } from './app.ts'
 import { formatCount, formatDuration, plural } from './format.ts'
+import { reportText } from './run-text.ts'
 import { formatTable, type Style, styleOf } from './table.ts'
 
 export interface ClosableWatcher extends Watcher {
@@ -171,7 +172,16 @@ export function printReport(out: Writer, app: App, report: DemoReport): void {
   line('at west', presentText(report))
   // What was broken on purpose took its time as well.
   if (report.broken === undefined) line('took', tookText(report))
+  out.write(`\n${indented(reportText(report.run, style))}`)
   out.write(report.ok ? goodEnd(report, style) : badEnd(report, style))
+}
+
+function indented(text: string): string {
+  return text
+    .trimEnd()
+    .split('\n')
+    .map(line => (line === '' ? '\n' : `  ${line}\n`))
+    .join('')
 }
 
 function lostText({ lost }: DemoReport): string {

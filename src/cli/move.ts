@@ -2,7 +2,7 @@
 // loses its writers, and says of each step what it did and how long it took.
 import { type Command } from 'commander'
 import type { Config, LinkConfig } from '../config/index.ts'
-import { KdrError } from '../model/errors.ts'
+import { ERRORS, KdrError } from '../model/errors.ts'
 import type { Plan, RunKind, RunReport, StepRecord } from '../model/runs.ts'
 import { type App, type GlobalOptions, type OpenedRun, type Writer, writeJson, writeJsonLine } from './app.ts'
 import { approve } from './approve.ts'
@@ -110,7 +110,15 @@ async function carryOut(app: App, run: OpenedRun, options: MoveOptions): Promise
   await approve(app, { yes: options.yes === true, name: plan.active, change })
   const done = await execute(app, run, { out, isLines: options.jsonLines === true })
   printReport(app, options, done, false)
-  app.exit = done.state === 'done' ? 0 : 21
+  app.exit = exitOf(done)
+}
+
+/** A run that did not begin, or that nothing fences, is told from one that is to be resumed. */
+function exitOf({ state, stoppedBy, steps }: RunReport): number {
+  if (state === 'done') return 0
+  if (stoppedBy === 'not-fenced') return ERRORS['not-fenced'].exit
+  const hasBegun = steps.some(step => step.name !== 'preflight' && step.state !== 'waiting')
+  return hasBegun ? 21 : ERRORS['not-ready'].exit
 }
 
 const REFUSALS_SHOWN = 5

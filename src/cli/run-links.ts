@@ -9,6 +9,8 @@ import type { App, RunningLink } from './app.ts'
 
 /** A link of the config that could not be started is tried again this often. */
 const RETRY_EVERY_MS = 10_000
+/** And one that a run moves: it goes on in the other direction within seconds. */
+const MOVED_RETRY_EVERY_MS = 2_000
 /** A stop waits this long for a link that is being started; its successor waits for the rest. */
 const STOP_WAITS_MS = 3_000
 
@@ -37,6 +39,8 @@ export class RunLinks {
   readonly #running = new Map<string, Running>()
   #wanted: readonly LinkSnapshot[] = []
   #isAsked = false
+  /** By name, why it is not copied now. */
+  readonly #moved = new Map<string, string>()
   #isStopping = false
   #wake = Promise.withResolvers<void>()
   #working: Promise<void> = Promise.resolve()
@@ -61,7 +65,14 @@ export class RunLinks {
   /** Throws KdrError: what is wrong with the config, or why a link cannot be started. */
   async start(): Promise<void> {
     this.#wanted = await this.#read()
-    for (const snapshot of this.#wanted) await this.#startOne(snapshot)
+    for (const snapshot of this.#wanted) {
+      try {
+        await this.#startOne(snapshot)
+      } catch (error) {
+        // Alone there is nobody to wait.
+        if (this.#options.isAlone === true || !this.#tellMoved(snapshot.link.name, error)) throw error
+      }
+    }
   }
 
   /** Asks for the config to be read again. May be called at any time. */
@@ -78,7 +89,7 @@ export class RunLinks {
       await Promise.race([
         this.#wake.promise,
         this.#app.clock.sleep(
-          isWaiting ? RETRY_EVERY_MS : 2 ** 31 - 1,
+          isWaiting ? this.#retryMs() : 2 ** 31 - 1,
           AbortSignal.any([signal, pause.signal]),
         ),
       ])
@@ -145,6 +156,7 @@ export class RunLinks {
     try {
       await this.#startOne(wanted)
     } catch (error) {
+      if (this.#tellMoved(name, error)) return
       const goesOn = before === undefined ? 'trying again' : 'going on with the settings before'
       log.event('error', `link "${name}" cannot be started: ${inOneLine(error)}; ${goesOn}`)
       if (before !== undefined) await this.#goBack(before, wanted)
@@ -171,10 +183,33 @@ export class RunLinks {
     })
     if (this.#isStopping) return await running.stop()
     this.#running.set(link.name, { snapshot, running })
+    this.#moved.delete(link.name)
+    void running.movedAway.then(async () => await this.#standAside(link.name, running))
     running.failed.catch((error: unknown) => {
       if (this.#running.get(link.name)?.running === running) this.#failed.reject(error)
     })
     this.#options.onStarted(running)
+  }
+
+  #retryMs(): number {
+    return this.#moved.size > 0 ? MOVED_RETRY_EVERY_MS : RETRY_EVERY_MS
+  }
+
+  /** True: a run moves the link, or has moved it; said once. It is tried again. */
+  #tellMoved(name: string, error: unknown): boolean {
+    const known = findKdrError(error)
+    if (known?.code !== 'moved') return false
+    if (this.#moved.get(name) !== known.message) this.#options.log.event('info', known.message)
+    this.#moved.set(name, known.message)
+    return true
+  }
+
+  async #standAside(name: string, running: RunningLink): Promise<void> {
+    if (this.#running.get(name)?.running !== running) return
+    this.#options.log.event('info', `link "${name}" is being moved: this kdr stands aside`)
+    this.#moved.set(name, '')
+    await this.#stopOne(name)
+    this.#wake.resolve()
   }
 
   async #stopOne(name: string): Promise<void> {

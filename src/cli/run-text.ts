@@ -69,7 +69,7 @@ function line(label: string, text: string): string {
   return `  ${label.padEnd(6)}  ${text}\n`
 }
 
-function groupWords({ groups }: RunReport): string {
+function groupWords({ groups, rpo }: RunReport): string {
   const repeating = groups
     .filter(({ mayRepeat }) => mayRepeat > 0)
     .toSorted((a, b) => b.mayRepeat - a.mayRepeat)
@@ -80,7 +80,7 @@ function groupWords({ groups }: RunReport): string {
     .map(({ group, mayRepeat }) => `"${visible(group)}" ${formatCount(mayRepeat)}`)
   const hidden = repeating.length - shown.length
   const more = hidden > 0 ? `, and ${formatCount(hidden)} more (--json has all)` : ''
-  return `${formatCount(repeating.length)} of ${plural(groups.length, 'group')} may see records again: ${shown.join(', ')}${more}`
+  return `${formatCount(repeating.length)} of ${plural(groups.length, 'group')} may see records again${rpo.basis === 'estimate' ? ', at most' : ''}: ${shown.join(', ')}${more}`
 }
 
 function lossTable({ rpo }: RunReport, style: Style): string {

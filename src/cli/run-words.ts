@@ -64,11 +64,18 @@ export function lossWords({ rpo, active, steps, state }: RunReport): string {
   const where = touched === 0 ? '' : ` in ${plural(touched, 'partition')}`
   const lost =
     rpo.records === 0
-      ? `${rpo.basis === 'exact' ? 'nothing' : 'nothing known of'}${isAhead ? ' to lose' : ' is lost'}`
+      ? `${rpo.basis === 'exact' ? 'nothing' : 'nothing that was seen'}${isAhead ? ' to lose' : ' is lost'}${unseenWords(rpo, active)}`
       : `up to ${plural(rpo.records, 'record')}${where}${isAhead ? ' to lose' : ' lost'}, at most ${formatDuration(rpo.ms)} old`
   const blind = unknown === 0 ? '' : `; of ${plural(unknown, 'partition')} nothing is known`
   const planned = rpo.basis === 'exact' ? 'as planned' : 'as planned, an estimate'
   return `${lost}${blind} (${isAhead ? planned : basisWords(rpo.basis, active)})`
+}
+
+/** What an active that does not answer has taken at the end nobody knows. */
+function unseenWords({ basis, ms }: RunReport['rpo'], active: string): string {
+  return basis === 'exact' || ms === 0
+    ? ''
+    : `; what "${active}" took in its last ${formatDuration(ms)} was not`
 }
 
 function basisWords(basis: RunReport['rpo']['basis'], active: string): string {

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { WorkloadReport } from '../lab/judge.ts'
 import { KdrError } from '../model/errors.ts'
+import type { RunReport } from '../model/runs.ts'
 import type { Break } from './breaks.ts'
 import { type Cast, gather } from './cast.ts'
 import type { Link } from './link.ts'
@@ -20,7 +21,8 @@ import {
   type Step,
 } from './observe.ts'
 import { DEMO_TOPICS, SABOTAGED } from './topics.ts'
-import { judge as judgeAudits, type Problem, type Verdict } from './verdict.ts'
+import { count, inSeconds } from './words.ts'
+import { cutsOf, judge as judgeAudits, type Problem, type Verdict } from './verdict.ts'
 
 /** Who shows it. A stage begins with what it does, and ends with what came of it. */
 export interface Watcher {
@@ -49,6 +51,8 @@ export type DemoReport = Verdict & {
     readonly groupAtEnd: number
     readonly total: number
   }
+  /** What `kdr failover` says of itself. */
+  readonly run: RunReport
   /** What was broken on purpose. */
   readonly broken?: Omit<Problem, 'what'>
 }
@@ -62,6 +66,7 @@ type StageName =
   | 'kill'
   | 'sabotage'
   | 'failover'
+  | 'consumersMove'
   | 'compare'
 
 const GROUP = 'billing'
@@ -90,7 +95,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoReport> {
   }
 }
 
-type Members = { readonly first: string; readonly second: string }
+type Members = { readonly first: string; readonly second: string; readonly run: RunReport }
 
 class Story {
   readonly #watcher: Watcher
@@ -123,11 +128,11 @@ class Story {
     const first = await this.#consume(cast)
     await this.#awaitGroup(cast, link)
     const { killedAt, writers } = await this.#kill(cast, link)
-    // What it still had in flight lands, and nothing moves any more.
+    const run = await this.#promote(link)
     await link.stop()
     const broken = this.#breaking === 'lose-one' ? await this.#loseOne(cast) : undefined
     const { second, firstRecordMs, groupAtEndMs } = await this.#failOver(cast, killedAt)
-    const verdict = await this.#compare(cast, await writers, { first, second })
+    const verdict = await this.#compare(cast, await writers, { first, second, run })
     const [atSource, atTarget] = [
       await cast.judge.consumer({ consumer: first }),
       await cast.judge.consumer({ consumer: second }),
@@ -143,6 +148,7 @@ class Story {
     return {
       ...verdict,
       ok: verdict.ok && broken === undefined,
+      run,
       kafka: cast.east.version,
       group: { name: GROUP, atSource: atSource.received, atTarget: atTarget.received },
       seconds,
@@ -248,8 +254,18 @@ class Story {
     })
   }
 
+  async #promote(link: Link): Promise<RunReport> {
+    return await this.#stage('failover', '`kdr failover east-west` makes west active', async () => {
+      const run = await link.failOver()
+      return [
+        run,
+        `\`kdr failover east-west\` has made west active: ${inSeconds(run.rto.ms)} s, and it says that ${count(run.rpo.records)} records may be lost.`,
+      ]
+    })
+  }
+
   async #failOver({ judge, west }: Cast, killedAt: number) {
-    return await this.#stage('failover', `"${GROUP}" starts at west`, async () => {
+    return await this.#stage('consumersMove', `"${GROUP}" starts at west`, async () => {
       const { bootstrap } = west
       const { consumer: second } = await judge.startConsumer({ bootstrap, group: GROUP, topics: NAMES })
       const ends = await readEnds(judge, bootstrap, NAMES)
@@ -295,7 +311,16 @@ class Story {
       let repeated = 0
       for (const { name: topic, kind } of DEMO_TOPICS) {
         const workload = this.#workloads.get(topic)?.workload ?? ''
-        audits.push({ topic, audits: await judge.auditLedger({ bootstrap, workload, kind, consumers }) })
+        audits.push({
+          topic,
+          audits: await judge.auditLedger({
+            bootstrap,
+            workload,
+            kind,
+            consumers,
+            cuts: cutsOf(members.run, topic),
+          }),
+        })
         repeated += (await judge.auditConsumers({ workload, consumers })).duplicates
       }
       const lastAckMs = Math.max(...writers.map(report => report.lastAckMs))
@@ -366,12 +391,4 @@ class Story {
   async #pause(): Promise<void> {
     await sleep(LOOK_EVERY_MS, undefined, { signal: this.#signal })
   }
-}
-
-function inSeconds(ms: number): number {
-  return Math.round(ms / 100) / 10
-}
-
-function count(value: number): string {
-  return String(value).replace(/\B(?=(\d{3})+$)/g, '\u202f')
 }

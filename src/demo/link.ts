@@ -1,15 +1,19 @@
 // The link of the demo is the product itself: `kdr run` as a process of its own, with a config that one could write.
 
 import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { KdrError } from '../model/errors.ts'
+import type { RunReport } from '../model/runs.ts'
 
 export interface Link {
   /** Throws KdrError('not-ready') with the end of kdr's log when kdr has ended by itself. */
   assertRuns(): void
+  /** `kdr failover`, as a person would type it. Throws KdrError('not-ready') with what it said when it does not end well. */
+  failOver(): Promise<RunReport>
   /** The end of its log. */
   lastWords(): string
   /** SIGTERM; resolves when it is gone. */
@@ -52,6 +56,7 @@ export function runLink(options: LinkOptions): Link {
   const lastWords = () => readFileSync(logFile, 'utf8').trimEnd().split('\n').slice(-8).join('\n')
   return {
     lastWords,
+    failOver: async () => await failOver(config, `${options.source.name}-${options.target.name}`, dir),
     assertRuns() {
       if (isRunning(child) || isStopping) return
       const lines = readFileSync(logFile, 'utf8').trimEnd().split('\n').slice(-8)
@@ -80,6 +85,23 @@ export function runLink(options: LinkOptions): Link {
       if (isRunning(child)) child.kill('SIGKILL')
     },
   }
+}
+
+async function failOver(config: string, link: string, dir: string): Promise<RunReport> {
+  const args = ['failover', link, '--config', config, '--yes', '--json', '--reason', 'the demo has killed it']
+  const child = spawn(process.execPath, [MAIN, ...args], { cwd: dir, stdio: ['ignore', 'pipe', 'pipe'] })
+  const texts = { stdout: '', stderr: '' }
+  for (const stream of ['stdout', 'stderr'] as const)
+    child[stream].setEncoding('utf8').on('data', (text: string) => (texts[stream] += text))
+  const [code] = (await once(child, 'close')) as [number | null]
+  if (code === 0) return JSON.parse(texts.stdout) as RunReport
+  throw new KdrError(
+    'not-ready',
+    `\`kdr failover\` has ended with ${String(code)}:\n${texts.stderr.trimEnd()}`,
+    {
+      hint: 'This should not happen; please report what it says above.',
+    },
+  )
 }
 
 function isRunning(child: ChildProcess): boolean {

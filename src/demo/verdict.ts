@@ -1,6 +1,7 @@
 // From the audits of the standby to what the demo says of them. Pure: the audits come from Java's consumer.
 
 import type { LedgerAudit } from '../lab/judge.ts'
+import type { RunReport } from '../model/runs.ts'
 
 export type TopicAudits = { readonly topic: string; readonly audits: readonly LedgerAudit[] }
 
@@ -65,4 +66,11 @@ export function judge(
       firstProblems.map(({ offset, what }) => ({ topic, partition, offset, what })),
     ),
   }
+}
+
+/** By partition, where the copy of a topic ends: there stands the marker that fenced the link. */
+export function cutsOf({ rpo }: RunReport, topic: string): Record<string, number> {
+  return Object.fromEntries(
+    rpo.partitions.filter(each => each.topic === topic).map(({ partition, cut }) => [partition, cut]),
+  )
 }

@@ -108,27 +108,66 @@ export async function deleteTopic(context: ClusterContext, topic: string): Promi
   return outcome(result?.errorCode ?? KafkaCode.UNKNOWN_SERVER_ERROR, result?.errorMessage)
 }
 
-export async function alterTopicConfigs(
+type ConfigChanges = Readonly<Record<string, string | null>>
+type ConfigRequest = {
+  readonly resources: { readonly topic: string; readonly changes: ConfigChanges }[]
+  readonly answers: Promise<readonly Outcome[]>
+}
+
+/** A controller takes up to 30 ms for each request (it gathers what it writes): those made at the same moment share one. */
+export class TopicConfigWriter {
+  readonly #context: ClusterContext
+  #next: ConfigRequest | undefined
+
+  constructor(context: ClusterContext) {
+    this.#context = context
+  }
+
+  async alter(topic: string, changes: ConfigChanges): Promise<Outcome> {
+    if (Object.keys(changes).length === 0) return outcome(KafkaCode.NONE)
+    const isNamed = this.#next?.resources.some(each => each.topic === topic) === true
+    const request = isNamed ? this.#begin() : (this.#next ?? this.#begin())
+    const index = request.resources.push({ topic, changes }) - 1
+    return (await request.answers)[index]!
+  }
+
+  /** It leaves when those who ask at this moment have asked. */
+  #begin(): ConfigRequest {
+    const resources: ConfigRequest['resources'] = []
+    const answers = Promise.resolve().then(async () => {
+      if (this.#next?.resources === resources) this.#next = undefined
+      return await alterTopicConfigs(this.#context, resources)
+    })
+    this.#next = { resources, answers }
+    return this.#next
+  }
+}
+
+async function alterTopicConfigs(
   context: ClusterContext,
-  topic: string,
-  changes: Readonly<Record<string, string | null>>,
-): Promise<Outcome> {
-  const configs = Object.entries(changes).map(([name, value]) =>
-    value === null
-      ? ({ name, configOperation: DELETE } as const)
-      : ({ name, configOperation: SET, value } as const),
-  )
-  if (configs.length === 0) return outcome(KafkaCode.NONE)
+  resources: ConfigRequest['resources'],
+): Promise<Outcome[]> {
   const answer = await askController(
     context,
     'IncrementalAlterConfigs',
     incrementalAlterConfigsV1.api,
     reply => reply.responses.map(one => one.errorCode),
-    [{ resourceType: TOPIC, resourceName: topic, configs }],
+    resources.map(({ topic, changes }) => ({
+      resourceType: TOPIC,
+      resourceName: topic,
+      configs: Object.entries(changes).map(([name, value]) =>
+        value === null
+          ? ({ name, configOperation: DELETE } as const)
+          : ({ name, configOperation: SET, value } as const),
+      ),
+    })),
     false,
   )
-  const result = answer.responses[0]
-  return outcome(result?.errorCode ?? KafkaCode.UNKNOWN_SERVER_ERROR, result?.errorMessage)
+  const results = new Map(answer.responses.map(one => [one.resourceName, one]))
+  return resources.map(({ topic }) => {
+    const result = results.get(topic)
+    return outcome(result?.errorCode ?? KafkaCode.UNKNOWN_SERVER_ERROR, result?.errorMessage)
+  })
 }
 
 /** One request after the other, and equal entries are one object: most topics have most configs in common. */

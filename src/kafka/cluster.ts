@@ -78,6 +78,7 @@ function assemble(context: ClusterContext): Cluster {
     patienceMs: GROUP_PATIENCE_MS,
   })
   const groupOffsets = new groups.GroupOffsetReader(groupCoordinators)
+  const topicConfigs = new admin.TopicConfigWriter(context)
   const transactionCoordinators = new Coordinators(context, 'transaction')
   return {
     name: context.name,
@@ -87,7 +88,7 @@ function assemble(context: ClusterContext): Cluster {
     brokerConfigs: names => admin.readBrokerConfigs(context, names),
     createTopics: topics => admin.createTopics(context, topics),
     addPartitions: (topic, totalCount) => admin.addPartitions(context, topic, totalCount),
-    alterTopicConfigs: (topic, changes) => admin.alterTopicConfigs(context, topic, changes),
+    alterTopicConfigs: (topic, changes) => topicConfigs.alter(topic, changes),
     deleteRecords: targets => logs.deleteRecords(context, targets),
     deleteTopic: topic => admin.deleteTopic(context, topic),
     openFetchLane: broker => openFetchLane(context, broker),

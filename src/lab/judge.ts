@@ -319,6 +319,8 @@ type Calls = {
     At &
       Handle<'workload'> & {
         kind: 'plain' | 'transactional' | 'compacted'
+        /** By partition, where the copy ends; what stands above is not looked at. Default: its end. */
+        cuts?: Readonly<Record<string, number>>
         consumers?: readonly string[]
       },
     LedgerAudit[],

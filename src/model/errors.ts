@@ -58,10 +58,20 @@ export const ERRORS = {
     retry: 'backoff',
     hint: 'Check the credentials and the ACLs of the principal that kdr uses.',
   },
+  moved: {
+    exit: 17,
+    retry: 'backoff',
+    hint: 'See which way the link leads now: kdr status.',
+  },
   'not-fenced': {
     exit: 15,
     retry: 'never',
     hint: 'Stop the writers by other means (`fence.command`), or go on and accept that both sides may be written to: `--accept-split-brain`.',
+  },
+  'active-is-back': {
+    exit: 21,
+    retry: 'never',
+    hint: 'Resume the run: it fences the cluster that is back first.',
   },
   'not-ready': { exit: 17, retry: 'never', hint: 'Put right what the message names, then try again.' },
   'cluster-lacks': {

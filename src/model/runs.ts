@@ -59,6 +59,8 @@ export type RunRecord = RunOptions & {
   readonly endedAt?: number
   /** Why it was stopped, and what resumes it. */
   readonly sentence?: string
+  /** The kind of error that stopped it (model/errors.ts). */
+  readonly stoppedBy?: string
   readonly versions: { readonly kdr: string; readonly node: string }
 }
 
@@ -218,6 +220,8 @@ export type RunReport = {
   readonly standby: string
   readonly state: RunState
   readonly sentence?: string
+  /** The kind of error that stopped it: `not-fenced`, `not-ready`, ... */
+  readonly stoppedBy?: string
   readonly by: string
   readonly reason?: string
   readonly startedAt: string

@@ -20,14 +20,36 @@ export const REPORT_PARTITIONS = 40
 export const reportKey = (link: string, topic: string, slot: number, piece: number): string =>
   `report/${link}/${topic}/${slot}.${piece}`
 
+/**
+ * Both clusters of a link keep one; the higher generation is the truth. It says which way the link leads: that of `kdr run`
+ * changes with every promotion, the config does not.
+ */
 export type LinkRecord = {
   readonly generation: number
+  /** The active cluster. */
   readonly sourceClusterId: string
   readonly targetClusterId: string
   /** How many slots the link has: see slots.ts. */
   readonly slots: number
   /** Ids of the clusters that its topics come from before the source (circle.ts). */
   readonly upstream?: readonly string[]
+  /** The run that has made it so, and when (ms since 1970). */
+  readonly run?: string
+  readonly movedAt?: number
+  /** After a failover nothing is copied before the old active has been looked at (kdr failback). */
+  readonly isWaiting?: boolean
+}
+
+/**
+ * A run moves the link: workers stand aside from here on, whatever else `_kdr.state` says (see Slots). `generation`: the one of
+ * the link that it holds. One that lands late, when the run has promoted, holds nothing.
+ */
+export type HoldRecord = { readonly run: string; readonly at: number; readonly generation?: number }
+export const holdKey = (link: string): string => `hold/${link}`
+export function readHold(store: StateRecords, link: string): HoldRecord | undefined {
+  const hold = read<HoldRecord>(store, holdKey(link))
+  const isOver = (hold?.generation ?? Infinity) < (readLink(store, link)?.generation ?? 0)
+  return isOver ? undefined : hold
 }
 
 /** Who copies the partitions of a slot, and under what name. Written before anything is copied. */
@@ -62,6 +84,8 @@ export type TopicRecord = {
   readonly targetTopicId: string | undefined
   /** Topic configs as kdr last applied them. */
   readonly applied: Readonly<Record<string, string>>
+  /** What the source has where a mirror must be otherwise, for the promotion: null is the cluster's default. */
+  readonly held?: Readonly<Record<string, string | null>>
   /** Ends of partitions that were adopted with their content. */
   readonly adoptedUpTo: readonly number[]
   /** When the source was first seen to have deleted the topic, ms since 1970. */

@@ -1,4 +1,4 @@
-// `_kdr.state`: a compacted topic of one partition on the target, one JSON record per key. Puts made while a write is
+// `_kdr.state` and `_kdr.journal`: compacted topics of one partition, one JSON record per key. Puts made while a write is
 // under way travel together in the next one. A record is a whole value, so writing it again after a doubt does no harm:
 // unlike data, state may be resent. But what was given up must not land behind what was written later: each store writes
 // with a producer id of its own, and after every doubt with a newer epoch, under which a broker refuses what is late.
@@ -12,6 +12,8 @@ import type { RecordCodec } from '../ports/records.ts'
 import type { StateRecord, StateStore } from '../ports/state.ts'
 
 export const STATE_TOPIC = '_kdr.state'
+/** What runs have done, on the cluster that each has made active. */
+export const JOURNAL_TOPIC = '_kdr.journal'
 const MAX_RECORD_BYTES = 64 * 1024
 const MAX_WRITE_BYTES = 512 * 1024
 const WRITE_TIMEOUT_MS = 10_000
@@ -39,14 +41,24 @@ export async function openTopicStore(
   cluster: Cluster,
   codec: RecordCodec,
   clock: Clock,
-  options: { readonly create: boolean; readonly writer: bigint },
+  options: { readonly create: boolean; readonly writer: bigint; readonly topic?: string },
 ): Promise<StateStore & { close(): Promise<void> }> {
-  const store = new TopicStore(cluster, codec, clock, options.writer)
+  const { writer, topic = STATE_TOPIC } = options
+  const store = new TopicStore({ cluster, codec, clock, writer, topic })
   await store.open(options.create)
   return store
 }
 
+type StoreInput = {
+  readonly cluster: Cluster
+  readonly codec: RecordCodec
+  readonly clock: Clock
+  readonly writer: bigint
+  readonly topic: string
+}
+
 class TopicStore implements StateStore {
+  readonly #topic: string
   readonly #cluster: Cluster
   readonly #codec: RecordCodec
   readonly #clock: Clock
@@ -65,8 +77,9 @@ class TopicStore implements StateStore {
   #producer: ProducerStamp
   #sequence = 0
 
-  constructor(cluster: Cluster, codec: RecordCodec, clock: Clock, writer: bigint) {
+  constructor({ cluster, codec, clock, writer, topic }: StoreInput) {
     this.#producer = { producerId: writer, producerEpoch: 0 }
+    this.#topic = topic
     this.#cluster = cluster
     this.#codec = codec
     this.#clock = clock
@@ -125,7 +138,7 @@ class TopicStore implements StateStore {
     const { brokers } = await this.#cluster.describe()
     const [created] = await this.#cluster.createTopics([
       {
-        name: STATE_TOPIC,
+        name: this.#topic,
         partitions: 1,
         replicationFactor: Math.min(3, brokers.length),
         configs: { 'cleanup.policy': 'compact', 'min.insync.replicas': brokers.length >= 3 ? '2' : '1' },
@@ -135,7 +148,7 @@ class TopicStore implements StateStore {
     if (code !== KafkaCode.NONE && code !== KafkaCode.TOPIC_ALREADY_EXISTS) {
       throw new KdrError(
         isAuthorization(code) ? 'not-allowed' : 'not-ready',
-        `topic "${STATE_TOPIC}" cannot be created on "${this.#cluster.name}": ${codeName(code)} ${message}`.trim(),
+        `topic "${this.#topic}" cannot be created on "${this.#cluster.name}": ${codeName(code)} ${message}`.trim(),
       )
     }
     const deadline = this.#clock.monotonic() + GIVE_UP_MS
@@ -144,11 +157,11 @@ class TopicStore implements StateStore {
       await this.#locate()
     }
     if (this.#leader < 0)
-      throw new KdrError('not-ready', `topic "${STATE_TOPIC}" on "${this.#cluster.name}" has no leader`)
+      throw new KdrError('not-ready', `topic "${this.#topic}" on "${this.#cluster.name}" has no leader`)
   }
 
   async #locate(): Promise<void> {
-    const topic = (await this.#cluster.describe()).topics.get(STATE_TOPIC)
+    const topic = (await this.#cluster.describe()).topics.get(this.#topic)
     this.#exists = topic !== undefined
     this.#topicId = topic?.id ?? NO_TOPIC_ID
     this.#leader = topic?.partitions[0]?.leader ?? -1
@@ -159,9 +172,9 @@ class TopicStore implements StateStore {
     if (!this.#exists) await this.#locate()
     if (!this.#exists) return
     await this.#trying(async () => {
-      const of = { topic: STATE_TOPIC, partition: 0 }
+      const of = { topic: this.#topic, partition: 0 }
       const [end] = await this.#cluster.offsets([of], 'highWatermark')
-      assertAnswered(end?.code, 'read')
+      assertAnswered(this.#topic, end?.code, 'read')
       while (this.#position < end!.offset) {
         this.#fetchLane ??= await this.#cluster.openFetchLane(this.#leader)
         const [answer] = await this.#fetchLane.fetch({
@@ -183,7 +196,7 @@ class TopicStore implements StateStore {
           this.#position = answer.logStart
           continue
         }
-        assertAnswered(answer?.code, 'read')
+        assertAnswered(this.#topic, answer?.code, 'read')
         this.#apply(answer!.records, end!.offset)
       }
     }, this.#closeFetchLane)
@@ -199,7 +212,7 @@ class TopicStore implements StateStore {
           if (key !== null) newest.set(key.toString(), { value, offset })
     }
     for (const [key, { value, offset }] of newest) {
-      const record = value === null ? undefined : parse(key, value)
+      const record = value === null ? undefined : parse(this.#topic, key, value)
       // A put of ours that is under way is shown rather than what the log has; but that may be another's, and come last.
       if (this.#logged.has(key)) this.#logged.set(key, { record, offset })
       else this.#set(key, record)
@@ -216,6 +229,8 @@ class TopicStore implements StateStore {
       let base = 0
       try {
         const attempt = async (): Promise<void> => {
+          // Before it is asked what may still be written: a connection takes its time.
+          this.#appendLane ??= await this.#cluster.openAppendLane(this.#leader)
           now = this.#giveUpStale(now)
           if (now.length > 0) base = await this.#append(now)
         }
@@ -236,7 +251,7 @@ class TopicStore implements StateStore {
     const isStale = ({ mayStill }: Waiting): boolean => mayStill?.() === false
     const stale = now.filter(isStale)
     if (stale.length > 0)
-      this.#giveUp(stale, new KdrError('unreachable', `a record of topic "${STATE_TOPIC}" came too late`))
+      this.#giveUp(stale, new KdrError('unreachable', `a record of topic "${this.#topic}" came too late`))
     return now.filter(waiting => !stale.includes(waiting))
   }
 
@@ -285,12 +300,11 @@ class TopicStore implements StateStore {
       producer: this.#producer,
       baseSequence: this.#sequence,
     })
-    this.#appendLane ??= await this.#cluster.openAppendLane(this.#leader)
-    const [answer] = await this.#appendLane.append(
-      [{ topic: STATE_TOPIC, partition: 0, topicId: this.#topicId, batch }],
+    const [answer] = await this.#appendLane!.append(
+      [{ topic: this.#topic, partition: 0, topicId: this.#topicId, batch }],
       WRITE_TIMEOUT_MS,
     )
-    assertAnswered(answer?.code, 'write')
+    assertAnswered(this.#topic, answer?.code, 'write')
     this.#sequence += puts.length
     return answer!.baseOffset
   }
@@ -334,16 +348,16 @@ class TopicStore implements StateStore {
   }
 }
 
-function parse(key: string, value: Buffer): StateRecord {
+function parse(topic: string, key: string, value: Buffer): StateRecord {
   const record = JSON.parse(value.toString()) as StateRecord
-  assertVersion(record, `record "${key}" of topic "${STATE_TOPIC}"`)
+  assertVersion(record, `record "${key}" of topic "${topic}"`)
   return record
 }
 
 /** Throws 'unreachable' for what a retry may mend, so that `#trying` tries again. */
-function assertAnswered(code: number | undefined, verb: 'read' | 'write'): void {
+function assertAnswered(topic: string, code: number | undefined, verb: 'read' | 'write'): void {
   if (code === KafkaCode.NONE) return
-  const text = `topic "${STATE_TOPIC}" cannot be ${verb === 'read' ? 'read' : 'written'}: ${code === undefined ? 'no answer' : codeName(code)}`
+  const text = `topic "${topic}" cannot be ${verb === 'read' ? 'read' : 'written'}: ${code === undefined ? 'no answer' : codeName(code)}`
   if (code !== undefined && isAuthorization(code)) throw new KdrError('not-allowed', text)
   const mayPass =
     code === undefined ||

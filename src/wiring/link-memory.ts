@@ -20,6 +20,7 @@ import {
 import type { Cluster, TopicPartition } from '../ports/cluster.ts'
 import type { StateStore } from '../ports/state.ts'
 import { clusterOf, openCluster } from './clusters.ts'
+import { directionOf } from './direction.ts'
 import { withStore } from './open-link.ts'
 import { systemClock, systemEntropy, whoAmI } from './system.ts'
 
@@ -31,9 +32,10 @@ const LOSSES_PER_COMMAND = 100
 /** Throws KdrError: unreachable, not-allowed; usage if the link has never run. */
 export async function withMemory<T>(
   config: Config,
-  link: LinkConfig,
+  of: LinkConfig,
   act: (memory: LinkMemory) => Promise<T>,
 ): Promise<T> {
+  const { link } = await directionOf(config, of)
   const target = await openCluster(clusterOf(config, link.target), systemClock)
   try {
     return await withStore(target, false, async store => {

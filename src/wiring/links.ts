@@ -7,17 +7,22 @@ import { assertTwoClusters } from '../engine/replicate/identity.ts'
 import { catchUp, faultsOf } from '../engine/replicate/once.ts'
 import type { Replication } from '../engine/replicate/replication.ts'
 import { startReplication } from '../engine/replicate/start.ts'
+import { observePromoted } from '../engine/status/promoted.ts'
 import { type LinkStatus, observeStatus } from '../engine/status/status.ts'
 import { type GroupLimits, GroupSync } from '../engine/sync/groups.ts'
 import { firstDifference } from '../engine/verify/first-difference.ts'
 import { recordCodec } from '../kafka/records.ts'
 import { findKdrError } from '../model/errors.ts'
 import { compilePatterns } from '../model/patterns.ts'
+import { type LinkRecord, linkKey, readLink, toRecord } from '../model/state-records.ts'
 import type { Cluster } from '../ports/cluster.ts'
 import type { Log } from '../ports/log.ts'
-import { openTopicStore } from '../state/topic-store.ts'
+import type { StateStore } from '../ports/state.ts'
+import { openTopicStore, STATE_TOPIC } from '../state/topic-store.ts'
 import { clusterOf, openBoth, openCluster } from './clusters.ts'
+import { assertCopied, type Direction, directionOf } from './direction.ts'
 import { follow } from './follow.ts'
+import { withStore } from './open-link.ts'
 import { positionsOf } from './position.ts'
 import { type LinkRights, rightsOf } from './rights.ts'
 import { systemClock, systemEntropy } from './system.ts'
@@ -34,6 +39,22 @@ type StartOptions = {
  * alone also other-controller.
  */
 export async function startLink(
+  config: Config,
+  link: LinkConfig,
+  options: StartOptions,
+): Promise<RunningLink> {
+  const direction = await directionOf(config, link)
+  assertCopied(direction)
+  if (!direction.isHome)
+    options.log.event(
+      'info',
+      `link "${link.name}" leads from "${direction.link.source}" to "${direction.link.target}" since generation ${direction.record?.generation ?? 0}`,
+    )
+  return await startDirected(config, direction.link, options)
+}
+
+/** `link` as it leads now. Throws as startLink does. */
+export async function startDirected(
   config: Config,
   link: LinkConfig,
   { log, isAlone, groupLimits }: StartOptions,
@@ -72,7 +93,18 @@ export async function startLink(
         await firstDifference({ source, target, codec: recordCodec, clock: systemClock }, topic),
     })
     closers.push(async () => await replication.stop())
-    const rights = await rightsOf(config, link, replication.context, log)
+    await tellSource(link, source, store, log)
+    const { sourceWatch, assertControl, lease } = replication.context
+    const rights = await rightsOf(config, link, {
+      source,
+      target,
+      store,
+      guard: assertControl,
+      mayStill: () => lease.isHeld,
+      sourceClusterId: () => sourceWatch.view?.clusterId,
+      hasSourceState: () => sourceWatch.topic(STATE_TOPIC) !== undefined,
+      log,
+    })
     // Closed after the replication, whose end stops what follows.
     closers.splice(-1, 0, async () => await rights.close())
     return running(link, { replication, rights }, closeAll, { log, groupLimits })
@@ -108,6 +140,28 @@ async function upstreamOf(
   }
 }
 
+/**
+ * Both clusters keep which way the link leads (DESIGN 3). Where kdr may keep nothing at the source, that is no reason not to copy:
+ * a source that comes back after a failover then does not know that it was left.
+ */
+async function tellSource(link: LinkConfig, source: Cluster, store: StateStore, log: Log): Promise<void> {
+  const record = readLink(store, link.name)
+  try {
+    await withStore(source, true, async copy => {
+      const before = readLink(copy, link.name)
+      if (record !== undefined && (before?.generation ?? 0) < record.generation)
+        await copy.put(linkKey(link.name), toRecord('link', record))
+    })
+  } catch (error) {
+    const known = findKdrError(error)
+    if (known === undefined) throw error
+    log.event(
+      'info',
+      `link "${link.name}": which way it leads is kept at "${link.target}" alone: ${known.message}`,
+    )
+  }
+}
+
 function running(
   link: LinkConfig,
   { replication, rights }: { readonly replication: Replication; readonly rights: LinkRights },
@@ -133,6 +187,7 @@ function running(
     link,
     progress: () => replication.progress(),
     failed: replication.failed,
+    movedAway: replication.movedAway,
     once: async options => {
       const captured = await groups.capture()
       const result = await catchUp(replication, options)
@@ -178,7 +233,10 @@ async function followOnce({ followings }: LinkRights, { context }: Replication, 
 }
 
 /** Throws KdrError('unreachable') when the target does not answer: what is known about a link is kept there. */
-export async function readLinkStatus(config: Config, link: LinkConfig): Promise<LinkStatus> {
+export async function readLinkStatus(config: Config, of: LinkConfig): Promise<LinkStatus> {
+  const direction = await directionOf(config, of)
+  const { link, isHome, record, stale } = direction
+  if (record?.isWaiting === true) return await readPromoted(config, { ...direction, record })
   const target = await openCluster(clusterOf(config, link.target), systemClock)
   let source: Cluster | undefined
   let sourceProblem: string | undefined
@@ -194,11 +252,37 @@ export async function readLinkStatus(config: Config, link: LinkConfig): Promise<
       writer: systemEntropy.bits62(),
     })
     try {
-      return await observeStatus({ settings: link, source, sourceProblem, target, store, clock: systemClock })
+      return await observeStatus({
+        settings: link,
+        isHome,
+        stale,
+        source,
+        sourceProblem,
+        target,
+        store,
+        clock: systemClock,
+      })
     } finally {
       await store.close()
     }
   } finally {
     await Promise.all([source?.close(), target.close()])
+  }
+}
+
+async function readPromoted(
+  config: Config,
+  { link, isHome, stale, record }: Direction & { readonly record: LinkRecord },
+): Promise<LinkStatus> {
+  const active = await openCluster(clusterOf(config, link.source), systemClock)
+  try {
+    return await withStore(
+      active,
+      false,
+      async store =>
+        await observePromoted({ settings: link, isHome, stale, record, active, store, clock: systemClock }),
+    )
+  } finally {
+    await active.close()
   }
 }

@@ -20,14 +20,16 @@ import type { Cluster } from '../ports/cluster.ts'
 import type { StateStore } from '../ports/state.ts'
 import { openTopicStore } from '../state/topic-store.ts'
 import { openBoth } from './clusters.ts'
+import { directionOf } from './direction.ts'
 import { systemClock, systemEntropy, whoAmI } from './system.ts'
 
 /** Throws KdrError: unreachable, not-allowed, cluster-lacks; what is opened is closed when `act` has ended. */
 export async function withLink<T>(
   config: Config,
-  link: LinkConfig,
+  of: LinkConfig,
   act: (opened: OpenedLink) => Promise<T>,
 ): Promise<T> {
+  const { link } = await directionOf(config, of)
   const { source, target } = await openBoth(config, link, systemClock)
   const filter = compilePatterns(link.topics, 'topics')
   const clusters = { source, target, codec: recordCodec, clock: systemClock }

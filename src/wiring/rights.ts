@@ -1,7 +1,6 @@
 // ACLs, quotas and users of one link: what the engines need of the config, of both clusters and of what other links have done.
 import { X509Certificate } from 'node:crypto'
 import { type ClusterConfig, type Config, type LinkConfig, resolveSecret } from '../config/index.ts'
-import type { LinkContext } from '../engine/replicate/context.ts'
 import type { Mirrors } from '../engine/sync/acl-plan.ts'
 import { AclSync } from '../engine/sync/acls.ts'
 import { mirrorsOf } from '../engine/sync/mirror-names.ts'
@@ -15,7 +14,7 @@ import { readForgotten } from '../model/state-records.ts'
 import type { Cluster } from '../ports/cluster.ts'
 import type { Log } from '../ports/log.ts'
 import type { StateStore } from '../ports/state.ts'
-import { openTopicStore, STATE_TOPIC } from '../state/topic-store.ts'
+import { openTopicStore } from '../state/topic-store.ts'
 import { CLIENT_ID, clusterOf, openCluster } from './clusters.ts'
 import type { Following } from './follow.ts'
 import { systemClock, systemEntropy } from './system.ts'
@@ -30,25 +29,41 @@ export type LinkRights = {
 /** A round that begins after two thirds of the interval is over before all of it has passed. */
 const SHARE = 2 / 3
 
+export type RightsInput = {
+  readonly source: Cluster
+  readonly target: Cluster
+  readonly store: StateStore
+  /** Asked before each write. */
+  readonly guard: () => Promise<void>
+  readonly mayStill?: () => boolean
+  /** Whether the source has a `_kdr.state` of its own. */
+  readonly hasSourceState: () => boolean
+  readonly sourceClusterId: () => string | undefined
+  readonly log: Log
+}
+
+/** kdr's own names at both sides, as far as the config tells. */
+export async function ownPrincipals(config: Config, link: LinkConfig): Promise<Set<string>> {
+  const sides = [clusterOf(config, link.source), clusterOf(config, link.target)]
+  return new Set((await Promise.all(sides.map(principalOf))).filter(each => each !== undefined))
+}
+
 export async function rightsOf(
   config: Config,
   link: LinkConfig,
-  { source, target, store, sourceWatch, assertControl, lease }: LinkContext,
-  log: Log,
+  { source, target, store, guard, mayStill = () => true, hasSourceState, sourceClusterId, log }: RightsInput,
 ): Promise<LinkRights> {
-  const sides = [clusterOf(config, link.source), clusterOf(config, link.target)]
-  const own = new Set((await Promise.all(sides.map(principalOf))).filter(each => each !== undefined))
+  const own = await ownPrincipals(config, link)
   const upstream = new Upstream(source)
-  const mayStill = (): boolean => lease.isHeld
-  const shared = { link: link.name, store, assertControl, mayStill, log, source, target, own }
+  const shared = { link: link.name, store, assertControl: guard, mayStill, log, source, target, own }
   const acls = new AclSync({
     ...shared,
     principals: link.principals,
     // Asked when the source has shown its rules: what a run has put there was recorded before.
     fromElsewhere: async () => {
       await store.refresh()
-      const clusterId = sourceWatch.view?.clusterId
-      const atSource = sourceWatch.topic(STATE_TOPIC) === undefined ? [] : await upstream.applied(clusterId)
+      const clusterId = sourceClusterId()
+      const atSource = hasSourceState() ? await upstream.applied(clusterId) : []
       return new Set([...readDeniedByAll(store, clusterId), ...atSource])
     },
     mirrors: () => mirrorsAt(config, link, store),
@@ -81,9 +96,10 @@ export async function rightsOf(
 /** Topics of every link that leads to the target: by what is remembered there, and by what this config says. */
 function mirrorsAt(config: Config, link: LinkConfig, store: StateStore): Mirrors {
   const topics = store.entries('topic/').map(([key]) => key.split('/').slice(2).join('/'))
-  const patterns = Object.values(config.links)
-    .filter(({ target }) => target === link.target)
-    .map(each => each.topics)
+  const others = Object.values(config.links).filter(
+    ({ name, target }) => name !== link.name && target === link.target,
+  )
+  const patterns = [link, ...others].map(each => each.topics)
   const forgotten = new Set(readForgotten(store, link.name).keys())
   return mirrorsOf({ topics: new Set(topics), patterns, forgotten })
 }

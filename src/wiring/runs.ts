@@ -1,13 +1,387 @@
-// Runs as commands get them: the engine over both clusters of a link, and its journal.
-import type { Services } from '../cli/app.ts'
-import { KdrError } from '../model/errors.ts'
+// Runs as commands get them: the engine over both clusters of a link, its journal at the one that will be active.
+import type { AbortRunOptions, OpenedRun, OpenRunOptions, Services } from '../cli/app.ts'
+import type { Config, LinkConfig } from '../config/index.ts'
+import type { RunContext } from '../engine/runs/context.ts'
+import { Journal } from '../engine/runs/journal.ts'
+import { assertNotMoved, notMovable, observePlan } from '../engine/runs/plan.ts'
+import { reportOf } from '../engine/runs/report.ts'
+import { executeRun } from '../engine/runs/run.ts'
+import { RUN_STEPS } from '../engine/runs/steps.ts'
+import { undoRun } from '../engine/runs/undo.ts'
+import { recordCodec } from '../kafka/records.ts'
+import { findKdrError, KdrError } from '../model/errors.ts'
+import { isPastReturn, type Plan, type RunRecord, type RunReport, type StepRecord } from '../model/runs.ts'
+import { readLink } from '../model/state-records.ts'
+import type { Cluster } from '../ports/cluster.ts'
+import type { StateStore } from '../ports/state.ts'
+import { JOURNAL_TOPIC } from '../state/topic-store.ts'
+import { BothClusters } from './both-clusters.ts'
+import { assertCopied, directionAmong, turned } from './direction.ts'
+import { commandsOf, factsOf, openWriterProbe, ownPrincipals, redirectsOf } from './outside.ts'
+import { Opened, storeOf } from './opened.ts'
+import { findRun, type KnownRun } from './run-history.ts'
+import { quietLog, runServices } from './run-services.ts'
+import { systemClock, systemEntropy, whoAmI } from './system.ts'
+import { kdrVersion } from './version.ts'
 
-type Runs = Pick<Services, 'withRun' | 'listRuns' | 'readRun' | 'abortRun'>
+type Runs = Pick<Services, 'withRun' | 'abortRun'>
 
-const later = (): Promise<never> =>
-  Promise.reject(new KdrError('not-available', 'runs are not available yet'))
+const BEAT_EVERY_MS = 3_000
 
-export const withRun: Runs['withRun'] = later
-export const listRuns: Runs['listRuns'] = later
-export const readRun: Runs['readRun'] = later
-export const abortRun: Runs['abortRun'] = later
+export const withRun: Runs['withRun'] = async (config, link, options, act) => {
+  if (options.topics.length > 0)
+    throw new KdrError('not-available', 'moving some topics of a link alone is not available yet', {
+      hint: 'Give them a link of their own in the config.',
+    })
+  const opened = new Opened()
+  try {
+    const known = options.resume === undefined ? undefined : await findRun(config, options.resume)
+    if (known !== undefined) assertResumable(known.record, link, options)
+    const isUrgent = options.kind === 'failover'
+    const clusters = await opened.add(BothClusters.open(config, link, { isUrgent }))
+    const sides = await openSides(opened, clusters, {
+      link: known === undefined ? await movable(link, clusters) : directedAs(config, known.record),
+      known: known?.record,
+    })
+    return await act(await openRun(opened, config, { options, known, sides }))
+  } finally {
+    await opened.close()
+  }
+}
+
+export const abortRun: Runs['abortRun'] = async (config, run, options) => {
+  const known = await findRun(config, run)
+  const { record, steps } = known
+  if (record.state === 'done' || record.state === 'aborted')
+    throw new KdrError('usage', `run "${run}" is over (${record.state})`)
+  if (isPastReturn(steps))
+    throw new KdrError('not-ready', `run "${run}" has fenced the link: it cannot be given up any more`, {
+      hint: `Go on: kdr ${record.kind} ${record.link} --resume ${run}. To go back then: kdr failback ${record.link}`,
+    })
+  const opened = new Opened()
+  try {
+    const link = directedAs(config, record)
+    const clusters = await opened.add(BothClusters.open(config, link, { isUrgent: false }))
+    const sides = await openSides(opened, clusters, { link, known: record })
+    return await giveUp(opened, config, { known, sides, options })
+  } finally {
+    await opened.close()
+  }
+}
+
+type Sides = {
+  /** `source` is the active cluster, `target` the standby. */
+  readonly link: LinkConfig
+  readonly source: Cluster | undefined
+  readonly target: Cluster
+  readonly activeClusterId: string
+  readonly standbyClusterId: string
+  readonly generation: number
+  readonly store: StateStore
+}
+
+/** As it leads now. Throws KdrError('moved' | 'usage') where there is nothing to move. */
+async function movable(link: LinkConfig, clusters: BothClusters): Promise<LinkConfig> {
+  for (;;) {
+    const direction = await directionAmong(link, {
+      source: clusters.ifThere(link.source),
+      target: clusters.ifThere(link.target),
+    })
+    assertCopied(direction)
+    const { target } = direction.link
+    if (clusters.ifThere(target) !== undefined) return direction.link
+    // The standby must be there, and may know better.
+    await clusters.insist(target)
+  }
+}
+
+/** As the run has found it: one that has promoted has turned the link around. */
+function directedAs(config: Config, { run, link: name, active }: RunRecord): LinkConfig {
+  const link = config.links[name]
+  if (link === undefined)
+    throw new KdrError('usage', `run "${run}" is about link "${name}", which the config does not have`)
+  return link.source === active ? link : turned(link)
+}
+
+function assertResumable(
+  { run, link, kind, state }: RunRecord,
+  of: LinkConfig,
+  { kind: asked }: OpenRunOptions,
+): void {
+  if (link !== of.name || kind !== asked)
+    throw new KdrError('usage', `run "${run}" is a ${kind} of link "${link}"`, {
+      hint: `Resume it with: kdr ${kind} ${link} --resume ${run}`,
+    })
+  if (state === 'done' || state === 'aborted')
+    throw new KdrError('usage', `run "${run}" is over (${state})`, { hint: `See: kdr runs show ${run}` })
+}
+
+/** Throws KdrError: unreachable for the standby, wrong-cluster. */
+async function openSides(
+  opened: Opened,
+  clusters: BothClusters,
+  { link, known }: { readonly link: LinkConfig; readonly known: RunRecord | undefined },
+): Promise<Sides> {
+  const source = clusters.ifThere(link.source)
+  const target = await clusters.insist(link.target)
+  const [sourceView, targetView] = await Promise.all([source?.describe(), target.describe()])
+  const store = await opened.add(storeOf(target, { create: false }))
+  await store.refresh()
+  const record = readLink(store, link.name)
+  const why = known === undefined ? notMovable({ settings: link, store }) : undefined
+  if (record === undefined || why !== undefined)
+    throw new KdrError('usage', why ?? `link "${link.name}" has never run`, { hint: 'See: kdr status' })
+  const activeClusterId = known?.activeClusterId ?? record.sourceClusterId
+  const standbyClusterId = known?.standbyClusterId ?? record.targetClusterId
+  for (const [name, found, expected] of [
+    [link.source, sourceView?.clusterId, activeClusterId],
+    [link.target, targetView.clusterId, standbyClusterId],
+  ] as const)
+    if (found !== undefined && found !== expected)
+      throw new KdrError(
+        'wrong-cluster',
+        `cluster "${name}" is "${found}"; link "${link.name}" knows "${expected}" there`,
+      )
+  const generation = known?.generation ?? record.generation
+  return { link, source, target, activeClusterId, standbyClusterId, generation, store }
+}
+
+async function openRun(
+  opened: Opened,
+  config: Config,
+  {
+    options,
+    known,
+    sides,
+  }: { readonly options: OpenRunOptions; readonly known: KnownRun | undefined; readonly sides: Sides },
+): Promise<OpenedRun> {
+  const planned = known?.record ?? newRecord(sides, options)
+  const plan = await planOf(config, sides, known, planned)
+  return {
+    plan,
+    report: reportOf(planned, known?.steps ?? [], plan),
+    execute: async onStep => {
+      // The time in which the plan was read is none of the run's.
+      const record = known === undefined ? { ...planned, startedAt: systemClock.now() } : planned
+      const journal = await openJournal(opened, sides)
+      await journal.claim(options.takeOver)
+      const stopBeats = beating(journal)
+      try {
+        if (known === undefined) {
+          await closeOpen(journal, sides, record)
+          await assertNotMoved({ record, store: sides.store })
+        }
+        const context = await contextOf(opened, config, { sides, record, journal, onStep })
+        const { record: ended } = await executeRun({
+          context,
+          journal,
+          steps: RUN_STEPS,
+          clock: systemClock,
+          onStep,
+        })
+        return reportOf(ended, journal.steps(record.run), plan)
+      } finally {
+        await stopBeats()
+        await journal.release().catch(() => undefined)
+      }
+    },
+  }
+}
+
+/** What was shown when the run began stays its plan. */
+async function planOf(
+  config: Config,
+  { link, source, target, store }: Sides,
+  known: KnownRun | undefined,
+  { kind }: RunRecord,
+): Promise<Plan> {
+  const shown = known?.steps.find(step => step.name === 'preflight')?.data
+  if (shown !== undefined) return shown as Plan
+  const own = await ownPrincipals(config, link)
+  return await observePlan({
+    settings: link,
+    source,
+    target,
+    store,
+    clock: systemClock,
+    own,
+    kind,
+    refusals: [],
+  })
+}
+
+function newRecord(sides: Sides, { kind, acceptSplitBrain, reason }: OpenRunOptions): RunRecord {
+  const { link, activeClusterId, standbyClusterId, generation } = sides
+  return {
+    run: runId(link.name),
+    kind,
+    link: link.name,
+    active: link.source,
+    standby: link.target,
+    activeClusterId,
+    standbyClusterId,
+    generation,
+    state: 'planned',
+    startedAt: systemClock.now(),
+    acceptSplitBrain,
+    by: whoAmI(),
+    ...(reason !== undefined && { reason }),
+    versions: { kdr: kdrVersion(), node: process.versions.node },
+  }
+}
+
+/** Sorts by time, and is short enough to be typed. */
+function runId(link: string): string {
+  const at = new Date(systemClock.now()).toISOString().replaceAll(/[-:]/g, '').replace('T', '-').slice(0, 15)
+  return `${link}-${at}-${systemEntropy.uuid().slice(0, 4)}`
+}
+
+async function openJournal(opened: Opened, { target, link }: Sides): Promise<Journal> {
+  const store = await opened.add(storeOf(target, { create: true, topic: JOURNAL_TOPIC }))
+  await store.refresh()
+  return new Journal({
+    store,
+    clock: systemClock,
+    link: link.name,
+    controller: systemEntropy.uuid(),
+    by: whoAmI(),
+  })
+}
+
+/**
+ * Two half runs would be one too many: throws KdrError('not-ready'). But a cluster may die in the middle of a switchover: a failover
+ * takes its place.
+ */
+async function closeOpen(journal: Journal, { link }: Sides, { kind, run }: RunRecord): Promise<void> {
+  const open = journal
+    .runs()
+    .find(each => each.link === link.name && (each.state === 'running' || each.state === 'stopped'))
+  if (open === undefined) return
+  if (kind === 'failover' && open.kind === 'switchover')
+    return await journal.writeRun({
+      ...open,
+      state: 'aborted',
+      endedAt: systemClock.now(),
+      sentence: `a failover has taken its place: ${run}`,
+    })
+  throw new KdrError('not-ready', `run "${open.run}" of link "${link.name}" is not over`, {
+    hint: `Go on with it: kdr ${open.kind} ${link.name} --resume ${open.run}; or give it up: kdr runs abort ${open.run}`,
+  })
+}
+
+/** While a step waits. A claim that is lost is found by whoever acts next. */
+function beating(journal: Journal): () => Promise<void> {
+  const stopping = new AbortController()
+  const { signal } = stopping
+  const beats = (async () => {
+    while (!signal.aborted) {
+      await systemClock.sleep(BEAT_EVERY_MS, signal)
+      if (signal.aborted) return
+      await journal.beat().catch((error: unknown) => {
+        if (findKdrError(error) === undefined) throw error
+      })
+    }
+  })()
+  beats.catch(() => undefined)
+  return async () => {
+    stopping.abort()
+    await beats
+  }
+}
+
+async function contextOf(
+  opened: Opened,
+  config: Config,
+  {
+    sides,
+    record,
+    journal,
+    onStep,
+  }: {
+    readonly sides: Sides
+    readonly record: RunRecord
+    readonly journal: Journal
+    readonly onStep: (step: StepRecord) => void
+  },
+): Promise<RunContext> {
+  const { link, source, target, store } = sides
+  const { run } = record
+  const facts = factsOf(config, record)
+  const probe = await openWriterProbe(config, link, link.source)
+  if (probe !== undefined) await opened.add(Promise.resolve(probe))
+  return {
+    record,
+    options: record,
+    settings: link,
+    source,
+    target,
+    store: journal.guarding(store),
+    sourceStore: await sourceStoreOf(opened, source, journal),
+    clock: systemClock,
+    entropy: systemEntropy,
+    codec: recordCodec,
+    log: quietLog,
+    facts,
+    commands: commandsOf(config),
+    fence: link.fence,
+    probe,
+    consumers: link.consumers,
+    redirects: redirectsOf(config, link),
+    own: await ownPrincipals(config, link),
+    dataOf: name => journal.dataOf(run, name),
+    guard: journal.guard,
+    claim: journal.number,
+    progress: what => {
+      const now = journal.steps(run).findLast(({ state }) => state === 'running')
+      if (now !== undefined) onStep({ ...now, what })
+    },
+    services: runServices(config, {
+      link,
+      source,
+      target,
+      store: journal.guarding(store),
+      guard: journal.guard,
+      activeClusterId: sides.activeClusterId,
+    }),
+  }
+}
+
+/** Undefined where kdr may not keep anything: the old active then does not know that it is one. */
+async function sourceStoreOf(
+  opened: Opened,
+  source: Cluster | undefined,
+  journal: Journal,
+): Promise<StateStore | undefined> {
+  if (source === undefined) return undefined
+  try {
+    return journal.guarding(await opened.add(storeOf(source, { create: true })))
+  } catch (error) {
+    if (findKdrError(error)?.code === 'not-allowed') return undefined
+    throw error
+  }
+}
+
+async function giveUp(
+  opened: Opened,
+  config: Config,
+  {
+    known: { record },
+    sides,
+    options,
+  }: { readonly known: KnownRun; readonly sides: Sides; readonly options: AbortRunOptions },
+): Promise<RunReport> {
+  const journal = await openJournal(opened, sides)
+  await journal.claim(options.takeOver)
+  const context = await contextOf(opened, config, { sides, record, journal, onStep: () => undefined })
+  await undoRun(context)
+  const { reason } = options
+  const ended: RunRecord = {
+    ...record,
+    state: 'aborted',
+    endedAt: systemClock.now(),
+    sentence: `given up by ${whoAmI()}${reason === undefined ? '' : `: ${reason}`}`,
+  }
+  await journal.writeRun(ended)
+  await journal.release()
+  return reportOf(ended, journal.steps(record.run))
+}

@@ -16,7 +16,7 @@ export const services: Services = {
     await (await import('./link-memory.ts')).withMemory(config, link, act),
   withRun: async (config, link, options, act) =>
     await (await import('./runs.ts')).withRun(config, link, options, act),
-  listRuns: async config => await (await import('./runs.ts')).listRuns(config),
-  readRun: async (config, run) => await (await import('./runs.ts')).readRun(config, run),
+  listRuns: async config => await (await import('./run-history.ts')).listRuns(config),
+  readRun: async (config, run) => await (await import('./run-history.ts')).readRun(config, run),
   abortRun: async (config, run, options) => await (await import('./runs.ts')).abortRun(config, run, options),
 }

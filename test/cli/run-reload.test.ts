@@ -33,7 +33,12 @@ async function running(
     const name = `${started.name}:${started.topics.join()}`
     events.push(`+${name}`)
     const stop = () => Promise.resolve(void events.push(`-${name}`))
-    return Promise.resolve({ link: started, stop, failed: new Promise<never>(() => {}) } as RunningLink)
+    return Promise.resolve({
+      link: started,
+      stop,
+      failed: new Promise<never>(() => {}),
+      movedAway: new Promise<void>(() => {}),
+    } as RunningLink)
   }
   const links = new RunLinks(
     { ...app, clock: { ...app.clock, sleep: forEver }, services: { ...app.services, startLink } },

@@ -187,7 +187,7 @@ describe('with cluster rights at the target', () => {
   })
 })
 
-describe('without cluster rights at the target', () => {
+describe('without cluster rights at the target', { skip: suite === 'short' && 'in make test-full' }, () => {
   before(async () => {
     const { judge } = context
     await judge.deleteAcls({ ...adminOf(context.cluster('west')), acls: [MARKER_ACL] })

@@ -33,14 +33,19 @@ const LATE_MS = 4_000
 /** A worker's process: alive, paused, or gone. */
 export class SimProcess {
   isKilled = false
-  /** Dies at this call through a port, before or after its effect. */
-  crashAt: { readonly call: number; readonly isBefore: boolean } | undefined
+  /** Dies at this call through a port, before or after its effect; or is paused there, as by SIGSTOP. */
+  crashAt: { readonly call: number; readonly isBefore: boolean; readonly isPause?: boolean } | undefined
   #calls = 0
   #running: PromiseWithResolvers<void> | undefined
   readonly #death = Promise.withResolvers<void>()
 
   get isPaused(): boolean {
     return this.#running !== undefined
+  }
+
+  /** Through ports, so far. */
+  get calls(): number {
+    return this.#calls
   }
 
   /** Resolves when it is killed. */
@@ -149,10 +154,12 @@ export class SimNetwork {
     return answer
   }
 
-  /** The worker is killed, here; never returns. */
+  /** The worker is killed, here, and this never returns; or it is paused. */
   async die(process: SimProcess, where: string): Promise<void> {
-    if (!this.chaos.strikes(`kdr dies ${where}`)) return
-    process.kill()
+    const isPause = process.crashAt?.isPause === true
+    if (!this.chaos.strikes(`kdr ${isPause ? 'is paused' : 'dies'} ${where}`)) return
+    if (isPause) process.pause()
+    else process.kill()
     await process.turn()
   }
 

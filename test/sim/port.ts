@@ -122,12 +122,7 @@ export function simPort(
                   : cluster.topics.has(name)
                     ? KafkaCode.NONE
                     : KafkaCode.UNKNOWN_TOPIC_OR_PARTITION,
-                entries: new Map(
-                  [...(cluster.topics.get(name)?.configs ?? [])].map(([key, value]) => [
-                    key,
-                    { value, isOverride: true, isReadOnly: false, isSensitive: false },
-                  ]),
-                ),
+                entries: entriesOf(cluster, name),
               },
             ]),
           ),
@@ -340,6 +335,20 @@ export function simPort(
         return { code: KafkaCode.NONE }
       }),
   }
+}
+
+function entriesOf({ options, topics }: SimCluster, name: string): Map<string, port.ConfigEntry> {
+  const own = topics.get(name)?.configs ?? new Map<string, string>()
+  const entry = (value: string, isOverride: boolean): port.ConfigEntry => ({
+    value,
+    isOverride,
+    isReadOnly: false,
+    isSensitive: false,
+  })
+  return new Map([
+    ...Object.entries(options.topicDefaults ?? {}).map(([key, value]) => [key, entry(value, false)] as const),
+    ...[...own].map(([key, value]) => [key, entry(value, true)] as const),
+  ])
 }
 
 function creationCode(topic: port.NewTopic, cluster: SimCluster): number {

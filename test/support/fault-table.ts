@@ -339,6 +339,26 @@ export const FAULT_TABLE: readonly FaultTableRow[] = [
     must: 'refuse them before anything is made',
   },
   {
+    id: 'P03',
+    fault: 'two controllers of one run: the first is frozen, another takes over, the first wakes',
+    must: 'refuse the second while the first lives; once it is taken over the first stops and changes nothing more',
+  },
+  {
+    id: 'P05',
+    fault: 'a failover is asked for while the standby lacks records that the old active still has',
+    must: 'say exactly what would be lost, by partition, before it is approved and after',
+  },
+  {
+    id: 'P06',
+    fault: 'the controller of a run is killed at a step',
+    must: 'go on from there when it is resumed, and come to the same end',
+  },
+  {
+    id: 'P07',
+    fault: 'a run begins while applications may go on writing to the old active',
+    must: 'stop with exit 15 before the link is fenced, unless that is accepted; given up, the link goes on as before',
+  },
+  {
     id: 'P12',
     fault: 'little memory, a slow target, many partitions far behind',
     must: 'bounded buffers: at most 400 MB with 1,000 partitions',

@@ -11,7 +11,7 @@ function wanted(name: string, partitions: number): WantedMirror {
     isInternal: false,
     partitions: Array.from({ length: partitions }, (_, i) => at(i)),
   }
-  return { source, replicationFactor: 1, configs: { 'retention.ms': '-1' } }
+  return { source, replicationFactor: 1, configs: { 'retention.ms': '-1' }, held: {} }
 }
 
 const namesOf = (some: readonly WantedMirror[]): string[] => some.map(({ source }) => source.name)

@@ -7,7 +7,11 @@ import type { LinkContext } from './context.ts'
 import { CREATE_RECORDS, SERVED_LOOK_MS, SERVED_WITHIN_MS } from './limits.ts'
 import { mirrored, refused, type TopicVerdict, waiting } from './topic-verdicts.ts'
 
-export type WantedMirror = Pick<NewTopic, 'replicationFactor' | 'configs'> & { readonly source: TopicView }
+export type WantedMirror = Pick<NewTopic, 'replicationFactor' | 'configs'> & {
+  readonly source: TopicView
+  readonly held: Held
+}
+type Held = Readonly<Record<string, string | null>>
 
 /**
  * `onReady`: of a request's topics, when the target serves them: brokers that are busy making logs are not asked for those
@@ -36,13 +40,14 @@ export async function recordMirror(
   { store, link }: LinkContext,
   source: Pick<TopicView, 'name' | 'id'>,
   targetTopicId: string | undefined,
-  applied: Readonly<Record<string, string>>,
+  { applied = {}, held }: { readonly applied?: Readonly<Record<string, string>>; readonly held?: Held } = {},
 ): Promise<TopicRecord> {
   const record: TopicRecord = {
     phase: targetTopicId === undefined ? 'creating' : 'mirroring',
     sourceTopicId: source.id,
     targetTopicId,
     applied,
+    ...(held !== undefined && { held }),
     adoptedUpTo: [],
   }
   await store.put(topicKey(link, source.name), toRecord('topic', record))
@@ -69,7 +74,10 @@ export function* inRequests(wanted: readonly WantedMirror[]): Generator<readonly
 async function createSome(context: LinkContext, some: readonly WantedMirror[]): Promise<TopicVerdict[]> {
   await context.assertControl()
   await Promise.all(
-    some.map(async ({ source, configs }) => await recordMirror(context, source, undefined, configs)),
+    some.map(
+      async ({ source, configs, held }) =>
+        await recordMirror(context, source, undefined, { applied: configs, held }),
+    ),
   )
   const outcomes = await context.target.createTopics(
     some.map(({ source, replicationFactor, configs }) => ({
@@ -84,12 +92,12 @@ async function createSome(context: LinkContext, some: readonly WantedMirror[]): 
 
 async function conclude(
   context: LinkContext,
-  { source, replicationFactor, configs }: WantedMirror,
+  { source, replicationFactor, configs, held }: WantedMirror,
   outcome: { readonly code: number; readonly message?: string; readonly id: string },
 ): Promise<TopicVerdict> {
   if (outcome.code === KafkaCode.TOPIC_ALREADY_EXISTS) return waiting(source, 'is being created')
   if (outcome.code !== KafkaCode.NONE) return refused(source, 'cannot be created', outcome)
-  const record = await recordMirror(context, source, outcome.id, configs)
+  const record = await recordMirror(context, source, outcome.id, { applied: configs, held })
   const partitions = source.partitions.length
   context.log.event('info', `created mirror topic "${source.name}"`, {
     link: context.link,

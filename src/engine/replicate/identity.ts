@@ -39,6 +39,7 @@ export async function rememberLink(input: LinkInput): Promise<LinkRecord> {
   const before = readLink(store, link)
   if (before !== undefined) assertSameClusters(input, before)
   const record: LinkRecord = {
+    ...before,
     generation: before?.generation ?? 1,
     sourceClusterId: source.view.clusterId,
     targetClusterId: target.view.clusterId,
@@ -66,6 +67,7 @@ function assertSameClusters({ link, source, target }: LinkInput, record: LinkRec
 
 export type Identify = {
   readonly link: string
+  readonly linkGeneration: number
   readonly mode: FillMode
   readonly source: Side
   readonly target: Side & { readonly cluster: Cluster }
@@ -111,11 +113,13 @@ const FNV_PRIME = 0x100000001b3n
 
 /**
  * The same for every worker of a link, so that even two that overlook each other share the sequence check (a random one
- * would give each its own): FNV-1a of who copies what to where.
+ * would give each its own): FNV-1a of who copies what to where. A link that comes back to a direction has another one: the one
+ * before was fenced there.
  */
-function linkProducerId({ link, source, target }: Pick<Identify, 'link' | 'source' | 'target'>): bigint {
+function linkProducerId({ link, linkGeneration, source, target }: Omit<Identify, 'mode'>): bigint {
   let hash = FNV_OFFSET
-  for (const character of `${source.view.clusterId} ${target.view.clusterId} ${link}`) {
+  const turn = linkGeneration > 1 ? ` ${linkGeneration}` : ''
+  for (const character of `${source.view.clusterId} ${target.view.clusterId} ${link}${turn}`) {
     hash = BigInt.asUintN(64, (hash ^ BigInt(character.codePointAt(0) ?? 0)) * FNV_PRIME)
   }
   return LINK_IDS_FROM + (hash % LINK_IDS_FROM)

@@ -64,6 +64,23 @@ export function mirrorConfigs(input: MirrorConfigInput): Record<string, string> 
   return Object.fromEntries(Object.entries(configs).filter(([name]) => knownAtTarget.has(name)))
 }
 
+/** What the source has where the mirror is otherwise; null: nothing of its own. A promotion puts that in force. */
+export function heldBackConfigs({
+  source,
+  knownAtTarget,
+  overrides,
+}: Pick<MirrorConfigInput, 'source' | 'knownAtTarget' | 'overrides'>): Record<string, string | null> {
+  const names = [...Object.keys(HELD), 'max.message.bytes'].filter(
+    name => knownAtTarget.has(name) && !(name in overrides),
+  )
+  return Object.fromEntries(
+    names.map(name => {
+      const entry = source.get(name)
+      return [name, entry?.isOverride === true ? entry.value : null] as const
+    }),
+  )
+}
+
 /** What to change: against what kdr last applied, so that what somebody else changed at the target is not fought. */
 export function configChanges(
   applied: Readonly<Record<string, string>>,

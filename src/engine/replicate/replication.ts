@@ -46,6 +46,7 @@ export class Replication {
   readonly #commands: Commands
   readonly #entropy: Entropy
   #membership: Membership | undefined
+  readonly #aside = Promise.withResolvers<void>()
   /** One look at the topics at a time. */
   #looking: Promise<void> = Promise.resolve()
   /** Up to here of `_kdr.state` has been done what is asked of every worker. */
@@ -124,7 +125,13 @@ export class Replication {
     const { slots } = this.context
     await this.#sayBeat()
     await slots.stillHeld()
+    if (slots.isAside) this.#aside.resolve()
     slots.watchBeats()
+  }
+
+  /** Resolves when a run moves the link: this worker holds nothing of it any more. */
+  get movedAway(): Promise<void> {
+    return this.#aside.promise
   }
 
   async #sayBeat(): Promise<void> {

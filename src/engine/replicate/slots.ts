@@ -5,6 +5,8 @@
 // and a taker looks at the beat after it has written the record: one of them sees the other.
 import { KdrError } from '../../model/errors.ts'
 import {
+  readHold,
+  readLink,
   readSlots,
   readWorker,
   readWorkers,
@@ -26,6 +28,8 @@ export type SlotsInput = {
   readonly worker: string
   /** How many slots the link has. */
   readonly count: number
+  /** Of the link, when this worker began. */
+  readonly linkGeneration: number
   readonly store: StateStore
   readonly clock: Clock
   readonly log: Log
@@ -126,7 +130,7 @@ export class Slots {
     await store.refresh()
     const records = readSlots(store, link)
     const free = this.#missing().flatMap(slot => this.#free(slot, records.get(slot)))
-    if (free.length === 0) return
+    if (free.length === 0 || this.isAside) return
     this.#taking = free.map(({ slot }) => slot)
     try {
       // Said before anything is done. Whoever wants one of them too has said so by now, or will see this.
@@ -170,6 +174,12 @@ export class Slots {
     )?.id
   }
 
+  /** A run moves the link, or has moved it: nobody holds a slot of it. */
+  get isAside(): boolean {
+    const { store, link, linkGeneration } = this.#input
+    return readHold(store, link) !== undefined || readLink(store, link)?.generation !== linkGeneration
+  }
+
   /** So that a holder that has long been silent need not be waited for from the beginning. */
   watchBeats(): void {
     this.livingOthers()
@@ -201,6 +211,7 @@ export class Slots {
 
   #isRecorded(slot: number): boolean {
     const { store, link, worker } = this.#input
+    if (this.isAside) return false
     const identity = this.#held.get(slot)
     const record = store.get(slotKey(link, slot)) as SlotRecord | undefined
     return identity !== undefined && record?.owner === worker && record.generation === identity.generation

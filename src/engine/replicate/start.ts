@@ -2,6 +2,7 @@
 import { KdrError } from '../../model/errors.ts'
 import type { LinkSettings } from '../../model/link-settings.ts'
 import { CONTROL_SLOT } from '../../model/slots.ts'
+import { readHold, readLink } from '../../model/state-records.ts'
 import type { Clock, Entropy } from '../../ports/clock.ts'
 import type { Cluster } from '../../ports/cluster.ts'
 import type { Log } from '../../ports/log.ts'
@@ -56,13 +57,14 @@ export async function startReplication(input: ReplicationInput): Promise<Replica
     target: { name: input.target.name, view: targetView, cluster: input.target },
   }
   const link = settings.name
-  const { slots: count } = await rememberLink({
+  const { slots: count, generation: linkGeneration } = await rememberLink({
     link,
     ...sides,
     store,
     upstream: input.upstream ?? [],
     slots: input.slots,
   })
+  assertStays(store, link)
   const mode = (await input.target.mayWriteMarkers()) ? 'markers' : 'transactions'
   log.event(
     'info',
@@ -78,10 +80,11 @@ export async function startReplication(input: ReplicationInput): Promise<Replica
     link,
     worker,
     count,
+    linkGeneration,
     store,
     clock,
     log,
-    identify: async of => await identify({ link, mode, ...sides }, of),
+    identify: async of => await identify({ link, linkGeneration, mode, ...sides }, of),
   })
   slots.watchBeats()
   const stopping = new AbortController()
@@ -125,6 +128,23 @@ export async function startReplication(input: ReplicationInput): Promise<Replica
     throw error
   }
   return replication
+}
+
+/** Throws KdrError('moved'). */
+function assertStays(store: StateStore, link: string): void {
+  const hold = readHold(store, link)
+  if (hold !== undefined)
+    throw new KdrError(
+      'moved',
+      `link "${link}" is being moved by run ${hold.run}: nothing is copied meanwhile`,
+    )
+  const record = readLink(store, link)
+  if (record?.isWaiting === true)
+    throw new KdrError(
+      'moved',
+      `link "${link}" was moved by run ${record.run ?? ''}, a failover: nothing is copied back before the old active was looked at`,
+      { hint: `When it is back: kdr failback ${link}` },
+    )
 }
 
 /** Throws KdrError('other-controller') when the control slot is another worker's. */

@@ -15,7 +15,7 @@ import {
 } from '../../model/state-records.ts'
 import type { ConfigEntry, TopicConfigs, TopicView } from '../../ports/cluster.ts'
 import type { LinkContext } from './context.ts'
-import { configChanges, configDrift, isCopied, mirrorConfigs } from './mirror-configs.ts'
+import { configChanges, configDrift, heldBackConfigs, isCopied, mirrorConfigs } from './mirror-configs.ts'
 import type { PartitionCopy } from './partition.ts'
 
 /** A retention that was cut at the source explains a jump of the log start only after this long. */
@@ -101,6 +101,15 @@ export class TopicConfigSync {
     })
   }
 
+  /** What the source has where a mirror must be otherwise. */
+  heldBack(topic: string): Record<string, string | null> {
+    return heldBackConfigs({
+      source: this.#source.get(topic) ?? new Map<string, ConfigEntry>(),
+      knownAtTarget: this.#knownAtTarget,
+      overrides: overridesFor(topic, this.#context.settings.overrides).configs,
+    })
+  }
+
   replicationFactor(source: TopicView): number {
     const wanted = overridesFor(source.name, this.#context.settings.overrides).replicationFactor
     const brokers = this.#context.targetWatch.view?.brokers.length ?? 1
@@ -170,7 +179,13 @@ export class TopicConfigSync {
     if (record === undefined || source === undefined || !this.#source.has(topic)) return
     const desired = this.desired(source, isSeeding)
     const changes = configChanges(record.applied, desired)
-    if (Object.keys(changes).length === 0) return
+    const held = this.heldBack(topic)
+    if (Object.keys(changes).length === 0) {
+      if (JSON.stringify(held) === JSON.stringify(record.held)) return
+      await this.#context.assertControl()
+      await store.put(topicKey(link, topic), toRecord('topic', { ...record, held }))
+      return
+    }
     await this.#context.assertControl()
     const outcome = await target.alterTopicConfigs(topic, changes)
     if (outcome.code !== KafkaCode.NONE) {
@@ -179,7 +194,7 @@ export class TopicConfigSync {
       )
       return
     }
-    await store.put(topicKey(link, topic), toRecord('topic', { ...record, applied: desired }))
+    await store.put(topicKey(link, topic), toRecord('topic', { ...record, applied: desired, held }))
     log.event('info', `configs of "${topic}" follow the source`, { changes })
   }
 

@@ -174,6 +174,7 @@ export class Topics {
         source,
         replicationFactor: this.#configs.replicationFactor(source),
         configs: this.#configs.desired(source, seeding.has(source.name)),
+        held: this.#configs.heldBack(source.name),
       })),
       onReady,
     )
@@ -199,7 +200,7 @@ export class Topics {
     if (before !== undefined && this.#isOwn(target)) {
       // The mirror of the topic that was recorded: where the source has another one by now, the next look says so.
       const mirroredTopic = { name: source.name, id: before.sourceTopicId }
-      const record = await recordMirror(this.#context, mirroredTopic, target.id, {})
+      const record = await recordMirror(this.#context, mirroredTopic, target.id)
       return mirrored(source.name, target.partitions.length, record)
     }
     const partitions = target.partitions.map(({ partition }) => ({ topic: target.name, partition }))
@@ -213,7 +214,10 @@ export class Topics {
     await this.#context.assertControl()
     const outcome = await this.#context.target.alterTopicConfigs(source.name, desired)
     if (outcome.code !== KafkaCode.NONE) return refused(source, 'cannot be given its configs', outcome)
-    const record = await recordMirror(this.#context, source, target.id, desired)
+    const record = await recordMirror(this.#context, source, target.id, {
+      applied: desired,
+      held: this.#configs.heldBack(source.name),
+    })
     this.#context.log.event('info', `took over the empty topic "${source.name}"`, {
       link: this.#context.link,
     })

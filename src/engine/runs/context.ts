@@ -1,6 +1,6 @@
 // What every step of a run gets. A step observes, acts only where it must, verifies, and says what it has found: the loop
 // (run.ts) journals that. Before each write to a cluster a step asks `guard`.
-import type { ConsumersPolicy, RunOptions, RunRecord, StepData, StepName } from '../../model/runs.ts'
+import type { At, ConsumersPolicy, RunOptions, RunRecord, StepData, StepName } from '../../model/runs.ts'
 import type { LinkSettings } from '../../model/link-settings.ts'
 import type { Clock, Entropy } from '../../ports/clock.ts'
 import type { Cluster } from '../../ports/cluster.ts'
@@ -35,10 +35,37 @@ export type RunContext = {
   readonly own: ReadonlySet<string>
   /** What an earlier step of this run left in the journal. */
   readonly dataOf: <Name extends StepName>(step: Name) => StepData[Name] | undefined
+  /** Number of this controller's claim: above those of all that had the run before. */
+  readonly claim: number
   /** Asked before each write: another controller may have taken the run over. Throws KdrError('other-controller'). */
   readonly guard: () => Promise<void>
   /** Told while a step takes long. */
   readonly progress: (sentence: string) => void
+  readonly services: RunServices
+}
+
+/** What other engines do for a run: engines do not know each other. */
+export type RunServices = {
+  /** A worker in this process, for a link that nobody copies. */
+  readonly startCopying: () => Promise<{ stop(): Promise<void> }>
+  /**
+   * Once, with mirrors that hold all that `positions` say. False: offsets of the source imply more than that, and nothing was
+   * committed.
+   */
+  readonly syncGroups: (positions: readonly HeldPartition[]) => Promise<boolean>
+  /** Whether the old active answers again. */
+  readonly isActiveBack: () => Promise<boolean>
+  /** ACLs, quotas and users, once. */
+  readonly syncRights: () => Promise<void>
+  /** What was held back while the topics were mirrors. Returns how many rules. */
+  readonly releaseRights: () => Promise<number>
+}
+
+/** What a mirror partition holds. */
+export type HeldPartition = At & {
+  readonly topicId: string
+  readonly logStart: number
+  readonly logEnd: number
 }
 
 /** `fence:` of the config. */

@@ -2,13 +2,14 @@
 // the next epoch, after which data and markers of the old one are refused (INVALID_PRODUCER_EPOCH). With cluster rights by a
 // marker in each partition; without, by each slot's transactional id. What counts is what the leaders say afterwards
 // (DescribeProducers): a partition that does not show the recorded producer id with the new epoch is not fenced.
-import { readBatchHeader, splitBatches } from '../../model/batch.ts'
+import { type readBatchHeader, splitBatches } from '../../model/batch.ts'
 import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
 import { slotOf } from '../../model/slots.ts'
 import { readLink, readSlots, readTopics, type SlotRecord } from '../../model/state-records.ts'
 import type { Clock } from '../../ports/clock.ts'
 import {
   type ClusterView,
+  type FetchLane,
   type LogReader,
   type LogWriter,
   type TopicAdmin,
@@ -23,6 +24,10 @@ export type FenceInput = {
     Pick<LogWriter, 'writeMarkers' | 'initProducer' | 'emptyTransaction'>
   readonly store: StateStore
   readonly clock: Clock
+  /** Asked before each write. */
+  readonly guard?: () => Promise<void>
+  /** Number of the controller's claim: a marker that one before it has sent, and that lands late, is refused. */
+  readonly claim?: number
   /** Gives up after this long; what is fenced by then stays so. */
   readonly withinMs: number
 }
@@ -42,8 +47,10 @@ type Mirror = TopicPartition & {
 
 const LOOK_AGAIN_MS = 200
 /** Where the fencing marker is looked for, backwards from the end. */
-const CUT_WINDOWS = [16, 1_024, 65_536] as const
+const CUT_WINDOWS = [2, 16, 1_024, 65_536] as const
+/** Of one partition, and of all of a request. */
 const FETCH_BYTES = 1024 * 1024
+const FETCH_TOTAL_BYTES = 16 * 1024 * 1024
 const FETCH_WAIT_MS = 50
 
 /** Acts only where it has to: run again, it finds what it has fenced. Throws KdrError('unreachable'). */
@@ -123,6 +130,7 @@ class LinkFence {
   }
 
   async #act(mirrors: readonly Mirror[]): Promise<void> {
+    await this.#input.guard?.()
     const byMode = Map.groupBy(mirrors, ({ record }) => record.mode)
     await Promise.all([
       this.#byMarkers(byMode.get('markers') ?? []),
@@ -131,10 +139,10 @@ class LinkFence {
   }
 
   async #byMarkers(mirrors: readonly Mirror[]): Promise<void> {
-    const { target, store, link } = this.#input
-    // Above every holder's: a broker refuses markers of an older coordinator.
+    const { target, store, link, claim = 1 } = this.#input
+    // Above every holder's and every controller's before: a broker refuses markers of an older coordinator.
     const coordinatorEpoch =
-      Math.max(0, ...[...readSlots(store, link).values()].map(({ generation }) => generation)) + 1
+      Math.max(0, ...[...readSlots(store, link).values()].map(({ generation }) => generation)) + claim
     const requests = Map.groupBy(
       mirrors,
       ({ leader, record }) => `${leader} ${record.producerId} ${record.producerEpoch}`,
@@ -175,10 +183,12 @@ class LinkFence {
       return tell(
         `transactional id "${transactionalId}" has another producer id by now (${producerId}, recorded is ${record.producerId})`,
       )
+    await this.#input.guard?.()
     const outcome = await target.emptyTransaction({ transactionalId, producerId, producerEpoch }, mirrors)
     if (outcome.code !== KafkaCode.NONE) tell(`an empty transaction failed with ${codeName(outcome.code)}`)
   }
 
+  /** Of each the first control batch of the link's producer id under the new epoch; its log's end where that is no longer found. */
   async #cuts(mirrors: readonly Mirror[]): Promise<FencedPartition[]> {
     const { target } = this.#input
     // Asked for: a fetch below the log start is refused, and does not say where the log begins.
@@ -186,58 +196,97 @@ class LinkFence {
       target.offsets(mirrors, 'logStart'),
       target.offsets(mirrors, 'logEnd'),
     ])
-    return await Promise.all(
-      mirrors.map(async (mirror, index) => ({
-        topic: mirror.topic,
-        partition: mirror.partition,
-        cut: await this.#cut(mirror, starts[index]?.offset ?? 0, ends[index]?.offset ?? 0),
-      })),
-    )
-  }
-
-  /** The first control batch of the link's producer id under the new epoch. The log's end where it is no longer found. */
-  async #cut(mirror: Mirror, start: number, end: number): Promise<number> {
+    const searches = mirrors.map((mirror, index) => ({
+      mirror,
+      start: starts[index]?.offset ?? 0,
+      end: ends[index]?.offset ?? 0,
+    }))
+    const cuts = new Map<string, number>()
+    let left: readonly Search[] = searches
     for (const window of CUT_WINDOWS) {
-      const from = Math.max(start, end - window)
-      const found = await this.#firstFence(mirror, from, end)
-      if (found !== undefined) return found
-      if (from === start) break
+      const found = await this.#firstFences(left, window)
+      const isOver = (search: Search): boolean => {
+        const name = nameOf(search.mirror)
+        const at = found.get(name)
+        const from = fromOf(search, window)
+        // Where one stands at the very beginning, there may be another one before it.
+        if (at !== undefined && (at > from || from === search.start)) cuts.set(name, at)
+        return cuts.has(name) || from === search.start
+      }
+      left = left.filter(search => !isOver(search))
     }
-    return end
+    return searches.map(({ mirror, end }) => ({
+      topic: mirror.topic,
+      partition: mirror.partition,
+      cut: cuts.get(nameOf(mirror)) ?? end,
+    }))
   }
 
-  async #firstFence(mirror: Mirror, from: number, end: number): Promise<number | undefined> {
-    const { target } = this.#input
-    const lane = await target.openFetchLane(mirror.leader)
-    try {
-      for (let offset = from; offset < end; ) {
-        const { topic, partition, topicId } = mirror
-        const of = {
-          topic,
-          partition,
-          topicId,
-          offset,
-          leaderEpoch: -1,
-          lastFetchedEpoch: -1,
-          maxBytes: FETCH_BYTES,
+  /** By name: the first control batch of the link's producer id under the new epoch, of those that begin in the window. */
+  async #firstFences(searches: readonly Search[], window: number): Promise<ReadonlyMap<string, number>> {
+    const found = new Map<string, number>()
+    const byLeader = Map.groupBy(searches, ({ mirror }) => mirror.leader)
+    await Promise.all(
+      [...byLeader].map(async ([leader, some]) => {
+        const lane = await this.#input.target.openFetchLane(leader)
+        try {
+          await readFences(lane, { searches: some, window, found })
+        } finally {
+          await lane.close()
         }
-        const [answer] = await lane.fetch({
-          isolation: 'uncommitted',
-          maxWaitMs: FETCH_WAIT_MS,
-          maxBytes: FETCH_BYTES,
-          partitions: [of],
-        })
-        const batches = answer?.code === KafkaCode.NONE ? splitBatches(answer.records) : []
-        const fence = batches.find(batch => isFence(mirror.record, batch.header))
-        if (fence !== undefined) return fence.header.baseOffset
-        const last = batches.at(-1)
-        if (last === undefined) return undefined
-        offset = last.header.lastOffset + 1
-      }
-      return undefined
-    } finally {
-      await lane.close()
+      }),
+    )
+    return found
+  }
+}
+
+type Search = { readonly mirror: Mirror; readonly start: number; readonly end: number }
+
+const fromOf = ({ start, end }: Search, window: number): number => Math.max(start, end - window)
+
+/** All partitions of a leader together. One that is given no room in an answer is asked for first in the next request. */
+async function readFences(
+  lane: FetchLane,
+  {
+    searches,
+    window,
+    found,
+  }: { readonly searches: readonly Search[]; readonly window: number; readonly found: Map<string, number> },
+): Promise<void> {
+  let left = searches.map(search => ({ ...search, offset: fromOf(search, window) }))
+  for (;;) {
+    left = left.filter(({ offset, end }) => offset < end)
+    if (left.length === 0) return
+    const answers = await lane.fetch({
+      isolation: 'uncommitted',
+      maxWaitMs: FETCH_WAIT_MS,
+      maxBytes: FETCH_TOTAL_BYTES,
+      partitions: left.map(({ mirror: { topic, partition, topicId }, offset }) => ({
+        topic,
+        partition,
+        topicId,
+        offset,
+        leaderEpoch: -1,
+        lastFetchedEpoch: -1,
+        maxBytes: FETCH_BYTES,
+      })),
+    })
+    const byName = new Map(answers.map(answer => [nameOf(answer), answer]))
+    const waiting: typeof left = []
+    const going: typeof left = []
+    for (const each of left) {
+      const answer = byName.get(nameOf(each.mirror))
+      if (answer?.code !== KafkaCode.NONE) continue
+      const batches = splitBatches(answer.records)
+      const fence = batches.find(({ header }) => isFence(each.mirror.record, header))
+      const last = batches.at(-1)
+      if (fence !== undefined) found.set(nameOf(each.mirror), fence.header.baseOffset)
+      else if (last === undefined) waiting.push(each)
+      else going.push({ ...each, offset: last.header.lastOffset + 1 })
     }
+    // Nobody was given anything: there is nothing more.
+    if (waiting.length === left.length) return
+    left = [...waiting, ...going]
   }
 }
 

@@ -84,6 +84,8 @@ export async function watchFence(
   const { clock } = context
   const until = clock.monotonic() + stillMs + withinMs
   let since: number | undefined
+  /** Until they have stood still for long enough, if they do. */
+  const restMs = (): number => (since === undefined ? 0 : since + stillMs - clock.monotonic())
   let ends: ReadonlyMap<string, number> = new Map()
   for (;;) {
     let why: string | undefined
@@ -111,7 +113,7 @@ export async function watchFence(
     }
     if (clock.monotonic() >= until) return { asked, leaderless, why }
     context.progress(`waits until nothing is written at "${source.name}" any more: ${why}`)
-    await clock.sleep(LOOK_AGAIN_MS)
+    await clock.sleep(restMs() > 0 ? Math.min(restMs() + 1, LOOK_AGAIN_MS) : LOOK_AGAIN_MS)
   }
 }
 

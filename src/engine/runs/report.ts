@@ -18,7 +18,7 @@ import {
 /** Of several records of a step the last one counts. `plan`: of a run that has no preflight in its journal yet. */
 export function reportOf(record: RunRecord, steps: readonly StepRecord[], plan?: Plan): RunReport {
   const journal = new Journal(steps, plan)
-  const { topics, reason, sentence, endedAt } = record
+  const { topics, reason, sentence, stoppedBy, endedAt } = record
   return {
     run: record.run,
     kind: record.kind,
@@ -27,6 +27,7 @@ export function reportOf(record: RunRecord, steps: readonly StepRecord[], plan?:
     standby: record.standby,
     state: record.state,
     ...(sentence !== undefined && { sentence }),
+    ...(stoppedBy !== undefined && { stoppedBy }),
     by: record.by,
     ...(reason !== undefined && { reason }),
     startedAt: timeOf(record.startedAt),
@@ -129,7 +130,8 @@ function rpoOf(journal: Journal): RunReport['rpo'] {
   const isNothing = records === 0 && partitions.every(({ sourceEnd }) => sourceEnd >= 0)
   return {
     records,
-    ms: isNothing ? 0 : ((isExact ? drain.lostMs : undefined) ?? plan?.loss.ms ?? 0),
+    // In the dark what was not seen may be lost too.
+    ms: isExact && isNothing ? 0 : ((isExact ? drain.lostMs : undefined) ?? plan?.loss.ms ?? 0),
     basis: isExact ? 'exact' : 'estimate',
     partitions,
   }

@@ -9,6 +9,7 @@ import { compilePatterns } from '../../model/patterns.ts'
 import { pausedSentence, pauseOf, readPauses, type ScopedPause } from '../../model/pauses.ts'
 import {
   readForgotten,
+  readHold,
   readLedgers,
   readLink,
   readReports,
@@ -79,7 +80,11 @@ export type LinkStatus = {
 }
 
 export type ObserveStatusInput = {
+  /** As it leads now. */
   readonly settings: LinkSettings
+  readonly isHome: boolean
+  /** Clusters that know an older generation: they were away when the link was moved. */
+  readonly stale: readonly string[]
   /** Undefined when it cannot be reached; `sourceProblem` then says why. */
   readonly source: LogReader | undefined
   readonly sourceProblem: string | undefined
@@ -140,10 +145,10 @@ export async function observeStatus(input: ObserveStatusInput): Promise<LinkStat
     name: settings.name,
     source: settings.source,
     target: settings.target,
-    home: true,
+    home: input.isHome,
     generation: link?.generation ?? 0,
     mode: settings.mode,
-    ...stateOf({ input, hasRun: link !== undefined, alive, topics, all }),
+    ...withStale(input, stateOf({ input, hasRun: link !== undefined, alive, topics, all })),
     lagRecords: all.reduce((sum, partition) => sum + partition.lagRecords, 0),
     lagMs,
     rpoMs: lagMs + (seenAt === 0 ? 0 : now - seenAt),
@@ -274,6 +279,18 @@ function worst(states: readonly PartitionState[]): PartitionState {
   return BY_GRAVITY.find(state => states.includes(state)) ?? 'waiting'
 }
 
+/** One that was away may still have applications that write to it. */
+export function withStale(
+  { stale }: Pick<ObserveStatusInput, 'stale'>,
+  said: { readonly state: LinkState; readonly sentence: string },
+): { readonly state: LinkState; readonly sentence: string } {
+  if (stale.length === 0) return said
+  return {
+    ...said,
+    sentence: `${said.sentence}; "${stale.join('", "')}" does not know yet that the link was moved: applications there may not be fenced (kdr runs list)`,
+  }
+}
+
 function stateOf(found: {
   readonly input: ObserveStatusInput
   readonly hasRun: boolean
@@ -283,6 +300,12 @@ function stateOf(found: {
 }): { readonly state: LinkState; readonly sentence: string } {
   const { input, hasRun, alive, topics, all } = found
   if (!hasRun) return { state: 'stopped', sentence: 'this link has never run; start it with: kdr run' }
+  const hold = readHold(input.store, input.settings.name)
+  if (hold !== undefined)
+    return {
+      state: 'paused',
+      sentence: `the link is being moved by run ${hold.run}; see: kdr runs show ${hold.run}`,
+    }
   const faulted = all.filter(partition => partition.state === 'faulted')
   const lag = all.reduce((sum, partition) => sum + partition.lagRecords, 0)
   if (faulted.length > 0) {

@@ -21,7 +21,7 @@ final class Ledgers {
     commands.put("auditLedger", Ledgers::auditLedger);
   }
 
-  /** `kind`: plain (every offset holds a record), transactional or compacted. `consumers`: members of one group. */
+  /** `cuts`: by partition, where the copy ends, whatever stands above. `kind`: plain (every offset holds a record), transactional or compacted. `consumers`: members of one group. */
   private static Object auditLedger(JsonNode request) {
     Workloads.Writer writer = Workloads.of(request);
     Map<Integer, TreeMap<Long, Workloads.Entry>> ledger = new TreeMap<>();
@@ -36,7 +36,8 @@ final class Ledgers {
       for (var info : consumer.partitionsFor(writer.topic)) {
         var walk = new Readers.Walk(consumer, new TopicPartition(writer.topic, info.partition()), 0, Long.MAX_VALUE);
         var entries = ledger.getOrDefault(info.partition(), new TreeMap<>());
-        found.add(new Audit(request.path("kind").asText("plain"), writer, entries, byNumber, members).of(walk));
+        long cut = request.path("cuts").path(String.valueOf(info.partition())).asLong(Long.MAX_VALUE);
+        found.add(new Audit(request.path("kind").asText("plain"), writer, entries, byNumber, members).of(walk, cut));
       }
     }
     return found;
@@ -73,25 +74,26 @@ final class Ledgers {
       return kind.equals("compacted") && lastOfKey.get(keyOf(entry)) > entry.offset();
     }
 
-    Object of(Readers.Walk walk) {
+    Object of(Readers.Walk walk, long cut) {
+      long end = Math.min(walk.end, cut);
       TreeMap<Long, Workloads.Entry> left = new TreeMap<>(entries);
       long expected = walk.start;
-      for (ConsumerRecord<byte[], byte[]> record; (record = walk.next()) != null; expected = record.offset() + 1) {
+      for (ConsumerRecord<byte[], byte[]> record; (record = walk.next()) != null && record.offset() < end; expected = record.offset() + 1) {
         if (kind.equals("plain")) for (long gap = expected; gap < record.offset(); gap++) noteGap(gap);
         Workloads.Entry entry = left.remove(record.offset());
         if (entry != null) checkSame(entry, record);
         else checkExtra(record);
       }
-      if (kind.equals("plain")) for (long gap = expected; gap < walk.end; gap++) noteGap(gap);
-      Map<Long, Workloads.Entry> tail = left.tailMap(walk.end);
+      if (kind.equals("plain")) for (long gap = expected; gap < end; gap++) noteGap(gap);
+      Map<Long, Workloads.Entry> tail = left.tailMap(end);
       long superseded = 0;
-      for (Workloads.Entry entry : left.headMap(walk.end).values()) {
+      for (Workloads.Entry entry : left.headMap(end).values()) {
         if (isSuperseded(entry)) superseded++;
         else problems.put(entry.offset(), "was acknowledged, and is not there");
       }
       Map<String, Object> report = new LinkedHashMap<>();
       report.put("partition", walk.partition.partition());
-      report.put("end", walk.end);
+      report.put("end", end);
       report.put("acknowledged", entries.size());
       report.put("present", entries.size() - left.size());
       report.put("superseded", superseded);

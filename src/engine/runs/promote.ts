@@ -1,0 +1,142 @@
+// The mirrors become topics that applications write to: rights that were held back, the configs that the source had, and then the
+// one record that says so, with a higher generation, first at the new active. The link is made ready for the other direction.
+import { KdrError } from '../../model/errors.ts'
+import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
+import {
+  holdKey,
+  type LinkRecord,
+  linkKey,
+  readLink,
+  readTopics,
+  type TopicRecord,
+  topicKey,
+  toRecord,
+} from '../../model/state-records.ts'
+import type { StateStore } from '../../ports/state.ts'
+import type { RunContext, StepEnd } from './context.ts'
+import { type Mirror, mirrorsOf } from './mirrors.ts'
+import { assertStillDark } from './still-dark.ts'
+
+/** Of topics that are given configs. */
+const AT_ONCE = 200
+/** What is known of a direction that has ended, at the cluster that will be its target the next time. */
+const FORGOTTEN = [
+  'topic',
+  'partition',
+  'slot',
+  'worker',
+  'report',
+  'stopped',
+  'seeding',
+  'leaving',
+  'command',
+  'groups',
+  'groups-round',
+  'rights',
+  'acls',
+  'quotas',
+]
+
+export async function promote(context: RunContext): Promise<StepEnd<'promote'>> {
+  const { record, store, source, sourceStore, guard, services } = context
+  await assertStillDark(context)
+  const mirrors = await mirrorsOf(context)
+  const topics = [...new Set(mirrors.map(({ topic }) => topic))]
+  await guard()
+  const rightsReleased = await services.releaseRights()
+  await restoreConfigs(context, topics)
+  const generation = record.generation + 1
+  const reverse = record.kind === 'switchover' ? 'starts' : 'waits'
+  const link = reversed(context, generation)
+  if (source !== undefined && sourceStore !== undefined) {
+    await guard()
+    await sourceStore.refresh()
+    if ((readLink(sourceStore, record.link)?.generation ?? 0) < generation)
+      await prepareReverse(context, sourceStore, { mirrors, link })
+  }
+  await guard()
+  await store.refresh()
+  if (readLink(store, record.link)?.generation !== generation)
+    await store.put(linkKey(record.link), toRecord('link', link))
+  await store.put(holdKey(record.link), undefined)
+  const next =
+    reverse === 'starts'
+      ? `the link goes on from "${record.standby}" to "${record.active}"`
+      : `nothing is copied back before "${record.active}" was looked at (kdr failback)`
+  return {
+    what: `${topics.length} topic(s) of "${record.standby}" are no mirrors any more (generation ${generation}); ${next}`,
+    data: { generation, topics: topics.length, rightsReleased, reverse },
+  }
+}
+
+function reversed({ record, store, clock }: RunContext, generation: number): LinkRecord {
+  return {
+    generation,
+    sourceClusterId: record.standbyClusterId,
+    targetClusterId: record.activeClusterId,
+    slots: readLink(store, record.link)?.slots ?? 0,
+    run: record.run,
+    movedAt: clock.now(),
+    ...(record.kind === 'failover' && { isWaiting: true }),
+  }
+}
+
+/** What the source has, or had when it was last seen. */
+async function restoreConfigs(
+  { target, store, record, guard }: RunContext,
+  topics: readonly string[],
+): Promise<void> {
+  const records = readTopics(store, record.link)
+  for (let at = 0; at < topics.length; at += AT_ONCE) {
+    await guard()
+    await Promise.all(
+      topics.slice(at, at + AT_ONCE).map(async topic => {
+        const held = records.get(topic)?.held ?? {}
+        if (Object.keys(held).length === 0) return
+        const { code, message = '' } = await target.alterTopicConfigs(topic, held)
+        if (code === KafkaCode.NONE) return
+        throw new KdrError(
+          'not-ready',
+          `"${topic}" cannot be given the configs that it had at "${record.active}": ${codeName(code)} ${message}`.trim(),
+          { hint: `Then go on: kdr ${record.kind} ${record.link} --resume ${record.run}` },
+        )
+      }),
+    )
+  }
+}
+
+/**
+ * The old active becomes a target: its topics are mirrors with what they hold. After a drained switchover they are the beginning
+ * of their new sources, which have one more marker (the fence) each. The link's record comes last: before it nothing counts.
+ */
+async function prepareReverse(
+  { record, dataOf, guard }: RunContext,
+  store: StateStore,
+  { mirrors, link }: { readonly mirrors: readonly Mirror[]; readonly link: LinkRecord },
+): Promise<void> {
+  const forgotten = FORGOTTEN.flatMap(kind => {
+    const own = `${kind}/${record.link}`
+    const keys = store.entries(own).map(([key]) => key)
+    return keys.filter(key => key === own || key.startsWith(`${own}/`))
+  })
+  await Promise.all(forgotten.map(async key => await store.put(key, undefined)))
+  const ends = Map.groupBy(dataOf('drain')?.ends ?? [], ({ topic }) => topic)
+  await guard()
+  if (record.kind === 'switchover')
+    await Promise.all(
+      [...Map.groupBy(mirrors, ({ topic }) => topic)].map(async ([topic, [first]]) => {
+        const adopted: TopicRecord = {
+          phase: 'mirroring',
+          sourceTopicId: first!.topicId,
+          targetTopicId: first!.sourceTopicId,
+          applied: {},
+          adoptedUpTo: (ends.get(topic) ?? [])
+            .toSorted((a, b) => a.partition - b.partition)
+            .map(({ end }) => end),
+        }
+        await store.put(topicKey(record.link, topic), toRecord('topic', adopted))
+      }),
+    )
+  await guard()
+  await store.put(linkKey(record.link), toRecord('link', link))
+}

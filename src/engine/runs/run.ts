@@ -1,0 +1,110 @@
+// The loop of a run: step by step, each journaled before it begins and when it has ended. A step observes first and acts only
+// where it must, so whoever resumes a run that was killed takes the step up that was under way, and comes to the same end.
+import { findKdrError, type KdrError } from '../../model/errors.ts'
+import { type RunRecord, type RunState, type StepName, type StepRecord, STEPS } from '../../model/runs.ts'
+import type { Clock } from '../../ports/clock.ts'
+import type { RunContext, StepEnd } from './context.ts'
+import type { Journal } from './journal.ts'
+
+export type Steps = {
+  readonly [Name in StepName]: (context: RunContext) => Promise<StepEnd<Name>>
+}
+
+export type RunEnd = { readonly record: RunRecord; readonly why?: KdrError }
+
+export type RunInput = {
+  readonly context: RunContext
+  readonly journal: Journal
+  readonly steps: Steps
+  readonly clock: Clock
+  /** Told when a step begins and when it has ended. */
+  readonly onStep: (step: StepRecord) => void
+}
+
+/** Until the run is done, or a step cannot go on. Throws KdrError('other-controller') when the run was taken over. */
+export async function executeRun(input: RunInput): Promise<RunEnd> {
+  const { context, journal } = input
+  const { run } = context.record
+  const before = new Map(journal.steps(run).map(step => [step.name, step]))
+  await journal.writeRun(stateOf(context.record, 'running'))
+  for (const name of STEPS) {
+    const known = before.get(name)
+    if (known !== undefined && isOver(known, context)) {
+      input.onStep(known)
+      continue
+    }
+    const why = await takeStep(input, name, known)
+    if (why !== undefined) return await end(input, 'stopped', why)
+  }
+  return await end(input, 'done')
+}
+
+/** What could not be done while the old active was dark: its fence first, and then what it alone knows. */
+const OWED: readonly StepName[] = ['fence-applications', 'end-transactions', 'drain', 'final-sync']
+
+function isOver({ name, state }: StepRecord, { source, record }: RunContext): boolean {
+  if (state === 'done') return true
+  const isOwed = record.kind === 'failover' && source !== undefined && OWED.includes(name)
+  return state === 'skipped' && !isOwed
+}
+
+/** Undefined when the step is done; else what stops the run. */
+async function takeStep(
+  { context, journal, steps, clock, onStep }: RunInput,
+  name: StepName,
+  before: StepRecord | undefined,
+): Promise<KdrError | undefined> {
+  const { run } = context.record
+  const begun = clock.monotonic()
+  // Of a step that was taken up before, all attempts count, but not the time in between.
+  const spent = before?.ms ?? 0
+  const startedAt = before?.startedAt ?? clock.now()
+  const ms = (): number => spent + Math.round(clock.monotonic() - begun)
+  const write = async (step: StepRecord): Promise<void> => {
+    await journal.writeStep(run, step)
+    onStep(step)
+  }
+  const { data } = before ?? {}
+  await write({ name, startedAt, state: 'running', ms: spent, what: '', ...(data !== undefined && { data }) })
+  try {
+    const { what, data: found, isSkipped } = await steps[name](context)
+    await write({
+      name,
+      startedAt,
+      state: isSkipped === true ? 'skipped' : 'done',
+      ms: ms(),
+      what,
+      data: found,
+    })
+    return undefined
+  } catch (error) {
+    const known = findKdrError(error)
+    if (known === undefined || known.code === 'other-controller') throw error
+    await write({
+      name,
+      startedAt,
+      state: 'failed',
+      ms: ms(),
+      what: known.message,
+      ...(data !== undefined && { data }),
+    })
+    return known
+  }
+}
+
+async function end({ context, journal, clock }: RunInput, state: RunState, why?: KdrError): Promise<RunEnd> {
+  const record: RunRecord = {
+    ...stateOf(context.record, state),
+    ...(state === 'done' && { endedAt: clock.now() }),
+    ...(why !== undefined && { sentence: `${why.message}. ${why.hint}`, stoppedBy: why.code }),
+  }
+  await journal.writeRun(record)
+  return { record, ...(why !== undefined && { why }) }
+}
+
+function stateOf(
+  { sentence: _sentence, stoppedBy: _stoppedBy, ...record }: RunRecord,
+  state: RunState,
+): RunRecord {
+  return { ...record, state }
+}

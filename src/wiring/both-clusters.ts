@@ -1,0 +1,91 @@
+// Both clusters of a link, opened once for a run. A cluster that is lost often keeps silent: each of its addresses is tried until its
+// time is up, and nobody waits for all of that in a failover, as long as the other cluster is there.
+import type { Config, LinkConfig } from '../config/index.ts'
+import { findKdrError, KdrError } from '../model/errors.ts'
+import type { Cluster } from '../ports/cluster.ts'
+import { clusterOf, openCluster } from './clusters.ts'
+import { systemClock } from './system.ts'
+
+/** What has not answered by then is taken for lost. */
+const SILENT_MS = 3_000
+
+type Side = { readonly opening: Promise<Cluster>; readonly found: Cluster | KdrError }
+
+export class BothClusters {
+  readonly #sides: Map<string, Side>
+
+  private constructor(sides: Map<string, Side>) {
+    this.#sides = sides
+  }
+
+  /** `isUrgent`: one that keeps silent is not waited for when the other one is there. */
+  static async open(
+    config: Config,
+    { source, target }: LinkConfig,
+    { isUrgent }: { readonly isUrgent: boolean },
+  ): Promise<BothClusters> {
+    const names = [source, target]
+    const openings = names.map(async name => await openCluster(clusterOf(config, name), systemClock))
+    const sides = await Promise.all(
+      names.map(async (name, index) => {
+        const opening = openings[index]!
+        const found = isUrgent ? await soon(name, opening, openings[1 - index]!) : await foundBy(opening)
+        return [name, { opening, found }] as const
+      }),
+    )
+    return new BothClusters(new Map(sides))
+  }
+
+  /** Undefined: it does not answer. Throws what else kept it from being opened. */
+  ifThere(name: string): Cluster | undefined {
+    const { found } = this.#sides.get(name)!
+    if (!(found instanceof KdrError)) return found
+    if (found.code === 'unreachable') return undefined
+    throw found
+  }
+
+  /** However long that takes. Throws KdrError when it cannot be opened. */
+  async insist(name: string): Promise<Cluster> {
+    const { opening } = this.#sides.get(name)!
+    const found = await opening
+    this.#sides.set(name, { opening, found })
+    return found
+  }
+
+  async close(): Promise<void> {
+    const closing = [...this.#sides.values()].map(async ({ opening, found }) => {
+      if (!(found instanceof KdrError)) return await found.close()
+      // One that still keeps silent is closed when it is open, if ever.
+      opening.then(async cluster => await cluster.close()).catch(() => undefined)
+    })
+    await Promise.all(closing)
+  }
+}
+
+async function foundBy(opening: Promise<Cluster>): Promise<Cluster | KdrError> {
+  try {
+    return await opening
+  } catch (error) {
+    const known = findKdrError(error)
+    if (known === undefined) throw error
+    return known
+  }
+}
+
+async function soon(
+  name: string,
+  opening: Promise<Cluster>,
+  other: Promise<Cluster>,
+): Promise<Cluster | KdrError> {
+  const isOver = new AbortController()
+  const silence = async (): Promise<Cluster | KdrError> => {
+    const [there] = await Promise.all([foundBy(other), systemClock.sleep(SILENT_MS, isOver.signal)])
+    if (there instanceof KdrError) return await foundBy(opening)
+    return new KdrError('unreachable', `cluster "${name}" has not answered for ${SILENT_MS} ms`)
+  }
+  try {
+    return await Promise.race([foundBy(opening), silence()])
+  } finally {
+    isOver.abort()
+  }
+}

@@ -1,0 +1,115 @@
+// Which way a link leads now. The config names the home direction and is never changed; a promotion turns the link around. Both
+// clusters keep a record of it, and the higher generation is the truth: one that was away does not know yet.
+import type { Config, LinkConfig } from '../config/index.ts'
+import { recordCodec } from '../kafka/records.ts'
+import { findKdrError, KdrError } from '../model/errors.ts'
+import { type LinkRecord, readLink } from '../model/state-records.ts'
+import type { Cluster } from '../ports/cluster.ts'
+import { openTopicStore } from '../state/topic-store.ts'
+import { clusterOf, openCluster } from './clusters.ts'
+import { systemClock, systemEntropy } from './system.ts'
+
+export type Direction = {
+  /** `source` is the active cluster, `target` the standby. */
+  readonly link: LinkConfig
+  readonly isHome: boolean
+  /** Undefined: it has never run, as far as is known. */
+  readonly record: LinkRecord | undefined
+  /** Names of clusters that keep an older record: they were away. */
+  readonly stale: readonly string[]
+}
+
+/** Clusters that do not answer, or may not be read, are not counted. */
+export async function directionOf(config: Config, link: LinkConfig): Promise<Direction> {
+  const sides = await Promise.all(
+    [link.source, link.target].map(async name => await lookAt(config, link, name)),
+  )
+  return directionBy(link, sides)
+}
+
+/** The same of clusters that are open; undefined: it does not answer. */
+export async function directionAmong(
+  link: LinkConfig,
+  { source, target }: { readonly source: Cluster | undefined; readonly target: Cluster | undefined },
+): Promise<Direction> {
+  const sides = await Promise.all(
+    [source, target].map(async cluster => cluster && (await sideOf(cluster, link.name))),
+  )
+  return directionBy(link, sides)
+}
+
+function directionBy(link: LinkConfig, sides: readonly (Side | undefined)[]): Direction {
+  const known = sides.flatMap(side => (side?.record === undefined ? [] : [{ ...side, record: side.record }]))
+  const newest = known.toSorted((a, b) => b.record.generation - a.record.generation)[0]?.record
+  const stale = known
+    .filter(({ record }) => record.generation < (newest?.generation ?? 0))
+    .map(({ name }) => name)
+  const isHome = newest === undefined || !isTurned(newest, sides)
+  return { link: isHome ? link : turned(link), isHome, record: newest, stale }
+}
+
+/** The link in the other direction. */
+export function turned(link: LinkConfig): LinkConfig {
+  const principals = Object.fromEntries(Object.entries(link.principals).map(([from, to]) => [to, from]))
+  return { ...link, source: link.target, target: link.source, principals, users: {} }
+}
+
+type Side = { readonly name: string; readonly clusterId: string; readonly record: LinkRecord | undefined }
+
+/** A first generation is home: where the clusters stand otherwise, their names in the config are wrong. */
+function isTurned(record: LinkRecord, [source, target]: readonly (Side | undefined)[]): boolean {
+  if (record.generation === 1) return false
+  return record.sourceClusterId === target?.clusterId || record.targetClusterId === source?.clusterId
+}
+
+async function lookAt(config: Config, link: LinkConfig, name: string): Promise<Side | undefined> {
+  const cluster = await openCluster(clusterOf(config, name), systemClock).catch(uncounted)
+  try {
+    return cluster && (await sideOf(cluster, link.name))
+  } finally {
+    await cluster?.close()
+  }
+}
+
+async function sideOf(cluster: Cluster, link: string): Promise<Side | undefined> {
+  try {
+    const { clusterId } = await cluster.describe()
+    return { name: cluster.name, clusterId, record: await recordAt(cluster, link) }
+  } catch (error) {
+    return uncounted(error)
+  }
+}
+
+function uncounted(error: unknown): undefined {
+  const code = findKdrError(error)?.code
+  if (code !== 'unreachable' && code !== 'not-allowed') throw error
+}
+
+/** Undefined where there is none, or kdr may not read it. */
+async function recordAt(cluster: Cluster, link: string): Promise<LinkRecord | undefined> {
+  const store = await openTopicStore(cluster, recordCodec, systemClock, {
+    create: false,
+    writer: systemEntropy.bits62(),
+  })
+  try {
+    await store.refresh()
+    return readLink(store, link)
+  } catch (error) {
+    if (findKdrError(error)?.code === 'not-allowed') return undefined
+    throw error
+  } finally {
+    await store.close()
+  }
+}
+
+/** Throws KdrError('moved') for what only makes sense in the home direction, or while it is copied. */
+export function assertCopied({ link, record }: Direction): void {
+  if (record?.isWaiting !== true) return
+  throw new KdrError(
+    'moved',
+    `link "${link.name}" was moved by a failover (run ${record.run ?? ''}): nothing is copied`,
+    {
+      hint: `When the old active is back: kdr failback ${link.name}`,
+    },
+  )
+}

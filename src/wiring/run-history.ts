@@ -1,0 +1,66 @@
+// Runs of all links, as the journals of the clusters that answer have them.
+import type { Services } from '../cli/app.ts'
+import type { Config } from '../config/index.ts'
+import { reportOf, summaryOf } from '../engine/runs/report.ts'
+import { KdrError } from '../model/errors.ts'
+import { readRuns, readSteps } from '../model/run-records.ts'
+import type { RunRecord, StepRecord } from '../model/runs.ts'
+import { JOURNAL_TOPIC } from '../state/topic-store.ts'
+import { clusterOf, openCluster } from './clusters.ts'
+import { ifReachable, Opened, storeOf } from './opened.ts'
+import { systemClock } from './system.ts'
+
+export type KnownRun = { readonly record: RunRecord; readonly steps: readonly StepRecord[] }
+
+export const listRuns: Services['listRuns'] = async config =>
+  (await allRuns(config))
+    .map(({ record, steps }) => summaryOf(reportOf(record, steps)))
+    .toSorted((a, b) => (a.startedAt < b.startedAt ? 1 : -1))
+
+export const readRun: Services['readRun'] = async (config, run) => {
+  const { record, steps } = await findRun(config, run)
+  return reportOf(record, steps)
+}
+
+/** Throws KdrError: usage when no cluster that answers knows it. */
+export async function findRun(config: Config, run: string): Promise<KnownRun> {
+  const looks = clusterNames(config).map(async name =>
+    (await runsAt(config, name)).find(({ record }) => record.run === run),
+  )
+  const found = await firstFound(looks)
+  if (found !== undefined) return found
+  throw new KdrError('usage', `there is no run "${run}" in the journal of any cluster that answers`, {
+    hint: 'See: kdr runs list',
+  })
+}
+
+/** Of all clusters that answer: a run is kept where it has made a cluster active. */
+async function allRuns(config: Config): Promise<KnownRun[]> {
+  return (await Promise.all(clusterNames(config).map(async name => await runsAt(config, name)))).flat()
+}
+
+function clusterNames(config: Config): string[] {
+  return [...new Set(Object.values(config.links).flatMap(({ source, target }) => [source, target]))]
+}
+
+async function runsAt(config: Config, name: string): Promise<KnownRun[]> {
+  const opened = new Opened()
+  try {
+    const cluster = await ifReachable(opened.add(openCluster(clusterOf(config, name), systemClock)))
+    if (cluster === undefined) return []
+    const store = await opened.add(storeOf(cluster, { create: false, topic: JOURNAL_TOPIC }))
+    await store.refresh()
+    return readRuns(store).map(record => ({ record, steps: readSteps(store, record.run) }))
+  } finally {
+    await opened.close()
+  }
+}
+
+/** Does not wait for those that keep silent once one has found it. Throws the first failure if none has. */
+async function firstFound<T>(looks: readonly Promise<T | undefined>[]): Promise<T | undefined> {
+  const all = Promise.all(looks).then(ended => ended.find(one => one !== undefined))
+  const first = new Promise<T>(resolve => {
+    for (const look of looks) look.then(one => one !== undefined && resolve(one)).catch(() => undefined)
+  })
+  return await Promise.race([first, all])
+}

@@ -1,0 +1,245 @@
+// Many moves under load, against a ledger of what was acknowledged and delivered. Switchovers there and back: everything acknowledged is at the
+// new active at its offset, and each group has had it once. Failovers by `kill -9` of the whole cluster: what is lost stands at the
+// end of its partition, no older than the report says.
+import assert from 'node:assert/strict'
+import { existsSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { RunReport } from '../../src/model/runs.ts'
+import type { LedgerAudit } from '../support/judge.ts'
+import { freshTopic, waitFor, withLab } from '../support/lab.ts'
+import { adminOf, type KdrProcess, type Link, makeLink, untilIdentical } from '../support/link.ts'
+import { suite } from '../support/suite.ts'
+
+const MOVES = { short: 0, full: 2, soak: 20 }[suite]
+const skip = MOVES === 0 && 'in make test-full'
+/** A fence waits for longer than this: here it is what a broker allows at least. */
+const QUICK = { 'broker.session.timeout.ms': '3000', 'broker.heartbeat.interval.ms': '500' }
+const LOAD_MS = 1_500
+
+const context = withLab(
+  MOVES === 0
+    ? []
+    : [
+        { name: 'east', properties: QUICK },
+        { name: 'west', properties: QUICK },
+      ],
+)
+const at = (name: string) => adminOf(context.cluster(name))
+
+const KINDS = [
+  { kind: 'plain', producer: { compression: 'lz4' } },
+  { kind: 'plain', producer: { idempotent: true, keys: 50 } },
+  { kind: 'transactional', producer: { perTransaction: 20, abortEvery: 5 } },
+] as const
+const PROTOCOLS = ['classic', 'consumer'] as const
+
+type Writer = { readonly topic: string; readonly kind: 'plain' | 'transactional'; readonly workload: string }
+type Reader = { readonly group: string; readonly consumer: string }
+
+async function startWriters(name: string, topics: readonly string[]): Promise<Writer[]> {
+  return await Promise.all(
+    KINDS.map(async ({ kind, producer }, index) => {
+      const topic = topics[index]!
+      const { workload } = await context.judge.startWorkload({
+        ...at(name),
+        topic,
+        rate: 400,
+        ...producer,
+        ...(kind === 'transactional' && { transactionalId: freshTopic('ledger-tx') }),
+      })
+      return { topic, kind, workload }
+    }),
+  )
+}
+
+async function startReaders(name: string, topics: readonly string[]): Promise<Reader[]> {
+  return await Promise.all(
+    PROTOCOLS.map(async protocol => {
+      const group = `${topics[0] ?? ''}-${protocol}`
+      const { consumer } = await context.judge.startConsumer({
+        ...at(name),
+        group,
+        topics,
+        protocol,
+        isolation: 'committed',
+      })
+      return { group, consumer }
+    }),
+  )
+}
+
+async function makeTopics(name: string, prefix: string): Promise<string[]> {
+  const topics = KINDS.map((_, index) => `${prefix}${index}`)
+  for (const topic of topics) await context.judge.createTopic({ ...at(name), topic, partitions: 2 })
+  return topics
+}
+
+function cutsOf({ rpo }: RunReport, topic: string): Record<string, number> {
+  return Object.fromEntries(
+    rpo.partitions.filter(each => each.topic === topic).map(({ partition, cut }) => [partition, cut]),
+  )
+}
+
+async function auditsOf(
+  name: string,
+  report: RunReport,
+  writers: readonly Writer[],
+  consumers: readonly string[] = [],
+): Promise<{ topic: string; audit: LedgerAudit }[]> {
+  const found = await Promise.all(
+    writers.map(async ({ topic, kind, workload }) => {
+      const cuts = cutsOf(report, topic)
+      const audits = await context.judge.auditLedger({ ...at(name), workload, kind, cuts, consumers })
+      return audits.map(audit => ({ topic, audit }))
+    }),
+  )
+  return found.flat()
+}
+
+async function reached(name: string, { group }: Reader, topics: readonly string[]): Promise<void> {
+  const ends = await context.judge.ends({ ...at(name), topics })
+  await waitFor(
+    async () => {
+      const offsets = await context.judge.groupOffsets({ ...at(name), group })
+      const committed = new Map(offsets.map(each => [`${each.topic}/${each.partition}`, each.offset]))
+      return ends.every(
+        ([topic, partition, end]) => end === 0 || (committed.get(`${topic}/${partition}`) ?? 0) >= end,
+      )
+    },
+    { what: `${group} to reach the ends at ${name}`, everyMs: 200 },
+  )
+}
+
+async function move(link: Link, kind: string): Promise<RunReport> {
+  const { code, stdout, stderr } = await link.start(kind, link.name, '--yes', '--json').ended
+  assert.equal(code, 0, `${stderr}\n${stdout}`)
+  return JSON.parse(stdout) as RunReport
+}
+
+/** A hook of the operator: says that it is asked for, and waits until the test has done it. */
+class Hook {
+  readonly #file = join(tmpdir(), `kdr-hook-${process.pid}-${freshTopic('hook')}`)
+  get command(): string {
+    return `touch ${this.#file}; while [ ! -e ${this.#file}.done ]; do sleep 0.05; done`
+  }
+  async serve(act: () => Promise<void>): Promise<void> {
+    await waitFor(() => existsSync(this.#file), { what: 'the hook to be called' })
+    await act()
+    writeFileSync(`${this.#file}.done`, '')
+  }
+  forget(): void {
+    for (const file of [this.#file, `${this.#file}.done`]) rmSync(file, { force: true })
+  }
+}
+
+describe(`${MOVES} switchovers under load`, { skip }, () => {
+  let daemon: KdrProcess | undefined
+  after(() => daemon?.signal('SIGKILL'))
+
+  test('nothing is lost, nothing is delivered twice', async () => {
+    const { judge } = context
+    const [stopReaders, stopWriters] = [new Hook(), new Hook()]
+    const link = makeLink({
+      name: 'switch',
+      source: context.cluster('east'),
+      target: context.cluster('west'),
+      settings: {
+        topics: ['switch-*'],
+        sync: { groups: '1s' },
+        consumers: { stop: stopReaders.command },
+        fence: { command: stopWriters.command },
+      },
+    })
+    daemon = link.start('run')
+    await daemon.says(/behind/)
+    for (let round = 0; round < MOVES; round++) {
+      const [from, to] = round % 2 === 0 ? ['east', 'west'] : ['west', 'east']
+      const topics = await makeTopics(from, `switch-${round}-`)
+      const readers = await startReaders(from, topics)
+      const writers = await startWriters(from, topics)
+      await sleep(LOAD_MS)
+      const moving = move(link, 'switchover')
+      await stopReaders.serve(async () => {
+        for (const { consumer } of readers) await judge.stopConsumer({ consumer })
+      })
+      await stopWriters.serve(async () => {
+        for (const { workload } of writers) await judge.stopWorkload({ workload })
+      })
+      const report = await moving
+      assert.equal(report.rpo.records, 0)
+      assert.equal(report.fence.state, 'configured')
+      assert.deepEqual(report.groups, [], 'nobody may see a record again')
+      const after = await startReaders(to, topics)
+      for (const reader of after) await reached(to, reader, topics)
+      for (const { consumer } of after) await judge.stopConsumer({ consumer })
+      for (const [index] of PROTOCOLS.entries()) {
+        const consumers = [readers[index]!.consumer, after[index]!.consumer]
+        for (const { topic, audit } of await auditsOf(to, report, writers, consumers))
+          assert.deepEqual(
+            [audit.lost, audit.problems],
+            [0, 0],
+            `round ${round}, ${topic}: ${JSON.stringify(audit)}`,
+          )
+        for (const { workload } of writers) {
+          const { duplicates, missing } = await judge.auditConsumers({ workload, consumers })
+          assert.deepEqual([duplicates, missing], [0, 0], `round ${round}`)
+        }
+      }
+      for (const hook of [stopReaders, stopWriters]) hook.forget()
+      await daemon.says(new RegExp(`leads from "west"|behind`))
+      for (const topic of topics)
+        await untilIdentical(judge, { source: context.cluster(to), target: context.cluster(from) }, topic)
+    }
+  })
+})
+
+describe(`${MOVES} failovers from a cluster that is killed`, { skip }, () => {
+  test('what is lost is the end of a partition, and no older than the report says', async () => {
+    const { judge } = context
+    for (let round = 0; round < MOVES; round++) {
+      const topics = await makeTopics('east', `fail${round}-`)
+      const link = makeLink({
+        name: `fail${round}`,
+        source: context.cluster('east'),
+        target: context.cluster('west'),
+        settings: { topics: [`fail${round}-*`], sync: { groups: '1s' } },
+      })
+      const daemon = link.start('run')
+      try {
+        await daemon.says(/behind/)
+        const writers = await startWriters('east', topics)
+        await sleep(LOAD_MS + (round % 5) * 200)
+        await context.cluster('east').kill()
+        const ended = Promise.all(
+          writers.map(async ({ workload }) => await judge.stopWorkload({ workload, timeoutMs: 1_000 })),
+        )
+        const report = await move(link, 'failover')
+        const lastAckMs = Math.max(...(await ended).map(each => each.lastAckMs))
+        const audits = await auditsOf('west', report, writers)
+        for (const { topic, audit } of audits)
+          assert.equal(audit.problems, 0, `round ${round}, ${topic}: ${JSON.stringify(audit)}`)
+        const lost = audits.filter(({ audit }) => audit.lost > 0)
+        const lostMs = Math.max(0, ...lost.map(({ audit }) => lastAckMs - audit.firstLostAckMs))
+        assert.ok(
+          report.rpo.ms >= lostMs,
+          `round ${round}: lost ${lostMs} ms, and the report says ${report.rpo.ms}`,
+        )
+        for (const { topic, partition, sourceEnd } of report.rpo.partitions) {
+          const audit = audits.find(each => each.topic === topic && each.audit.partition === partition)?.audit
+          const cut = cutsOf(report, topic)[partition]!
+          // What was seen of the source is never more than there was.
+          assert.ok(
+            sourceEnd - cut <= (audit?.lost ?? 0) ||
+              writers.find(each => each.topic === topic)?.kind === 'transactional',
+          )
+        }
+      } finally {
+        daemon.signal('SIGKILL')
+        await context.cluster('east').start()
+      }
+    }
+  })
+})
