@@ -60,7 +60,18 @@ export type IdleCase = Common & {
   readonly seconds: number
 }
 
-export type Case = CopyCase | LagCase | IdleCase
+/** A link moves: a switchover, and a failover from a cluster that does not answer. */
+export type MoveCase = Common & {
+  readonly kind: 'move'
+  readonly topics: number
+  readonly partitionsPerTopic: number
+  readonly recordsPerPartition: number
+  readonly groups: number
+  /** Partitions in which each group has committed. */
+  readonly offsetsPerGroup: number
+}
+
+export type Case = CopyCase | LagCase | IdleCase | MoveCase
 
 const BATCH_BYTES = 256 * 1024
 
@@ -114,6 +125,8 @@ export const CASES: readonly Case[] = [
     settleSeconds: 10,
     seconds: 20,
   },
+  move('move-100', '100 partitions, 100 groups', 20),
+  move('move-1000', '1,000 partitions, 100 groups', 200),
   ...[1, 2, 3, 4].map(workers => ({
     ...copy(
       `workers-${workers}`,
@@ -140,4 +153,18 @@ function copy(
   contenders: readonly ContenderName[],
 ): CopyCase {
   return { kind: 'copy', name, title, data, stage, contenders }
+}
+
+function move(name: string, title: string, topics: number): MoveCase {
+  return {
+    kind: 'move',
+    name,
+    title,
+    contenders: ['kdr'],
+    topics,
+    partitionsPerTopic: 5,
+    recordsPerPartition: 3,
+    groups: 100,
+    offsetsPerGroup: 20,
+  }
 }

@@ -1,35 +1,41 @@
-// What is to be reached, as data, and how far the figures are from it. All are ratios of medians of one run, so that the
-// machine falls out.
+// What is to be reached, as data, and how far the figures are from it. Nearly all are ratios of medians of one run, so that
+// the machine falls out.
 
 import { geometricMean, median } from './measure.ts'
-import { type CaseReport, type CopyFigures, figuresOf, type LagFigures } from './report.ts'
+import { type CaseReport, type CopyFigures, figuresOf, type LagFigures, type MoveFigures } from './report.ts'
 
-/** "Within 5 % counts as met." */
+/** "Within 5 % counts as met": of a ratio. */
 const TOLERANCE = 0.05
 
 type Rival = 'mirrormaker' | 'follower'
 
 type Goal = {
   readonly what: string
-  readonly against: Rival
   readonly cases: readonly string[]
   /** Of several cases: what counts. */
   readonly counts: 'worst' | 'geometric mean'
-  readonly figure: keyof CopyFigures | keyof LagFigures
-  /** `rate`: of seconds, how many times faster kdr is; at least `bound`. `share`: kdr's part of the rival's; at most. */
-  readonly as: 'rate' | 'share'
   /** Undefined: to be stated. */
   readonly bound?: number
   readonly wished?: number
   /** The rival's figure comes from this case instead of kdr's own. */
   readonly rivalsCase?: string
-}
+} & (
+  | {
+      readonly against: Rival
+      readonly figure: keyof CopyFigures | keyof LagFigures
+      /** `rate`: of seconds, how many times faster kdr is; at least `bound`. `share`: kdr's part of the rival's; at most. */
+      readonly as: 'rate' | 'share'
+    }
+  /** What somebody waits for: at most `bound`, on this machine. */
+  | { readonly figure: keyof MoveFigures; readonly as: 'seconds' }
+)
 
 const COMPRESSED = ['lz4', 'zstd']
 const BULK = ['plain', ...COMPRESSED]
 const ON_MIRRORMAKER = { against: 'mirrormaker', counts: 'worst' } as const
 const SPEED = { figure: 'seconds', as: 'rate' } as const
 const CPU = { figure: 'cpuSeconds', as: 'share' } as const
+const ON_MOVES = { cases: ['move-100', 'move-1000'], counts: 'worst', as: 'seconds', bound: 10 } as const
 
 const GOALS: readonly Goal[] = [
   { ...ON_MIRRORMAKER, ...SPEED, what: 'throughput, compressed', cases: COMPRESSED, bound: 6 },
@@ -82,6 +88,8 @@ const GOALS: readonly Goal[] = [
     bound: 1,
     wished: 0.5,
   },
+  { ...ON_MOVES, what: 'failover', figure: 'failoverSeconds' },
+  { ...ON_MOVES, what: 'switchover, without the watch', figure: 'switchoverOwnSeconds' },
 ]
 
 export type GoalResult = {
@@ -112,6 +120,7 @@ export function judgeGoals(reports: readonly CaseReport[]): GoalResult[] {
 
 function ratioOf(goal: Goal, reports: readonly CaseReport[], name: string): number {
   const own = medianOf(reports, name, 'kdr', goal.figure)
+  if (goal.as === 'seconds') return own
   const rival = medianOf(reports, goal.rivalsCase ?? name, goal.against, goal.figure)
   return goal.as === 'rate' ? rival / own : own / rival
 }
@@ -125,12 +134,7 @@ export function medianOf(
 ): number {
   const report = reports.find(({ of }) => of.name === name)
   if (report === undefined || report.kind === 'failed') return NaN
-  const figures: readonly object[] =
-    report.kind === 'copy'
-      ? figuresOf(report.attempts, contender)
-      : report.kind === 'lag'
-        ? figuresOf(report.attempts, contender)
-        : figuresOf(report.attempts, contender)
+  const figures = figuresOf<object>(report.attempts, contender)
   return median(figures.map(each => (each as Readonly<Record<string, number>>)[figure] ?? NaN))
 }
 
@@ -142,8 +146,10 @@ function combine({ counts, as }: Goal, ratios: readonly number[]): number {
 function verdictOf({ as, bound, wished }: Goal, ratio: number | undefined): GoalResult['verdict'] {
   if (ratio === undefined) return 'not measured'
   if (bound === undefined) return 'stated'
-  const reaches = (wanted: number): boolean =>
-    as === 'rate' ? ratio >= wanted * (1 - TOLERANCE) : ratio <= wanted * (1 + TOLERANCE)
+  const reaches = (wanted: number): boolean => {
+    if (as === 'seconds') return ratio <= wanted
+    return as === 'rate' ? ratio >= wanted * (1 - TOLERANCE) : ratio <= wanted * (1 + TOLERANCE)
+  }
   if (wished !== undefined && reaches(wished)) return 'wish met'
   return reaches(bound) ? 'met' : 'missed'
 }

@@ -12,6 +12,7 @@ import { mirrormakerJars } from './contenders/mirrormaker.ts'
 import { measureCopying } from './copying.ts'
 import { measureIdle } from './idle.ts'
 import { measureLag } from './lag.ts'
+import { measureMoving } from './moving.ts'
 import { killPrograms } from './program.ts'
 import type { CaseReport } from './report.ts'
 import { type Surroundings, writeResults } from './results.ts'
@@ -118,6 +119,8 @@ async function measure(stage: Stage, of: Case, settings: Settings): Promise<Case
       return await measureLag(stage, of, { settings, say })
     case 'idle':
       return await measureIdle(stage, of, { settings, say })
+    case 'move':
+      return await measureMoving(stage, of, { settings, say })
   }
 }
 

@@ -1,7 +1,8 @@
 // What the bench has found, as data: `results.ts` writes it down, `goals.ts` judges it.
 
 import type { LagReport } from '../src/lab/judge.ts'
-import type { Case, ContenderName, CopyCase, IdleCase, LagCase } from './cases.ts'
+import type { RunKind, StepName } from '../src/model/runs.ts'
+import type { Case, ContenderName, CopyCase, IdleCase, LagCase, MoveCase } from './cases.ts'
 import type { Made } from './data.ts'
 
 /** The follower's CPU and memory are those of the brokers, and not known. */
@@ -31,6 +32,20 @@ export type IdleFigures = {
   readonly newRecordMs: number
 }
 
+/** And how long each step of either run took, in ms. */
+export type MoveFigures = {
+  /** As the run's report says: from the approval to the end of the redirect. */
+  readonly switchoverSeconds: number
+  /** Of these, how long the source's ends had to stand still. */
+  readonly watchSeconds: number
+  /** The others. */
+  readonly switchoverOwnSeconds: number
+  /** From the start of the process to its end. */
+  readonly switchoverCommandSeconds: number
+  readonly failoverSeconds: number
+  readonly failoverCommandSeconds: number
+} & { readonly [Step in `${RunKind} ${StepName}`]?: number }
+
 /** One contender in one round. */
 export type Attempt<Figures> = { readonly contender: ContenderName; readonly round: number } & (
   | { readonly figures: Figures }
@@ -46,6 +61,7 @@ export type CaseReport =
     }
   | { readonly kind: 'lag'; readonly of: LagCase; readonly attempts: Attempt<LagFigures>[] }
   | { readonly kind: 'idle'; readonly of: IdleCase; readonly attempts: Attempt<IdleFigures>[] }
+  | { readonly kind: 'move'; readonly of: MoveCase; readonly attempts: Attempt<MoveFigures>[] }
   /** Nothing of it could be measured. */
   | { readonly kind: 'failed'; readonly of: Case; readonly failure: string }
 

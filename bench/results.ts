@@ -1,12 +1,13 @@
 // RESULTS.md: the goals first, then what was measured, then how the contenders were set.
 
 import { cpus, release, totalmem } from 'node:os'
+import { type RunKind, STEPS } from '../src/model/runs.ts'
 import type { MirrorJob } from './contenders/mirror.ts'
 import { MIRRORMAKER_JVM, MIRRORMAKER_VERSION, propertiesOf } from './contenders/mirrormaker.ts'
 import type { ContenderName } from './cases.ts'
 import { type GoalResult, judgeGoals } from './goals.ts'
 import { median } from './measure.ts'
-import { type CaseReport, failuresOf, figuresOf } from './report.ts'
+import { type CaseReport, failuresOf, figuresOf, type MoveFigures } from './report.ts'
 import type { Settings } from './settings.ts'
 import { BROKER_JVM, FOLLOWER_THREADS, LINE, SLOW_MS } from './stage.ts'
 
@@ -44,6 +45,7 @@ export function writeResults(run: Run): string {
     ...sectionOf(reports, 'copy', '## Backlogs', BACKLOG_NOTE),
     ...sectionOf(reports, 'lag', '## Lag', LAG_NOTE),
     ...sectionOf(reports, 'idle', '## Idle partitions', IDLE_NOTE),
+    ...sectionOf(reports, 'move', '## Moves', MOVE_NOTE),
     ...sectionOf(reports, 'failed', '## Could not be measured', ''),
     '## How the contenders were set',
     contendersNote(),
@@ -75,12 +77,13 @@ function timesOf(startedAt: Date, endedAt: Date | undefined): string {
 function goalsTable(results: readonly GoalResult[]): string {
   const rows = results.map(({ goal, ratios, ratio, verdict }) => {
     const sign = goal.as === 'rate' ? '≥' : '≤'
+    const unit = goal.as === 'seconds' ? ' s' : '×'
     const wish = goal.wished === undefined ? '' : `, ${goal.wished} wished`
     return [
       goal.what,
-      NAMES[goal.against],
-      goal.bound === undefined ? 'stated' : `${sign} ${goal.bound}×${wish}`,
-      ratio === undefined ? '-' : `${digits(ratio)}×`,
+      goal.as === 'seconds' ? '' : NAMES[goal.against],
+      goal.bound === undefined ? 'stated' : `${sign} ${goal.bound}${unit}${wish}`,
+      ratio === undefined ? '-' : `${digits(ratio)}${unit}`,
       ratios.length < 2
         ? ''
         : `${ratios.map(each => `${each.name} ${digits(each.ratio)}`).join(', ')} (${goal.counts})`,
@@ -101,6 +104,11 @@ What a round shows is a percentile over all its records; the table has the media
 
 const IDLE_NOTE = `*Ready*: from the start of the process until every mirror holds what its source holds. *CPU* of one core, while nothing happens.
 *New record*: from its acknowledgement at the source until it can be read at the target.`
+
+const MOVE_NOTE = `\`kdr run\` has mirrored everything and goes on; the groups are in step. A switchover; and, with topics of its own, a failover with a config in
+which nothing listens where the active cluster should be. *RTO* is that of the run's report: from the approval to the end of the redirect
+(there is none here, so that nothing else is measured). *Without the watch*: a fence by \`fence.command\` (\`true\` here) has the source's ends stand still for longer than the
+brokers' session timeout, in a switchover; kdr can do nothing about that. *Command*: from the start of the process to its end.`
 
 function sectionOf(
   reports: readonly CaseReport[],
@@ -127,6 +135,17 @@ function textOf(report: CaseReport): string {
         .join('\n\n')
     case 'idle':
       return [heading, idleTable(report), roundsOf(report, 'readySeconds', 's'), failuresIn(report)]
+        .filter(part => part !== '')
+        .join('\n\n')
+    case 'move':
+      return [
+        heading,
+        moveTable(report),
+        stepsTable(report),
+        roundsOf(report, 'switchoverOwnSeconds', 's'),
+        roundsOf(report, 'failoverSeconds', 's'),
+        failuresIn(report),
+      ]
         .filter(part => part !== '')
         .join('\n\n')
   }
@@ -185,8 +204,44 @@ function idleTable({ of, attempts }: Of<'idle'>): string {
   return table(['', 'ready s', 'CPU %', 'peak MB', 'new record ms'], rows)
 }
 
+function moveTable({ attempts }: Of<'move'>): string {
+  const figures = figuresOf(attempts, 'kdr')
+  const row = (
+    kind: RunKind,
+    rto: keyof MoveFigures,
+    own: keyof MoveFigures,
+    command: keyof MoveFigures,
+  ): string[] => [
+    kind,
+    digits(middle(figures, rto)),
+    digits(middle(figures, own)),
+    spread(figures.map(each => each[own] ?? NaN)),
+    digits(middle(figures, command)),
+    spread(figures.map(each => each[command] ?? NaN)),
+  ]
+  return table(
+    ['', 'RTO s', 'without the watch s', 'spread', 'command s', 'spread'],
+    [
+      row('switchover', 'switchoverSeconds', 'switchoverOwnSeconds', 'switchoverCommandSeconds'),
+      row('failover', 'failoverSeconds', 'failoverSeconds', 'failoverCommandSeconds'),
+    ],
+  )
+}
+
+function stepsTable({ attempts }: Of<'move'>): string {
+  const figures = figuresOf(attempts, 'kdr')
+  const rows = STEPS.map(step => [
+    step,
+    ...(['switchover', 'failover'] as const).flatMap(kind => [
+      digits(middle(figures, `${kind} ${step}`)),
+      spread(figures.map(each => each[`${kind} ${step}`] ?? NaN)),
+    ]),
+  ])
+  return table(['step', 'switchover ms', 'spread', 'failover ms', 'spread'], rows)
+}
+
 /** The raw figures, so that a reader may take other means. */
-function roundsOf(report: Of<'copy' | 'lag' | 'idle'>, figure: string, unit: string): string {
+function roundsOf(report: Of<'copy' | 'lag' | 'idle' | 'move'>, figure: string, unit: string): string {
   const lines = report.of.contenders.map(contender => {
     const all: readonly { contender: ContenderName }[] = report.attempts
     const values = all
@@ -199,17 +254,13 @@ function roundsOf(report: Of<'copy' | 'lag' | 'idle'>, figure: string, unit: str
   return `By round, ${figure} (${unit}): ${lines.join('; ')}.`
 }
 
-function failuresIn(report: Of<'copy' | 'lag' | 'idle'>): string {
+function failuresIn(report: Of<'copy' | 'lag' | 'idle' | 'move'>): string {
   return report.of.contenders
-    .flatMap(contender => {
-      const failures =
-        report.kind === 'copy'
-          ? failuresOf(report.attempts, contender)
-          : report.kind === 'lag'
-            ? failuresOf(report.attempts, contender)
-            : failuresOf(report.attempts, contender)
-      return failures.map(failure => `- ${NAMES[contender]} failed in ${failure}`)
-    })
+    .flatMap(contender =>
+      failuresOf<object>(report.attempts, contender).map(
+        failure => `- ${NAMES[contender]} failed in ${failure}`,
+      ),
+    )
     .join('\n')
 }
 

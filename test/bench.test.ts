@@ -2,10 +2,10 @@
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { CASES, type CopyCase } from '../bench/cases.ts'
+import { CASES, type CopyCase, type MoveCase } from '../bench/cases.ts'
 import { judgeGoals } from '../bench/goals.ts'
 import { cpuAt, median, sampleOf } from '../bench/measure.ts'
-import type { CaseReport } from '../bench/report.ts'
+import type { CaseReport, MoveFigures } from '../bench/report.ts'
 import { writeResults } from '../bench/results.ts'
 import { takeTurns } from '../bench/rounds.ts'
 import { readSettings } from '../bench/settings.ts'
@@ -74,6 +74,12 @@ describe('goals', () => {
     assert.equal(resultOf('peak memory', memory).verdict, 'missed')
   })
 
+  test('what somebody waits for is met or not, by the slowest case', () => {
+    const verdict = (slow: number) =>
+      resultOf('failover', [moved('move-100', 1), moved('move-1000', slow)]).verdict
+    assert.deepEqual([verdict(10), verdict(10.1)], ['met', 'missed'])
+  })
+
   test('nothing is met by a case that was not measured', () => {
     const lone = resultOf('throughput, compressed', [copied('lz4', 1, 9)])
     assert.deepEqual([lone.ratio, lone.verdict], [undefined, 'not measured'])
@@ -107,6 +113,19 @@ function resultOf(what: string, reports: readonly CaseReport[]) {
   const found = judgeGoals(reports).find(({ goal }) => goal.what === what)
   assert.ok(found !== undefined)
   return found
+}
+
+function moved(name: string, seconds: number): CaseReport {
+  const of = CASES.find(each => each.name === name) as MoveCase
+  const figures: MoveFigures = {
+    switchoverSeconds: seconds,
+    watchSeconds: 0,
+    switchoverOwnSeconds: seconds,
+    switchoverCommandSeconds: seconds,
+    failoverSeconds: seconds,
+    failoverCommandSeconds: seconds,
+  }
+  return { kind: 'move', of, attempts: [{ contender: 'kdr', round: 1, figures }] }
 }
 
 /** One round; half as much memory for kdr. `broken` failed in it. */

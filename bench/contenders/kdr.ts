@@ -8,7 +8,7 @@ import { topOfProfiles } from '../profile.ts'
 import { Program } from '../program.ts'
 import type { Mirror, MirrorJob } from './mirror.ts'
 
-const KDR = fileURLToPath(new URL('../../kdr', import.meta.url))
+export const KDR = fileURLToPath(new URL('../../kdr', import.meta.url))
 
 export const kdr: Mirror = {
   name: 'kdr',
