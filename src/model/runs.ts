@@ -125,7 +125,11 @@ export type StepData = {
     /** Per group, how many records it may see again below what it had committed. */
     readonly mayRepeat: readonly { readonly group: string; readonly mayRepeat: number }[]
   }
-  readonly 'fence-link': { readonly cuts: readonly (At & { readonly cut: number })[] }
+  readonly 'fence-link': {
+    readonly cuts: readonly (At & { readonly cut: number })[]
+    /** Where the source ended when the link was fenced, if it answered: more than drained is lost. */
+    readonly ends?: readonly (At & { readonly end: number })[]
+  }
   readonly promote: {
     readonly generation: number
     readonly topics: number

@@ -13,9 +13,11 @@ type Side = { readonly opening: Promise<Cluster>; readonly found: Cluster | KdrE
 
 export class BothClusters {
   readonly #sides: Map<string, Side>
+  readonly #isUrgent: boolean
 
-  private constructor(sides: Map<string, Side>) {
+  private constructor(sides: Map<string, Side>, isUrgent: boolean) {
     this.#sides = sides
+    this.#isUrgent = isUrgent
   }
 
   /** `isUrgent`: one that keeps silent is not waited for when the other one is there. */
@@ -33,14 +35,15 @@ export class BothClusters {
         return [name, { opening, found }] as const
       }),
     )
-    return new BothClusters(new Map(sides))
+    return new BothClusters(new Map(sides), isUrgent)
   }
 
   /** Undefined: it does not answer. Throws what else kept it from being opened. */
   ifThere(name: string): Cluster | undefined {
     const { found } = this.#sides.get(name)!
     if (!(found instanceof KdrError)) return found
-    if (found.code === 'unreachable') return undefined
+    // On the worst day a refused password is no better than silence.
+    if (found.code === 'unreachable' || this.#isUrgent) return undefined
     throw found
   }
 

@@ -3,14 +3,14 @@ import { X509Certificate } from 'node:crypto'
 import { type ClusterConfig, type Config, type LinkConfig, resolveSecret } from '../config/index.ts'
 import type { Mirrors } from '../engine/sync/acl-plan.ts'
 import { AclSync } from '../engine/sync/acls.ts'
-import { mirrorsOf } from '../engine/sync/mirror-names.ts'
+import { type MirrorNames, mirrorsOf } from '../engine/sync/mirror-names.ts'
 import { QuotaSync } from '../engine/sync/quotas.ts'
 import { type UserToMake, UserSync } from '../engine/sync/users.ts'
 import { recordCodec } from '../kafka/records.ts'
 import { readDeniedByAll } from '../model/denied.ts'
 import { findKdrError } from '../model/errors.ts'
 import { readAppliedByAll } from '../model/rights.ts'
-import { readForgotten } from '../model/state-records.ts'
+import { readForgotten, readLink, readTopics } from '../model/state-records.ts'
 import type { Cluster } from '../ports/cluster.ts'
 import type { Log } from '../ports/log.ts'
 import type { StateStore } from '../ports/state.ts'
@@ -95,13 +95,42 @@ export async function rightsOf(
 
 /** Topics of every link that leads to the target: by what is remembered there, and by what this config says. */
 function mirrorsAt(config: Config, link: LinkConfig, store: StateStore): Mirrors {
-  const topics = store.entries('topic/').map(([key]) => key.split('/').slice(2).join('/'))
-  const others = Object.values(config.links).filter(
-    ({ name, target }) => name !== link.name && target === link.target,
-  )
-  const patterns = [link, ...others].map(each => each.topics)
+  const own = readTopics(store, link.name).keys()
+  const others = othersAt(config, link, store)
   const forgotten = new Set(readForgotten(store, link.name).keys())
-  return mirrorsOf({ topics: new Set(topics), patterns, forgotten })
+  return mirrorsOf({
+    topics: new Set([...own, ...others.topics]),
+    patterns: [link.topics, ...others.patterns],
+    forgotten,
+  })
+}
+
+/** The same without this link's own, which it has promoted. */
+export function stillMirrors(config: Config, link: LinkConfig, store: StateStore): Mirrors {
+  return mirrorsOf({ ...othersAt(config, link, store), forgotten: new Set() })
+}
+
+/** Other links to the target: by what is remembered there, and by what this config says. One that was moved leads elsewhere now. */
+function othersAt(
+  config: Config,
+  link: LinkConfig,
+  store: StateStore,
+): Pick<MirrorNames, 'topics' | 'patterns'> {
+  const here = readLink(store, link.name)?.targetClusterId
+  const leadsHere = (name: string): boolean => {
+    const record = readLink(store, name)
+    return record === undefined
+      ? config.links[name]?.target === link.target
+      : here === undefined || record.targetClusterId === here
+  }
+  const kept = store.entries('link/').map(([key]) => key.slice('link/'.length))
+  const names = [...new Set([...kept, ...Object.keys(config.links)])].filter(
+    name => name !== link.name && leadsHere(name),
+  )
+  return {
+    topics: new Set(names.flatMap(name => [...readTopics(store, name).keys()])),
+    patterns: names.flatMap(name => (config.links[name] === undefined ? [] : [config.links[name].topics])),
+  }
 }
 
 /** What kdr is called there, as far as the config tells: by its SASL user, or by its certificate as Kafka shows it unless told otherwise. */

@@ -56,9 +56,15 @@ async function runsAt(config: Config, name: string): Promise<KnownRun[]> {
   }
 }
 
-/** Does not wait for those that keep silent once one has found it. Throws the first failure if none has. */
+/** Does not wait for those that keep silent, or fail, once one has found it. Throws the first failure if none has. */
 async function firstFound<T>(looks: readonly Promise<T | undefined>[]): Promise<T | undefined> {
-  const all = Promise.all(looks).then(ended => ended.find(one => one !== undefined))
+  const all = Promise.allSettled(looks).then(ended => {
+    const found = ended.find(one => one.status === 'fulfilled' && one.value !== undefined)
+    if (found?.status === 'fulfilled') return found.value
+    const failed = ended.find(one => one.status === 'rejected')
+    if (failed !== undefined) throw failed.reason
+    return undefined
+  })
   const first = new Promise<T>(resolve => {
     for (const look of looks) look.then(one => one !== undefined && resolve(one)).catch(() => undefined)
   })

@@ -2,15 +2,14 @@
 import type { ClusterConfig, Config, LinkConfig } from '../config/index.ts'
 import type { HeldPartition, RunServices } from '../engine/runs/context.ts'
 import { GroupSync } from '../engine/sync/groups.ts'
-import { mirrorsOf } from '../engine/sync/mirror-names.ts'
 import { findKdrError, KdrError } from '../model/errors.ts'
-import { compilePatterns, isNeverMatched } from '../model/patterns.ts'
+import { compilePatterns } from '../model/patterns.ts'
 import type { Cluster } from '../ports/cluster.ts'
 import type { Log } from '../ports/log.ts'
 import type { StateStore } from '../ports/state.ts'
 import { clusterOf, openCluster } from './clusters.ts'
 import { startDirected } from './links.ts'
-import { rightsOf } from './rights.ts'
+import { rightsOf, stillMirrors } from './rights.ts'
 import { systemClock } from './system.ts'
 
 /** What a run says stands in its steps. */
@@ -123,21 +122,4 @@ async function isBack(cluster: ClusterConfig, clusterId: string): Promise<boolea
     inTime.abort()
     opening.catch(() => undefined)
   }
-}
-
-/** Topics that other links bring to the same cluster. */
-function stillMirrors(config: Config, link: LinkConfig, store: StateStore): ReturnType<typeof mirrorsOf> {
-  const others = Object.values(config.links).filter(
-    each => each.name !== link.name && each.target === link.target,
-  )
-  const topics = store
-    .entries('topic/')
-    .map(([key]) => key.split('/'))
-    .filter(([, of]) => of !== link.name)
-    .map(([, , ...topic]) => topic.join('/'))
-  return mirrorsOf({
-    topics: new Set(topics.filter(topic => !isNeverMatched(topic))),
-    patterns: others.map(each => each.topics),
-    forgotten: new Set(),
-  })
 }

@@ -1,26 +1,22 @@
 // Runs as commands get them: the engine over both clusters of a link, its journal at the one that will be active.
 import type { AbortRunOptions, OpenedRun, OpenRunOptions, Services } from '../cli/app.ts'
 import type { Config, LinkConfig } from '../config/index.ts'
-import type { RunContext } from '../engine/runs/context.ts'
 import { Journal } from '../engine/runs/journal.ts'
 import { assertNotMoved, notMovable, observePlan } from '../engine/runs/plan.ts'
 import { reportOf } from '../engine/runs/report.ts'
 import { executeRun } from '../engine/runs/run.ts'
 import { RUN_STEPS } from '../engine/runs/steps.ts'
 import { undoRun } from '../engine/runs/undo.ts'
-import { recordCodec } from '../kafka/records.ts'
 import { findKdrError, KdrError } from '../model/errors.ts'
-import { isPastReturn, type Plan, type RunRecord, type RunReport, type StepRecord } from '../model/runs.ts'
+import { isPastReturn, type Plan, type RunKind, type RunRecord, type RunReport } from '../model/runs.ts'
 import { readLink } from '../model/state-records.ts'
-import type { Cluster } from '../ports/cluster.ts'
-import type { StateStore } from '../ports/state.ts'
 import { JOURNAL_TOPIC } from '../state/topic-store.ts'
 import { BothClusters } from './both-clusters.ts'
 import { assertCopied, directionAmong, turned } from './direction.ts'
-import { commandsOf, factsOf, openWriterProbe, ownPrincipals, redirectsOf } from './outside.ts'
+import { ownPrincipals } from './outside.ts'
+import { contextOf, type Sides } from './run-context.ts'
 import { Opened, storeOf } from './opened.ts'
 import { findRun, type KnownRun } from './run-history.ts'
-import { quietLog, runServices } from './run-services.ts'
 import { systemClock, systemEntropy, whoAmI } from './system.ts'
 import { kdrVersion } from './version.ts'
 
@@ -42,6 +38,7 @@ export const withRun: Runs['withRun'] = async (config, link, options, act) => {
     const sides = await openSides(opened, clusters, {
       link: known === undefined ? await movable(link, clusters) : directedAs(config, known.record),
       known: known?.record,
+      kind: options.kind,
     })
     return await act(await openRun(opened, config, { options, known, sides }))
   } finally {
@@ -62,22 +59,11 @@ export const abortRun: Runs['abortRun'] = async (config, run, options) => {
   try {
     const link = directedAs(config, record)
     const clusters = await opened.add(BothClusters.open(config, link, { isUrgent: false }))
-    const sides = await openSides(opened, clusters, { link, known: record })
+    const sides = await openSides(opened, clusters, { link, known: record, kind: record.kind })
     return await giveUp(opened, config, { known, sides, options })
   } finally {
     await opened.close()
   }
-}
-
-type Sides = {
-  /** `source` is the active cluster, `target` the standby. */
-  readonly link: LinkConfig
-  readonly source: Cluster | undefined
-  readonly target: Cluster
-  readonly activeClusterId: string
-  readonly standbyClusterId: string
-  readonly generation: number
-  readonly store: StateStore
 }
 
 /** As it leads now. Throws KdrError('moved' | 'usage') where there is nothing to move. */
@@ -120,11 +106,23 @@ function assertResumable(
 async function openSides(
   opened: Opened,
   clusters: BothClusters,
-  { link, known }: { readonly link: LinkConfig; readonly known: RunRecord | undefined },
+  {
+    link,
+    known,
+    kind,
+  }: { readonly link: LinkConfig; readonly known: RunRecord | undefined; readonly kind: RunKind },
 ): Promise<Sides> {
-  const source = clusters.ifThere(link.source)
+  const opening = clusters.ifThere(link.source)
   const target = await clusters.insist(link.target)
-  const [sourceView, targetView] = await Promise.all([source?.describe(), target.describe()])
+  const [sourceView, targetView] = await Promise.all([
+    opening?.describe().catch((error: unknown) => {
+      if (kind !== 'failover' || findKdrError(error) === undefined) throw error
+      return undefined
+    }),
+    target.describe(),
+  ])
+  // One that died a moment ago.
+  const source = sourceView === undefined ? undefined : opening
   const store = await opened.add(storeOf(target, { create: false }))
   await store.refresh()
   const record = readLink(store, link.name)
@@ -155,7 +153,11 @@ async function openRun(
     sides,
   }: { readonly options: OpenRunOptions; readonly known: KnownRun | undefined; readonly sides: Sides },
 ): Promise<OpenedRun> {
-  const planned = known?.record ?? newRecord(sides, options)
+  // What was not accepted when it began may be accepted now.
+  const planned =
+    known === undefined
+      ? newRecord(sides, options)
+      : { ...known.record, acceptSplitBrain: known.record.acceptSplitBrain || options.acceptSplitBrain }
   const plan = await planOf(config, sides, known, planned)
   return {
     plan,
@@ -198,16 +200,16 @@ async function planOf(
   const shown = known?.steps.find(step => step.name === 'preflight')?.data
   if (shown !== undefined) return shown as Plan
   const own = await ownPrincipals(config, link)
-  return await observePlan({
-    settings: link,
-    source,
-    target,
-    store,
-    clock: systemClock,
-    own,
-    kind,
-    refusals: [],
-  })
+  const observed = { settings: link, target, store, clock: systemClock, own, kind, refusals: [] }
+  try {
+    return await observePlan({ ...observed, source })
+  } catch (error) {
+    // An active that is lost by halves does not hold a failover up.
+    const why = findKdrError(error)
+    if (kind !== 'failover' || source === undefined || why === undefined) throw error
+    const plan = await observePlan({ ...observed, source: undefined })
+    return { ...plan, warnings: [`"${link.source}" answers by halves: ${why.message}`, ...plan.warnings] }
+  }
 }
 
 function newRecord(sides: Sides, { kind, acceptSplitBrain, reason }: OpenRunOptions): RunRecord {
@@ -286,78 +288,6 @@ function beating(journal: Journal): () => Promise<void> {
   return async () => {
     stopping.abort()
     await beats
-  }
-}
-
-async function contextOf(
-  opened: Opened,
-  config: Config,
-  {
-    sides,
-    record,
-    journal,
-    onStep,
-  }: {
-    readonly sides: Sides
-    readonly record: RunRecord
-    readonly journal: Journal
-    readonly onStep: (step: StepRecord) => void
-  },
-): Promise<RunContext> {
-  const { link, source, target, store } = sides
-  const { run } = record
-  const facts = factsOf(config, record)
-  const probe = await openWriterProbe(config, link, link.source)
-  if (probe !== undefined) await opened.add(Promise.resolve(probe))
-  return {
-    record,
-    options: record,
-    settings: link,
-    source,
-    target,
-    store: journal.guarding(store),
-    sourceStore: await sourceStoreOf(opened, source, journal),
-    clock: systemClock,
-    entropy: systemEntropy,
-    codec: recordCodec,
-    log: quietLog,
-    facts,
-    commands: commandsOf(config),
-    fence: link.fence,
-    probe,
-    consumers: link.consumers,
-    redirects: redirectsOf(config, link),
-    own: await ownPrincipals(config, link),
-    dataOf: name => journal.dataOf(run, name),
-    guard: journal.guard,
-    claim: journal.number,
-    progress: what => {
-      const now = journal.steps(run).findLast(({ state }) => state === 'running')
-      if (now !== undefined) onStep({ ...now, what })
-    },
-    services: runServices(config, {
-      link,
-      source,
-      target,
-      store: journal.guarding(store),
-      guard: journal.guard,
-      activeClusterId: sides.activeClusterId,
-    }),
-  }
-}
-
-/** Undefined where kdr may not keep anything: the old active then does not know that it is one. */
-async function sourceStoreOf(
-  opened: Opened,
-  source: Cluster | undefined,
-  journal: Journal,
-): Promise<StateStore | undefined> {
-  if (source === undefined) return undefined
-  try {
-    return journal.guarding(await opened.add(storeOf(source, { create: true })))
-  } catch (error) {
-    if (findKdrError(error)?.code === 'not-allowed') return undefined
-    throw error
   }
 }
 

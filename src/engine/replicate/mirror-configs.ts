@@ -73,12 +73,17 @@ export function heldBackConfigs({
   const names = [...Object.keys(HELD), 'max.message.bytes'].filter(
     name => knownAtTarget.has(name) && !(name in overrides),
   )
-  return Object.fromEntries(
+  const held: Record<string, string | null> = Object.fromEntries(
     names.map(name => {
       const entry = source.get(name)
       return [name, entry?.isOverride === true ? entry.value : null] as const
     }),
   )
+  // `delete` while it is seeded, whatever it will be: a promotion must not let that stand.
+  const policy = source.get('cleanup.policy')?.value
+  if (policy !== undefined && knownAtTarget.has('cleanup.policy') && !('cleanup.policy' in overrides))
+    held['cleanup.policy'] = policy
+  return held
 }
 
 /** What to change: against what kdr last applied, so that what somebody else changed at the target is not fought. */

@@ -190,7 +190,14 @@ export class Slots {
    * durable since this worker last stood still. Throws KdrError('unreachable').
    */
   async stillHeld(slots: Iterable<number> = this.#held.keys()): Promise<ReadonlySet<number>> {
-    await this.#input.store.refresh()
+    const { store, clock } = this.#input
+    for (;;) {
+      const begunAt = clock.monotonic()
+      await store.refresh()
+      // Stopped in the middle of it, this worker has seen what was true before, and others have taken it for dead.
+      if (clock.monotonic() - begunAt <= LEASE_MS) break
+      await this.#hooks?.beat()
+    }
     const asked = [...new Set(slots)]
     const held = new Set(asked.filter(slot => this.#isRecorded(slot)))
     const taken = asked.filter(slot => !held.has(slot) && this.#held.has(slot))

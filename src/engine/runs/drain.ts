@@ -1,21 +1,22 @@
 // The old active has nothing left that the standby lacks (switchover), or what it lacks is written down (failover). Drained means:
 // at the source true end = high watermark = last stable offset on every partition, and the mirror filled to it (DESIGN 3).
 import { KdrError } from '../../model/errors.ts'
-import { readReports } from '../../model/state-records.ts'
+import type { At } from '../../model/runs.ts'
+import { holdKey, readHold, readReports } from '../../model/state-records.ts'
 import type { Cluster } from '../../ports/cluster.ts'
 import type { RunContext, StepEnd } from './context.ts'
-import { type Mirror, mirrorsOf, nameOf, offsetsOf } from './mirrors.ts'
+import { type Mirror, mirrorsOf, nameOf, offsetsOf, withoutMirror, withSource } from './mirrors.ts'
 import { hasLivingWorker } from './stand-aside.ts'
 
 const LOOK_EVERY_MS = 100
 /** Without any progress. */
 const PATIENCE_MS = 60_000
+const NAMES_SHOWN = 5
 
 export async function drain(context: RunContext): Promise<StepEnd<'drain'>> {
   const { record, source } = context
   await context.store.refresh()
-  const mirrors = await mirrorsOf(context)
-  if (record.kind === 'failover') return await recordEnds(context, mirrors)
+  if (record.kind === 'failover') return await recordEnds(context)
   if (source === undefined)
     throw new KdrError(
       'unreachable',
@@ -24,25 +25,56 @@ export async function drain(context: RunContext): Promise<StepEnd<'drain'>> {
         hint: `If it is lost: kdr failover ${record.link}`,
       },
     )
-  const copying = hasLivingWorker(context) ? undefined : await context.services.startCopying()
+  const copying = new Copying(context)
   try {
-    const ends = await awaitDrained(context, source, mirrors)
+    const ends = await awaitDrained(context, source, copying)
     return {
-      what: `"${record.standby}" holds all that "${record.active}" has: ${mirrors.length} partitions are equal up to their ends`,
+      what: `"${record.standby}" holds all that "${record.active}" has: ${ends.length} partitions are equal up to their ends`,
       data: { ends },
     }
   } finally {
-    await copying?.stop()
+    await copying.stop()
   }
+}
+
+/** A worker of this process, where none lives; one that lives may die meanwhile. */
+class Copying {
+  readonly #context: RunContext
+  #own: { stop(): Promise<void> } | undefined
+
+  constructor(context: RunContext) {
+    this.#context = context
+  }
+
+  async ensure(): Promise<void> {
+    await letGo(this.#context)
+    if (this.#own === undefined && !hasLivingWorker(this.#context))
+      this.#own = await this.#context.services.startCopying()
+  }
+
+  async stop(): Promise<void> {
+    await this.#own?.stop()
+  }
+}
+
+/** Of a run that is resumed: workers copy again until the link is fenced. */
+async function letGo({ store, record, guard }: RunContext): Promise<void> {
+  if (readHold(store, record.link)?.run !== record.run) return
+  await guard()
+  await store.put(holdKey(record.link), undefined)
 }
 
 type Ends = StepEnd<'drain'>['data']['ends']
 
-async function awaitDrained(context: RunContext, source: Cluster, mirrors: readonly Mirror[]): Promise<Ends> {
-  const { clock, target, progress } = context
+async function awaitDrained(context: RunContext, source: Cluster, copying: Copying): Promise<Ends> {
+  const { clock, target, store, progress } = context
   let left = Infinity
   let until = clock.monotonic() + PATIENCE_MS
   for (;;) {
+    // As they are now: topics and partitions may come while it waits.
+    await store.refresh()
+    const all = await mirrorsOf(context)
+    const mirrors = await withSource(source, all)
     const [ends, watermarks, stable, held] = await Promise.all([
       offsetsOf(source, mirrors, 'logEnd'),
       offsetsOf(source, mirrors, 'highWatermark'),
@@ -54,8 +86,17 @@ async function awaitDrained(context: RunContext, source: Cluster, mirrors: reado
       const isAtRest = watermarks[index] === end && stable[index] === end
       return isAtRest && held[index] === end ? [] : [{ mirror, missing: end - held[index]! }]
     })
-    if (open.length === 0)
+    const unmirrored = open.length > 0 ? [] : await withoutMirror(context, source, all)
+    if (open.length === 0 && unmirrored.length === 0)
       return mirrors.map(({ topic, partition }, index) => ({ topic, partition, end: ends[index]! }))
+    await copying.ensure()
+    if (unmirrored.length > 0) {
+      progress(`${unmirrored.length} partition(s) have no mirror yet`)
+      if (clock.monotonic() > until) throw notMirrored(context, unmirrored)
+      await clock.sleep(LOOK_EVERY_MS)
+      await context.guard()
+      continue
+    }
     await assertNoneStopped(
       context,
       open.map(({ mirror }) => mirror),
@@ -68,6 +109,17 @@ async function awaitDrained(context: RunContext, source: Cluster, mirrors: reado
     await clock.sleep(LOOK_EVERY_MS)
     await context.guard()
   }
+}
+
+function notMirrored({ record }: RunContext, missing: readonly At[]): KdrError {
+  const names = missing.slice(0, NAMES_SHOWN).map(nameOf).join(', ')
+  return new KdrError(
+    'not-ready',
+    `${missing.length} partition(s) of "${record.active}" that the link takes have no mirror at "${record.standby}": ${names}`,
+    {
+      hint: `See why: kdr status --link ${record.link}; leave out what is not to move: \`topics:\`. Then go on: kdr ${record.kind} ${record.link} --resume ${record.run}`,
+    },
+  )
 }
 
 function stuck(
@@ -96,11 +148,10 @@ async function assertNoneStopped({ store, record }: RunContext, open: readonly M
 }
 
 /** Where the old active ends: as it says, or as it was last seen. */
-async function recordEnds(
-  { source, record }: RunContext,
-  mirrors: readonly Mirror[],
-): Promise<StepEnd<'drain'>> {
+async function recordEnds(context: RunContext): Promise<StepEnd<'drain'>> {
+  const { source, record } = context
   if (source !== undefined) {
+    const mirrors = await withSource(source, await mirrorsOf(context))
     const ends = await offsetsOf(source, mirrors, 'highWatermark')
     return {
       what: `"${record.active}" answers: what it has beyond "${record.standby}" is known exactly`,
@@ -112,4 +163,30 @@ async function recordEnds(
     data: { ends: [] },
     isSkipped: true,
   }
+}
+
+/** Where the source ends now, by the partitions that were drained; undefined where it does not answer, or nothing was. */
+export async function sourceNow({ source, dataOf }: RunContext): Promise<Ends | undefined> {
+  const drained = dataOf('drain')?.ends ?? []
+  if (source === undefined || drained.length === 0) return undefined
+  const now = await offsetsOf(source, drained, 'logEnd')
+  return drained.map(({ topic, partition }, index) => ({ topic, partition, end: now[index]! }))
+}
+
+/** Throws KdrError('not-fenced') when something was written at the old active since a switchover has drained it. */
+export async function assertStillDrained(context: RunContext): Promise<void> {
+  const { record, options, dataOf } = context
+  if (record.kind !== 'switchover' || options.acceptSplitBrain) return
+  const now = await sourceNow(context)
+  const grown = (dataOf('drain')?.ends ?? []).filter(
+    ({ end }, index) => now !== undefined && now[index]!.end > end,
+  )
+  if (grown.length === 0) return
+  throw new KdrError(
+    'not-fenced',
+    `"${record.active}" was written to since it was drained: ${grown.slice(0, NAMES_SHOWN).map(nameOf).join(', ')}`,
+    {
+      hint: `Stop who writes there, then go on: kdr ${record.kind} ${record.link} --resume ${record.run}. With --accept-split-brain what comes from now on is lost, and counted.`,
+    },
+  )
 }

@@ -174,6 +174,7 @@ class LinkFence {
     const tell = (why: string): void => {
       for (const mirror of mirrors) this.#why.set(nameOf(mirror), why)
     }
+    await this.#input.guard?.()
     const { code, producerId, producerEpoch } = await target.initProducer(transactionalId)
     if (code !== KafkaCode.NONE)
       return tell(`transactional id "${transactionalId}" is refused with ${codeName(code)}`)

@@ -2,6 +2,7 @@
 import { KdrError } from '../../model/errors.ts'
 import { fenceLink } from './fence-link.ts'
 import type { RunContext, StepEnd } from './context.ts'
+import { sourceNow } from './drain.ts'
 import { nameOf } from './mirrors.ts'
 import { standAside } from './stand-aside.ts'
 
@@ -11,6 +12,7 @@ const NAMES_SHOWN = 3
 export async function fenceStep(context: RunContext): Promise<StepEnd<'fence-link'>> {
   const { record, target, store, clock, guard, claim, options } = context
   await standAside(context)
+  const ends = await sourceNow(context)
   await guard()
   const { fenced, open } = await fenceLink({
     link: record.link,
@@ -33,6 +35,9 @@ export async function fenceStep(context: RunContext): Promise<StepEnd<'fence-lin
   const left = open.length === 0 ? '' : `; ${open.length} are not, which was accepted`
   return {
     what: `the link's producer has a newer epoch on ${fenced.length} partition(s), as their leaders say${left}`,
-    data: { cuts: fenced.map(({ topic, partition, cut }) => ({ topic, partition, cut })) },
+    data: {
+      cuts: fenced.map(({ topic, partition, cut }) => ({ topic, partition, cut })),
+      ...(ends !== undefined && { ends }),
+    },
   }
 }

@@ -2,11 +2,16 @@
 // may see again is counted below what it had committed at the old active.
 import { compilePatterns } from '../../model/patterns.ts'
 import { readGroups } from '../../model/group-records.ts'
+import { KdrError } from '../../model/errors.ts'
+import { KafkaCode } from '../../model/kafka-codes.ts'
 import type { StepData } from '../../model/runs.ts'
 import type { Cluster, GroupOffsets } from '../../ports/cluster.ts'
 import type { HeldPartition, RunContext, StepEnd } from './context.ts'
+import { assertStillDrained } from './drain.ts'
 import { heldBy, mirrorsOf, nameOf } from './mirrors.ts'
 import { standAside } from './stand-aside.ts'
+
+const NAMES_SHOWN = 5
 
 type Repeats = StepData['final-sync']['mayRepeat']
 
@@ -27,6 +32,13 @@ export async function finalSync(context: RunContext): Promise<StepEnd<'final-syn
   const { groups, mayRepeat } = await repeats(context, source, held)
   const again =
     mayRepeat.length === 0 ? 'none sees anything again' : `${mayRepeat.length} may see records again`
+  if (!isSynced && record.kind === 'switchover')
+    throw new KdrError(
+      'not-ready',
+      `groups at "${record.active}" have read more than "${record.standby}" holds: something was written there since it was drained`,
+      { hint: `Then go on: kdr ${record.kind} ${record.link} --resume ${record.run}` },
+    )
+  await assertStillDrained(context)
   return {
     what: isSynced
       ? `${groups} group(s) stand where they stood: ${again}`
@@ -45,11 +57,18 @@ export async function repeats(
   const listed = await source.listGroups()
   const groups = listed.map(({ group }) => group).filter(group => filter.matches(group))
   const [there, here] = await Promise.all([source.groupOffsets(groups), target.groupOffsets(groups)])
+  const unread = groups.filter((_, index) => there[index]?.code !== KafkaCode.NONE)
+  if (unread.length > 0)
+    throw new KdrError(
+      'not-ready',
+      `where ${unread.length} group(s) stand cannot be read at "${settings.source}": ${unread.slice(0, NAMES_SHOWN).join(', ')}`,
+    )
   const mirrors = new Map(held.map(each => [nameOf(each), each]))
   let carried = 0
   const mayRepeat = groups.flatMap((group, index) => {
     const committed = byName(there[index])
-    const copied = byName(here[index])
+    // Not known: as if nothing had been copied of it.
+    const copied = here[index]?.code === KafkaCode.NONE ? byName(here[index]) : new Map<string, number>()
     const mirrored = [...committed].filter(([name]) => mirrors.has(name))
     if (mirrored.length > 0) carried++
     const again = mirrored.reduce(

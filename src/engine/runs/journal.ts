@@ -24,6 +24,7 @@ const CONFIRMED_MS = 5_000
 /** A controller that has written within this time is taken for alive. */
 const ALIVE_MS = 15_000
 const BEAT_EVERY_MS = 3_000
+const MOST_LOOKS = 5
 /** The newest are kept. */
 const RUNS_KEPT = 50
 
@@ -89,13 +90,18 @@ export class Journal {
 
   /** Before each write to a cluster. Throws KdrError: other-controller, unreachable. */
   readonly guard = async (): Promise<void> => {
-    const age = this.#input.clock.monotonic() - this.#confirmedAt
-    if (age < BEAT_EVERY_MS) return
-    // Of many that ask at once, one looks.
-    this.#renewing ??= (age >= CONFIRMED_MS ? this.#confirm() : this.beat()).finally(() => {
-      this.#renewing = undefined
-    })
-    await this.#renewing
+    for (let looks = 0; looks === 0 || !this.isSure(); looks++) {
+      const age = this.#input.clock.monotonic() - this.#confirmedAt
+      if (age < BEAT_EVERY_MS) return
+      // Who stood still in the middle of a look looks again.
+      if (looks === MOST_LOOKS)
+        throw new KdrError('unreachable', `the journal cannot be read within ${CONFIRMED_MS / 1_000} s`)
+      // Of many that ask at once, one looks.
+      this.#renewing ??= (age >= CONFIRMED_MS ? this.#confirm() : this.beat()).finally(() => {
+        this.#renewing = undefined
+      })
+      await this.#renewing
+    }
   }
 
   /** What this controller has confirmed still holds. */

@@ -2,9 +2,9 @@
 import { compilePatterns } from '../../model/patterns.ts'
 import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
 import { KdrError } from '../../model/errors.ts'
-import { readTopics } from '../../model/state-records.ts'
+import { readForgotten, readTopics } from '../../model/state-records.ts'
 import type { At } from '../../model/runs.ts'
-import type { LogPoint, LogReader, TopicPartition } from '../../ports/cluster.ts'
+import type { Cluster, LogPoint, LogReader, TopicPartition } from '../../ports/cluster.ts'
 import type { HeldPartition, RunContext } from './context.ts'
 
 export type Mirror = At & {
@@ -36,6 +36,40 @@ export async function mirrorsOf({ settings, store, target }: Sides): Promise<Mir
       inSync: isr.length,
     }))
   })
+}
+
+/**
+ * Partitions of the source that the link takes, that hold something, and that no mirror stands for: a topic made or enlarged a moment
+ * ago, one that has stopped before it was mirrored, one that was recreated. Throws KdrError('unreachable').
+ */
+export async function withoutMirror(
+  { settings, store }: Pick<RunContext, 'settings' | 'store'>,
+  source: Pick<Cluster, 'describe' | 'offsets'>,
+  mirrors: readonly Mirror[],
+): Promise<At[]> {
+  const filter = compilePatterns(settings.topics, 'topics')
+  const forgotten = readForgotten(store, settings.name)
+  const { topics } = await source.describe()
+  const known = new Set(mirrors.map(each => `${nameOf(each)} ${each.sourceTopicId}`))
+  const missing = [...topics.values()]
+    .filter(({ name, isInternal }) => !isInternal && filter.matches(name) && !forgotten.has(name))
+    .flatMap(({ name, id, partitions }) =>
+      partitions
+        .map(({ partition }) => ({ topic: name, partition }))
+        .filter(at => !known.has(`${nameOf(at)} ${id}`)),
+    )
+  if (missing.length === 0) return []
+  const ends = await offsetsOf(source, missing, 'logEnd')
+  return missing.filter((_, index) => ends[index]! > 0)
+}
+
+/** Mirrors whose source is there: one that was deleted there has nothing to wait for. */
+export async function withSource(
+  source: Pick<Cluster, 'describe'>,
+  mirrors: readonly Mirror[],
+): Promise<Mirror[]> {
+  const { topics } = await source.describe()
+  return mirrors.filter(({ topic, sourceTopicId }) => topics.get(topic)?.id === sourceTopicId)
 }
 
 /** In the order of `partitions`. Throws KdrError('unreachable') when one is not known. */

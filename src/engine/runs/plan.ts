@@ -4,7 +4,7 @@ import { findKdrError, KdrError } from '../../model/errors.ts'
 import { readGroups } from '../../model/group-records.ts'
 import { compilePatterns, isNeverMatched } from '../../model/patterns.ts'
 import { readAcls, readRights } from '../../model/rights.ts'
-import type { Plan, PlannedGroup, PlannedProducer, PlannedTransaction } from '../../model/runs.ts'
+import type { At, Plan, PlannedGroup, PlannedProducer, PlannedTransaction } from '../../model/runs.ts'
 import {
   type ReportedPartition,
   readLink,
@@ -15,7 +15,7 @@ import {
 import type { Cluster } from '../../ports/cluster.ts'
 import type { HeldPartition, RunContext } from './context.ts'
 import { repeats } from './final-sync.ts'
-import { heldBy, type Mirror, mirrorsOf, nameOf, offsetsOf } from './mirrors.ts'
+import { heldBy, type Mirror, mirrorsOf, nameOf, offsetsOf, withoutMirror, withSource } from './mirrors.ts'
 
 /** A switchover waits for what is behind while nobody can write; beyond that it is better to wait before. */
 const LAG_LIMIT_MS = 60_000
@@ -36,6 +36,8 @@ type Seen = {
   readonly reports: ReadonlyMap<string, ReportedPartition>
   /** Of the source, in the order of `mirrors`; as it was last seen where it does not answer. */
   readonly ends: readonly number[]
+  /** Partitions of the source that the link takes, and that have no mirror. */
+  readonly unmirrored: readonly At[]
 }
 
 /** `refusals`: those that are known already. Throws KdrError('unreachable') when the standby does not answer. */
@@ -51,6 +53,10 @@ export async function observePlan(input: Observed): Promise<Plan> {
   if (kind === 'switchover' && source === undefined)
     refusals.push(`"${settings.source}" does not answer; if it is lost: kdr failover ${settings.name}`)
   tell.push(...stoppedOf(seen), ...(source === undefined ? [] : laggingOf(seen)))
+  if (seen.unmirrored.length > 0)
+    tell.push(
+      `${seen.unmirrored.length} partition(s) that the link takes have no mirror at "${settings.target}" (kdr status says why): ${shown(seen.unmirrored.map(nameOf))}`,
+    )
   const unsynced = readGroups(store, settings.name).filter(
     ({ state, reason }) => state === 'skipped' && (reason === 'no-rights' || reason === 'refused'),
   )
@@ -92,8 +98,15 @@ async function look({ settings, source, target, store }: Observed): Promise<Seen
     ),
   )
   const lastSeen = mirrors.map(mirror => reports.get(nameOf(mirror))?.sourceEnd ?? -1)
-  const ends = source === undefined ? lastSeen : await offsetsOf(source, mirrors, 'highWatermark')
-  return { mirrors, held: await heldBy(target, mirrors), reports, ends }
+  const held = await heldBy(target, mirrors)
+  if (source === undefined) return { mirrors, held, reports, ends: lastSeen, unmirrored: [] }
+  const there = await withSource(source, mirrors)
+  const answers = await offsetsOf(source, there, 'highWatermark')
+  const known = new Map(there.map((mirror, index) => [nameOf(mirror), answers[index]!]))
+  // A topic that was deleted there has lost nothing more.
+  const ends = mirrors.map((mirror, index) => known.get(nameOf(mirror)) ?? held[index]!.logEnd)
+  const unmirrored = await withoutMirror({ settings, store }, source, mirrors)
+  return { mirrors, held, reports, ends, unmirrored }
 }
 
 function lossOf({ settings, source, store, clock, kind }: Observed, seen: Seen): Plan['loss'] {
@@ -129,7 +142,7 @@ function stoppedOf({ mirrors, reports }: Seen): string[] {
   const stopped = mirrors.flatMap(mirror => {
     const report = reports.get(nameOf(mirror))
     if (report === undefined) return [`"${nameOf(mirror)}" was never reported by a worker`]
-    if (report.state === 'mirroring') return []
+    if (report.state === 'mirroring' || report.reason === 'source-deleted') return []
     return [report.sentence ?? `"${nameOf(mirror)}" is ${report.state}`]
   })
   return stopped.length > NAMES_SHOWN

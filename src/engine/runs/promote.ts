@@ -14,6 +14,7 @@ import {
 } from '../../model/state-records.ts'
 import type { StateStore } from '../../ports/state.ts'
 import type { RunContext, StepEnd } from './context.ts'
+import { liftAll } from './fence-applications.ts'
 import { type Mirror, mirrorsOf } from './mirrors.ts'
 import { assertStillDark } from './still-dark.ts'
 
@@ -33,9 +34,8 @@ const FORGOTTEN = [
   'groups',
   'groups-round',
   'rights',
-  'acls',
-  'quotas',
 ]
+const NAMES_SHOWN = 3
 
 export async function promote(context: RunContext): Promise<StepEnd<'promote'>> {
   const { record, store, source, sourceStore, guard, services } = context
@@ -44,27 +44,40 @@ export async function promote(context: RunContext): Promise<StepEnd<'promote'>> 
   const topics = [...new Set(mirrors.map(({ topic }) => topic))]
   await guard()
   const rightsReleased = await services.releaseRights()
-  await restoreConfigs(context, topics)
+  // What fenced its applications when it was the old active.
+  await liftAll({
+    of: { link: record.link, clusterId: record.standbyClusterId },
+    cluster: context.target,
+    stores: sourceStore === undefined ? [store] : [store, sourceStore],
+    clock: context.clock,
+    guard,
+  })
+  const { unknown, refused } = await restoreConfigs(context, topics)
   const generation = record.generation + 1
   const reverse = record.kind === 'switchover' ? 'starts' : 'waits'
   const link = reversed(context, generation)
-  if (source !== undefined && sourceStore !== undefined) {
+  const atSource = async (): Promise<void> => {
+    if (source === undefined || sourceStore === undefined) return
     await guard()
     await sourceStore.refresh()
     if ((readLink(sourceStore, record.link)?.generation ?? 0) < generation)
       await prepareReverse(context, sourceStore, { mirrors, link })
   }
+  // After a switchover workers go on in the other direction at once: what they need there stands before.
+  if (record.kind === 'switchover') await atSource()
   await guard()
   await store.refresh()
   if (readLink(store, record.link)?.generation !== generation)
     await store.put(linkKey(record.link), toRecord('link', link))
   await store.put(holdKey(record.link), undefined)
+  // An old active that is given up must not hold this up: once more without it, and it is told when it is looked at.
+  if (record.kind === 'failover') await atSource()
   const next =
     reverse === 'starts'
       ? `the link goes on from "${record.standby}" to "${record.active}"`
       : `nothing is copied back before "${record.active}" was looked at (kdr failback)`
   return {
-    what: `${topics.length} topic(s) of "${record.standby}" are no mirrors any more (generation ${generation}); ${next}`,
+    what: `${topics.length} topic(s) of "${record.standby}" are no mirrors any more (generation ${generation}); ${next}${configWords(unknown, refused)}`,
     data: { generation, topics: topics.length, rightsReleased, reverse },
   }
 }
@@ -81,20 +94,38 @@ function reversed({ record, store, clock }: RunContext, generation: number): Lin
   }
 }
 
-/** What the source has, or had when it was last seen. */
+function configWords(unknown: readonly string[], refused: readonly string[]): string {
+  const names = (topics: readonly string[]): string =>
+    `${topics.slice(0, NAMES_SHOWN).join(', ')}${topics.length > NAMES_SHOWN ? ` and ${topics.length - NAMES_SHOWN} more` : ''}`
+  return [
+    unknown.length === 0
+      ? ''
+      : `; what retention the source had is not known of ${names(unknown)}: they keep all records until you set it`,
+    refused.length === 0 ? '' : `; refused, and to be set by hand: configs of ${names(refused)}`,
+  ].join('')
+}
+
+/**
+ * What the source has, or had when it was last seen. `unknown`: topics of which nobody has recorded it. `refused`: in a failover,
+ * which goes on; a switchover stops.
+ */
 async function restoreConfigs(
   { target, store, record, guard }: RunContext,
   topics: readonly string[],
-): Promise<void> {
+): Promise<{ readonly unknown: readonly string[]; readonly refused: readonly string[] }> {
+  const unknown: string[] = []
+  const refused: string[] = []
   const records = readTopics(store, record.link)
   for (let at = 0; at < topics.length; at += AT_ONCE) {
     await guard()
     await Promise.all(
       topics.slice(at, at + AT_ONCE).map(async topic => {
-        const held = records.get(topic)?.held ?? {}
-        if (Object.keys(held).length === 0) return
+        const held = records.get(topic)?.held
+        if (held === undefined) return void unknown.push(topic)
         const { code, message = '' } = await target.alterTopicConfigs(topic, held)
         if (code === KafkaCode.NONE) return
+        if (record.kind === 'failover')
+          return void refused.push(`"${topic}" (${codeName(code)} ${message}`.trim() + ')')
         throw new KdrError(
           'not-ready',
           `"${topic}" cannot be given the configs that it had at "${record.active}": ${codeName(code)} ${message}`.trim(),
@@ -103,6 +134,7 @@ async function restoreConfigs(
       }),
     )
   }
+  return { unknown, refused }
 }
 
 /**

@@ -110,7 +110,7 @@ function rpoOf(journal: Journal): RunReport['rpo'] {
   const cuts = journal.data('fence-link')?.cuts ?? []
   const drain = journal.data('drain')
   const planned = new Map(plan?.loss.partitions.map(each => [nameOf(each), each]))
-  const ends = new Map(drain?.ends.map(each => [nameOf(each), each]))
+  const ends = new Map((journal.data('fence-link')?.ends ?? drain?.ends)?.map(each => [nameOf(each), each]))
   const isCut = new Set(cuts.map(nameOf))
   const partitions = [
     ...cuts.map(({ topic, partition, cut }) => {

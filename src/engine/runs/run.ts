@@ -1,6 +1,6 @@
 // The loop of a run: step by step, each journaled before it begins and when it has ended. A step observes first and acts only
 // where it must, so whoever resumes a run that was killed takes the step up that was under way, and comes to the same end.
-import { findKdrError, type KdrError } from '../../model/errors.ts'
+import { type ErrorCode, findKdrError, type KdrError } from '../../model/errors.ts'
 import { type RunRecord, type RunState, type StepName, type StepRecord, STEPS } from '../../model/runs.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { RunContext, StepEnd } from './context.ts'
@@ -27,9 +27,11 @@ export async function executeRun(input: RunInput): Promise<RunEnd> {
   const { run } = context.record
   const before = new Map(journal.steps(run).map(step => [step.name, step]))
   await journal.writeRun(stateOf(context.record, 'running'))
+  const isFenced = before.has('fence-link')
+  const isPromoted = before.has('promote')
   for (const name of STEPS) {
     const known = before.get(name)
-    if (known !== undefined && isOver(known, context)) {
+    if (known !== undefined && isOver(known, context, { isFenced, isPromoted })) {
       input.onStep(known)
       continue
     }
@@ -42,10 +44,49 @@ export async function executeRun(input: RunInput): Promise<RunEnd> {
 /** What could not be done while the old active was dark: its fence first, and then what it alone knows. */
 const OWED: readonly StepName[] = ['fence-applications', 'end-transactions', 'drain', 'final-sync']
 
-function isOver({ name, state }: StepRecord, { source, record }: RunContext): boolean {
-  if (state === 'done') return true
-  const isOwed = record.kind === 'failover' && source !== undefined && OWED.includes(name)
+/** What is true only as long as nobody writes: until the link may be fenced, it is looked at again by whoever resumes the run. */
+const PASSING: readonly StepName[] = ['drain', 'final-sync']
+
+function isOver(
+  { name, state }: StepRecord,
+  { source, record }: RunContext,
+  { isFenced, isPromoted }: { readonly isFenced: boolean; readonly isPromoted: boolean },
+): boolean {
+  if (state === 'done') return isFenced || record.kind !== 'switchover' || !PASSING.includes(name)
+  // Applications use the groups of the new active by then.
+  const isTooLate = isPromoted && name === 'final-sync'
+  const isOwed = record.kind === 'failover' && source !== undefined && OWED.includes(name) && !isTooLate
   return state === 'skipped' && !isOwed
+}
+
+/** What an old active that is lost by halves may say: it does not hold a failover up. */
+const HALF_LOST: readonly ErrorCode[] = [
+  'unreachable',
+  'not-allowed',
+  'not-ready',
+  'cluster-lacks',
+  'timed-out',
+]
+
+/** In a failover, once more as if the old active did not answer at all, where that is what is in the way. */
+async function act<Name extends StepName>(
+  step: Steps[Name],
+  context: RunContext,
+): Promise<StepEnd<StepName>> {
+  const { record, source } = context
+  try {
+    return await step(context)
+  } catch (error) {
+    const known = findKdrError(error)
+    const mayBeSource = record.kind === 'failover' && source !== undefined
+    if (known === undefined || !mayBeSource || !HALF_LOST.includes(known.code)) throw error
+    const ended = (await step({
+      ...context,
+      source: undefined,
+      sourceStore: undefined,
+    })) as StepEnd<StepName>
+    return { ...ended, what: `${ended.what} ("${record.active}" answers by halves: ${known.message})` }
+  }
 }
 
 /** Undefined when the step is done; else what stops the run. */
@@ -67,7 +108,7 @@ async function takeStep(
   const { data } = before ?? {}
   await write({ name, startedAt, state: 'running', ms: spent, what: '', ...(data !== undefined && { data }) })
   try {
-    const { what, data: found, isSkipped } = await steps[name](context)
+    const { what, data: found, isSkipped } = await act(steps[name], context)
     await write({
       name,
       startedAt,
