@@ -15,6 +15,7 @@ import { resolveVersion } from '../../src/lab/versions.ts'
 import { KdrError } from '../../src/model/errors.ts'
 import { b64, saslOf } from '../support/judge.ts'
 import { freshDir, freshTopic, patience, waitFor, withLab } from '../support/lab.ts'
+import { suite } from '../support/suite.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 
@@ -236,8 +237,8 @@ describe('two clusters', () => {
   })
 })
 
-describe('three brokers', () => {
-  const context = withLab([{ name: 'east', brokers: 3 }])
+describe('three brokers', { skip: suite === 'short' && 'in make test-full' }, () => {
+  const context = withLab(suite === 'short' ? [] : [{ name: 'east', brokers: 3 }])
 
   test('a cluster of three goes on without one of them, whichever it is', async () => {
     const east = context.cluster('east')

@@ -41,6 +41,7 @@ export type SimClusterOptions = {
   readonly producerExpirationMs: number
   /** Produce v13: a batch names its topic by id. */
   readonly namesTopicsById?: boolean
+  readonly brokerConfigs?: Readonly<Record<string, string>>
   /** Topic configs that are listed where a topic has none of its own. */
   readonly topicDefaults?: Readonly<Record<string, string>>
 }

@@ -1,7 +1,7 @@
 // One history of a move: the world, a controller that is killed, paused or passed over at one of its calls, another one that
 // resumes, everybody who stood still wakes, and then nothing may change at the new active any more.
 import type { RunKind, RunReport } from '../../src/model/runs.ts'
-import { differences, judgeCuts, judgeGroups, type Snapshot, snapshot, timeless } from './moved.ts'
+import { differences, judgeCuts, judgeGroups, lostOf, type Snapshot, snapshot, timeless } from './moved.ts'
 import { Mover, type Planted } from './mover.ts'
 import { MovingWorld } from './moving-world.ts'
 import type { SimProcess } from './network.ts'
@@ -18,8 +18,9 @@ export type MoveOptions = {
   readonly kind: RunKind
   readonly seed?: number
   readonly mayWriteMarkers?: boolean
-  /** 0: none lives when the run begins. */
   readonly workers?: number
+  /** They are gone when the run begins; where the source is too, they have seen all that it had. */
+  readonly areWorkersDead?: boolean
   readonly trouble?: Trouble
   /** The worker that does the control work stands still from so many of its calls after the run has begun, until the end. */
   readonly pausedWorker?: { readonly call: number }
@@ -29,13 +30,15 @@ export type MoveOptions = {
 export type Move = {
   readonly violations: readonly string[]
   readonly report: RunReport | undefined
+  /** Offsets of the source that the mirrors lacked when it had ended. */
+  readonly lost: number
   readonly snapshot: Snapshot
   /** Of the first controller. */
   readonly mover: Mover
   readonly world: MovingWorld
 }
 
-const BEGINS_MS = 12_000
+const BEGINS_MS = 7_000
 const DARK_FOR_MS = 8_000
 /** From then on a silent controller needs no --take-over. */
 const SILENT_MS = 16_000
@@ -45,14 +48,15 @@ const AFTER_MS = 60_000
 const STEPS_AFTER = 30
 
 export async function move(options: MoveOptions): Promise<Move> {
-  const { kind, seed = 1, mayWriteMarkers = true, workers = 2, trouble, planted } = options
-  const world = new MovingWorld({ seed, mayWriteMarkers, workers: Math.max(1, workers) })
+  const { kind, seed = 1, mayWriteMarkers = true, workers = 2, areWorkersDead = false } = options
+  const { trouble, planted } = options
+  const world = new MovingWorld({ seed, mayWriteMarkers, workers })
   await world.pass(BEGINS_MS)
-  if (workers === 0) for (const worker of world.workers) worker.kill()
   if (kind === 'failover') {
-    world.loseSource()
+    if (areWorkersDead) await world.loseSourceAndWorkers()
+    else world.loseSource()
     await world.pass(DARK_FOR_MS)
-  }
+  } else if (areWorkersDead) for (const worker of world.workers) worker.kill()
   const paused = pauseWorker(world, options.pausedWorker)
   const first = new Mover(world, 'c1', { kind, planted })
   if (trouble !== undefined && trouble.what !== 'taken over')
@@ -61,10 +65,11 @@ export async function move(options: MoveOptions): Promise<Move> {
   if (!(await runs(world, first, trouble))) {
     const isPatient = trouble!.what !== 'taken over' && trouble!.call % 2 === 1
     await world.pass(isPatient ? SILENT_MS : 50)
-    last = new Mover(world, 'c2', { kind, resume: true, takeOver: !isPatient })
+    last = new Mover(world, 'c2', { kind, resume: true, takeOver: !isPatient, planted })
     await runs(world, last, undefined)
   }
   const { report } = last
+  const lost = report === undefined ? 0 : lostOf(world, report)
   if (report?.state !== 'done')
     world.violate(`${last.name} did not come to the end: ${report?.sentence ?? String(last.error)}`)
   else {
@@ -76,7 +81,7 @@ export async function move(options: MoveOptions): Promise<Move> {
   await aftermath(world, { first, last, paused, trouble })
   for (const each of differences(before, snapshot(world))) world.violate(`after the run ${each}`)
   for (const process of [...world.workers, first.process, last.process]) process.kill()
-  return { violations: world.violations, report, snapshot: before, mover: first, world }
+  return { violations: world.violations, report, lost, snapshot: before, mover: first, world }
 }
 
 /** Until it has ended; false when something has come in between. */
@@ -132,7 +137,7 @@ function hasGivenWay({ code = '', claimed, report }: Mover): boolean {
 function pauseWorker(world: MovingWorld, at: MoveOptions['pausedWorker']): SimProcess | undefined {
   if (at === undefined) return undefined
   const [worker] = world.workers
-  worker!.crashAt = { call: worker!.calls + at.call, isBefore: at.call % 2 === 0, isPause: true }
+  worker!.crashAt = { call: worker!.calls + at.call, isBefore: false, isPause: true }
   return worker
 }
 

@@ -85,7 +85,7 @@ const PASSING = new Set(['ms', 'at', 'startedAt', 'endedAt', 'lastSeenMs', 'ageM
 
 /** A report but for its times, and for where groups that go on stood when it was planned. */
 export function timeless({ plan, ...report }: RunReport): unknown {
-  const planned = { ...plan, groups: plan?.groups.map(({ group }) => group) }
+  const planned = { ...plan, groups: [] }
   const kept: unknown = JSON.parse(
     JSON.stringify({ ...report, plan: planned }, (name, value: unknown) =>
       PASSING.has(name) ? undefined : value,
@@ -96,11 +96,19 @@ export function timeless({ plan, ...report }: RunReport): unknown {
 
 const slotPrefix = `slot/${LINK}/`
 
+/** Offsets of the source that the mirrors lack. */
+export function lostOf(world: MovingWorld, { rpo }: RunReport): number {
+  return rpo.partitions.reduce((sum, { cut, ...at }) => {
+    const end = world.source.partition(at)?.log.end ?? 0
+    return sum + Math.max(0, end - cut)
+  }, 0)
+}
+
 /** What is wrong with the mirrors that were cut, and with what is said of them. Asked when the run has just ended. */
 export function judgeCuts(world: MovingWorld, report: RunReport): string[] {
-  const { kind, rpo } = report
+  const { kind, rpo, plan } = report
   const wrong: string[] = []
-  let lost = 0
+  const lost = lostOf(world, report)
   const slots = [...recordsOf(world.target)]
     .filter(([key]) => key.startsWith(slotPrefix))
     .map(([, record]) => record as SlotRecord)
@@ -116,7 +124,6 @@ export function judgeCuts(world: MovingWorld, report: RunReport): string[] {
     }
     const { cut } = said
     const sourceEnd = of.at.log.end
-    lost += Math.max(0, sourceEnd - cut)
     const fences = log.entries.filter(({ header }) => header.isControl && isFence(header))
     if (fences.length !== 1 || fences[0]?.base !== cut)
       wrong.push(
@@ -139,6 +146,9 @@ export function judgeCuts(world: MovingWorld, report: RunReport): string[] {
   }
   if (kind === 'switchover' && (rpo.records !== 0 || rpo.basis !== 'exact'))
     wrong.push(`a switchover reports ${rpo.records} lost records, ${rpo.basis}`)
+  const darkMs = (plan?.at ?? 0) - world.darkSince
+  if (lost > 0 && rpo.ms < darkMs)
+    wrong.push(`the loss is older than ${darkMs} ms, and ${rpo.ms} ms are reported`)
   if (kind === 'failover' && rpo.basis === 'exact' && rpo.records < lost)
     wrong.push(`${lost} offsets are lost, and ${rpo.records} are reported`)
   return wrong

@@ -26,6 +26,9 @@ const BEAT_EVERY_MS = 3_000
 export type Planted = {
   readonly steps?: Steps
   readonly context?: (context: RunContext) => RunContext
+  readonly journal?: (journal: Journal) => Journal
+  /** Of the journal. */
+  readonly clock?: (clock: Clock) => Clock
 }
 
 export type MoverOptions = {
@@ -97,13 +100,15 @@ export class Mover {
       throw new KdrError('moved', 'it leads the other way')
     const generation = link?.generation ?? 0
     const planned = newRecord(kind, { run: `run-of-${this.name}`, generation }, this.#clock)
-    const journal = new Journal({
+    const { planted = {} } = this.#options
+    const asItIs = new Journal({
       store: await this.#store(target, { create: true, topic: JOURNAL_TOPIC }),
-      clock: this.#clock,
+      clock: planted.clock?.(this.#clock) ?? this.#clock,
       link: LINK,
       controller: this.name,
       by: this.name,
     })
+    const journal = planted.journal?.(asItIs) ?? asItIs
     await journal.claim(takeOver)
     this.claimed = true
     const open = resume
@@ -119,11 +124,10 @@ export class Mover {
     const stopBeats = this.#beating(journal)
     try {
       const made = await this.#context({ record, source, target, store, journal })
-      const { context: plant, steps = RUN_STEPS } = this.#options.planted ?? {}
       const { record: ended } = await executeRun({
-        context: plant === undefined ? made : plant(made),
+        context: planted.context?.(made) ?? made,
         journal,
-        steps,
+        steps: planted.steps ?? RUN_STEPS,
         clock: this.#clock,
         onStep: ({ name, state }) => {
           if (state === 'running') this.began.push({ step: name, call: this.process.calls })

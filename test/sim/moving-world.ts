@@ -51,6 +51,8 @@ const STEPS = 60
 const STEPS_BEFORE = 15
 const STEP_EVERY_MS = 400
 const RESTART_MS = 1_000
+/** A worker reports every 2 s. */
+const SEEN_WITHIN_MS = 5_000
 const DAY_MS = 86_400_000
 
 export type MovingOptions = {
@@ -78,6 +80,8 @@ export class MovingWorld {
   readonly switchboard: Switchboard = { leadsTo: 'source', by: '', generation: 0 }
   readonly workers: SimProcess[] = []
   readonly acts: Act[] = []
+  /** Wall clock. */
+  darkSince = Infinity
   readonly random: Random
   #steps = STEPS
   #isConsuming = true
@@ -169,9 +173,20 @@ export class MovingWorld {
 
   /** Nobody reaches the source any more, and what was written there last has not been copied. */
   loseSource(): void {
-    this.#step()
+    if (this.#steps > 0) this.#step()
     this.#isConsuming = false
     this.networks.source.isDown = true
+    this.darkSince = this.clock.now()
+  }
+
+  /** What the applications write last the workers see, but cannot copy; then they die with the source. */
+  async loseSourceAndWorkers(): Promise<void> {
+    for (const { topic, at } of this.target.all()) if (!topic.startsWith('_')) at.isBelowMin = true
+    this.stopApplications()
+    await this.pass(SEEN_WITHIN_MS)
+    for (const worker of this.workers) worker.kill()
+    for (const { at } of this.target.all()) at.isBelowMin = false
+    this.loseSource()
   }
 
   /** Lets the world go on for so long. */
@@ -220,7 +235,7 @@ export class MovingWorld {
   }
 
   /** A worker in the process of a controller. */
-  async startCopying(process: SimProcess, worker: string): Promise<{ stop(): Promise<void> }> {
+  async startCopying(process: SimProcess, worker: string): Promise<{ readonly stop: () => Promise<void> }> {
     const { replication, stop } = await this.#compose(process, worker)
     void replication.failed.catch(() => undefined)
     return { stop }
@@ -255,7 +270,7 @@ export class MovingWorld {
   async #compose(
     process: SimProcess,
     worker: string,
-  ): Promise<{ readonly replication: Replication; stop(): Promise<void> }> {
+  ): Promise<{ readonly replication: Replication; readonly stop: () => Promise<void> }> {
     const { source, target } = this.ports(process)
     const clock = this.clockOf(process)
     await source.describe()
@@ -324,6 +339,8 @@ export class MovingWorld {
       random: this.random.stream(name),
       mayWriteMarkers,
       producerExpirationMs: DAY_MS,
+      // Nobody waits for a broker that is cut off longer than that.
+      brokerConfigs: { 'broker.session.timeout.ms': '2000' },
       topicDefaults: { 'retention.ms': '604800000' },
     })
   }

@@ -130,7 +130,11 @@ export function simPort(
     brokerConfigs: () =>
       call(
         'broker configs',
-        () => new Map([['producer.id.expiration.ms', String(options.producerExpirationMs)]]),
+        () =>
+          new Map([
+            ['producer.id.expiration.ms', String(options.producerExpirationMs)],
+            ...Object.entries(options.brokerConfigs ?? {}),
+          ]),
       ),
     createTopics: topics =>
       call('create', () =>
