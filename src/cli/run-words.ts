@@ -75,7 +75,7 @@ export function lossWords({ rpo, active, steps, state }: RunReport): string {
 function unseenWords({ basis, ms }: RunReport['rpo'], active: string): string {
   return basis === 'exact' || ms === 0
     ? ''
-    : `; what "${active}" took in its last ${formatDuration(ms)} was not`
+    : `; of what "${active}" took in its last ${formatDuration(ms)} nothing was seen`
 }
 
 function basisWords(basis: RunReport['rpo']['basis'], active: string): string {

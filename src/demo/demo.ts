@@ -259,7 +259,7 @@ class Story {
       const run = await link.failOver()
       return [
         run,
-        `\`kdr failover east-west\` has made west active: ${inSeconds(run.rto.ms)} s, and it says that ${count(run.rpo.records)} records may be lost.`,
+        `\`kdr failover east-west\` has made west active: ${inSeconds(run.rto.ms)} s. Of what east took in its last ${inSeconds(run.rpo.ms)} s it has seen ${count(run.rpo.records)} records that west lacks; what it has not seen may be lost too.`,
       ]
     })
   }
