@@ -87,7 +87,7 @@ export type ConsumersPolicy = 'stop' | 'fence' | 'leave' | { readonly stop: stri
 
 /**
  * What the fence is worth. `proven`: every leader refused the application's own credentials, and the source's ends stood still.
- * `configured`: done as the config says, without proof. `registered`: the source is dark; done when it returns. `none`: nothing
+ * `configured`: done as the config says, without proof. `registered`: the source is dark; done when it answers again before the run is over. `none`: nothing
  * fences, and that was accepted.
  */
 export type FenceState = 'proven' | 'configured' | 'registered' | 'none'

@@ -155,7 +155,7 @@ export function failedOverDark(): History {
     makeStep('preflight', [0, 1_000], { data: plan }),
     makeStep('freeze-groups', [1_000, 0], { state: 'skipped', what: '"east" does not answer' }),
     makeStep('fence-applications', [1_000, 100], {
-      what: '"east" does not answer: it is fenced when it returns',
+      what: '"east" does not answer: it is not fenced',
       data: { state: 'registered', denied: [], probed: 0, left: ['User:app'] },
     }),
     makeStep('end-transactions', [1_100, 0], { state: 'skipped', what: '"east" does not answer' }),

@@ -1,6 +1,6 @@
 // Stops the writers at the old active: by denials for every principal that a rule lets write to a mirrored topic, by the operator's
 // command, or both; then looks what that is worth. A run does not go on with writers that it has not stopped, unless somebody
-// accepts that both sides may be written to. A cluster that is dark is fenced when it returns.
+// accepts that both sides may be written to. A cluster that is dark is fenced when it answers again before the run is over.
 import { type FenceRecord, fenceKey, readFence } from '../../model/denied.ts'
 import { findKdrError, KdrError } from '../../model/errors.ts'
 import { type AclRule, aclKey } from '../../model/rights.ts'
@@ -58,7 +58,7 @@ export async function fenceApplications(
   const { source, record, options } = context
   if (source === undefined)
     return {
-      what: `"${record.active}" does not answer: it is fenced when it returns, before anything else`,
+      what: `"${record.active}" does not answer: it is not fenced. When it answers again before this run is over, it is fenced first; later, stop its applications before it starts`,
       data: { state: 'registered', denied: [], probed: 0, left: [] },
       isSkipped: true,
     }

@@ -70,7 +70,7 @@ describe('the report of a run', () => {
     assert.deepEqual(report.rto, { ms: 4_700, dominatedBy: 'redirect' })
     assert.deepEqual(report.fence, {
       state: 'none',
-      what: '"east" does not answer: it is fenced when it returns',
+      what: '"east" does not answer: it is not fenced',
     })
     assert.deepEqual(report.stillWriting, ['User:app'])
     assert.equal(report.acceptedSplitBrain, true)
