@@ -18,6 +18,7 @@ import { SimNetwork, SimProcess } from './network.ts'
 import { simPort } from './port.ts'
 import { Random } from './random.ts'
 import { PartitionWorkload } from './workload.ts'
+import { SETTINGS as OF_WORKERS } from './workers.ts'
 import { START } from './world.ts'
 
 export const LINK = 'sim'
@@ -27,22 +28,8 @@ const TOPICS = [
   { name: 'b', partitions: 1, configs: { 'cleanup.policy': 'compact,delete' } },
 ] as const
 
-export const SETTINGS: LinkSettings = {
-  name: LINK,
-  source: 'source',
-  target: 'target',
-  mode: 'exact',
-  topics: ['*'],
-  groups: ['*'],
-  overrides: [],
-  priorities: [],
-  onSourceDelete: 'keep',
-  largeGap: 'markers',
-  onOverfilled: 'stop',
-  maxBytesPerSecond: undefined,
-  connectionsPerBroker: 8,
-  sync: { configsMs: 30_000, aclsMs: 30_000, quotasMs: 30_000, groupsMs: 5_000 },
-}
+/** As of the histories without moves, but for what is copied. */
+export const SETTINGS: LinkSettings = { ...OF_WORKERS, name: LINK, topics: ['*'], groups: ['*'] }
 
 /** So few that both workers have some. */
 const SLOTS = 2

@@ -1,5 +1,6 @@
 // The mirrors become topics that applications write to: rights that were held back, the configs that the source had, and then the
-// one record that says so, with a higher generation, first at the new active. The link is made ready for the other direction.
+// one record that says so, with a higher generation. After a switchover the link is made ready for the other direction before that; in a
+// failover the old active is told last, if it can be told.
 import { KdrError } from '../../model/errors.ts'
 import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
 import {

@@ -1,6 +1,6 @@
 // The loop of a run: step by step, each journaled before it begins and when it has ended. A step observes first and acts only
 // where it must, so whoever resumes a run that was killed takes the step up that was under way, and comes to the same end.
-import { type ErrorCode, findKdrError, type KdrError } from '../../model/errors.ts'
+import { type ErrorCode, findKdrError, KdrError } from '../../model/errors.ts'
 import { type RunRecord, type RunState, type StepName, type StepRecord, STEPS } from '../../model/runs.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { RunContext, StepEnd } from './context.ts'
@@ -53,7 +53,7 @@ function isOver(
   { isFenced, isPromoted }: { readonly isFenced: boolean; readonly isPromoted: boolean },
 ): boolean {
   if (state === 'done') return isFenced || record.kind !== 'switchover' || !PASSING.includes(name)
-  // Applications use the groups of the new active by then.
+  // Once promotion has begun, however far it came, applications may use the groups of the new active.
   const isTooLate = isPromoted && name === 'final-sync'
   const isOwed = record.kind === 'failover' && source !== undefined && OWED.includes(name) && !isTooLate
   return state === 'skipped' && !isOwed
@@ -68,22 +68,34 @@ const HALF_LOST: readonly ErrorCode[] = [
   'timed-out',
 ]
 
-/** In a failover, once more as if the old active did not answer at all, where that is what is in the way. */
+/**
+ * In a failover, once more as if the old active did not answer at all, where that is what is in the way. But applications that may
+ * go on writing there are no detail: as long as it answers anybody, that has to be accepted.
+ */
 async function act<Name extends StepName>(
+  name: Name,
   step: Steps[Name],
   context: RunContext,
 ): Promise<StepEnd<StepName>> {
-  const { record, source } = context
+  const { record, source, options, services } = context
   try {
     return await step(context)
   } catch (error) {
     const known = findKdrError(error)
     const mayBeSource = record.kind === 'failover' && source !== undefined
     if (known === undefined || !mayBeSource || !HALF_LOST.includes(known.code)) throw error
+    if (name === 'fence-applications' && !options.acceptSplitBrain && (await services.isActiveBack()))
+      throw new KdrError(
+        'not-fenced',
+        `applications may go on writing to "${record.active}", which answers by halves: ${known.message}`,
+        { cause: error },
+      )
     const ended = (await step({
       ...context,
       source: undefined,
       sourceStore: undefined,
+      // It never was away.
+      services: { ...services, isActiveBack: async () => await Promise.resolve(false) },
     })) as StepEnd<StepName>
     return { ...ended, what: `${ended.what} ("${record.active}" answers by halves: ${known.message})` }
   }
@@ -108,7 +120,7 @@ async function takeStep(
   const { data } = before ?? {}
   await write({ name, startedAt, state: 'running', ms: spent, what: '', ...(data !== undefined && { data }) })
   try {
-    const { what, data: found, isSkipped } = await act(steps[name], context)
+    const { what, data: found, isSkipped } = await act(name, steps[name], context)
     await write({
       name,
       startedAt,
