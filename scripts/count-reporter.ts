@@ -1,5 +1,5 @@
-// A reporter for node --test that counts single tests, not the groups around them, names those that failed, and says how long each
-// file took.
+// A reporter for node --test that counts single tests, not the groups around them, says of those that failed which, after how
+// long and why, and how long each file took.
 
 type TestEvent = {
   readonly type: string
@@ -9,7 +9,11 @@ type TestEvent = {
     readonly duration_ms?: number
     readonly skip?: string | boolean
     readonly todo?: string | boolean
-    readonly details?: { readonly type?: string }
+    readonly details?: {
+      readonly type?: string
+      readonly duration_ms?: number
+      readonly error?: Error
+    }
   }
 }
 
@@ -30,8 +34,19 @@ export default async function* count(source: AsyncIterable<TestEvent>): AsyncGen
       else counts.passed++
     } else if (type === 'test:fail') {
       counts.failed++
-      counts.names.push(`${data?.name ?? '?'} (${data?.file ?? '?'})`)
+      const seconds = ((data?.details?.duration_ms ?? 0) / 1_000).toFixed(0)
+      counts.names.push(
+        `${data?.name ?? '?'} (${data?.file ?? '?'}), after ${seconds} s: ${why(data?.details?.error)}`,
+      )
     }
   }
   yield JSON.stringify(counts)
+}
+
+const SHOWN = 400
+
+/** On one line; the runner wraps what a test threw. */
+function why(error: Error | undefined): string {
+  const thrown = error?.cause instanceof Error ? error.cause : error
+  return (thrown?.message ?? 'no error').replaceAll(/\s+/g, ' ').slice(0, SHOWN)
 }

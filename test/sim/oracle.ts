@@ -55,7 +55,8 @@ export class Oracle {
   readonly #lives = new Map<SimLog, Life>()
   /** Where the source began when the first record came: up to there nothing was ever to be copied. */
   readonly #origins = new Map<SimLog, number>()
-  readonly #told = new Map<SimProcess, Set<SimLog>>()
+  /** What a process was told of; an election may take it away again. */
+  readonly #told = new Map<SimProcess, Map<SimLog, Set<Entry>>>()
   #isRecopying: () => boolean = () => false
   #copies: () => readonly PartitionCopy[] = () => []
   #leftCopy: Workers['leftCopy'] = () => undefined
@@ -122,8 +123,9 @@ export class Oracle {
   }
 
   #onSending(process: SimProcess, { topic, partition }: AppendEntry): void {
-    const at = this.#world.target.partition({ topic, partition })
-    if (at !== undefined && this.#told.get(process)?.has(at.log) === true)
+    const log = this.#world.target.partition({ topic, partition })?.log
+    const told = log && this.#told.get(process)?.get(log)
+    if (log !== undefined && told?.values().some(entry => log.entries.includes(entry)) === true)
       this.#violate(`${topic}/${partition}: kdr goes on though it was told that a batch stands elsewhere`)
   }
 
@@ -161,8 +163,9 @@ export class Oracle {
     const log = this.#world.target.partition({ topic, partition })?.log
     const entry = log && entryAt(log, base)
     if (log === undefined || entry === undefined || !this.#displaced.has(entry)) return
-    const told = this.#told.get(process) ?? new Set()
-    this.#told.set(process, told.add(log))
+    const told = this.#told.get(process) ?? new Map<SimLog, Set<Entry>>()
+    this.#told.set(process, told)
+    told.set(log, (told.get(log) ?? new Set()).add(entry))
   }
 
   /** Data and fills carry one id, so that one fence stops both; with empty transactions, the coordinator's. */

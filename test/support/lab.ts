@@ -67,17 +67,19 @@ export function freshTopic(prefix = 'topic'): string {
 /** What the work of `measureSlowness` takes on the machine that the bounds were written for. */
 const REFERENCE_MS = 20
 const SLOWEST = 10
+/** What is long anyway has room enough: it gets no more than this. */
+const STRETCHED_BY_MS = 60_000
 const MEASURED_FOR_MS = 5_000
 
 let slowness = { factor: 1, at: -Infinity }
 
 /**
  * A bound of a requirement, stretched on a machine that is slow at this moment (shared, throttled): by how much longer a
- * fixed piece of work takes than it should, at most tenfold. On an ordinary machine it is the bound itself.
+ * fixed piece of work takes than it should, at most tenfold and by a minute. On an ordinary machine it is the bound itself.
  */
 export function patience(ms: number): number {
   if (performance.now() - slowness.at > MEASURED_FOR_MS) slowness = measureSlowness()
-  return ms * slowness.factor
+  return Math.min(ms * slowness.factor, ms + STRETCHED_BY_MS)
 }
 
 /** Digits are compressed by native code: it needs no warming up, as a loop does (by a compiler that waits for a free core). */
@@ -98,19 +100,25 @@ export type WaitOptions = {
   readonly what: string | (() => string)
 }
 
+/** A look that takes longer counts as this long: what stands still (a machine, for minutes) is not what is tested. */
+const LOOK_MS = 2_000
+
 /** Polls until `condition` returns something other than false, null and undefined, and returns that. */
 export async function waitFor<T>(
   condition: () => Promise<T> | T,
   { timeoutMs = 60_000, everyMs = 50, what }: WaitOptions,
 ): Promise<NonNullable<Exclude<T, false>>> {
-  const deadline = performance.now() + timeoutMs
-  for (;;) {
+  for (let waitedMs = 0; ; ) {
+    const from = performance.now()
     const found = await condition()
     if (found !== false && found !== undefined && found !== null)
       return found as NonNullable<Exclude<T, false>>
-    if (performance.now() > deadline)
-      throw new Error(`waited ${timeoutMs} ms in vain for ${typeof what === 'string' ? what : what()}`)
+    if (waitedMs > timeoutMs)
+      throw new Error(
+        `waited ${Math.round(waitedMs)} ms in vain for ${typeof what === 'string' ? what : what()}`,
+      )
     await sleep(everyMs)
+    waitedMs += Math.min(performance.now() - from, LOOK_MS)
   }
 }
 

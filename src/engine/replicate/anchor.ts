@@ -6,32 +6,14 @@
 //   3. the last data batch below the end equals the source's; it, and all that no answer has confirmed yet, is the link's own
 //   4. what stands above it at the target (markers) is a gap at the source too
 //   5. the source's epochs still lead to that end: nothing that was copied has been truncated there
-import {
-  advanceSequence,
-  type BatchHeader,
-  type RawBatch,
-  splitBatches,
-  stampedCrc,
-} from '../../model/batch.ts'
+import { advanceSequence, type BatchHeader, type RawBatch, splitBatches } from '../../model/batch.ts'
 import { lossAt, missingFrom } from '../../model/ledger.ts'
 import { epochBefore, type Fault } from '../../model/link.ts'
 import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
-import { type PlannedOp, planAppend } from '../log/plan-append.ts'
-import { isSameRecord } from '../log/records.ts'
-import type { FetchedPartition } from '../../ports/cluster.ts'
-import type { DecodedRecord } from '../../ports/records.ts'
+import { compareTail } from './compare-tail.ts'
 import type { LinkContext } from './context.ts'
 import { SETTLE_MS } from './limits.ts'
-import {
-  differs,
-  fenced,
-  foreignWrite,
-  landedLate,
-  lostToRetention,
-  overfilled,
-  shorterSource,
-  truncated,
-} from './faults.ts'
+import { fenced, foreignWrite, landedLate, lostToRetention, shorterSource, truncated } from './faults.ts'
 import type { PartitionCopy } from './partition.ts'
 
 export type Anchor = {
@@ -217,7 +199,7 @@ async function checkLineage(
   return fault(truncated(copy, { epoch, endsAt: Math.min(endsAt, source.offset), end }))
 }
 
-type Tail = {
+export type Tail = {
   readonly kind: 'tail'
   /** The last data batch; none when only markers were seen. */
   readonly last: RawBatch | undefined
@@ -296,103 +278,4 @@ function strayFault(context: LinkContext, copy: PartitionCopy, header: BatchHead
 function isForeign({ slots }: LinkContext, copy: PartitionCopy, header: BatchHeader): boolean {
   // An adopted topic's own batches carry their first producers' ids; kdr has verified them once (kdr link adopt).
   return !slots.producers.has(header.producerId) && header.lastOffset >= copy.adoptedUpTo
-}
-
-/** Steps 3 and 4, as far as the source still holds, and already shows, what would tell. */
-async function compareTail(
-  { reads, codec }: LinkContext,
-  copy: PartitionCopy,
-  { end, tail, sourceStart }: { end: number; tail: Tail; sourceStart: number },
-): Promise<AnchorResult | { readonly kind: 'compared'; readonly upTo: number }> {
-  const { last } = tail
-  const from = Math.max(sourceStart, last?.header.baseOffset ?? tail.seenFrom)
-  const of = {
-    topic: copy.topic,
-    topicId: copy.sourceTopicId,
-    partition: copy.partition,
-    isolation: 'committed',
-  } as const
-  const expected: Expected = { last, end, codec, records: decodeOnce(last, codec) }
-  let offset = from
-  while (offset < end) {
-    const lost = lossAt(copy.ledger, offset)
-    if (lost !== undefined) {
-      offset = lost.to
-      continue
-    }
-    const answer = await reads.peek('source', { ...of, offset })
-    if (answer.code !== KafkaCode.NONE)
-      return wait(`the source answers ${codeName(answer.code)}`, answer.code)
-    const batches = splitBatches(answer.records).filter(batch => !isLost(copy, batch))
-    const ops = planAppend(offset, batches, answer.aborted, codec)
-    for (const op of ops) {
-      if (op.kind === 'gap' || op.base >= end) continue
-      const difference = compareOp(copy, op, expected)
-      if (difference !== undefined) return fault(difference)
-    }
-    const next = ops.at(-1)?.next ?? emptyUpTo(offset, answer)
-    if (next <= offset) break
-    offset = next
-  }
-  // Markers beyond what is stable at the source may stand where a record will be: the plan begins there, and finds out.
-  const dataEnd = last === undefined ? 0 : last.header.lastOffset + 1
-  return offset < dataEnd
-    ? wait(`the source shows its records only up to ${offset}, and ${dataEnd} were copied`)
-    : { kind: 'compared', upTo: offset }
-}
-
-/**
- * An answer without a byte: up to the last stable offset there is nothing left to compare. The cleaner may have removed
- * all that stood right below an open transaction, and no batch behind shows that before the transaction has ended.
- */
-function emptyUpTo(offset: number, { records, lastStable }: FetchedPartition): number {
-  return records.length === 0 ? Math.max(offset, lastStable) : offset
-}
-
-/** What was accepted as lost is filled, whatever the source still has of it. */
-function isLost({ ledger }: PartitionCopy, { header }: RawBatch): boolean {
-  const lost = lossAt(ledger, header.baseOffset)
-  return lost !== undefined && header.lastOffset < lost.to
-}
-
-type Expected = {
-  readonly last: RawBatch | undefined
-  readonly end: number
-  readonly codec: LinkContext['codec']
-  /** Of `last`, by offset. */
-  readonly records: () => ReadonlyMap<number, DecodedRecord>
-}
-
-/** A coalesced batch is held against many of the source's. */
-function decodeOnce(batch: RawBatch | undefined, codec: LinkContext['codec']): Expected['records'] {
-  let records: ReadonlyMap<number, DecodedRecord> | undefined
-  return () => {
-    records ??= new Map((batch === undefined ? [] : codec.decode(batch)).map(each => [each.offset, each]))
-    return records
-  }
-}
-
-function compareOp(
-  copy: PartitionCopy,
-  op: PlannedOp & { readonly kind: 'batch' },
-  { last, end, codec, records }: Expected,
-): Fault | undefined {
-  const dataEnd = last === undefined ? 0 : last.header.lastOffset + 1
-  if (op.base >= dataEnd) return overfilled(copy, op.base, end)
-  if (last === undefined || op.next <= last.header.baseOffset) return undefined
-  if (op.base === last.header.baseOffset && stampedCrc(op.bytes, last.header) === last.header.crc)
-    return undefined
-  // Framed otherwise (coalesced, re-encoded, cleaned, cut): what counts is the records that both hold.
-  const [raw] = splitBatches(withBase(op.bytes, op.base))
-  for (const source of raw === undefined ? [] : codec.decode(raw)) {
-    const copied = records().get(source.offset)
-    if (copied !== undefined && !isSameRecord(source, copied)) return differs(copy, source.offset)
-  }
-  return op.next > dataEnd && end > dataEnd ? overfilled(copy, dataEnd, end) : undefined
-}
-
-function withBase(bytes: Buffer, base: number): Buffer {
-  const copy = Buffer.from(bytes)
-  copy.writeBigInt64BE(BigInt(base), 0)
-  return copy
 }

@@ -27,6 +27,7 @@ import type { PartitionState } from '../../model/link.ts'
 import type { TopicPartition } from '../../ports/cluster.ts'
 import type { LinkContext } from './context.ts'
 import type { Copies } from './copies.ts'
+import { PRODUCE_TIMEOUT_MS } from './limits.ts'
 import type { PartitionCopy } from './partition.ts'
 import type { Topics } from './topics.ts'
 
@@ -52,6 +53,8 @@ export class Commands {
   readonly #resumed = new Map<string, WeakSet<PartitionCopy>>()
   /** How far `_kdr.state` had been read when it was first waited for all workers to have seen this. */
   readonly #awaited = new Map<string, number>()
+  /** Since when (monotonic) nobody copies to the mirror of a topic any more. */
+  readonly #leftAt = new Map<string, number>()
 
   constructor(context: LinkContext, copies: Copies, topics: Topics) {
     this.#context = context
@@ -143,11 +146,15 @@ export class Commands {
 
   /**
    * Deletes the mirror topic, and all that is known of it: the next look creates it anew. Nothing of ours is in flight by
-   * then; where produce requests name topics by id (Kafka 4.1), nobody's late batch can land in the new one.
+   * then, and what was left unanswered can land no more: the new topic knows no sequence numbers that would refuse it, and
+   * only batches, and these only since Kafka 4.1, name the topic that they are for by its id.
    */
   async #recopy(topic: string): Promise<Outcome> {
-    const { target, assertControl } = this.#context
+    const { target, assertControl, clock } = this.#context
     if (!(await this.#haveAllLeft(topic))) return LATER
+    const leftAt = this.#leftAt.get(topic) ?? clock.monotonic()
+    this.#leftAt.set(topic, leftAt)
+    if (clock.monotonic() - leftAt < PRODUCE_TIMEOUT_MS) return LATER
     await assertControl()
     const answer = await target.deleteTopic(topic)
     if (answer.code !== KafkaCode.NONE && answer.code !== KafkaCode.UNKNOWN_TOPIC_OR_PARTITION) {
@@ -196,6 +203,7 @@ export class Commands {
     const key = leavingKey(link, topic)
     await store.put(key, undefined)
     this.#awaited.delete(key)
+    this.#leftAt.delete(topic)
   }
 
   /** The ledger first, then the copy goes on: a crash in between leaves nothing that is filled and not in it. */

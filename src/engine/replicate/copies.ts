@@ -4,7 +4,7 @@ import { KafkaCode } from '../../model/kafka-codes.ts'
 import type { Fault, PartitionState } from '../../model/link.ts'
 import { priorityOf } from '../../model/link-settings.ts'
 import { pausedSentence, pauseOf, readPauses, type Scope, type ScopedPause } from '../../model/pauses.ts'
-import { readLedger } from '../../model/state-records.ts'
+import { readLeaving, readLedger } from '../../model/state-records.ts'
 import { findKdrError } from '../../model/errors.ts'
 import { NO_TOPIC_ID } from '../../ports/cluster.ts'
 import type { LinkContext, SlotIdentity } from './context.ts'
@@ -67,7 +67,9 @@ export class Copies {
   /** What a look at the topics found. */
   take(verdicts: readonly TopicVerdict[]): void {
     this.takeReady(verdicts)
-    this.#recopied.clear()
+    const { store, link } = this.#context
+    const leaving = readLeaving(store, link)
+    for (const topic of this.#recopied) if (!leaving.has(topic)) this.#recopied.delete(topic)
     this.#parts.fetchers.followLeaders()
   }
 

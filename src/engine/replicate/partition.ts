@@ -212,6 +212,7 @@ export class PartitionCopy {
     }
     this.#hold(bytes)
     this.#extendLineage(ops)
+    if (ops.length === 0 && this.isIdle && this.fetchBytes === 0) this.#works()
     this.#advance()
   }
 
@@ -302,15 +303,12 @@ export class PartitionCopy {
     this.break({ why: 'anchor', cause, ...(code === undefined ? {} : { code }) })
   }
 
-  observeSource(
-    seen: { highWatermark: number; logStart: number; lastStable?: number },
-    monotonic: number,
-  ): void {
-    this.held.observe(seen, monotonic)
+  observeSource(seen: { highWatermark: number; logStart: number; lastStable?: number }, now: number): void {
+    this.held.observe(seen, now)
     if (seen.lastStable !== undefined) this.pace.saw(seen.lastStable, this.planned)
     this.sourceHighWatermark = seen.highWatermark
     this.sourceLogStart = seen.logStart
-    this.lag.observe(seen.highWatermark, monotonic)
+    this.lag.observe(seen.highWatermark, now)
   }
 
   /** The mirror stands where the plan stands. */
@@ -332,7 +330,7 @@ export class PartitionCopy {
     return reportOf(this, monotonic)
   }
 
-  /** An append has succeeded: whatever it waited for is over. */
+  /** An append has succeeded, or the source has said that there is nothing to append: whatever it waited for is over. */
   #works(): void {
     if (this.state !== 'waiting') return
     this.state = 'mirroring'

@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Properties;
+import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.common.TopicPartition;
@@ -96,16 +97,17 @@ final class Readers {
     return found;
   }
 
-  private static final Map<String, KafkaConsumer<byte[], byte[]>> ASKING = new java.util.HashMap<>();
-
-  /** The high watermarks of `topics`: [topic, partition, end]. Its consumers are kept, since it is asked often. */
-  private static synchronized Object ends(JsonNode request) {
-    var consumer = ASKING.computeIfAbsent(Args.client(request).toString(), none -> open(request, false));
-    List<TopicPartition> partitions = new ArrayList<>();
-    for (String topic : Args.texts(request, "topics"))
-      for (var info : consumer.partitionsFor(topic)) partitions.add(new TopicPartition(topic, info.partition()));
+  /**
+   * The high watermarks of `topics`: [topic, partition, end]. A consumer would go by the partitions that it knew for minutes;
+   * this is asked of topics to which some are added.
+   */
+  private static Object ends(JsonNode request) throws Exception {
+    var admin = Admins.of(request);
+    Map<TopicPartition, OffsetSpec> asked = new LinkedHashMap<>();
+    for (var topic : admin.describeTopics(Args.texts(request, "topics")).allTopicNames().get().values())
+      for (var info : topic.partitions()) asked.put(new TopicPartition(topic.name(), info.partition()), OffsetSpec.latest());
     List<Object> found = new ArrayList<>();
-    consumer.endOffsets(partitions).forEach((at, end) -> found.add(List.of(at.topic(), at.partition(), end)));
+    admin.listOffsets(asked).all().get().forEach((at, end) -> found.add(List.of(at.topic(), at.partition(), end.offset())));
     return found;
   }
 

@@ -452,7 +452,7 @@ export const PLANTED: readonly PlantedBug[] = [
   {
     name: 'waits-below-open-transaction',
     breaks: 'what the cleaner removed right below an open transaction keeps a mirror waiting until that ends',
-    changes: [{ file: `${R}/anchor.ts`, find: '?? emptyUpTo(offset, answer)', put: '?? offset' }],
+    changes: [{ file: `${R}/compare-tail.ts`, find: '?? emptyUpTo(offset, answer)', put: '?? offset' }],
   },
   {
     name: 'foreign-below-seeds',
@@ -545,7 +545,7 @@ export const PLANTED: readonly PlantedBug[] = [
         put: 'return slots.producers.has(-2n) && header.lastOffset >= copy.adoptedUpTo',
       },
       {
-        file: `${R}/anchor.ts`,
+        file: `${R}/compare-tail.ts`,
         find: 'if (copied !== undefined && !isSameRecord(source, copied)) return',
         put: 'if (copied === source) return',
       },
@@ -705,6 +705,40 @@ export const PLANTED: readonly PlantedBug[] = [
         file: `${R}/drive.ts`,
         find: "|| (found.kind === 'anchored' && isShorter(copy, found))",
         put: '',
+      },
+    ],
+  },
+  {
+    name: 'recopy-at-once',
+    breaks: 'a batch without an answer lands in the mirror that is made anew under the same name',
+    changes: [
+      {
+        file: `${R}/commands.ts`,
+        find: 'clock.monotonic() - leftAt < PRODUCE_TIMEOUT_MS',
+        put: 'leftAt < 0',
+      },
+    ],
+  },
+  {
+    name: 'displaced-in-a-gap',
+    breaks:
+      'what landed elsewhere, in a gap of the source, is copied on by the successor of whoever was told so',
+    changes: [
+      {
+        file: `${R}/compare-tail.ts`,
+        find: 'const missing = found.isWhole',
+        put: 'const missing = from >= 0',
+      },
+    ],
+  },
+  {
+    name: 'waits-for-an-append',
+    breaks: 'what is caught up says `waiting` for ever after trouble that is over',
+    changes: [
+      {
+        file: `${R}/partition.ts`,
+        find: 'if (ops.length === 0 && this.isIdle',
+        put: 'if (ops.length < 0 && this.isIdle',
       },
     ],
   },
