@@ -69,10 +69,9 @@ function renderLink(link: LinkStatus, options: StatusOptions, style: Style): str
     stopped: style.yellow,
     faulted: style.red,
   }
-  const seen = link.sourceSeenAt === null ? 'source never seen' : `RPO now ${formatDuration(link.rpoMs)}`
   const head =
     `${style.bold(link.name)}  ${link.source} → ${link.target}  ${colour[link.state](link.state)}  ` +
-    `${plural(link.lagRecords, 'record')} behind, ${seen}\n${link.sentence}\n`
+    `${behind(link)}\n${link.sentence}\n`
   if (link.topics.length === 0) return `${head}${rightsLines(link, style)}`
   const sorted = link.topics.toSorted((a, b) => gravity(b) - gravity(a) || a.name.localeCompare(b.name))
   const shown = options.all === true ? sorted : sorted.slice(0, TOPICS_SHOWN)
@@ -100,6 +99,12 @@ function renderLink(link: LinkStatus, options: StatusOptions, style: Style): str
   )
   const hidden = sorted.length - shown.length
   return `${head}\n${table}${hidden > 0 ? style.dim(`... and ${plural(hidden, 'topic')} more (--all)\n`) : ''}${groupLines(link, style)}${troubles(link, style)}${warnings(link, style)}${losses(link, style)}${rightsLines(link, style)}${leftAlone(link, style)}`
+}
+
+function behind({ lagRecords, rpoMs, sourceSeenAt }: LinkStatus): string {
+  if (lagRecords === null || rpoMs === null) return 'how far behind is not known'
+  const seen = sourceSeenAt === null ? 'source never seen' : `RPO now ${formatDuration(rpoMs)}`
+  return `${plural(lagRecords, 'record')} behind, ${seen}`
 }
 
 /** Ordinary: nothing is missing at the target. */

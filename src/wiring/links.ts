@@ -7,6 +7,7 @@ import { assertTwoClusters } from '../engine/replicate/identity.ts'
 import { catchUp, faultsOf } from '../engine/replicate/once.ts'
 import type { Replication } from '../engine/replicate/replication.ts'
 import { startReplication } from '../engine/replicate/start.ts'
+import { darkStatus } from '../engine/status/dark.ts'
 import { observePromoted } from '../engine/status/promoted.ts'
 import { type LinkStatus, observeStatus } from '../engine/status/status.ts'
 import { type GroupLimits, GroupSync } from '../engine/sync/groups.ts'
@@ -233,40 +234,65 @@ async function followOnce({ followings }: LinkRights, { context }: Replication, 
 }
 
 /** Throws KdrError('unreachable') when the target does not answer: what is known about a link is kept there. */
+/** Never ends for a cluster that cannot be reached: then the status says so. */
 export async function readLinkStatus(config: Config, of: LinkConfig): Promise<LinkStatus> {
   const direction = await directionOf(config, of)
-  const { link, isHome, record, stale } = direction
+  const { link, record } = direction
   if (record?.isWaiting === true) return await readPromoted(config, { ...direction, record })
-  const target = await openCluster(clusterOf(config, link.target), systemClock)
-  let source: Cluster | undefined
-  let sourceProblem: string | undefined
+  const [source, target] = await Promise.all([
+    openIfThere(config, link.source),
+    openIfThere(config, link.target),
+  ])
+  const dark = (problem: string): LinkStatus =>
+    darkStatus({
+      ...direction,
+      settings: link,
+      isSourceThere: typeof source !== 'string',
+      problem,
+      clock: systemClock,
+    })
   try {
-    source = await openCluster(clusterOf(config, link.source), systemClock).catch((error: unknown) => {
-      const known = findKdrError(error)
-      if (known?.code !== 'unreachable') throw error
-      sourceProblem = known.message
-      return undefined
-    })
-    const store = await openTopicStore(target, recordCodec, systemClock, {
-      create: false,
-      writer: systemEntropy.bits62(),
-    })
-    try {
-      return await observeStatus({
+    return typeof target === 'string' ? dark(target) : await readMirroring(direction, source, target)
+  } catch (error) {
+    const known = findKdrError(error)
+    if (known?.code !== 'unreachable') throw error
+    return dark(known.message)
+  } finally {
+    for (const side of [source, target]) if (typeof side !== 'string') await side.close()
+  }
+}
+
+async function readMirroring(
+  { link, isHome, stale }: Direction,
+  source: Cluster | string,
+  target: Cluster,
+): Promise<LinkStatus> {
+  return await withStore(
+    target,
+    false,
+    async store =>
+      await observeStatus({
         settings: link,
         isHome,
         stale,
-        source,
-        sourceProblem,
+        ...(typeof source === 'string'
+          ? { source: undefined, sourceProblem: source }
+          : { source, sourceProblem: undefined }),
         target,
         store,
         clock: systemClock,
-      })
-    } finally {
-      await store.close()
-    }
-  } finally {
-    await Promise.all([source?.close(), target.close()])
+      }),
+  )
+}
+
+/** Or why it cannot be reached. */
+async function openIfThere(config: Config, name: string): Promise<Cluster | string> {
+  try {
+    return await openCluster(clusterOf(config, name), systemClock)
+  } catch (error) {
+    const known = findKdrError(error)
+    if (known?.code !== 'unreachable') throw error
+    return known.message
   }
 }
 

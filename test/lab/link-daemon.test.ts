@@ -340,6 +340,42 @@ describe('kdr run --once', () => {
   })
 })
 
+test('a standby that cannot be reached, and then neither: what is known is told, what nobody knows is null', async () => {
+  const { judge } = context
+  const topic = freshTopic('dark')
+  await judge.createTopic({ ...east(), topic })
+  const link = makeLink({ name: topic, ...sides(), settings: { topics: [topic] } })
+  assert.equal((await link.run('run', '--once')).code, 0)
+  const [dark, darkToo] = [{ bootstrap: '127.0.0.1:9' }, { bootstrap: '127.0.0.1:10' }]
+  const at = (source: object, target: object): Link =>
+    makeLink({
+      name: link.name,
+      source: { ...context.cluster('east'), ...source },
+      target: { ...context.cluster('west'), ...target },
+      settings: { topics: [topic] },
+    })
+  const shown = async (of: Link): Promise<Record<string, unknown>> => {
+    const { code, object } = await of.json('status')
+    assert.equal(code, 3)
+    const [status] = object['links'] as Record<string, unknown>[]
+    assert.ok(status !== undefined)
+    assert.equal(status['state'], 'faulted')
+    assert.deepEqual([status['lagRecords'], status['lagMs'], status['rpoMs']], [null, null, null])
+    return status
+  }
+  const standbyDark = await shown(at({}, dark))
+  assert.match(
+    String(standbyDark['sentence']),
+    /^the standby cannot be reached \(.*west.*\): .*; as far as "east" knows it is active \(generation 1\)/,
+  )
+  assert.equal(standbyDark['generation'], 1)
+  const bothDark = await shown(at(darkToo, dark))
+  assert.match(String(bothDark['sentence']), /^the standby cannot be reached .*; nor can "east"$/)
+  assert.equal(bothDark['sourceSeenAt'], null)
+  const text = await at({}, dark).run('status')
+  assert.match(text.stdout, /faulted {2}how far behind is not known\n/)
+})
+
 /** A topic of one partition with `count` records that the running link has copied. */
 async function mirrored(judge: Judge, count = 10): Promise<string> {
   const topic = freshTopic('live')

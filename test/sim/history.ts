@@ -200,9 +200,12 @@ class History {
     let isLast = false
     for (let round = 0; round < WAYS_OUT && !isLast; round++) {
       const said = this.#said()
-      // Behind an accepted loss the source begins later, and may have deleted more: that is a question of its own.
+      // Behind an accepted loss the source begins later, and may have deleted more: that is a question of its own. So is
+      // what somebody wrote to the mirror while it stood still.
       // One that was refused has met other logs than it was about; what they say now may be anything.
-      const mayFollow = this.#world.answered?.isRefused === true || said.every(isOfLogStarts)
+      const mayFollow =
+        this.#world.answered?.isRefused === true ||
+        said.every(why => isOfLogStarts(why) || why.reason === 'foreign-write')
       const isLeft = round > 0 && !mayFollow
       if (said.length === 0 || isLeft || this.#world.violations.length > 0) break
       isLast = !(await this.#takeWayOut())

@@ -19,8 +19,6 @@ import { type Life, TOPIC, type World } from './world.ts'
 
 /** A log start that would drop more than this share of a mirror waits for a person (limits.ts). */
 const JUMP_SHARE = 0.5
-/** Of a mirror, by an unclean election (disturb.ts). */
-const LOST_AT_MOST = 20
 /** What a worker reports, and when it does so next (limits.ts). */
 const REPORTED_WITHIN_MS = 6_000
 /** Producer ids of links lie above (identity.ts). */
@@ -55,6 +53,8 @@ export class Oracle {
   readonly #lives = new Map<SimLog, Life>()
   /** Where the source began when the first record came: up to there nothing was ever to be copied. */
   readonly #origins = new Map<SimLog, number>()
+  /** The furthest that each log has ever come. */
+  readonly #ends = new Map<SimLog, number>()
   /** What a process was told of; an election may take it away again. */
   readonly #told = new Map<SimProcess, Map<SimLog, Set<Entry>>>()
   #isRecopying: () => boolean = () => false
@@ -131,6 +131,7 @@ export class Oracle {
 
   #onAppended({ partition, batch }: AppendEntry, at: SimPartition, base: number): void {
     this.#onProducer({ topic: TOPIC, partition }, readBatchHeader(batch).producerId)
+    this.#ends.set(at.log, Math.max(at.log.end, this.#ends.get(at.log) ?? 0))
     const records = recordsAt(at.log, base)
     if (records.length > 0 && !this.#origins.has(at.log))
       this.#origins.set(at.log, this.#world.workloads[partition]?.at.log.logStart ?? 0)
@@ -191,9 +192,9 @@ export class Oracle {
         `t/${partition}: the mirror is trimmed to ${before}, the source begins at ${source.logStart}`,
       )
     if (this.#world.isJumpAccepted || before <= (this.#origins.get(log) ?? 0)) return
-    // kdr may not know yet that an election has taken the end.
-    const lost = this.#world.trouble.targetUnclean ? LOST_AT_MOST : 0
-    const share = (before - log.logStart) / (log.end + lost - log.logStart)
+    // kdr may not know yet that elections have taken the end.
+    const end = Math.max(log.end, this.#ends.get(log) ?? 0)
+    const share = (before - log.logStart) / (end - log.logStart)
     const isMissed = [...readable(log)].some(([offset, id]) => offset < before && id !== SEED)
     if (share > JUMP_SHARE && isMissed)
       this.#violate(

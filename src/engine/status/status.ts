@@ -62,9 +62,10 @@ export type LinkStatus = {
   readonly mode: 'exact' | 'shared'
   readonly state: LinkState
   readonly sentence: string
-  readonly lagRecords: number
-  readonly lagMs: number
-  readonly rpoMs: number
+  /** These three: null when the standby cannot be reached, so that nobody knows. */
+  readonly lagRecords: number | null
+  readonly lagMs: number | null
+  readonly rpoMs: number | null
   /** ISO 8601; null when it was never seen. */
   readonly sourceSeenAt: string | null
   readonly workers: readonly { readonly id: string; readonly slots: readonly number[] }[]
