@@ -123,6 +123,8 @@ export type TopicReport = {
   readonly worker: string
   /** Of the slot, when this was written: whoever has taken it since, be it the same worker, knows better. */
   readonly generation: number
+  /** The mirror that it is about; NO_TOPIC_ID: there was none. Of one that was made since, nothing is known. */
+  readonly targetTopicId: string
   readonly partitions: readonly PartitionReport[]
   /** Undefined: not known. */
   readonly deletion?: Deletion | undefined
@@ -263,7 +265,8 @@ export function readWorkers(store: StateRecords, link: string): Map<string, Work
 }
 
 /** `worker` said so at `at`. */
-export type ReportedPartition = PartitionReport & Pick<TopicReport, 'at' | 'worker' | 'generation'>
+export type ReportedPartition = PartitionReport &
+  Pick<TopicReport, 'at' | 'worker' | 'generation' | 'targetTopicId'>
 export type ReportedTopic = {
   readonly deletion: Deletion | undefined
   readonly partitions: readonly ReportedPartition[]
@@ -283,8 +286,9 @@ export function readReports(store: StateRecords, link: string): Map<string, Repo
   for (const { topic, piece } of pieces) {
     const before = reports.get(topic)
     const byPartition = new Map(before?.partitions.map(each => [each.partition, each]))
-    const { at, worker, generation } = piece
-    for (const each of piece.partitions) byPartition.set(each.partition, { ...each, at, worker, generation })
+    const { at, worker, generation, targetTopicId } = piece
+    for (const each of piece.partitions)
+      byPartition.set(each.partition, { ...each, at, worker, generation, targetTopicId })
     reports.set(topic, {
       deletion: piece.deletion ?? before?.deletion,
       partitions: [...byPartition.values()].toSorted((a, b) => a.partition - b.partition),

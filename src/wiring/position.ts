@@ -19,7 +19,10 @@ export function positionsOf(replication: Pick<Replication, 'copies' | 'context'>
           .filter(({ partition }) => slots.identityOf({ topic, partition }) === undefined)
           .map(reported => {
             const holder = holders.get(slots.of({ topic, partition: reported.partition }))
-            const isCurrent = reported.worker === holder?.owner && reported.generation === holder.generation
+            const isCurrent =
+              reported.worker === holder?.owner &&
+              reported.generation === holder.generation &&
+              reported.targetTopicId === topicId
             return reportedPosition({ topic, topicId }, reported, isCurrent)
           })
   })
@@ -42,7 +45,7 @@ function positionOf(copy: PartitionCopy): MirrorPosition {
   }
 }
 
-/** Of one whose slot was taken since, by another worker or by the same again, nothing is known. */
+/** Of one whose slot was taken since, by another worker or by the same again, or whose mirror is another by now, nothing is known. */
 function reportedPosition(
   of: { readonly topic: string; readonly topicId: string },
   { partition, state, reason, cursor, isAnchored, logStart }: ReportedPartition,

@@ -241,6 +241,7 @@ export class Copies {
     }
     const driven = this.#drivenOf(verdict.topic, partition, identity)
     const { copy } = driven
+    copy.judgedMirror = verdict.record?.targetTopicId ?? NO_TOPIC_ID
     if (verdict.fault !== undefined) {
       fault(driven, verdict.fault)
       return

@@ -33,6 +33,8 @@ export class PartitionCopy {
   sourceTopicId = NO_TOPIC_ID
   targetTopicId = NO_TOPIC_ID
 
+  /** The mirror that `state` is about, whether or not anything was ever copied to it; NO_TOPIC_ID: none. */
+  judgedMirror = NO_TOPIC_ID
   state: PartitionState = 'waiting'
   fault: Fault | undefined
   /** A sentence for `waiting`: what for. */

@@ -16,6 +16,7 @@ import {
 
 type Piece = {
   readonly generation: number
+  readonly targetTopicId: string
   readonly deletion: Deletion | undefined
   readonly partitions: PartitionReport[]
 }
@@ -57,7 +58,8 @@ export class Reporter {
       let piece = pieces.get(key)
       if (piece === undefined) {
         const { generation } = copy.identity
-        piece = { generation, deletion: this.#deletionOf(copy.topic), partitions: [] }
+        const { judgedMirror: targetTopicId } = copy
+        piece = { generation, targetTopicId, deletion: this.#deletionOf(copy.topic), partitions: [] }
         pieces.set(key, piece)
       }
       piece.partitions.push(copy.report(now))

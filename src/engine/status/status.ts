@@ -210,6 +210,8 @@ function topicStatus(
     const {
       at: reportedAt,
       worker: _worker,
+      targetTopicId: _targetTopicId,
+      generation: _generation,
       isAnchored: _isAnchored,
       logStart: _logStart,
       headroom: _headroom,
