@@ -472,9 +472,17 @@ export const PLANTED: readonly PlantedBug[] = [
     changes: [
       {
         file: 'wiring/position.ts',
-        find: ' && reported.generation === holder.generation',
+        find: 'reported.generation === holder.generation &&',
         put: '',
       },
+    ],
+  },
+  {
+    name: 'stopped-by-an-older-mirror',
+    breaks:
+      'a partition that was reported as stopped before its mirror was made anew is not waited for by the group sync',
+    changes: [
+      { file: 'wiring/position.ts', find: '&&\n              reported.targetTopicId === topicId', put: '' },
     ],
   },
   {
