@@ -36,22 +36,23 @@ function refusals({ refusals: found }: Plan, style: Style): string {
 }
 
 function summary(plan: Plan): string {
-  const { topics, groups: all, heldBack, standby, expectedMs } = plan
+  const { topics, groups: all, heldBack, standby, expected } = plan
   const carried = all.filter(({ state }) => state !== 'not-carried').length
   const rules =
     heldBack === 0 ? '' : `; ${plural(heldBack, 'ACL')} held back so far will apply on "${standby}"`
-  const time = expectedMs === undefined ? 'not known' : about(expectedMs)
+  const time = expected === undefined ? 'not known' : about(expected)
   return [
     `moves  ${plural(topics, 'topic')}, ${plural(carried, 'group')}${rules}`,
     `loss   ${expectedLoss(plan)}`,
-    `time   ${time}, until applications can write again`,
+    `time   until applications can write again: ${time}`,
     '',
   ].join('\n')
 }
 
 /** A tenth of a second of an estimate says nothing. */
-function about(ms: number): string {
-  return `about ${ms < 60_000 ? `${Math.ceil(ms / 1_000)} s` : formatDuration(ms)}`
+function about({ ms, run }: NonNullable<Plan['expected']>): string {
+  const basis = run === undefined ? 'as in the lab; hooks and redirects come on top' : `as run ${run}`
+  return `about ${ms < 60_000 ? `${Math.ceil(ms / 1_000)} s` : formatDuration(ms)} (${basis})`
 }
 
 function expectedLoss({ loss, active, isActiveThere }: Plan): string {

@@ -9,6 +9,7 @@ import * as admin from './admin.ts'
 import type { Address, SaslOptions } from './connection.ts'
 import type { ClusterContext } from './context.ts'
 import { Coordinators } from './coordinators.ts'
+import { readLogDirs } from './disks.ts'
 import { openFetchSession } from './fetch-session.ts'
 import * as groups from './groups.ts'
 import { GroupLanes } from './group-lanes.ts'
@@ -86,6 +87,7 @@ function assemble(context: ClusterContext): Cluster {
     topicsById: ids => context.pool.askAny(connection => readTopicsById(connection, ids)),
     topicConfigs: topics => admin.readTopicConfigs(context, topics),
     brokerConfigs: names => admin.readBrokerConfigs(context, names),
+    logDirs: () => readLogDirs(context),
     createTopics: topics => admin.createTopics(context, topics),
     addPartitions: (topic, totalCount) => admin.addPartitions(context, topic, totalCount),
     alterTopicConfigs: (topic, changes) => topicConfigs.alter(topic, changes),

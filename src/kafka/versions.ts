@@ -35,6 +35,7 @@ export const APIS = {
   CreateAcls: { key: 30, min: 2, max: 3, since: '2.8', why: 'carry ACLs over' },
   DeleteAcls: { key: 31, min: 2, max: 3, since: '2.8', why: 'take away ACLs that the source no longer has' },
   DescribeConfigs: { key: 32, min: 4, max: 4, since: '2.8', why: 'read configs' },
+  DescribeLogDirs: { key: 35, min: 4, max: 4, since: '3.3', why: 'see how full the disks are' },
   CreatePartitions: { key: 37, min: 3, max: 3, since: '2.7', why: 'add partitions' },
   DeleteGroups: { key: 42, min: 2, max: 2, since: '2.4', why: 'delete groups that are gone at the source' },
   IncrementalAlterConfigs: { key: 44, min: 1, max: 1, since: '2.4', why: 'change topic configs' },

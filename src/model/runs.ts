@@ -181,8 +181,8 @@ export type Plan = {
   readonly refusals: readonly string[]
   /** Worth reading, and no reason to refuse. */
   readonly warnings: readonly string[]
-  /** ms, from what was measured before or is known of the settings; undefined: nothing to tell it from. */
-  readonly expectedMs?: number
+  /** Until applications can write again, hooks and redirects of a first run left out; `run`: the last one, which took that. */
+  readonly expected?: { readonly ms: number; readonly basis: 'last-run' | 'lab'; readonly run?: string }
 }
 
 /** `sourceEnd`: as it was seen last; -1: never. `mirrorEnd`: what the standby has. */

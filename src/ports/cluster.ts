@@ -70,6 +70,15 @@ export type NewTopic = {
 export type CodeAndOffset = { readonly code: number; readonly message?: string; readonly offset: number }
 
 /** Topics and their configs. */
+/** Bytes of its volume; -1: not known. `code`: KAFKA_STORAGE_ERROR for one that has failed, or why nothing is told. */
+export type LogDirView = {
+  readonly broker: number
+  readonly code: number
+  readonly path: string
+  readonly totalBytes: number
+  readonly usableBytes: number
+}
+
 export interface TopicAdmin {
   /** Fresh metadata of the whole cluster; also what the other calls route by until the next one. */
   describe(): Promise<ClusterView>
@@ -83,6 +92,8 @@ export interface TopicAdmin {
   topicConfigs(topics: readonly string[]): Promise<Map<string, TopicConfigs>>
   /** Values of broker configs by name (from any one broker); a name that it does not know is missing. */
   brokerConfigs(names: readonly string[]): Promise<Map<string, string>>
+  /** The log directories of every broker that answers; a broker that refuses is there once, with its code. */
+  logDirs(): Promise<LogDirView[]>
   /**
    * In one request, answered in the order of `topics`. `id`: the new topic's id (NO_TOPIC_ID when the creation failed).
    * Returns when the controller has accepted or refused each.

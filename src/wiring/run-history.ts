@@ -5,6 +5,7 @@ import { reportOf, summaryOf } from '../engine/runs/report.ts'
 import { KdrError } from '../model/errors.ts'
 import { readRuns, readSteps } from '../model/run-records.ts'
 import type { RunRecord, StepRecord } from '../model/runs.ts'
+import type { Cluster } from '../ports/cluster.ts'
 import { JOURNAL_TOPIC } from '../state/topic-store.ts'
 import { clusterOf, openCluster } from './clusters.ts'
 import { ifReachable, Opened, storeOf } from './opened.ts'
@@ -47,7 +48,16 @@ async function runsAt(config: Config, name: string): Promise<KnownRun[]> {
   const opened = new Opened()
   try {
     const cluster = await ifReachable(opened.add(openCluster(clusterOf(config, name), systemClock)))
-    if (cluster === undefined) return []
+    return cluster === undefined ? [] : await runsOf(cluster)
+  } finally {
+    await opened.close()
+  }
+}
+
+/** Of a cluster that is open. */
+export async function runsOf(cluster: Cluster): Promise<KnownRun[]> {
+  const opened = new Opened()
+  try {
     const store = await opened.add(storeOf(cluster, { create: false, topic: JOURNAL_TOPIC }))
     await store.refresh()
     return readRuns(store).map(record => ({ record, steps: readSteps(store, record.run) }))

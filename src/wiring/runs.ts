@@ -3,7 +3,7 @@ import type { AbortRunOptions, OpenedRun, OpenRunOptions, Services } from '../cl
 import type { Config, LinkConfig } from '../config/index.ts'
 import { Journal } from '../engine/runs/journal.ts'
 import { assertNotMoved, notMovable, observePlan } from '../engine/runs/plan.ts'
-import { reportOf } from '../engine/runs/report.ts'
+import { reportOf, summaryOf } from '../engine/runs/report.ts'
 import { executeRun } from '../engine/runs/run.ts'
 import { RUN_STEPS } from '../engine/runs/steps.ts'
 import { undoRun } from '../engine/runs/undo.ts'
@@ -16,7 +16,7 @@ import { assertCopied, directionAmong, turned } from './direction.ts'
 import { ownPrincipals } from './outside.ts'
 import { contextOf, type Sides } from './run-context.ts'
 import { Opened, storeOf } from './opened.ts'
-import { findRun, type KnownRun } from './run-history.ts'
+import { findRun, type KnownRun, runsOf } from './run-history.ts'
 import { systemClock, systemEntropy, whoAmI } from './system.ts'
 import { kdrVersion } from './version.ts'
 
@@ -200,7 +200,8 @@ async function planOf(
   const shown = known?.steps.find(step => step.name === 'preflight')?.data
   if (shown !== undefined) return shown as Plan
   const own = await ownPrincipals(config, link)
-  const observed = { settings: link, target, store, clock: systemClock, own, kind, refusals: [] }
+  const runs = (await runsOf(target)).map(({ record, steps }) => summaryOf(reportOf(record, steps)))
+  const observed = { settings: link, target, store, clock: systemClock, own, kind, refusals: [], runs }
   try {
     return await observePlan({ ...observed, source })
   } catch (error) {

@@ -136,6 +136,7 @@ export function simPort(
             ...Object.entries(options.brokerConfigs ?? {}),
           ]),
       ),
+    logDirs: () => call('log dirs', () => []),
     createTopics: topics =>
       call('create', () =>
         topics.map(topic => {

@@ -27,7 +27,7 @@ export function makePlan(changes: Partial<Plan> = {}): Plan {
     leftBehind: [],
     refusals: [],
     warnings: [],
-    expectedMs: 12_000,
+    expected: { ms: 12_000, basis: 'last-run', run: 'east-west-20260101-090000-aaaa' },
     ...changes,
   }
 }

@@ -264,7 +264,7 @@ async function liftForEverybody(site: FenceSite): Promise<string | undefined> {
 const isForEverybody = ({ principal }: AclRule): boolean => principal === EVERYBODY
 
 /** What the brokers say; Kafka's default where they do not. */
-async function sessionOf(source: Pick<Cluster, 'brokerConfigs'>): Promise<number> {
+export async function sessionOf(source: Pick<Cluster, 'brokerConfigs'>): Promise<number> {
   const name = 'broker.session.timeout.ms'
   const configs = await source.brokerConfigs([name]).catch((error: unknown) => {
     if (findKdrError(error)?.code !== 'not-allowed') throw error

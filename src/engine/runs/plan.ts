@@ -4,7 +4,14 @@ import { findKdrError, KdrError } from '../../model/errors.ts'
 import { readGroups } from '../../model/group-records.ts'
 import { compilePatterns, isNeverMatched } from '../../model/patterns.ts'
 import { readAcls, readRights } from '../../model/rights.ts'
-import type { At, Plan, PlannedGroup, PlannedProducer, PlannedTransaction } from '../../model/runs.ts'
+import type {
+  At,
+  Plan,
+  PlannedGroup,
+  PlannedProducer,
+  PlannedTransaction,
+  RunSummary,
+} from '../../model/runs.ts'
 import {
   type ReportedPartition,
   readLink,
@@ -14,7 +21,9 @@ import {
 } from '../../model/state-records.ts'
 import type { Cluster } from '../../ports/cluster.ts'
 import type { HeldPartition, RunContext } from './context.ts'
+import { expectedOf } from './expected.ts'
 import { repeats } from './final-sync.ts'
+import { roomAt } from './room.ts'
 import { heldBy, type Mirror, mirrorsOf, nameOf, offsetsOf, withoutMirror, withSource } from './mirrors.ts'
 
 /** A switchover waits for what is behind while nobody can write; beyond that it is better to wait before. */
@@ -28,6 +37,8 @@ const UNSEEN_MS = 2_500
 type Observed = Pick<RunContext, 'settings' | 'source' | 'target' | 'store' | 'clock' | 'own'> & {
   readonly kind: Plan['kind']
   readonly refusals: readonly string[]
+  /** Earlier ones, to tell how long this one takes; undefined: nobody asks. */
+  readonly runs?: readonly RunSummary[]
 }
 
 type Seen = {
@@ -62,8 +73,11 @@ export async function observePlan(input: Observed): Promise<Plan> {
   )
   tell.push(...unsynced.map(({ sentence = '' }) => sentence))
   const target = replicasOf(seen, settings.target)
+  const room = await roomAt(input.target, settings.target)
   refusals.push(...target.refusals)
-  warnings.push(...target.warnings)
+  // On the worst day a cluster that is nearly full is better than none.
+  tell.push(...room.refusals)
+  warnings.push(...target.warnings, ...room.warnings)
   const missingUsers = readRights(store, settings.name, 'users')?.missing ?? []
   if (missingUsers.length > 0)
     tell.push(`"${settings.target}" lacks ${missingUsers.length} user(s): ${shown(missingUsers)}`)
@@ -87,6 +101,12 @@ export async function observePlan(input: Observed): Promise<Plan> {
     leftBehind: await leftBehind(input, seen),
     refusals,
     warnings,
+    ...(input.runs !== undefined && {
+      expected: await expectedOf(
+        { kind, link: settings.name, partitions: seen.mirrors.length, source },
+        input.runs,
+      ),
+    }),
   }
 }
 
