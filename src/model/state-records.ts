@@ -49,8 +49,13 @@ export const holdKey = (link: string): string => `hold/${link}`
 export function readHold(store: StateRecords, link: string): HoldRecord | undefined {
   const hold = read<HoldRecord>(store, holdKey(link))
   const isOver = (hold?.generation ?? Infinity) < (readLink(store, link)?.generation ?? 0)
-  return isOver ? undefined : hold
+  const isGivenUp = hold?.run === read<GivenUpRecord>(store, givenUpKey(link))?.run
+  return isOver || isGivenUp ? undefined : hold
 }
+
+/** The run that was given up last: what it has put down, and what of that lands late, holds nothing. */
+export type GivenUpRecord = { readonly run: string }
+export const givenUpKey = (link: string): string => `given-up/${link}`
 
 /** Who copies the partitions of a slot, and under what name. Written before anything is copied. */
 export type SlotRecord = {
