@@ -119,67 +119,79 @@ describe('while kdr runs', { concurrency: 5 }, () => {
     assert.doesNotMatch(running.stderr, /deleted mirror topic/)
   })
 
-  faultRow('S16', 'a hanging transaction is named, with the command that ends it', async row => {
-    const { judge } = context
-    const [topic, open] = [freshTopic('hanging'), freshTopic('open')]
-    for (const name of [topic, open]) await judge.createTopic({ ...east(), topic: name })
-    const link = makeLink({ name: freshTopic('status'), ...sides(), settings: { topics: [topic, open] } })
-    const running = link.start('run')
-    await running.says(/behind/)
-    await judge.produce({ ...east(), topic, count: 10 })
-    await writeHanging(topic)
-    await judge.produce({ ...east(), topic, count: 5 })
-    const properties = { ...east().properties, 'transaction.timeout.ms': '600000' }
-    await judge.produce({ ...east(), properties, topic: open, transactionalId: open, end: 'open', count: 5 })
-    row.did('wrote a transactional batch that no coordinator knows of, and five records behind it')
+  faultRow(
+    'S16',
+    'a hanging transaction is named, with the command that ends it',
+    { suite: 'full' },
+    async row => {
+      const { judge } = context
+      const [topic, open] = [freshTopic('hanging'), freshTopic('open')]
+      for (const name of [topic, open]) await judge.createTopic({ ...east(), topic: name })
+      const link = makeLink({ name: freshTopic('status'), ...sides(), settings: { topics: [topic, open] } })
+      const running = link.start('run')
+      await running.says(/behind/)
+      await judge.produce({ ...east(), topic, count: 10 })
+      await writeHanging(topic)
+      await judge.produce({ ...east(), topic, count: 5 })
+      const properties = { ...east().properties, 'transaction.timeout.ms': '600000' }
+      await judge.produce({
+        ...east(),
+        properties,
+        topic: open,
+        transactionalId: open,
+        end: 'open',
+        count: 5,
+      })
+      row.did('wrote a transactional batch that no coordinator knows of, and five records behind it')
 
-    // kdr may not see transactional ids: it does not say more than it knows.
-    const unseen = await transactionWith(link, topic, 'unseen')
-    assert.equal(unseen.startOffset, 10)
-    assert.equal(unseen.producerId, '4242')
-    assert.ok((await warningsOf(link)).every(({ kind }) => kind !== 'hanging-transaction'))
-    const describing = {
-      type: 'TRANSACTIONAL_ID',
-      name: '*',
-      principal: 'User:kdr',
-      operation: 'DESCRIBE',
-    } as const
-    await judge.createAcls({ ...east(), acls: [describing] })
-    await running.says(/hangs; no coordinator will end it/)
-    await transactionWith(link, topic, 'hanging')
-    const alive = await transactionWith(link, open, 'open')
-    assert.equal(alive.transactionalId, open)
+      // kdr may not see transactional ids: it does not say more than it knows.
+      const unseen = await transactionWith(link, topic, 'unseen')
+      assert.equal(unseen.startOffset, 10)
+      assert.equal(unseen.producerId, '4242')
+      assert.ok((await warningsOf(link)).every(({ kind }) => kind !== 'hanging-transaction'))
+      const describing = {
+        type: 'TRANSACTIONAL_ID',
+        name: '*',
+        principal: 'User:kdr',
+        operation: 'DESCRIBE',
+      } as const
+      await judge.createAcls({ ...east(), acls: [describing] })
+      await running.says(/hangs; no coordinator will end it/)
+      await transactionWith(link, topic, 'hanging')
+      const alive = await transactionWith(link, open, 'open')
+      assert.equal(alive.transactionalId, open)
 
-    const [warning] = (await warningsOf(link)).filter(({ kind }) => kind === 'hanging-transaction')
-    assert.equal(warning?.topic, topic)
-    assert.match(
-      warning.sentence,
-      /wait at offset 10: .* of producer 4242 \(epoch 0\), last written at 20\d\d-/,
-    )
-    const command = /kafka-transactions\.sh (--bootstrap-server \S+) (abort .*--start-offset 10)/.exec(
-      warning.sentence,
-    )
-    assert.ok(command !== null, warning.sentence)
-    row.saw(
-      'status names topic, partition, offset, producer, when it last wrote, and the abort command of Kafka',
-    )
-    const shown = await link.run('status')
-    assert.match(shown.stdout, /! hanging-transaction: .*kafka-transactions\.sh/)
+      const [warning] = (await warningsOf(link)).filter(({ kind }) => kind === 'hanging-transaction')
+      assert.equal(warning?.topic, topic)
+      assert.match(
+        warning.sentence,
+        /wait at offset 10: .* of producer 4242 \(epoch 0\), last written at 20\d\d-/,
+      )
+      const command = /kafka-transactions\.sh (--bootstrap-server \S+) (abort .*--start-offset 10)/.exec(
+        warning.sentence,
+      )
+      assert.ok(command !== null, warning.sentence)
+      row.saw(
+        'status names topic, partition, offset, producer, when it last wrote, and the abort command of Kafka',
+      )
+      const shown = await link.run('status')
+      assert.match(shown.stdout, /! hanging-transaction: .*kafka-transactions\.sh/)
 
-    const [, bootstrap = '', abort = ''] = command
-    await runKafkaTransactions([...bootstrap.split(' '), ...abort.split(' ')])
-    row.did("ran that command with Kafka's own tool")
-    await waitFor(async () => (await judge.digest({ ...west(), topic }))[0]?.count === 15, {
-      what: 'the records behind it',
-    })
-    await assertIdentical(judge, sides(), [topic])
-    await waitFor(async () => (await partitionsOf(link, topic))[0]?.transaction === undefined, {
-      what: 'the warning to go',
-    })
-    row.saw('the link went on by itself and is identical; the warning is gone')
-    running.signal('SIGTERM')
-    assert.equal((await running.ended).code, 0, running.stderr)
-  })
+      const [, bootstrap = '', abort = ''] = command
+      await runKafkaTransactions([...bootstrap.split(' '), ...abort.split(' ')])
+      row.did("ran that command with Kafka's own tool")
+      await waitFor(async () => (await judge.digest({ ...west(), topic }))[0]?.count === 15, {
+        what: 'the records behind it',
+      })
+      await assertIdentical(judge, sides(), [topic])
+      await waitFor(async () => (await partitionsOf(link, topic))[0]?.transaction === undefined, {
+        what: 'the warning to go',
+      })
+      row.saw('the link went on by itself and is identical; the warning is gone')
+      running.signal('SIGTERM')
+      assert.equal((await running.ended).code, 0, running.stderr)
+    },
+  )
 
   const skip = suite === 'short' && 'in make test-full'
   test('a source that deletes soon what is not copied yet: in status and in the log, also when kdr has stopped', {

@@ -12,7 +12,7 @@ import { freshDir } from '../support/lab.ts'
 import { suite } from '../support/suite.ts'
 
 const alone = process.env['KDR_SEED']
-const HISTORIES = { short: 20, full: 200, soak: 1_000 }[suite]
+const HISTORIES = { short: 10, full: 200, soak: 1_000 }[suite]
 const OPERATIONS_A_HALF = { short: 20, full: 40, soak: 40 }[suite]
 const AT_ONCE = 8
 

@@ -149,6 +149,7 @@ describe('over a line', { concurrency: 1 }, () => {
   faultRow(
     'N03',
     'the bootstrap address answers, the address that the brokers advertise does not',
+    { suite: 'full' },
     async row => {
       const { judge } = context
       const topic = freshTopic('advertised')
