@@ -15,8 +15,10 @@ import {
 } from '../../model/state-records.ts'
 import type { StateStore } from '../../ports/state.ts'
 import type { RunContext, StepEnd } from './context.ts'
+import type { FenceSite } from './denials.ts'
 import { liftAll } from './fence-applications.ts'
 import { type Mirror, mirrorsOf } from './mirrors.ts'
+import { giveOwnRightsBack, takeOwnRights } from './own-rights.ts'
 import { assertStillDark } from './still-dark.ts'
 
 /** Of topics that are given configs. */
@@ -45,21 +47,24 @@ export async function promote(context: RunContext): Promise<StepEnd<'promote'>> 
   const topics = [...new Set(mirrors.map(({ topic }) => topic))]
   await guard()
   const rightsReleased = await services.releaseRights()
-  // What fenced its applications when it was the old active.
-  await liftAll({
+  const standby: FenceSite = {
     of: { link: record.link, clusterId: record.standbyClusterId },
     cluster: context.target,
     stores: sourceStore === undefined ? [store] : [store, sourceStore],
     clock: context.clock,
     guard,
-  })
+  }
+  // What fenced its applications when it was the old active.
+  await liftAll(standby)
   const { unknown, refused } = await restoreConfigs(context, topics)
+  const own = await takeOwnRights(context, standby, topics)
   const generation = record.generation + 1
   const reverse = record.kind === 'switchover' ? 'starts' : 'waits'
   const link = reversed(context, generation)
   const atSource = async (): Promise<void> => {
     if (source === undefined || sourceStore === undefined) return
     await guard()
+    await giveOwnRightsBack(context)
     await sourceStore.refresh()
     if ((readLink(sourceStore, record.link)?.generation ?? 0) < generation)
       await prepareReverse(context, sourceStore, { mirrors, link })
@@ -78,7 +83,7 @@ export async function promote(context: RunContext): Promise<StepEnd<'promote'>> 
       ? `the link goes on from "${record.standby}" to "${record.active}"`
       : `nothing is copied back before "${record.active}" was looked at (kdr failback)`
   return {
-    what: `${topics.length} topic(s) of "${record.standby}" are no mirrors any more (generation ${generation}); ${next}${configWords(unknown, refused)}`,
+    what: `${topics.length} topic(s) of "${record.standby}" are no mirrors any more (generation ${generation})${own}; ${next}${configWords(unknown, refused)}`,
     data: { generation, topics: topics.length, rightsReleased, reverse },
   }
 }
