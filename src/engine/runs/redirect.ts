@@ -29,14 +29,11 @@ export async function redirect(context: RunContext): Promise<StepEnd<'redirect'>
     } catch (error) {
       const known = findKdrError(error)
       if (known === undefined) throw error
-      throw new KdrError(
-        known.code === 'other-controller' ? 'other-controller' : 'not-ready',
-        `${each.name}: ${known.message}`,
-        {
-          hint: `${known.hint} Then go on: kdr ${record.kind} ${record.link} --resume ${record.run}`,
-          cause: error,
-        },
-      )
+      // Also where a newer run has been: whether this controller has been passed over too, its journal says.
+      throw new KdrError('not-ready', `${each.name}: ${known.message}`, {
+        hint: `${known.hint} Then go on: kdr ${record.kind} ${record.link} --resume ${record.run}`,
+        cause: error,
+      })
     }
   }
   return {
