@@ -130,7 +130,9 @@ function stuck(
   return new KdrError(
     'not-ready',
     `${open.length} partition(s) of "${record.active}" do not come to rest, or do not come across: "${nameOf(first!.mirror)}" lacks ${first!.missing} offset(s)`,
-    { hint: `See: kdr status --link ${record.link}. Then go on: kdr ${record.kind} --resume ${record.run}` },
+    {
+      hint: `See: kdr status --link ${record.link}. Then go on: kdr ${record.kind} ${record.link} --resume ${record.run}`,
+    },
   )
 }
 
@@ -142,7 +144,7 @@ async function assertNoneStopped({ store, record }: RunContext, open: readonly M
     const report = reports.get(topic)?.partitions.find(each => each.partition === partition)
     if (report?.state === 'faulted' || report?.state === 'paused')
       throw new KdrError('not-ready', report.sentence ?? `"${topic}/${partition}" is ${report.state}`, {
-        hint: `Then go on: kdr ${record.kind} --resume ${record.run}`,
+        hint: `Then go on: kdr ${record.kind} ${record.link} --resume ${record.run}`,
       })
   }
 }

@@ -75,6 +75,7 @@ describe('a switchover', () => {
   test('is stopped by whatever its source does not answer', async () => {
     const { record, taken } = await run({ kind: 'switchover', failing: { drain: 'unreachable' } })
     assert.deepEqual([record.state, record.stoppedBy, taken.at(-1)], ['stopped', 'unreachable', 'drain'])
+    assert.match(record.sentence ?? '', /^drain fails\. .*[^.]\. To go on: kdr switchover l --resume r1$/)
   })
 })
 

@@ -149,10 +149,16 @@ async function end({ context, journal, clock }: RunInput, state: RunState, why?:
   const record: RunRecord = {
     ...stateOf(context.record, state),
     ...(state === 'done' && { endedAt: clock.now() }),
-    ...(why !== undefined && { sentence: `${why.message}. ${why.hint}`, stoppedBy: why.code }),
+    ...(why !== undefined && { sentence: sentenceOf(context.record, why), stoppedBy: why.code }),
   }
   await journal.writeRun(record)
   return { record, ...(why !== undefined && { why }) }
+}
+
+/** Always with what resumes it: a broker that is lost does not know that it was needed for a run. */
+function sentenceOf({ kind, link, run }: RunRecord, { message, hint }: KdrError): string {
+  const goOn = `kdr ${kind} ${link} --resume ${run}`
+  return `${message}. ${hint.includes(goOn) ? hint : `${hint.replace(/\.$/, '')}. To go on: ${goOn}`}`
 }
 
 function stateOf(
