@@ -8,7 +8,15 @@ import { executeRun } from '../engine/runs/run.ts'
 import { RUN_STEPS } from '../engine/runs/steps.ts'
 import { undoRun } from '../engine/runs/undo.ts'
 import { findKdrError, KdrError } from '../model/errors.ts'
-import { isPastReturn, type Plan, type RunKind, type RunRecord, type RunReport } from '../model/runs.ts'
+import {
+  isPastReturn,
+  type Plan,
+  type RunKind,
+  type RunRecord,
+  type RunReport,
+  type StepName,
+  type StepRecord,
+} from '../model/runs.ts'
 import { readLink } from '../model/state-records.ts'
 import { JOURNAL_TOPIC } from '../state/topic-store.ts'
 import { BothClusters } from './both-clusters.ts'
@@ -21,6 +29,8 @@ import { systemClock, systemEntropy, whoAmI } from './system.ts'
 import { kdrVersion } from './version.ts'
 
 type Runs = Pick<Services, 'withRun' | 'abortRun'>
+
+type OnStep = (step: StepRecord) => void
 
 const BEAT_EVERY_MS = 3_000
 
@@ -173,14 +183,20 @@ async function openRun(
           await closeOpen(journal, sides, record)
           await assertNotMoved({ record, store: sides.store })
         }
-        const context = await contextOf(opened, config, { sides, record, journal, onStep })
-        const { record: ended } = await executeRun({
-          context,
-          journal,
-          steps: RUN_STEPS,
-          clock: systemClock,
-          onStep,
-        })
+        const carryOn = async (from: Sides, as: RunRecord, tell: OnStep): Promise<RunRecord> => {
+          const context = await contextOf(opened, config, {
+            sides: from,
+            record: as,
+            journal,
+            onStep: tell,
+          })
+          const running = { context, journal, steps: RUN_STEPS, clock: systemClock, onStep: tell }
+          return (await executeRun(running)).record
+        }
+        let ended = await carryOn(sides, record, onStep)
+        // There is nothing to ask a person any more: the old active that is back can only be fenced.
+        if (ended.stoppedBy === 'active-is-back' && hasPromoted(journal, ended))
+          ended = await carryOn(await sidesAgain(opened, config, sides, ended), ended, onlyAnew(onStep))
         return reportOf(ended, journal.steps(record.run), plan)
       } finally {
         await stopBeats()
@@ -188,6 +204,30 @@ async function openRun(
       }
     },
   }
+}
+
+function hasPromoted(journal: Journal, { run }: RunRecord): boolean {
+  return journal.steps(run).some(({ name, state }) => name === 'promote' && state === 'done')
+}
+
+/** Without the steps that are passed by: they were told of before. */
+function onlyAnew(onStep: OnStep): OnStep {
+  const begun = new Set<StepName>()
+  return step => {
+    if (step.state === 'running') begun.add(step.name)
+    if (begun.has(step.name)) onStep(step)
+  }
+}
+
+/** With an old active that has come back meanwhile. */
+async function sidesAgain(
+  opened: Opened,
+  config: Config,
+  { link }: Sides,
+  record: RunRecord,
+): Promise<Sides> {
+  const clusters = await opened.add(BothClusters.open(config, link, { isUrgent: true }))
+  return await openSides(opened, clusters, { link, known: record, kind: record.kind })
 }
 
 /** What was shown when the run began stays its plan. */

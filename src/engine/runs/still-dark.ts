@@ -1,5 +1,5 @@
-// A failover from a cluster that does not answer leaves its applications unfenced. When it comes back in the middle, a person says how it
-// goes on: the fence comes first then.
+// A failover from a cluster that does not answer leaves its applications unfenced. When it comes back in the middle, the run stops. Before
+// the standby is promoted a person says how it goes on; afterwards it is resumed at once (wiring/runs.ts). The fence comes first then.
 import { KdrError } from '../../model/errors.ts'
 import type { RunContext } from './context.ts'
 

@@ -1,0 +1,250 @@
+// What comes back and what goes away in the middle of a run: the old active of a failover, before and after the standby is promoted, and
+// a broker of the standby.
+import assert from 'node:assert/strict'
+import { existsSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { before, describe, test } from 'node:test'
+import { LAB_USERS } from '../../src/lab/lab.ts'
+import type { RunReport, StepName } from '../../src/model/runs.ts'
+import { saslOf } from '../support/judge.ts'
+import { freshTopic, waitFor, withLab } from '../support/lab.ts'
+import { adminOf, type KdrProcess, type Link, type LinkSpec, makeLink, SOURCE_ACLS } from '../support/link.ts'
+import { linkStatus } from '../support/status.ts'
+import { suite } from '../support/suite.ts'
+import { connectTo, freshLink } from '../support/ways-out.ts'
+
+const isShort = suite === 'short'
+const long = { skip: isShort && 'in make test-full' }
+const PARTITIONS = 3
+
+const context = withLab([
+  {
+    name: 'east',
+    security: 'acl',
+    // A fence watches the ends for longer than this.
+    properties: { 'broker.session.timeout.ms': '4000', 'broker.heartbeat.interval.ms': '500' },
+  },
+  {
+    name: 'west',
+    security: 'acl',
+    brokers: isShort ? 1 : 3,
+  },
+])
+const at = (name: string) => adminOf(context.cluster(name))
+const asApp = () => ({
+  bootstrap: context.cluster('east').bootstrap,
+  properties: {
+    ...saslOf('app', LAB_USERS.app),
+    'delivery.timeout.ms': '5000',
+    'request.timeout.ms': '4000',
+  },
+})
+const SUPER_USER = { username: 'admin', password: LAB_USERS.admin }
+
+type Copied = { readonly link: Link; readonly topic: string }
+
+/** A link that has copied 30 records of an application. */
+async function copiedLink(spec: Partial<LinkSpec> = {}): Promise<Copied> {
+  const { judge } = context
+  const topic = freshTopic('moved')
+  await judge.createTopic({ ...at('east'), topic, partitions: PARTITIONS })
+  await judge.createAcls({
+    ...at('east'),
+    acls: [{ type: 'TOPIC', name: topic, principal: 'User:app', operation: 'WRITE' }],
+  })
+  await judge.produce({ ...at('east'), topic, count: 30 })
+  const link = makeLink({
+    name: freshLink(),
+    source: context.cluster('east'),
+    target: context.cluster('west'),
+    user: SUPER_USER,
+    ...spec,
+    settings: { topics: [topic], ...spec.settings },
+  })
+  const { code, stderr } = await link.run('run', '--once')
+  assert.equal(code, 0, stderr)
+  return { link, topic }
+}
+
+const PROBE = {
+  fence: {
+    probe: { sasl: { mechanism: 'plain', username: 'app', password: 'env:KDR_TEST_APP' } },
+  },
+}
+
+/** Not idempotent: such a one, when it starts, is refused because there is no topic at all that it may write to. */
+const write = async (topic: string, count: number): Promise<string> =>
+  await context.judge.produce({ ...asApp(), topic, count, idempotent: false }).then(() => 'written', String)
+
+const reportIn = (stdout: string): RunReport =>
+  JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as RunReport
+const stepOf = ({ steps }: RunReport, name: StepName) => steps.find(step => step.name === name)!
+/** The steps that it has done, in the order in which it said so. */
+const movesOf = ({ stdout }: KdrProcess): string[] =>
+  stdout
+    .trim()
+    .split('\n')
+    .map(line => JSON.parse(line) as { step?: string; state: string })
+    .flatMap(({ step, state }) => (step !== undefined && state === 'done' ? [step] : []))
+
+async function ended(move: KdrProcess): Promise<RunReport> {
+  const { code, stdout, stderr } = await move.ended
+  assert.equal(code, 0, `${stderr}\n${stdout}`)
+  return reportIn(stdout)
+}
+
+/** Resolves with the id of the run when it begins the step. */
+async function begins(move: KdrProcess, step: StepName): Promise<string> {
+  return await waitFor(
+    () =>
+      move.stdout
+        .split('\n')
+        .slice(0, -1)
+        .map(line => JSON.parse(line) as { run: string; step?: string })
+        .find(line => line.step === step)?.run,
+    { what: () => `${step} to begin: ${move.stdout}${move.stderr}`, everyMs: 5 },
+  )
+}
+
+type Moving = Copied & { readonly failover: KdrProcess; readonly run: string }
+
+async function failingOver(copied: Copied): Promise<Moving> {
+  const failover = copied.link.start('failover', copied.link.name, '--yes', '--json-lines')
+  return { ...copied, failover, run: await begins(failover, 'preflight') }
+}
+
+const denialsAtEast = async (topic: string): Promise<unknown[]> =>
+  (await context.judge.describeAcls(at('east'))).filter(
+    ({ permission, name }) => permission === 'DENY' && name === topic,
+  )
+
+describe('in the middle of a run', { concurrency: 1 }, () => {
+  before(async () => {
+    process.env['KDR_TEST_APP'] = LAB_USERS.app
+    await context.judge.createAcls({ ...at('east'), acls: SOURCE_ACLS })
+  })
+
+  describe('the old active of two failovers comes back', () => {
+    /** One stands still before it promotes the standby, the other one has promoted it. */
+    let early: Moving
+    let late: Moving
+
+    before(async () => {
+      const first = await copiedLink({ settings: PROBE })
+      const second = await copiedLink()
+      const redirect = [{ command: { apply: 'touch at-redirect; while [ ! -e go ]; do sleep 0.1; done' } }]
+      second.link.configure({ topics: [second.topic], ...PROBE, redirect })
+      const folder = dirname(second.link.config)
+      await context.cluster('east').kill()
+      early = await failingOver(first)
+      early.failover.signal('SIGSTOP')
+      late = await failingOver(second)
+      await waitFor(() => late.failover.hasEnded || existsSync(join(folder, 'at-redirect')), {
+        what: 'the redirect to begin',
+      })
+      await context.cluster('east').start()
+      assert.equal(await write(first.topic, 5), 'written')
+      assert.equal(await write(second.topic, 3), 'written')
+      early.failover.signal('SIGCONT')
+      writeFileSync(join(folder, 'go'), '')
+    })
+
+    test('before the standby is promoted: the run asks, and resumed it fences it first', async () => {
+      const { link, topic, run, failover } = early
+      const { code, stdout, stderr } = await failover.ended
+      assert.equal(code, 21, `${stderr}\n${stdout}`)
+      const stopped = reportIn(stdout)
+      assert.deepEqual([stopped.state, stopped.stoppedBy], ['stopped', 'active-is-back'])
+      assert.equal(
+        stopped.sentence,
+        `"east" answers again, and its applications may write to it. To fence it and go on: kdr failover ${link.name} --resume ${run}`,
+      )
+      assert.deepEqual(
+        [stepOf(stopped, 'promote').state, stepOf(stopped, 'redirect').state],
+        ['failed', 'waiting'],
+      )
+      assert.equal((await linkStatus(link)).generation, 1)
+      // Nobody has said yet how it goes on.
+      assert.deepEqual(await denialsAtEast(topic), [])
+      assert.equal(await write(topic, 2), 'written')
+
+      const resumed = link.start('failover', link.name, '--yes', '--json-lines', '--resume', run)
+      const report = await ended(resumed)
+      assert.deepEqual([report.run, report.state, report.fence.state], [run, 'done', 'proven'])
+      const moves = movesOf(resumed)
+      assert.ok(moves.indexOf('fence-applications') < moves.indexOf('promote'), moves.join())
+      await assertFenced(early, report, 7)
+    })
+
+    test('after it was promoted: the run fences it, and then reports', async () => {
+      const { run, failover } = late
+      const report = await ended(failover)
+      assert.deepEqual([report.run, report.state, report.fence.state], [run, 'done', 'proven'])
+      const moves = movesOf(failover)
+      assert.ok(moves.indexOf('promote') < moves.indexOf('fence-applications'), moves.join())
+      assert.ok(moves.indexOf('fence-applications') < moves.indexOf('canary'), moves.join())
+      // Nothing is told twice.
+      assert.equal(moves.length, new Set(moves).size, moves.join())
+      await assertFenced(late, report, 3)
+    })
+
+    /** What an application was told is written, and the standby never had, is what the report says is lost. */
+    async function assertFenced({ link, topic }: Moving, report: RunReport, written: number): Promise<void> {
+      assert.match(await write(topic, 1), /TopicAuthorization/)
+      assert.equal((await denialsAtEast(topic)).length, 1)
+      assert.deepEqual([report.rpo.records, report.stillWriting], [written, []])
+      const { state, generation, source } = await linkStatus(link)
+      assert.deepEqual([state, generation, source], ['promoted', 2, 'west'])
+    }
+  })
+
+  describe('a broker of the standby is lost', long, () => {
+    for (const step of ['final-sync', 'fence-link', 'promote'] as const)
+      test(`when the run begins ${step}: it comes to the same end`, async t => {
+        const { judge } = context
+        const { link, topic } = await copiedLink({
+          settings: { fence: { acl: false }, overrides: [{ topics: ['*'], replicationFactor: 3 }] },
+        })
+        const west = context.cluster('west')
+        const admin = await connectTo(west)
+        const lost = await admin.describe().then(({ topics }) => {
+          // The one that leads the run's own memory; of the first run there is none yet.
+          const memory = topics.get('_kdr.journal') ?? topics.get('_kdr.state')
+          return memory?.partitions[0]?.leader ?? 1
+        })
+        await admin.close()
+        const flags = ['--yes', '--accept-split-brain', '--json-lines'] as const
+        const switchover = link.start('switchover', link.name, ...flags)
+        const run = await begins(switchover, step)
+        await west.kill(lost)
+        try {
+          let { code, stdout, stderr } = await switchover.ended
+          t.diagnostic(`lost at ${step}: exit ${String(code)}; ${stderr.split('\n').slice(-4).join(' ')}`)
+          if (code !== 0) {
+            assert.match(`${stdout}${stderr}`, new RegExp(`--resume ${run}`))
+            ;({ code, stdout, stderr } = await link.start('switchover', link.name, ...flags, '--resume', run)
+              .ended)
+          }
+          assert.equal(code, 0, `${stderr}\n${stdout}`)
+          const report = reportIn(stdout)
+          assert.deepEqual(
+            [report.run, report.state, report.rpo.records, report.rpo.basis],
+            [run, 'done', 0, 'exact'],
+          )
+          const { partitions } = await judge.compare({ a: at('east'), b: at('west'), topics: [topic] })
+          assert.equal(partitions.length, PARTITIONS)
+          for (const each of partitions)
+            assert.deepEqual([each.onlyA, each.onlyB, each.different], [0, 0, 0], JSON.stringify(each))
+          // One marker fenced the link, in each.
+          assert.equal(
+            report.rpo.partitions.reduce((sum, { cut }) => sum + cut, 0),
+            30,
+          )
+          const { generation, source } = await linkStatus(link)
+          assert.deepEqual([generation, source], [2, 'west'])
+        } finally {
+          await west.start(lost)
+        }
+      })
+  })
+})
