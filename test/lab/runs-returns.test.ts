@@ -1,17 +1,26 @@
-// What comes back and what goes away in the middle of a run: the old active of a failover, before and after the standby is promoted, and
-// a broker of the standby.
+// What comes back and what goes away in the middle of a run: the old active of a failover, before and after the standby is promoted,
+// a broker of the standby, and the producers of a link that the standby's brokers have forgotten.
 import assert from 'node:assert/strict'
 import { existsSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { before, describe, test } from 'node:test'
+import { after, before, describe, test } from 'node:test'
 import { LAB_USERS } from '../../src/lab/lab.ts'
+import { KafkaCode } from '../../src/model/kafka-codes.ts'
 import type { RunReport, StepName } from '../../src/model/runs.ts'
 import { saslOf } from '../support/judge.ts'
 import { freshTopic, waitFor, withLab } from '../support/lab.ts'
-import { adminOf, type KdrProcess, type Link, type LinkSpec, makeLink, SOURCE_ACLS } from '../support/link.ts'
+import {
+  adminOf,
+  BARE_TARGET_ACLS,
+  type KdrProcess,
+  type Link,
+  type LinkSpec,
+  makeLink,
+  SOURCE_ACLS,
+} from '../support/link.ts'
 import { linkStatus } from '../support/status.ts'
 import { suite } from '../support/suite.ts'
-import { connectTo, freshLink } from '../support/ways-out.ts'
+import { appendAs, connectTo, freshLink, producerOf } from '../support/ways-out.ts'
 
 const isShort = suite === 'short'
 const long = { skip: isShort && 'in make test-full' }
@@ -28,6 +37,12 @@ const context = withLab([
     name: 'west',
     security: 'acl',
     brokers: isShort ? 1 : 3,
+    // The brokers look often for producers and transactional ids to forget.
+    properties: {
+      'producer.id.expiration.check.interval.ms': '500',
+      'transactional.id.expiration.ms': '4000',
+      'transaction.remove.expired.transaction.cleanup.interval.ms': '500',
+    },
   },
 ])
 const at = (name: string) => adminOf(context.cluster(name))
@@ -122,6 +137,7 @@ describe('in the middle of a run', { concurrency: 1 }, () => {
   before(async () => {
     process.env['KDR_TEST_APP'] = LAB_USERS.app
     await context.judge.createAcls({ ...at('east'), acls: SOURCE_ACLS })
+    await context.judge.createAcls({ ...at('west'), acls: BARE_TARGET_ACLS })
   })
 
   describe('the old active of two failovers comes back', () => {
@@ -246,5 +262,88 @@ describe('in the middle of a run', { concurrency: 1 }, () => {
           await west.start(lost)
         }
       })
+  })
+
+  describe('the brokers of the standby have forgotten who writes for the link', () => {
+    const expireAfter = async (ms: number | null) =>
+      await context.judge.alterConfigs({
+        ...at('west'),
+        broker: '',
+        configs: { 'producer.id.expiration.ms': ms === null ? null : String(ms) },
+      })
+    after(async () => await expireAfter(null))
+
+    async function forgotten(topic: string): Promise<void> {
+      const target = await connectTo(context.cluster('west'))
+      const partitions = Array.from({ length: PARTITIONS }, (_, partition) => ({ topic, partition }))
+      const left = async () => (await target.producers(partitions)).flatMap(({ producers }) => producers)
+      try {
+        await waitFor(async () => (await left()).length === 0, { what: 'the producers to be forgotten' })
+      } finally {
+        await target.close()
+      }
+    }
+
+    test('with cluster rights it is fenced all the same', async () => {
+      const { link, topic } = await copiedLink({ settings: { fence: { acl: false } } })
+      await expireAfter(1_000)
+      await forgotten(topic)
+      await expireAfter(null)
+      const target = await connectTo(context.cluster('west'))
+      try {
+        const before = await producerOf(link, target)
+        const report = await ended(
+          link.start('failover', link.name, '--yes', '--accept-split-brain', '--json-lines'),
+        )
+        assert.match(
+          stepOf(report, 'fence-link').what,
+          /newer epoch on 3 partition\(s\), as their leaders say/,
+        )
+        const late = await appendAs(target, topic, { producer: before, count: 1, isNew: true })
+        assert.equal(late.code, KafkaCode.INVALID_PRODUCER_EPOCH)
+        assert.deepEqual([report.state, report.rpo.records], ['done', 0])
+      } finally {
+        await target.close()
+      }
+    })
+
+    test(
+      'without them, and its transactional ids forgotten too, it says that it is not fenced',
+      long,
+      async () => {
+        const { link, topic } = await copiedLink({
+          user: { username: 'kdr', password: LAB_USERS.kdr },
+          settings: { fence: { acl: false, command: 'true' } },
+        })
+        await expireAfter(1_000)
+        await forgotten(topic)
+        const target = await connectTo(context.cluster('west'))
+        try {
+          const { producerId } = await producerOf(link, target)
+          await waitFor(async () => (await target.transactionsOf([producerId])).transactions.length === 0, {
+            what: 'the transactional ids to be forgotten',
+            everyMs: 200,
+          })
+        } finally {
+          await target.close()
+        }
+        const { code, stdout, stderr } = await link.start('failover', link.name, '--yes', '--json-lines')
+          .ended
+        assert.equal(code, 15, `${stderr}\n${stdout}`)
+        const stopped = reportIn(stdout)
+        assert.deepEqual([stopped.state, stopped.stoppedBy], ['stopped', 'not-fenced'])
+        assert.match(
+          stepOf(stopped, 'fence-link').what,
+          /are not fenced on 3 partition\(s\) of "west": .*has another producer id by now/,
+        )
+        const accepted = ['--yes', '--accept-split-brain', '--json-lines', '--resume', stopped.run] as const
+        const report = await ended(link.start('failover', link.name, ...accepted))
+        assert.deepEqual([report.state, report.acceptedSplitBrain], ['done', true])
+        assert.match(
+          stepOf(report, 'fence-link').what,
+          /on 0 partition\(s\).*; 3 are not, which was accepted/,
+        )
+      },
+    )
   })
 })

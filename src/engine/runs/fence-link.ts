@@ -61,6 +61,8 @@ export async function fenceLink(input: FenceInput): Promise<Fence> {
 class LinkFence {
   readonly #input: FenceInput
   readonly #why = new Map<string, string>()
+  /** Where nothing that is tried again can help. */
+  readonly #hopeless = new Set<string>()
 
   constructor(input: FenceInput) {
     this.#input = input
@@ -74,12 +76,13 @@ class LinkFence {
     for (;;) {
       const mirrors = await this.#mirrors()
       left = await this.#open(mirrors)
-      if (left.length > 0) {
-        await this.#act(left)
+      const hopeful = left.filter(mirror => !this.#hopeless.has(nameOf(mirror)))
+      if (hopeful.length > 0) {
+        await this.#act(hopeful)
         left = await this.#open(mirrors)
       }
       if (left.length === 0) return { fenced: await this.#cuts(mirrors), open: [] }
-      if (clock.monotonic() >= until) {
+      if (clock.monotonic() >= until || left.every(mirror => this.#hopeless.has(nameOf(mirror)))) {
         const isLeft = new Set(left.map(nameOf))
         return {
           fenced: await this.#cuts(mirrors.filter(mirror => !isLeft.has(nameOf(mirror)))),
@@ -180,10 +183,12 @@ class LinkFence {
       return tell(`transactional id "${transactionalId}" is refused with ${codeName(code)}`)
     const { record } = mirrors[0]!
     // One that has expired gets another producer id, and all seems to succeed.
-    if (producerId !== BigInt(record.producerId))
+    if (producerId !== BigInt(record.producerId)) {
+      for (const mirror of mirrors) this.#hopeless.add(nameOf(mirror))
       return tell(
         `transactional id "${transactionalId}" has another producer id by now (${producerId}, recorded is ${record.producerId})`,
       )
+    }
     await this.#input.guard?.()
     const outcome = await target.emptyTransaction({ transactionalId, producerId, producerEpoch }, mirrors)
     if (outcome.code !== KafkaCode.NONE) tell(`an empty transaction failed with ${codeName(outcome.code)}`)
