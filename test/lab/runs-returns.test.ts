@@ -8,6 +8,7 @@ import { LAB_USERS } from '../../src/lab/lab.ts'
 import { KafkaCode } from '../../src/model/kafka-codes.ts'
 import type { RunReport, StepName } from '../../src/model/runs.ts'
 import { saslOf } from '../support/judge.ts'
+import { faultRow } from '../support/fault-rows.ts'
 import { freshTopic, waitFor, withLab } from '../support/lab.ts'
 import {
   adminOf,
@@ -25,6 +26,7 @@ import { appendAs, connectTo, freshLink, producerOf } from '../support/ways-out.
 const isShort = suite === 'short'
 const long = { skip: isShort && 'in make test-full' }
 const PARTITIONS = 3
+const MORE = 3_000
 
 const context = withLab([
   {
@@ -165,8 +167,11 @@ describe('in the middle of a run', { concurrency: 1 }, () => {
       writeFileSync(join(folder, 'go'), '')
     })
 
-    test('before the standby is promoted: the run asks, and resumed it fences it first', async () => {
+    faultRow('P08', 'before the standby is promoted', async row => {
       const { link, topic, run, failover } = early
+      row.did(
+        'kdr failover of a cluster that was killed, which is started again before the standby is promoted; an application writes to it',
+      )
       const { code, stdout, stderr } = await failover.ended
       assert.equal(code, 21, `${stderr}\n${stdout}`)
       const stopped = reportIn(stdout)
@@ -183,6 +188,8 @@ describe('in the middle of a run', { concurrency: 1 }, () => {
       // Nobody has said yet how it goes on.
       assert.deepEqual(await denialsAtEast(topic), [])
       assert.equal(await write(topic, 2), 'written')
+      row.saw('exit 21, with what resumes the run; nothing was promoted, and nothing denied')
+      row.did('kdr failover --resume')
 
       const resumed = link.start('failover', link.name, '--yes', '--json-lines', '--resume', run)
       const report = await ended(resumed)
@@ -190,10 +197,14 @@ describe('in the middle of a run', { concurrency: 1 }, () => {
       const moves = movesOf(resumed)
       assert.ok(moves.indexOf('fence-applications') < moves.indexOf('promote'), moves.join())
       await assertFenced(early, report, 7)
+      row.saw(
+        'its applications were fenced, which every leader proved, and then the standby was promoted; what they had written meanwhile is lost, and counted',
+      )
     })
 
-    test('after it was promoted: the run fences it, and then reports', async () => {
-      const { run, failover } = late
+    faultRow('P08', 'after the standby was promoted', async row => {
+      const { link, run, failover } = late
+      row.did('the same, and it is started again while applications are redirected')
       const report = await ended(failover)
       assert.deepEqual([report.run, report.state, report.fence.state], [run, 'done', 'proven'])
       const moves = movesOf(failover)
@@ -202,6 +213,12 @@ describe('in the middle of a run', { concurrency: 1 }, () => {
       // Nothing is told twice.
       assert.equal(moves.length, new Set(moves).size, moves.join())
       await assertFenced(late, report, 3)
+      row.saw('the same run fenced its applications, looked who still writes there, and then reported')
+      row.did('kdr run --once')
+      const copying = await link.run('run', '--once')
+      assert.equal(copying.code, 17, copying.stderr)
+      assert.match(copying.stderr, /was moved by a failover/)
+      row.saw('nothing is copied from it: exit 17')
     })
 
     /** What an application was told is written, and the standby never had, is what the report says is lost. */
@@ -215,27 +232,34 @@ describe('in the middle of a run', { concurrency: 1 }, () => {
   })
 
   describe('a broker of the standby is lost', long, () => {
-    for (const step of ['final-sync', 'fence-link', 'promote'] as const)
+    for (const step of ['drain', 'final-sync', 'fence-link', 'promote'] as const)
       test(`when the run begins ${step}: it comes to the same end`, async t => {
         const { judge } = context
         const { link, topic } = await copiedLink({
           settings: { fence: { acl: false }, overrides: [{ topics: ['*'], replicationFactor: 3 }] },
         })
+        // Nobody else copies: the run does.
+        await judge.produce({ ...at('east'), topic, count: MORE })
         const west = context.cluster('west')
         const admin = await connectTo(west)
-        const lost = await admin.describe().then(({ topics }) => {
-          // The one that leads the run's own memory; of the first run there is none yet.
-          const memory = topics.get('_kdr.journal') ?? topics.get('_kdr.state')
-          return memory?.partitions[0]?.leader ?? 1
-        })
-        await admin.close()
+        const topics = await waitFor(
+          async () => {
+            const view = await admin.describe()
+            const partitions = [...view.topics.values()].flatMap(each => each.partitions)
+            // Also the one that was lost before.
+            return partitions.every(({ replicas, isr }) => isr.length === replicas.length) && view.topics
+          },
+          { what: 'all brokers to hold all' },
+        ).finally(async () => await admin.close())
+        // The one that leads the run's own memory; of the first run there is none yet.
+        const lost = (topics.get('_kdr.journal') ?? topics.get('_kdr.state'))?.partitions[0]?.leader ?? 1
         const flags = ['--yes', '--accept-split-brain', '--json-lines'] as const
         const switchover = link.start('switchover', link.name, ...flags)
         const run = await begins(switchover, step)
         await west.kill(lost)
         try {
           let { code, stdout, stderr } = await switchover.ended
-          t.diagnostic(`lost at ${step}: exit ${String(code)}; ${stderr.split('\n').slice(-4).join(' ')}`)
+          t.diagnostic(`exit ${String(code)}: ${reportIn(stdout).sentence ?? 'done'}`)
           if (code !== 0) {
             assert.match(`${stdout}${stderr}`, new RegExp(`--resume ${run}`))
             ;({ code, stdout, stderr } = await link.start('switchover', link.name, ...flags, '--resume', run)
@@ -254,7 +278,7 @@ describe('in the middle of a run', { concurrency: 1 }, () => {
           // One marker fenced the link, in each.
           assert.equal(
             report.rpo.partitions.reduce((sum, { cut }) => sum + cut, 0),
-            30,
+            30 + MORE,
           )
           const { generation, source } = await linkStatus(link)
           assert.deepEqual([generation, source], [2, 'west'])

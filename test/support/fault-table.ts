@@ -359,6 +359,11 @@ export const FAULT_TABLE: readonly FaultTableRow[] = [
     must: 'stop with exit 15 before the link is fenced, unless that is accepted; given up, the link goes on as before',
   },
   {
+    id: 'P08',
+    fault: 'the old active of a failover comes back while the run is under way, or after it',
+    must: 'fence its applications before anything else; before the standby is promoted stop first, and ask (exit 21); go on copying nothing from it',
+  },
+  {
     id: 'P12',
     fault: 'little memory, a slow target, many partitions far behind',
     must: 'bounded buffers: at most 400 MB with 1,000 partitions',
