@@ -3,6 +3,7 @@
 // marker in each partition; without, by each slot's transactional id. What counts is what the leaders say afterwards
 // (DescribeProducers): a partition that does not show the recorded producer id with the new epoch is not fenced.
 import { type readBatchHeader, splitBatches } from '../../model/batch.ts'
+import { findKdrError } from '../../model/errors.ts'
 import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
 import { slotOf } from '../../model/slots.ts'
 import { readLink, readSlots, readTopics, type SlotRecord } from '../../model/state-records.ts'
@@ -53,7 +54,7 @@ const FETCH_BYTES = 1024 * 1024
 const FETCH_TOTAL_BYTES = 16 * 1024 * 1024
 const FETCH_WAIT_MS = 50
 
-/** Acts only where it has to: run again, it finds what it has fenced. Throws KdrError('unreachable'). */
+/** Acts only where it has to: run again, it finds what it has fenced. Throws KdrError('unreachable') when a leader stays away. */
 export async function fenceLink(input: FenceInput): Promise<Fence> {
   return await new LinkFence(input).run()
 }
@@ -71,30 +72,43 @@ class LinkFence {
   async run(): Promise<Fence> {
     const { clock, store, withinMs } = this.#input
     const until = clock.monotonic() + withinMs
+    const isOver = (): boolean => clock.monotonic() >= until
     await store.refresh()
-    let left: readonly Mirror[]
     for (;;) {
-      const mirrors = await this.#mirrors()
-      left = await this.#open(mirrors)
-      const hopeful = left.filter(mirror => !this.#hopeless.has(nameOf(mirror)))
-      if (hopeful.length > 0) {
-        await this.#act(hopeful)
-        left = await this.#open(mirrors)
-      }
-      if (left.length === 0) return { fenced: await this.#cuts(mirrors), open: [] }
-      if (clock.monotonic() >= until || left.every(mirror => this.#hopeless.has(nameOf(mirror)))) {
-        const isLeft = new Set(left.map(nameOf))
-        return {
-          fenced: await this.#cuts(mirrors.filter(mirror => !isLeft.has(nameOf(mirror)))),
-          open: left.map(mirror => ({
-            topic: mirror.topic,
-            partition: mirror.partition,
-            why: this.#why.get(nameOf(mirror)) ?? 'its leader does not show the new epoch',
-          })),
-        }
+      try {
+        const fence = await this.#round(isOver)
+        if (fence !== undefined) return fence
+      } catch (error) {
+        // A broker was lost a moment ago: others will lead what it led.
+        if (findKdrError(error)?.code !== 'unreachable' || isOver()) throw error
       }
       await clock.sleep(LOOK_AGAIN_MS)
     }
+  }
+
+  /** Undefined: another one may bring more. */
+  async #round(isOver: () => boolean): Promise<Fence | undefined> {
+    const mirrors = await this.#mirrors()
+    let left = await this.#open(mirrors)
+    const hopeful = left.filter(mirror => !this.#isHopeless(mirror))
+    if (hopeful.length > 0) {
+      await this.#act(hopeful)
+      left = await this.#open(mirrors)
+    }
+    if (!isOver() && left.some(mirror => !this.#isHopeless(mirror))) return undefined
+    const isLeft = new Set(left.map(nameOf))
+    return {
+      fenced: await this.#cuts(mirrors.filter(mirror => !isLeft.has(nameOf(mirror)))),
+      open: left.map(mirror => ({
+        topic: mirror.topic,
+        partition: mirror.partition,
+        why: this.#why.get(nameOf(mirror)) ?? 'its leader does not show the new epoch',
+      })),
+    }
+  }
+
+  #isHopeless(mirror: Mirror): boolean {
+    return this.#hopeless.has(nameOf(mirror))
   }
 
   /** As they stand now: leaders move. A topic of the name that is not the recorded one is no mirror. */
