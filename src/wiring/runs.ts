@@ -343,16 +343,20 @@ async function giveUp(
 ): Promise<RunReport> {
   const journal = await openJournal(opened, sides)
   await journal.claim(options.takeOver)
-  const context = await contextOf(opened, config, { sides, record, journal, onStep: () => undefined })
-  await undoRun(context)
-  const { reason } = options
-  const ended: RunRecord = {
-    ...record,
-    state: 'aborted',
-    endedAt: systemClock.now(),
-    sentence: `given up by ${whoAmI()}${reason === undefined ? '' : `: ${reason}`}`,
+  try {
+    const context = await contextOf(opened, config, { sides, record, journal, onStep: () => undefined })
+    await undoRun(context)
+    const { reason } = options
+    const ended: RunRecord = {
+      ...record,
+      state: 'aborted',
+      endedAt: systemClock.now(),
+      sentence: `given up by ${whoAmI()}${reason === undefined ? '' : `: ${reason}`}`,
+    }
+    await journal.writeRun(ended)
+    return reportOf(ended, journal.steps(record.run))
+  } finally {
+    // Whoever tries again need not take it over.
+    await journal.release().catch(() => undefined)
   }
-  await journal.writeRun(ended)
-  await journal.release()
-  return reportOf(ended, journal.steps(record.run))
 }
