@@ -14,10 +14,12 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Properties;
+import java.util.concurrent.ExecutionException;
 import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 
@@ -99,13 +101,19 @@ final class Readers {
 
   /**
    * The high watermarks of `topics`: [topic, partition, end]. A consumer would go by the partitions that it knew for minutes;
-   * this is asked of topics to which some are added.
+   * this is asked of topics to which some are added. A topic that is not there has none.
    */
   private static Object ends(JsonNode request) throws Exception {
     var admin = Admins.of(request);
     Map<TopicPartition, OffsetSpec> asked = new LinkedHashMap<>();
-    for (var topic : admin.describeTopics(Args.texts(request, "topics")).allTopicNames().get().values())
-      for (var info : topic.partitions()) asked.put(new TopicPartition(topic.name(), info.partition()), OffsetSpec.latest());
+    for (var topic : admin.describeTopics(Args.texts(request, "topics")).topicNameValues().entrySet()) {
+      try {
+        for (var info : topic.getValue().get().partitions())
+          asked.put(new TopicPartition(topic.getKey(), info.partition()), OffsetSpec.latest());
+      } catch (ExecutionException e) {
+        if (!(e.getCause() instanceof UnknownTopicOrPartitionException)) throw e;
+      }
+    }
     List<Object> found = new ArrayList<>();
     admin.listOffsets(asked).all().get().forEach((at, end) -> found.add(List.of(at.topic(), at.partition(), end.offset())));
     return found;
