@@ -39,6 +39,10 @@ export type OnceOptions = {
 export async function catchUp(replication: Replication, options: OnceOptions): Promise<OnceResult> {
   const { clock, sourceWatch, targetWatch } = replication.context
   const startedAt = clock.monotonic()
+  const isInTime = (): boolean => clock.monotonic() - startedAt <= (options.timeoutMs ?? Infinity)
+  // A topic that is made anew has no end before it is there again.
+  while (replication.willRecopy() && isInTime() && !options.signal.aborted)
+    await Promise.race([clock.sleep(LOOK_EVERY_MS, options.signal), replication.failed])
   const ends = await readStableEnds(replication, options.signal)
   for (;;) {
     const copies = replication.copies()
