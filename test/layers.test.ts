@@ -49,6 +49,18 @@ const RULES: readonly Rule[] = [
     because: 'the adapter to real clusters knows ports, and nothing of engines, config or commands',
   },
   {
+    layer: 'store',
+    may: ['model', 'ports', 'store', 'node:*'],
+    because:
+      'where a vault keeps its objects: an adapter to folders and buckets, which knows nothing of what is in them',
+  },
+  {
+    layer: 'vault',
+    may: ['model', 'ports', 'vault', 'node:crypto', 'node:zlib', 'node:buffer'],
+    because:
+      'the format of a vault: bytes, hashes and the order of writes, over any store and without any engine; it takes time and chance as arguments',
+  },
+  {
     layer: 'config',
     may: ['model', 'config', 'yaml', 'zod', 'node:*'],
     because: 'the config is read at the edge into plain values; it knows no engine and no cluster',
@@ -78,7 +90,20 @@ const RULES: readonly Rule[] = [
   },
   {
     layer: 'wiring',
-    may: ['model', 'ports', 'engine', 'state', 'kafka', 'redirect', 'config', 'cli', 'wiring', 'node:*'],
+    may: [
+      'model',
+      'ports',
+      'engine',
+      'state',
+      'kafka',
+      'redirect',
+      'store',
+      'vault',
+      'config',
+      'cli',
+      'wiring',
+      'node:*',
+    ],
     because: 'the composition root, with main.ts: it knows everything, so that nothing else has to',
   },
 ]
@@ -134,9 +159,9 @@ describe('layers', () => {
     })
   }
 
-  test('model and engine take time, chance and the process as arguments', () => {
+  test('model, engine and vault take time, chance and the process as arguments', () => {
     const wrong = shipped
-      .filter(({ path }) => /^src\/(model|engine)\//.test(path))
+      .filter(({ path }) => /^src\/(model|engine|vault)\//.test(path))
       .flatMap(({ path, text }) => {
         const code = withoutComments(text)
         return BANNED.filter(([, expression]) => expression.test(code)).map(

@@ -32,6 +32,11 @@ export const ERRORS = {
     retry: 'never',
     hint: 'The bytes are not what their header says; look at the topic with `kafka-dump-log`.',
   },
+  damaged: {
+    exit: 3,
+    retry: 'never',
+    hint: 'Restore the object from a copy of the vault, or restore a point that does not need it: `kdr backup verify SET --full` names all that is damaged.',
+  },
   unfinished: { exit: 3, retry: 'never', hint: 'Run `kdr status` to see which partition stopped, and why.' },
   'wrong-cluster': {
     exit: 10,
@@ -43,6 +48,11 @@ export const ERRORS = {
     retry: 'backoff',
     hint: 'Check the address, the port, the network path and the listener that the brokers advertise.',
   },
+  'store-unreachable': {
+    exit: 11,
+    retry: 'backoff',
+    hint: 'Check the `url` of the vault, the disk or the network path, and how much room there is.',
+  },
   'not-empty': {
     exit: 12,
     retry: 'never',
@@ -52,6 +62,11 @@ export const ERRORS = {
     exit: 13,
     retry: 'never',
     hint: 'Another kdr runs this link; stop it first, or let it do the work.',
+  },
+  'other-writer': {
+    exit: 13,
+    retry: 'never',
+    hint: 'Another kdr backs up this set; what it has committed stands, and the next run goes on from there.',
   },
   'not-allowed': {
     exit: 14,
@@ -78,6 +93,11 @@ export const ERRORS = {
     exit: 18,
     retry: 'never',
     hint: 'See the table of supported versions in the README.',
+  },
+  'store-lacks': {
+    exit: 18,
+    retry: 'never',
+    hint: 'See what the store can do: `kdr vault probe VAULT`.',
   },
   'approval-needed': {
     exit: 20,

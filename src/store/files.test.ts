@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict'
+import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, test } from 'node:test'
+import { storeConformance } from '../../test/store/conformance.ts'
+import { findKdrError } from '../model/errors.ts'
+import type { ObjectStore } from '../ports/store.ts'
+import { openFileStore } from './files.ts'
+import { openStore } from './open.ts'
+
+const root = mkdtempSync(join(tmpdir(), 'kdr-store-'))
+after(() => rmSync(root, { recursive: true }))
+
+let count = 0
+const unique = (): string => `${process.pid}-${count++}`
+const fresh = (): { readonly dir: string; readonly store: ObjectStore } => {
+  const dir = join(root, unique(), 'vault')
+  return { dir, store: openFileStore(dir, unique) }
+}
+
+describe('a store in a folder', () => {
+  storeConformance(() => Promise.resolve(fresh().store))
+
+  test('what lost the race, or failed, leaves nothing behind', async () => {
+    const { dir, store } = fresh()
+    await store.create('a', [Buffer.from('x')])
+    await store.create('a', [Buffer.from('y')])
+    assert.deepEqual(readdirSync(join(dir, '.unfinished')), [])
+  })
+
+  test('two processes with the same folder see the same objects', async () => {
+    const { dir, store } = fresh()
+    await store.create('a/b', [Buffer.from('x')])
+    assert.equal(await openFileStore(dir, unique).create('a/b', [Buffer.from('y')]), 'exists')
+  })
+
+  test('reading an empty folder makes nothing', async () => {
+    const { dir, store } = fresh()
+    assert.equal(await store.get('a'), undefined)
+    assert.equal(existsSync(dir), false)
+  })
+
+  test('a name that leads out of the folder is refused', async () => {
+    const { store } = fresh()
+    await assert.rejects(async () => await store.put('../a', []), /no name of an object/)
+    await assert.rejects(async () => await store.get('a/../../b'), /no name of an object/)
+  })
+
+  test('a folder that may not be written to is said', { skip: process.getuid?.() === 0 }, async () => {
+    const { dir, store } = fresh()
+    await store.put('a', [])
+    chmodSync(dir, 0o500)
+    const error = await store.put('b/c', []).catch(findKdrError)
+    chmodSync(dir, 0o700)
+    assert.equal(error?.code, 'not-allowed')
+  })
+
+  test('a file in the place of the folder is said', async () => {
+    const { dir, store } = fresh()
+    await store.put('a', [Buffer.from('x')])
+    const error = await openFileStore(join(dir, 'a'), unique).put('b', []).catch(findKdrError)
+    assert.equal(error?.code, 'store-unreachable')
+  })
+})
+
+describe('the url of a vault', () => {
+  test('a folder', () => assert.match(openStore(`file://${root}/v`, unique).name, /^file:\/\/.*\/v$/))
+  test('another host has no folder here', () =>
+    assert.throws(
+      () => openStore('file://host/v', unique),
+      error => findKdrError(error)?.code === 'config-invalid',
+    ))
+  test('what comes later', () =>
+    assert.throws(
+      () => openStore('s3://bucket/prefix', unique),
+      error => findKdrError(error)?.code === 'not-available',
+    ))
+})

@@ -1,0 +1,182 @@
+// A vault in a folder. An object is written beside the others first, synced, and then gets its name in one step: link(2)
+// refuses a name that is taken, rename(2) replaces. The folder is synced too, or the name might be gone after a crash.
+import { createReadStream } from 'node:fs'
+import { link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { KdrError } from '../model/errors.ts'
+import type { Body, ByteRange, ObjectStore, StoredObject } from '../ports/store.ts'
+import { assertObjectName } from './names.ts'
+
+/** What is being written; no object's name begins with a dot. */
+const UNFINISHED = '.unfinished'
+
+/** `unique`: gives names that no other process uses. The folder is made at the first write. */
+export function openFileStore(root: string, unique: () => string): ObjectStore {
+  return new FileStore(resolve(root), unique)
+}
+
+class FileStore implements ObjectStore {
+  readonly name: string
+  readonly #root: string
+  readonly #unique: () => string
+  /** Folders that are known to be there, and durable. */
+  readonly #made = new Set<string>()
+
+  constructor(root: string, unique: () => string) {
+    this.#root = root
+    this.#unique = unique
+    this.name = pathToFileURL(root).href
+  }
+
+  async create(name: string, body: Body): Promise<'created' | 'exists'> {
+    return await this.#write(name, body, async (unfinished, path) => {
+      try {
+        await link(unfinished, path)
+        return 'created'
+      } catch (error) {
+        if (codeOf(error) === 'EEXIST') return 'exists'
+        throw error
+      } finally {
+        await rm(unfinished, { force: true })
+      }
+    })
+  }
+
+  async put(name: string, body: Body): Promise<void> {
+    await this.#write(name, body, async (unfinished, path) => await rename(unfinished, path))
+  }
+
+  async get(name: string, range?: ByteRange): Promise<Buffer | undefined> {
+    const path = this.#pathOf(name)
+    if (range !== undefined && range.to <= range.from)
+      return (await this.head(name)) === undefined ? undefined : Buffer.alloc(0)
+    return await this.#ask(`read "${name}"`, async () => {
+      // createReadStream counts the last byte in.
+      const stream = createReadStream(path, range && { start: range.from, end: range.to - 1 })
+      const pieces: Buffer[] = []
+      for await (const piece of stream) pieces.push(piece as Buffer)
+      return Buffer.concat(pieces)
+    })
+  }
+
+  async head(name: string): Promise<StoredObject | undefined> {
+    const path = this.#pathOf(name)
+    return await this.#ask(`look at "${name}"`, async () => {
+      const found = await stat(path)
+      return found.isFile() ? { name, bytes: found.size } : undefined
+    })
+  }
+
+  async *list(prefix: string): AsyncIterable<StoredObject> {
+    // Only the folder that all names with this prefix are below is walked.
+    const folder = prefix.slice(0, prefix.lastIndexOf('/') + 1)
+    yield* this.#walk(folder, prefix)
+  }
+
+  async delete(name: string): Promise<void> {
+    const path = this.#pathOf(name)
+    await this.#ask(`delete "${name}"`, async () => await rm(path))
+  }
+
+  async *#walk(folder: string, prefix: string): AsyncGenerator<StoredObject> {
+    const entries =
+      (await this.#ask(
+        `list "${folder}"`,
+        async () => await readdir(join(this.#root, folder), { withFileTypes: true }),
+      )) ?? []
+    // As the whole names are ordered: a folder `a` comes where `a/` does.
+    const named = entries
+      .filter(entry => !entry.name.startsWith('.'))
+      .map(entry => ({ entry, name: `${folder}${entry.name}${entry.isDirectory() ? '/' : ''}` }))
+      .sort((a, b) => (a.name < b.name ? -1 : 1))
+    for (const { entry, name } of named) {
+      if (entry.isDirectory()) {
+        if (name.startsWith(prefix) || prefix.startsWith(name)) yield* this.#walk(name, prefix)
+        continue
+      }
+      if (!name.startsWith(prefix)) continue
+      const found = await this.head(name)
+      if (found !== undefined) yield found
+    }
+  }
+
+  async #write<T>(
+    name: string,
+    body: Body,
+    give: (unfinished: string, path: string) => Promise<T>,
+  ): Promise<T> {
+    const path = this.#pathOf(name)
+    const unfinished = join(this.#root, UNFINISHED, this.#unique())
+    const written = await this.#ask(`write "${name}"`, async () => {
+      await this.#makeFolder(dirname(unfinished))
+      await this.#makeFolder(dirname(path))
+      try {
+        const file = await open(unfinished, 'wx')
+        try {
+          for (const piece of body) await file.appendFile(piece)
+          await file.sync()
+        } finally {
+          await file.close()
+        }
+        const given = await give(unfinished, path)
+        await syncFolder(dirname(path))
+        return { given }
+      } catch (error) {
+        await rm(unfinished, { force: true })
+        throw error
+      }
+    })
+    if (written !== undefined) return written.given
+    throw new KdrError('store-unreachable', `the vault's folder "${this.#root}" is going away`)
+  }
+
+  async #makeFolder(path: string): Promise<void> {
+    if (this.#made.has(path)) return
+    const first = await mkdir(path, { recursive: true })
+    // Each folder that was made is a new name in the one above it.
+    if (first !== undefined)
+      for (let at = path; at.length >= first.length; at = dirname(at)) await syncFolder(dirname(at))
+    this.#made.add(path)
+  }
+
+  #pathOf(name: string): string {
+    assertObjectName(name)
+    return join(this.#root, name)
+  }
+
+  /** Undefined when there is no such file. */
+  async #ask<T>(what: string, act: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await act()
+    } catch (error) {
+      const code = codeOf(error)
+      if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
+      throw failure(`cannot ${what} in "${this.#root}"`, code, error)
+    }
+  }
+}
+
+function failure(what: string, code: string | undefined, cause: unknown): unknown {
+  if (code === undefined) return cause
+  const message = `${what}: ${cause instanceof Error ? cause.message : code}`
+  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS')
+    return new KdrError('not-allowed', message, {
+      hint: "Give the user that runs kdr the right to read and write the vault's folder.",
+      cause,
+    })
+  return new KdrError('store-unreachable', message, { cause })
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error ? String(error.code) : undefined
+}
+
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r')
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
+  }
+}
