@@ -56,7 +56,7 @@ const RULES: readonly Rule[] = [
   },
   {
     layer: 'vault',
-    may: ['model', 'ports', 'vault', 'node:crypto', 'node:zlib', 'node:buffer'],
+    may: ['model', 'ports', 'vault', 'node:crypto', 'node:zlib', 'node:util'],
     because:
       'the format of a vault: bytes, hashes and the order of writes, over any store and without any engine; it takes time and chance as arguments',
   },

@@ -1,0 +1,35 @@
+// What the backup engine asks of a vault. Written objects count for nothing before the commit that names them: whoever is
+// stopped in between leaves the vault as it was, and some objects that nobody needs.
+import type { RawBatch } from '../model/batch.ts'
+import type { Commit, Segment, SetState } from '../model/vault.ts'
+
+/** Batches of one partition that follow on each other. */
+export type Part = {
+  readonly topic: string
+  readonly topicId: string
+  readonly partition: number
+  /** At least one. Owned by the writer from now on. */
+  readonly batches: readonly RawBatch[]
+  /** As brokers name them; those without records here too, and more than once. */
+  readonly aborted: readonly { readonly producerId: bigint; readonly firstOffset: number }[]
+}
+
+export type CommitDraft = Pick<
+  Commit,
+  'groupsAt' | 'endsAt' | 'cluster' | 'topics' | 'topicsGone' | 'groups' | 'groupsGone' | 'rights' | 'notes'
+>
+
+export type Committed = { readonly number: number; readonly objects: number; readonly bytes: number }
+
+/** One run's writing to one set. */
+export interface SetWriter {
+  /** As of the newest commit when it was opened; undefined when there is none. */
+  readonly state: SetState | undefined
+  /** Resolves when the writer can take more. Small parts wait for others, and are durable only after the commit. */
+  write(part: Part): Promise<Segment>
+  /**
+   * Makes all of it count, in one step. Throws KdrError: other-writer when another one has committed since the writer was
+   * opened; then nothing of this run counts.
+   */
+  commit(draft: CommitDraft): Promise<Committed>
+}

@@ -1,0 +1,27 @@
+// The names of a vault's objects. Those of data are below their set.
+
+export const VAULT_OBJECT = 'kdr.json'
+
+const OFFSET_DIGITS = 20
+const COMMIT_DIGITS = 12
+
+export const commitsPrefix = (set: string): string => `${set}/commits/`
+
+export function commitName(set: string, number: number): string {
+  return `${commitsPrefix(set)}${String(number).padStart(COMMIT_DIGITS, '0')}.json`
+}
+
+/** Undefined: the name of something else. */
+export function commitNumber(set: string, name: string): number | undefined {
+  const digits = new RegExp(`^(\\d{${COMMIT_DIGITS}})\\.json$`).exec(
+    name.startsWith(commitsPrefix(set)) ? name.slice(commitsPrefix(set).length) : '',
+  )?.[1]
+  return digits === undefined ? undefined : Number(digits)
+}
+
+/** Without its ending. What stands before the first dot is the offset, as kafka-dump-log wants it. */
+export function segmentStem(topicId: string, partition: number, from: number, id: string): string {
+  return `data/${topicId}/${partition}/${String(from).padStart(OFFSET_DIGITS, '0')}.${id}`
+}
+
+export const packStem = (id: string): string => `packs/${id}`

@@ -1,0 +1,144 @@
+// Reads the batches of a partition from its segments: an index, then frames by ranged reads, each decompressed alone. What was read
+// last is kept, within a bound, since many small reads may go through one frame.
+import type { RawBatch } from '../model/batch.ts'
+import { KdrError } from '../model/errors.ts'
+import type { AbortedTransaction, Frame, IndexRecord, Segment, SegmentIndex } from '../model/vault.ts'
+import { assertVersion } from '../model/versioned.ts'
+import type { ObjectStore } from '../ports/store.ts'
+import { readFrame } from './frames.ts'
+
+const KEPT_FRAMES_BYTES = 32 * 1024 * 1024
+const KEPT_INDEXES = 200
+
+export type BatchRun = {
+  /** At least one; they belong to the reader's cache, and must not be changed. */
+  readonly batches: readonly RawBatch[]
+  /** Those that overlap the run. */
+  readonly aborted: readonly AbortedTransaction[]
+}
+
+export class SegmentReader {
+  readonly #store: ObjectStore
+  readonly #set: string
+  readonly #frames = new Map<string, { readonly batches: Promise<RawBatch[]>; readonly bytes: number }>()
+  readonly #indexes = new Map<string, Promise<IndexRecord>>()
+  #frameBytes = 0
+
+  constructor(store: ObjectStore, set: string) {
+    this.#store = store
+    this.#set = set
+  }
+
+  /**
+   * The batches from the one that holds `offset`, or the next behind it, to the end of its frame; none that begins at `end` or
+   * behind it. Undefined when there is none. Throws KdrError: damaged, store-unreachable.
+   */
+  async read(segments: readonly Segment[], offset: number, end: number): Promise<BatchRun | undefined> {
+    for (const segment of segments) {
+      if (segment.to <= offset) continue
+      if (segment.from >= end) return undefined
+      const { frames, aborted } = await this.index(segment)
+      const limit = Math.min(segment.to, end)
+      const first = Math.max(
+        0,
+        frames.findLastIndex(({ from }) => from <= offset),
+      )
+      for (const frame of frames.slice(first)) {
+        if (frame.from >= limit) break
+        const all = await this.frame(segment, frame)
+        const batches = all.filter(({ header }) => header.lastOffset >= offset && header.baseOffset < limit)
+        if (batches.length > 0) return { batches, aborted: overlapping(aborted, batches) }
+      }
+    }
+    return undefined
+  }
+
+  async index(segment: Segment): Promise<SegmentIndex> {
+    const { segments } = await this.#indexRecord(segment.index)
+    const found = segments.find(({ position }) => position === segment.position)
+    if (found !== undefined) return found
+    throw new KdrError(
+      'damaged',
+      `object "${segment.index}" has no index of what stands at ${segment.position} of "${segment.object}"`,
+    )
+  }
+
+  async frame(segment: Segment, frame: Frame): Promise<readonly RawBatch[]> {
+    const key = `${segment.object} ${segment.position + frame.position}`
+    const kept = this.#frames.get(key)
+    const batches = kept?.batches ?? this.#readFrame(segment, frame)
+    // The one used last is the last to go.
+    this.#frames.delete(key)
+    this.#frames.set(key, { batches, bytes: frame.rawBytes })
+    if (kept === undefined) this.#frameBytes += frame.rawBytes
+    for (const [oldest, { bytes }] of this.#frames) {
+      if (this.#frameBytes <= KEPT_FRAMES_BYTES || oldest === key) break
+      this.#frames.delete(oldest)
+      this.#frameBytes -= bytes
+    }
+    try {
+      return await batches
+    } catch (error) {
+      // What failed once may be read the next time.
+      if (this.#frames.get(key)?.batches === batches) {
+        this.#frames.delete(key)
+        this.#frameBytes -= frame.rawBytes
+      }
+      throw error
+    }
+  }
+
+  async #readFrame(segment: Segment, frame: Frame): Promise<RawBatch[]> {
+    const from = segment.position + frame.position
+    const name = `${this.#set}/${segment.object}`
+    const stored = await this.#store.get(name, { from, to: from + frame.bytes })
+    if (stored === undefined) throw missing(name)
+    return await readFrame(stored, { compression: segment.compression, object: name }, frame)
+  }
+
+  async #indexRecord(name: string): Promise<IndexRecord> {
+    const kept = this.#indexes.get(name)
+    const record = kept ?? this.#readIndex(`${this.#set}/${name}`)
+    this.#indexes.delete(name)
+    this.#indexes.set(name, record)
+    const [oldest] = this.#indexes.keys()
+    if (this.#indexes.size > KEPT_INDEXES && oldest !== undefined) this.#indexes.delete(oldest)
+    try {
+      return await record
+    } catch (error) {
+      this.#indexes.delete(name)
+      throw error
+    }
+  }
+
+  async #readIndex(name: string): Promise<IndexRecord> {
+    const bytes = await this.#store.get(name)
+    if (bytes === undefined) throw missing(name)
+    return parseIndex(bytes, name)
+  }
+}
+
+/** Throws KdrError: damaged, newer-version. */
+export function parseIndex(bytes: Buffer, name: string): IndexRecord {
+  let record: IndexRecord
+  try {
+    record = JSON.parse(bytes.toString()) as IndexRecord
+  } catch (cause) {
+    throw new KdrError('damaged', `object "${name}" is damaged: it is no JSON`, { cause })
+  }
+  assertVersion(record, `object "${name}"`)
+  return record
+}
+
+function missing(name: string): KdrError {
+  return new KdrError('damaged', `object "${name}" is missing`)
+}
+
+function overlapping(
+  aborted: readonly AbortedTransaction[],
+  batches: readonly RawBatch[],
+): AbortedTransaction[] {
+  const first = batches[0]!.header.baseOffset
+  const last = batches.at(-1)!.header.lastOffset
+  return aborted.filter(({ from, to }) => from <= last && (to ?? last) >= first)
+}
