@@ -28,6 +28,11 @@ export interface SetWriter {
   /** Resolves when the writer can take more. Small parts wait for others, and are durable only after the commit. */
   write(part: Part): Promise<Segment>
   /**
+   * The first offset of a transaction that has no marker below `at` in these segments; `at` when there is none. Reads all of them: for
+   * a source that has taken back markers.
+   */
+  firstOpen(segments: readonly Segment[], at: number): Promise<number>
+  /**
    * Makes all of it count, in one step. Throws KdrError: other-writer when another one has committed since the writer was
    * opened; then nothing of this run counts.
    */

@@ -18,6 +18,8 @@ import type { CommitDraft, Committed, Part, SetWriter } from '../ports/vault.ts'
 import { readCommit, readLatest } from './chain.ts'
 import { compressionFor, type Framed, frameBatches } from './frames.ts'
 import { commitName, packStem, segmentStem } from './names.ts'
+import { firstOpen } from './open-transactions.ts'
+import { SegmentReader } from './reader.ts'
 import { seal, sha256 } from './sealed.ts'
 import { openVault } from './vault.ts'
 
@@ -76,6 +78,11 @@ class VaultSetWriter implements SetWriter {
     await this.#put(object, framed.body)
     await this.#putIndex(index, [framed.index])
     return { object, position: 0, index, ...framed.facts }
+  }
+
+  async firstOpen(segments: readonly Segment[], at: number): Promise<number> {
+    const { store, set } = this.#options
+    return await firstOpen(new SegmentReader(store, set), segments, { from: segments[0]?.from ?? at, at })
   }
 
   async commit(draft: CommitDraft): Promise<Committed> {

@@ -1,0 +1,24 @@
+// Every bound of the backup engine, with its arithmetic.
+
+/** A segment is written when it has so much: one PUT of a bucket, and 64 of them a gigabyte. */
+export const SEGMENT_BYTES = 16 * 1024 * 1024
+/**
+ * Held at once over all partitions. A reader gathers one segment while the one before is compressed and written: 16 MiB, 16 MiB and
+ * at most 16 MiB compressed, with an answer of 4 MiB on the way.
+ */
+export const BUDGET_BYTES = 160 * 1024 * 1024
+export const FETCH_BYTES = 4 * 1024 * 1024
+const HELD_PER_READER = 3 * SEGMENT_BYTES + FETCH_BYTES
+export const READERS = Math.max(1, Math.floor(BUDGET_BYTES / HELD_PER_READER))
+
+/** How long a partition without a leader, or a broker that does not answer, is asked again before it is left for the next commit. */
+export const PATIENCE_MS = 20_000
+export const BACKOFF_MS = { first: 100, last: 2_000 } as const
+/** A fetch for what is there is answered at once. */
+export const FETCH_WAIT_MS = 500
+/** So many answers without records, though the log is stable beyond: nothing stands there. */
+export const EMPTY_ANSWERS = 3
+
+/** A transaction's commit of offsets is pending for some milliseconds: it is met in between. */
+export const PENDING_LOOKS = 8
+export const PENDING_LOOK_MS = 60

@@ -1,0 +1,87 @@
+// Pure: what a commit has to take of one partition, from what the vault has and what the source says. What cannot be taken any
+// more is stated, never passed over.
+import { epochsOf, type Note, type PartitionState } from '../../model/vault.ts'
+
+export type Sight = {
+  readonly topic: string
+  /** Undefined: the vault has nothing of this topic id and partition. */
+  readonly before: PartitionState | undefined
+  /** The source's log start and last stable offset. */
+  readonly start: number
+  readonly lastStable: number
+  /** Where the source's history leaves the vault's; undefined when it does not. */
+  readonly divergesAt: number | undefined
+}
+
+export type PartitionPlan = {
+  /** [from, end) is to be read. */
+  readonly from: number
+  readonly end: number
+  readonly start: number
+  readonly clip: number | undefined
+  /** Of the last batch that the vault has below `from`; -1 when it has none. */
+  readonly lastEpoch: number
+  readonly notes: readonly Note[]
+}
+
+export function planPartition(partition: number, sight: Sight): PartitionPlan {
+  const { topic, before, start, lastStable, divergesAt } = sight
+  if (before === undefined)
+    return { from: start, end: Math.max(start, lastStable), start, clip: undefined, lastEpoch: -1, notes: [] }
+  const notes: Note[] = []
+  const of = { topic, partition }
+  const clip = divergesAt !== undefined && divergesAt < before.end ? divergesAt : undefined
+  if (clip !== undefined)
+    notes.push({
+      kind: 'truncated',
+      ...of,
+      from: clip,
+      to: before.end,
+      what: `the source's log was truncated to ${clip} (an unclean leader election): what it had at ${clip} to ${before.end - 1} is in earlier commits only`,
+    })
+  const known = clip ?? before.end
+  if (start > known) notes.push(lostNote(of, known, start))
+  const from = Math.max(known, start)
+  // A high watermark that lags behind after a change of leaders takes nothing back.
+  const end = Math.max(from, lastStable)
+  return { from, end, start, clip, lastEpoch: epochBelow(before, from), notes }
+}
+
+export function lostNote(
+  of: { readonly topic: string; readonly partition: number },
+  from: number,
+  to: number,
+): Note {
+  return {
+    kind: 'lost',
+    ...of,
+    from,
+    to,
+    what: `the source deleted offsets ${from} to ${to - 1} (retention, or DeleteRecords) before they were backed up`,
+  }
+}
+
+/** Of the last offset below `at` that the vault has; -1 when it has none. */
+export function epochBelow(of: Pick<PartitionState, 'segments'>, at: number): number {
+  return epochsOf(of).findLast(([, from]) => from < at)?.[0] ?? -1
+}
+
+/** What the source answers to "where does this epoch end": the largest epoch that it knows up to it. */
+export type EpochAnswer = { readonly epoch: number; readonly offset: number }
+
+/**
+ * One step of finding where two histories part (KIP-320): up to `at` they may agree, whose last epoch here is `epoch`. Returns where they
+ * may agree after the answer; the same when they do.
+ */
+export function agreesUpTo(
+  of: Pick<PartitionState, 'segments'>,
+  { epoch, at }: { readonly epoch: number; readonly at: number },
+  answer: EpochAnswer,
+): number {
+  // It knows no epoch so high, or has forgotten: its end decides, and that is known anyway.
+  if (answer.offset < 0) return at
+  if (answer.epoch === epoch) return Math.min(at, answer.offset)
+  // It has nothing of this epoch.
+  const begins = epochsOf(of).find(([each]) => each === epoch)?.[1] ?? at
+  return Math.min(begins, answer.offset)
+}

@@ -1,0 +1,270 @@
+// Reads one partition's batches up to an end, and hands them to the vault, a segment at a time. Batches are looked at by their headers
+// only. What cannot be read is a value: the next commit goes on there.
+import { type RawBatch, splitBatches } from '../../model/batch.ts'
+import { findKdrError } from '../../model/errors.ts'
+import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
+import type { Note, Segment } from '../../model/vault.ts'
+import type { Clock } from '../../ports/clock.ts'
+import type { Cluster, ClusterView, FetchedPartition, FetchLane } from '../../ports/cluster.ts'
+import type { Part, SetWriter } from '../../ports/vault.ts'
+import {
+  BACKOFF_MS,
+  EMPTY_ANSWERS,
+  FETCH_BYTES,
+  FETCH_WAIT_MS,
+  PATIENCE_MS,
+  SEGMENT_BYTES,
+} from './limits.ts'
+import { lostNote } from './plan.ts'
+
+export type Reading = {
+  readonly topic: string
+  readonly topicId: string
+  readonly partition: number
+  readonly from: number
+  readonly end: number
+  readonly lastEpoch: number
+}
+
+export type ReadPartition = {
+  readonly segments: readonly Segment[]
+  /** Up to here all is in the vault, or is in `notes`. */
+  readonly end: number
+  readonly notes: readonly Note[]
+}
+
+export type ReaderWorld = {
+  readonly cluster: Cluster
+  readonly writer: SetWriter
+  readonly clock: Clock
+  readonly signal: AbortSignal
+  readonly segmentBytes?: number | undefined
+  readonly onRead: (batches: readonly RawBatch[]) => void
+}
+
+/** A connection of its own to each broker that it has to ask. */
+export class PartitionReader {
+  readonly #world: ReaderWorld
+  readonly #lanes = new Map<number, FetchLane>()
+  readonly #fetchBytes: number
+  #view: ClusterView
+
+  constructor(world: ReaderWorld, view: ClusterView) {
+    this.#world = world
+    this.#view = view
+    this.#fetchBytes = Math.min(FETCH_BYTES, world.segmentBytes ?? SEGMENT_BYTES)
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled([...this.#lanes.values()].map(async lane => await lane.close()))
+    this.#lanes.clear()
+  }
+
+  /** Throws the reason of the signal, and what the vault throws. */
+  async read(of: Reading): Promise<ReadPartition> {
+    const gathering = new Gathering(this.#world, of)
+    try {
+      const rest = await this.#readTo(of, gathering)
+      return await gathering.finish(rest)
+    } catch (error) {
+      await gathering.abandon()
+      throw error
+    }
+  }
+
+  /** Undefined: all is read; else why the rest is not. */
+  async #readTo(of: Reading, gathering: Gathering): Promise<string | undefined> {
+    const { clock, signal } = this.#world
+    let failingSince: number | undefined
+    let waitMs: number = BACKOFF_MS.first
+    let empty = 0
+    while (gathering.next < of.end) {
+      signal.throwIfAborted()
+      const answer = await this.#fetch(of, gathering)
+      if (answer.kind === 'gone') return answer.why
+      if (answer.kind === 'failed') {
+        failingSince ??= clock.monotonic()
+        if (clock.monotonic() - failingSince >= PATIENCE_MS) return answer.why
+        await clock.sleep(waitMs, signal)
+        waitMs = Math.min(waitMs * 2, BACKOFF_MS.last)
+        await this.#refresh()
+        continue
+      }
+      failingSince = undefined
+      waitMs = BACKOFF_MS.first
+      if (answer.kind === 'starts-later') {
+        gathering.lose(answer.start)
+        continue
+      }
+      const before = gathering.next
+      await gathering.take(answer.fetched)
+      if (gathering.next > before) empty = 0
+      // Compacted away, up to the end.
+      else if (answer.fetched.lastStable >= of.end && ++empty >= EMPTY_ANSWERS) return undefined
+      else if (answer.fetched.lastStable < of.end) {
+        failingSince ??= clock.monotonic()
+        if (clock.monotonic() - failingSince >= PATIENCE_MS) return 'the leader is not stable so far any more'
+        await clock.sleep(BACKOFF_MS.first, signal)
+      }
+    }
+    return undefined
+  }
+
+  async #fetch(of: Reading, { next, lastEpoch }: Gathering): Promise<FetchAnswer> {
+    const { topic, topicId, partition } = of
+    const described = this.#view.topics.get(topic)
+    if (described !== undefined && described.id !== topicId)
+      return { kind: 'gone', why: 'it was created again meanwhile' }
+    const leader = described?.partitions[partition]
+    if (leader === undefined || leader.leader < 0) return { kind: 'failed', why: 'it has no leader' }
+    let answers: FetchedPartition[]
+    try {
+      const lane = await this.#lane(leader.leader)
+      answers = await lane.fetch({
+        isolation: 'committed',
+        maxWaitMs: FETCH_WAIT_MS,
+        maxBytes: this.#fetchBytes,
+        partitions: [
+          {
+            topic,
+            topicId,
+            partition,
+            offset: next,
+            leaderEpoch: leader.leaderEpoch,
+            lastFetchedEpoch: lastEpoch,
+            maxBytes: this.#fetchBytes,
+          },
+        ],
+      })
+    } catch (error) {
+      const known = findKdrError(error)
+      if (known?.code !== 'unreachable') throw error
+      await this.#lanes.get(leader.leader)?.close()
+      this.#lanes.delete(leader.leader)
+      return { kind: 'failed', why: known.message }
+    }
+    const fetched = answers[0]
+    if (fetched === undefined) return { kind: 'failed', why: 'the broker says nothing of it' }
+    return await this.#judge(of, next, fetched)
+  }
+
+  async #judge(of: Reading, next: number, fetched: FetchedPartition): Promise<FetchAnswer> {
+    const { code, diverging } = fetched
+    if (diverging !== undefined)
+      return { kind: 'gone', why: `its log was truncated to ${diverging.endOffset} while it was read` }
+    if (code === KafkaCode.NONE) return { kind: 'fetched', fetched }
+    const why = codeName(code)
+    if (code === KafkaCode.UNKNOWN_TOPIC_ID) return { kind: 'gone', why: 'it was deleted meanwhile' }
+    if (code === KafkaCode.TOPIC_AUTHORIZATION_FAILED) return { kind: 'gone', why: 'kdr may not read it' }
+    if (code !== KafkaCode.OFFSET_OUT_OF_RANGE) return { kind: 'failed', why }
+    const [start] = await this.#world.cluster.offsets([of], 'logStart')
+    if (start?.code !== KafkaCode.NONE || start.offset <= next) return { kind: 'failed', why }
+    return { kind: 'starts-later', start: start.offset }
+  }
+
+  async #lane(broker: number): Promise<FetchLane> {
+    const known = this.#lanes.get(broker)
+    if (known !== undefined) return known
+    const lane = await this.#world.cluster.openFetchLane(broker)
+    this.#lanes.set(broker, lane)
+    return lane
+  }
+
+  async #refresh(): Promise<void> {
+    try {
+      this.#view = await this.#world.cluster.describe()
+    } catch (error) {
+      // The one that follows may be answered.
+      if (findKdrError(error)?.code !== 'unreachable') throw error
+    }
+  }
+}
+
+type FetchAnswer =
+  | { readonly kind: 'fetched'; readonly fetched: FetchedPartition }
+  | { readonly kind: 'starts-later'; readonly start: number }
+  | { readonly kind: 'failed'; readonly why: string }
+  | { readonly kind: 'gone'; readonly why: string }
+
+/** What has been read and is not a segment yet. While one segment is written the next is gathered. */
+class Gathering {
+  readonly #world: ReaderWorld
+  readonly #of: Reading
+  /** Read from here next. */
+  next: number
+  lastEpoch: number
+  #batches: RawBatch[] = []
+  #aborted: Part['aborted'][number][] = []
+  #bytes = 0
+  readonly #segments: Segment[] = []
+  readonly #notes: Note[] = []
+  #writing: Promise<Segment> | undefined
+
+  constructor(world: ReaderWorld, of: Reading) {
+    this.#world = world
+    this.#of = of
+    this.next = of.from
+    this.lastEpoch = of.lastEpoch
+  }
+
+  async take({ records, aborted }: FetchedPartition): Promise<void> {
+    // A fetch begins with the batch that holds the offset; what has become stable since is for the next commit.
+    const batches = splitBatches(records).filter(
+      ({ header }) => header.lastOffset >= this.next && header.baseOffset < this.#of.end,
+    )
+    const last = batches.at(-1)
+    if (last === undefined) return
+    this.#batches.push(...batches)
+    this.#aborted.push(...aborted)
+    this.#bytes += records.length
+    this.next = last.header.lastOffset + 1
+    this.lastEpoch = last.header.leaderEpoch
+    this.#world.onRead(batches)
+    if (this.#bytes >= (this.#world.segmentBytes ?? SEGMENT_BYTES)) await this.#write()
+  }
+
+  /** The source's log starts later than what was to be read next. */
+  lose(start: number): void {
+    const to = Math.min(start, this.#of.end)
+    this.#notes.push(lostNote(this.#of, this.next, to))
+    this.next = to
+    // Nothing that was read stands right before it.
+    this.lastEpoch = -1
+  }
+
+  /** `rest`: why what is left is not read. */
+  async finish(rest: string | undefined): Promise<ReadPartition> {
+    await this.#write()
+    await this.#written()
+    const { end, ...of } = this.#of
+    const { topic, partition } = of
+    if (rest === undefined) return { segments: this.#segments, end, notes: this.#notes }
+    const what = `offsets ${this.next} to ${end - 1} were not read: ${rest}`
+    const note: Note = { kind: 'unread', topic, partition, from: this.next, to: end, what }
+    return { segments: this.#segments, end: this.next, notes: [...this.#notes, note] }
+  }
+
+  /** Nobody waits for what is being written, and nobody misses it. */
+  async abandon(): Promise<void> {
+    await Promise.allSettled([this.#writing])
+  }
+
+  async #write(): Promise<void> {
+    await this.#written()
+    if (this.#batches.length === 0) return
+    const { topic, topicId, partition } = this.#of
+    const part: Part = { topic, topicId, partition, batches: this.#batches, aborted: this.#aborted }
+    this.#writing = this.#world.writer.write(part)
+    // Whoever comes next hears of it.
+    this.#writing.catch(() => undefined)
+    this.#batches = []
+    this.#aborted = []
+    this.#bytes = 0
+  }
+
+  async #written(): Promise<void> {
+    if (this.#writing === undefined) return
+    this.#segments.push(await this.#writing)
+    this.#writing = undefined
+  }
+}

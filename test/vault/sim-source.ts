@@ -1,0 +1,183 @@
+// A simulated cluster that is backed up into a vault in memory, in virtual time. What the source holds at a moment, as a
+// read-committed consumer sees it, is the oracle for what a commit must hold.
+import { backUp, type BackupResult } from '../../src/engine/backup/backup.ts'
+import { recordCodec } from '../../src/kafka/records.ts'
+import type { RawBatch } from '../../src/model/batch.ts'
+import type { PartitionState, SetState } from '../../src/model/vault.ts'
+import type { Cluster } from '../../src/ports/cluster.ts'
+import type { ObjectStore } from '../../src/ports/store.ts'
+import { MemoryStore } from '../../src/store/memory.ts'
+import { readState } from '../../src/vault/chain.ts'
+import { SegmentReader } from '../../src/vault/reader.ts'
+import { initVault } from '../../src/vault/vault.ts'
+import { openSetWriter } from '../../src/vault/writer.ts'
+import { Chaos } from '../sim/chaos.ts'
+import { SimClock } from '../sim/clock.ts'
+import { SimCluster, type SimPartition } from '../sim/cluster.ts'
+import { controlBatch, transactional } from '../sim/marker.ts'
+import { SimNetwork, SimProcess } from '../sim/network.ts'
+import { simPort } from '../sim/port.ts'
+import { Random } from '../sim/random.ts'
+import { SET, unique } from './made.ts'
+
+const START = 1_800_000_000_000
+const HOUR_MS = 3_600_000
+
+/** What a consumer sees: one line a record. */
+export type Seen = readonly string[]
+
+export class SimSource {
+  readonly clock = new SimClock(START)
+  readonly random: Random
+  readonly cluster: SimCluster
+  readonly network: SimNetwork
+  readonly store: ObjectStore
+  readonly port: Cluster
+  #values = 0
+  #nextProducer = 5_000n
+
+  constructor(seed = 1, store: ObjectStore = new MemoryStore()) {
+    this.random = new Random(seed)
+    this.store = store
+    this.cluster = new SimCluster({
+      name: 'source',
+      clusterId: 'source-id',
+      brokers: 3,
+      clock: this.clock,
+      random: this.random.stream('cluster'),
+      mayWriteMarkers: true,
+      producerExpirationMs: HOUR_MS,
+    })
+    const chaos = new Chaos(new Set(), () => undefined)
+    this.network = new SimNetwork(this.clock, this.random.stream('network'), chaos)
+    this.port = simPort(this.cluster, this.network, new SimProcess())
+  }
+
+  /** Runs `act` in virtual time. */
+  async run<T>(act: () => Promise<T>): Promise<T> {
+    let isDone = false
+    const work = act().finally(() => {
+      isDone = true
+    })
+    work.catch(() => undefined)
+    const ended = await this.clock.run(() => isDone, this.clock.monotonic() + HOUR_MS)
+    if (ended !== 'done') throw new Error(`the world came to its end: ${ended}`)
+    return await work
+  }
+
+  async init(): Promise<void> {
+    await initVault(this.store, { vault: 'v', createdAt: new Date(START).toISOString(), by: 'test' })
+  }
+
+  async backUp(
+    options: { readonly meanwhile?: () => void; readonly topics?: string } = {},
+  ): Promise<BackupResult> {
+    return await this.run(async () => {
+      const writer = await openSetWriter({
+        store: this.store,
+        set: SET,
+        by: 'test',
+        unique,
+        now: () => this.clock.now(),
+        // Compression is real work, and this time is not real.
+        compression: 'none',
+      })
+      return await backUp({
+        cluster: this.port,
+        writer,
+        isWanted: topic => topic.startsWith(options.topics ?? ''),
+        clock: this.clock,
+        signal: new AbortController().signal,
+        segmentBytes: 2_000,
+        onProgress: () => options.meanwhile?.(),
+      })
+    })
+  }
+
+  topic(name: string, partitions = 1): SimPartition[] {
+    return (this.cluster.topics.get(name) ?? this.cluster.createTopic(name, partitions, {})).partitions
+  }
+
+  /** Each record a value of its own. */
+  produce(at: SimPartition, count = 1, producerId?: bigint): void {
+    const bytes = recordCodec.encode({
+      codec: 'none',
+      records: Array.from({ length: count }, (_none, offset) => ({
+        offset,
+        timestamp: this.clock.now(),
+        key: null,
+        value: Buffer.from(`value ${this.#values++}`),
+        headers: [],
+      })),
+    })
+    if (producerId !== undefined) {
+      bytes.writeBigInt64BE(producerId, 43)
+      transactional(bytes)
+    }
+    at.log.force(bytes)
+    at.log.advance()
+  }
+
+  newProducer(): bigint {
+    return this.#nextProducer++
+  }
+
+  end(at: SimPartition, producerId: bigint, isCommit: boolean): void {
+    at.log.force(controlBatch({ producerId, producerEpoch: 0, isCommit, now: this.clock.now() }))
+    at.log.advance()
+  }
+
+  loseEnd(at: SimPartition, to: number): void {
+    this.cluster.loseEnd(at, to)
+  }
+
+  async state(number: number): Promise<SetState> {
+    return await readState(this.store, SET, number)
+  }
+}
+
+/** What the source holds of a partition below `end`. */
+export function seenAtSource({ log }: SimPartition, end = log.lastStable): Seen {
+  const isAborted = (producerId: bigint, base: number): boolean =>
+    log.aborted.some(
+      each => each.producerId === producerId && each.firstOffset <= base && base < each.markerOffset,
+    )
+  return log.entries
+    .filter(({ header, base, next, bytes }) => {
+      // A batch that the log start is in may be that of an open transaction: then it begins below the end.
+      if (bytes.length === 0 || header.isControl || next > end) return false
+      return !header.isTransactional || !isAborted(header.producerId, base)
+    })
+    .flatMap(({ header, bytes }) => lines({ header, bytes }, log.logStart))
+}
+
+/** What the vault holds of a partition. */
+export async function seenInVault(
+  store: ObjectStore,
+  { segments, start, end }: PartitionState,
+): Promise<Seen> {
+  const reader = new SegmentReader(store, SET)
+  const seen: string[] = []
+  for (let offset = start; ; ) {
+    const run = await reader.read(segments, offset, end)
+    if (run === undefined) return seen
+    for (const batch of run.batches) {
+      const { header } = batch
+      const isAborted = run.aborted.some(
+        each =>
+          each.producer === String(header.producerId) &&
+          each.from <= header.baseOffset &&
+          header.baseOffset < (each.to ?? Number.POSITIVE_INFINITY),
+      )
+      if (!header.isControl && !(header.isTransactional && isAborted)) seen.push(...lines(batch, start))
+    }
+    offset = run.batches.at(-1)!.header.lastOffset + 1
+  }
+}
+
+function lines(batch: RawBatch, start: number): string[] {
+  return recordCodec
+    .decode(batch)
+    .filter(({ offset }) => offset >= start)
+    .map(({ offset, value }) => `${offset} ${String(value)}`)
+}
