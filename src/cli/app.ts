@@ -13,6 +13,7 @@ import type { Plan, RunKind, RunReport, RunSummary, StepRecord } from '../model/
 import type { PartitionLoss } from '../model/state-records.ts'
 import type { Log } from '../ports/log.ts'
 import type { Clock } from '../ports/clock.ts'
+import type { VaultServices } from './app-vault.ts'
 
 export type Writer = {
   write(text: string): void
@@ -25,7 +26,7 @@ export type Writer = {
  * What engines offer to commands. To add one: put its function here, with types of the engine, and hand it over in
  * wiring/services.ts behind a dynamic import, so that `kdr --help` does not load it.
  */
-export type Services = {
+export type Services = VaultServices & {
   /** Looks at a real cluster, for `kdr init --from`. Throws KdrError('unreachable' | 'not-allowed'). */
   inspectCluster(bootstrap: string): Promise<InspectedCluster>
   /** The links that a command means: those named, or all. Throws KdrError('usage') for an unknown name. */

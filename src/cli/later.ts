@@ -6,9 +6,7 @@ import { KdrError } from '../model/errors.ts'
 
 const LATER: readonly (readonly [name: string, summary: string])[] = [
   ['failback', 'return to the home direction'],
-  ['backup', 'back up to a vault'],
   ['restore', 'restore from a vault'],
-  ['vault', 'prepare and probe a vault'],
   ['check', 'audit clusters and links'],
   ['drill', 'rehearse a failover'],
   ['advise', 'say what to do now'],

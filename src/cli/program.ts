@@ -3,6 +3,7 @@
 
 import { Command, type Help } from 'commander'
 import type { App } from './app.ts'
+import { registerBackup } from './backup.ts'
 import { registerConfig } from './config.ts'
 import { registerDemo } from './demo.ts'
 import { EXIT_CODES } from './exit-codes.ts'
@@ -14,6 +15,7 @@ import { registerMove } from './move.ts'
 import { registerRun } from './run.ts'
 import { registerRuns } from './runs.ts'
 import { registerStatus } from './status.ts'
+import { registerVault } from './vault.ts'
 import { registerVerify } from './verify.ts'
 
 export function buildProgram(app: App): Command {
@@ -50,6 +52,8 @@ export function buildProgram(app: App): Command {
   registerLink(program, app)
   registerMove(program, app)
   registerRuns(program, app)
+  registerVault(program, app)
+  registerBackup(program, app)
   registerDemo(program, app)
   registerLab(program, app)
   registerLater(program)

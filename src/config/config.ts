@@ -80,6 +80,18 @@ export type FenceConfig = {
 /** Links that move together. */
 export type PlanConfig = { readonly links: readonly string[] }
 
+export type VaultConfig = { readonly name: string; readonly url: string }
+
+/** What is backed up. */
+export type SetConfig = {
+  readonly name: string
+  /** Names in the config. */
+  readonly cluster: string
+  readonly vault: string
+  /** Patterns; compile with compilePatterns(topics, 'topics'). */
+  readonly topics: readonly string[]
+}
+
 export type ServerConfig = { readonly listen: string; readonly token: SecretRef | undefined }
 
 /** Something in the file that is right but worth saying. */
@@ -92,6 +104,9 @@ export type Config = {
   readonly links: Readonly<Record<string, LinkConfig>>
   /** By name. */
   readonly plans: Readonly<Record<string, PlanConfig>>
+  /** By name. */
+  readonly vaults: Readonly<Record<string, VaultConfig>>
+  readonly sets: Readonly<Record<string, SetConfig>>
   readonly server: ServerConfig
   readonly notes: readonly ConfigNote[]
 }

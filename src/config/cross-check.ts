@@ -33,7 +33,7 @@ export function crossCheck(config: ParsedConfig, document: ConfigDocument): Prob
   for (const [name, plan] of Object.entries(config.plans ?? {})) {
     for (const [index, link] of plan.links.entries()) known('links', link, ['plans', name, 'links', index])
   }
-  for (const [name, set] of Object.entries(config.sets ?? {})) {
+  for (const [name, set] of Object.entries(config.sets)) {
     known('clusters', set.cluster, ['sets', name, 'cluster'])
     known('vaults', set.vault, ['sets', name, 'vault'])
   }
@@ -138,6 +138,13 @@ export function notesOn(config: ParsedConfig, document: ConfigDocument): Problem
     }
     return 'go-on'
   })
+  for (const [name, { url }] of Object.entries(config.vaults)) {
+    if (url.startsWith('file:')) continue
+    notes.push({
+      place: document.placeOf(['vaults', name, 'url']),
+      message: `vaults.${name}.url: \`${url.slice(0, url.indexOf(':'))}:\` is not available yet; use a folder, \`file:///path\``,
+    })
+  }
   const links = Object.entries(config.links)
   for (const [name, link] of links) {
     if (link.mode === 'shared') {

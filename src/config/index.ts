@@ -7,8 +7,10 @@ export type {
   LinkConfig,
   RedirectConfig,
   SaslConfig,
+  SetConfig,
   ServerConfig,
   TlsConfig,
+  VaultConfig,
 } from './config.ts'
 export { explainConfig, type Explained } from './explain.ts'
 export { draftConfig, type InspectedCluster, type InspectedTopic } from './draft.ts'

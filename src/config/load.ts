@@ -120,6 +120,8 @@ function assemble(parsed: ParsedConfig, document: ConfigDocument, path: string):
         consumers: consumersOf(link.consumers),
       }),
     ),
+    vaults: mapRecord(parsed.vaults, ({ url }, name) => ({ name, url })),
+    sets: mapRecord(parsed.sets, ({ cluster, vault, topics }, name) => ({ name, cluster, vault, topics })),
     plans: mapRecord(parsed.plans ?? {}, ({ links }) => ({ links })),
     server: { listen: parsed.server.listen, token: parsed.server.token },
     notes: notesOn(parsed, document).map(({ place, message }) => ({

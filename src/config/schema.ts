@@ -34,6 +34,22 @@ const choice = <const T extends readonly string[]>(values: T, description: strin
 
 const command = (description: string) => text(description)
 
+const SCHEMES = ['file', 's3', 'azblob', 'gs']
+
+const vaultUrl = z
+  .string()
+  .superRefine((value, context) => {
+    const scheme = /^([a-z0-9]+):\/\//.exec(value)?.[1]
+    if (scheme === undefined || !SCHEMES.includes(scheme))
+      context.addIssue({
+        code: 'custom',
+        message: `"${value}" is not a vault's URL: write \`file:///path/to/the/vault\``,
+      })
+  })
+  .meta({
+    description: '`file:///path/to/a/folder`. (`s3://`, `azblob://` and `gs://` come with a later release.)',
+  })
+
 /** `directory`: where the config file is; relative `file:` references start there. */
 export function configSchema(directory: string) {
   const sasl = z
@@ -307,28 +323,35 @@ export function configSchema(directory: string) {
       .record(
         name,
         z.strictObject({
-          url: text('file:///dir, s3://, azblob://, gs://'),
-          region: text('For s3.').optional(),
+          url: vaultUrl,
+          region: text('')
+            .meta({ description: 'For s3.', ...later })
+            .optional(),
         }),
       )
-      .meta({ description: 'Where backups are kept.', ...later })
-      .optional(),
+      .meta({ description: 'Where backups are kept, by a name of your choice.' })
+      .prefault({}),
     sets: z
       .record(
         name,
         z.strictObject({
           cluster: name.meta({ description: 'The cluster to back up.' }),
           vault: name.meta({ description: 'The vault that keeps it.' }),
-          topics: patterns('topics', 'Which topics.').prefault(['*']),
-          every: duration('How often.').optional(),
+          topics: patterns(
+            'topics',
+            'Which topics; the last pattern that matches wins, `!x` excludes.',
+          ).prefault(['*']),
+          every: duration('How often. Until then: `kdr backup run SET`, by a timer of your own.')
+            .meta(later)
+            .optional(),
           keep: z
             .strictObject({ days: z.number().positive().meta({ description: 'Days.' }).optional() })
-            .meta({ description: 'For how long.' })
+            .meta({ description: 'For how long. Until then nothing is ever deleted.', ...later })
             .optional(),
         }),
       )
-      .meta({ description: 'What is backed up.', ...later })
-      .optional(),
+      .meta({ description: 'What is backed up, by a name of your choice.' })
+      .prefault({}),
     objectives: z
       .array(z.strictObject({ for: text('What it applies to.'), ...objectives }))
       .meta({ description: 'What to achieve; the first that matches wins.', ...later })

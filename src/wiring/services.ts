@@ -18,5 +18,7 @@ export const services: Services = {
     await (await import('./runs.ts')).withRun(config, link, options, act),
   listRuns: async config => await (await import('./run-history.ts')).listRuns(config),
   readRun: async (config, run) => await (await import('./run-history.ts')).readRun(config, run),
+  withVault: async (config, vault, act) => await (await import('./vaults.ts')).withVault(config, vault, act),
+  withSet: async (config, set, act) => await (await import('./vaults.ts')).withSet(config, set, act),
   abortRun: async (config, run, options) => await (await import('./runs.ts')).abortRun(config, run, options),
 }

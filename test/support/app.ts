@@ -43,6 +43,8 @@ export function makeTestApp(
         Promise.reject(new KdrError('unreachable', `no broker answers at "${link.target}"`)),
       listRuns: () => Promise.resolve([]),
       readRun: (_config, run) => Promise.reject(new KdrError('usage', `there is no run "${run}"`)),
+      withVault: (_config, vault) => Promise.reject(new KdrError('usage', `there is no vault "${vault}"`)),
+      withSet: (_config, set) => Promise.reject(new KdrError('usage', `there is no set "${set}"`)),
       abortRun: (_config, run) => Promise.reject(new KdrError('usage', `there is no run "${run}"`)),
     },
     loadConfig,

@@ -1,0 +1,78 @@
+// What commands about vaults, sets and restores get from the outside: the part of Services that is theirs.
+import type { Config, SetConfig } from '../config/index.ts'
+import type { BackupProgress, BackupResult } from '../engine/backup/backup.ts'
+import type { Note, Point, SetState, VaultRecord } from '../model/vault.ts'
+import type { DecodedRecord } from '../ports/records.ts'
+
+export type VaultServices = {
+  /** Throws KdrError: usage for a vault that the config does not have, not-available for a kind of store that comes later. */
+  withVault<T>(config: Config, vault: string, act: (opened: OpenedVault) => Promise<T>): Promise<T>
+  /** Throws KdrError: usage for a set that the config does not have, not-ready when its vault was never made. */
+  withSet<T>(config: Config, set: string, act: (opened: OpenedSet) => Promise<T>): Promise<T>
+}
+
+export type Ability = { readonly ability: string; readonly has: boolean; readonly why: string }
+
+export type OpenedVault = {
+  readonly url: string
+  /** Throws KdrError: usage when there is one already, not-empty where other things are. */
+  init(): Promise<VaultRecord>
+  /** What a vault needs of its store. */
+  probe(): Promise<readonly Ability[]>
+}
+
+/** `records` and `storedBytes`: what was written for it; undefined for a checkpoint, which names older objects too. */
+export type CommitSummary = {
+  readonly number: number
+  readonly at: string
+  readonly endsAt: string
+  readonly isCheckpoint: boolean
+  readonly records: number | undefined
+  readonly storedBytes: number | undefined
+  readonly notes: number
+}
+
+export type ShownPoint = {
+  readonly state: SetState
+  readonly asOf: number | undefined
+  /** Of its commit. */
+  readonly notes: readonly Note[]
+}
+
+export type VaultCheck = {
+  readonly number: number
+  readonly objects: number
+  readonly bytes: number
+  readonly problems: readonly { readonly object: string; readonly what: string }[]
+}
+
+/** An offset, or a time in ms. */
+export type LogPlace = { readonly offset: number } | { readonly time: number }
+export type CatOptions = {
+  readonly topic: string
+  readonly partition: number | undefined
+  /** [from, to). */
+  readonly from: LogPlace | undefined
+  readonly to: LogPlace | undefined
+}
+export type CatRecord = DecodedRecord & { readonly topic: string; readonly partition: number }
+
+export type OpenedSet = {
+  readonly set: SetConfig
+  /** Throws KdrError: unreachable, wrong-cluster, other-writer, store-unreachable. */
+  backUp(options: {
+    readonly signal: AbortSignal
+    readonly onProgress: (progress: BackupProgress) => void
+  }): Promise<BackupResult>
+  list(): Promise<readonly CommitSummary[]>
+  show(point: Point): Promise<ShownPoint>
+  verify(
+    point: Point,
+    options: {
+      readonly isFull: boolean
+      readonly signal: AbortSignal
+      readonly onProgress: (progress: { readonly objects: number; readonly objectsDone: number }) => void
+    },
+  ): Promise<VaultCheck>
+  cat(point: Point, options: CatOptions, onRecord: (record: CatRecord) => void): Promise<void>
+}

@@ -1,0 +1,39 @@
+// Times in a log of the vault: through the index to one frame, and only there to records.
+import type { Segment } from '../model/vault.ts'
+import type { RecordCodec } from '../ports/records.ts'
+import type { SegmentReader } from './reader.ts'
+
+/** The first offset in [from, end) whose record has a timestamp later than `time` (ms), markers included; undefined: there is none. */
+export async function firstLater(
+  reader: SegmentReader,
+  segments: readonly Segment[],
+  {
+    from,
+    end,
+    time,
+    codec,
+  }: {
+    readonly from: number
+    readonly end: number
+    readonly time: number
+    readonly codec: Pick<RecordCodec, 'decode'>
+  },
+): Promise<number | undefined> {
+  for (const segment of segments) {
+    const limit = Math.min(segment.to, end)
+    if (segment.to <= from || segment.maxTimestamp <= time || segment.from >= limit) continue
+    const { frames } = await reader.index(segment)
+    for (const frame of frames) {
+      if (frame.maxTimestamp <= time || frame.from >= limit) continue
+      for (const batch of await reader.frame(segment, frame)) {
+        const { maxTimestamp, lastOffset, baseOffset } = batch.header
+        if (maxTimestamp <= time || lastOffset < from || baseOffset >= limit) continue
+        const found = codec
+          .decode(batch)
+          .find(({ timestamp, offset }) => timestamp > time && offset >= from && offset < limit)
+        if (found !== undefined) return found.offset
+      }
+    }
+  }
+  return undefined
+}
