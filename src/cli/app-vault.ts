@@ -2,6 +2,7 @@
 import type { Config, SetConfig } from '../config/index.ts'
 import type { BackupProgress, BackupResult } from '../engine/backup/backup.ts'
 import type { Note, Point, SetState, VaultRecord } from '../model/vault.ts'
+import type { Log } from '../ports/log.ts'
 import type { DecodedRecord } from '../ports/records.ts'
 
 export type VaultServices = {
@@ -9,6 +10,12 @@ export type VaultServices = {
   withVault<T>(config: Config, vault: string, act: (opened: OpenedVault) => Promise<T>): Promise<T>
   /** Throws KdrError: usage for a set that the config does not have, not-ready when its vault was never made. */
   withSet<T>(config: Config, set: string, act: (opened: OpenedSet) => Promise<T>): Promise<T>
+  /** A restore that is planned; nothing changes before `execute`. Throws KdrError: usage, not-ready, damaged, unreachable. */
+  withRestore<T>(
+    config: Config,
+    options: RestoreOptions,
+    act: (opened: OpenedRestore) => Promise<T>,
+  ): Promise<T>
 }
 
 export type Ability = { readonly ability: string; readonly has: boolean; readonly why: string }
@@ -75,4 +82,64 @@ export type OpenedSet = {
     },
   ): Promise<VaultCheck>
   cat(point: Point, options: CatOptions, onRecord: (record: CatRecord) => void): Promise<void>
+}
+
+export type RestoreOptions = {
+  readonly set: string
+  readonly point: Point
+  /** A cluster of the config. */
+  readonly to: string
+  /** All when empty. */
+  readonly topics: readonly string[]
+  readonly withGroups: boolean
+  readonly signal: AbortSignal
+  readonly log: Log
+  readonly onProgress: (progress: RestoreProgress) => void
+  readonly onStep: (step: 'groups' | 'verify' | 'done') => void
+}
+
+export type RestoreProgress = {
+  readonly offsets: number
+  readonly offsetsLeft: number
+  readonly records: number
+  readonly bytes: number
+}
+
+export type RestorePlan = {
+  readonly set: string
+  readonly commit: number
+  readonly point: string
+  /** ms since 1970. */
+  readonly asOf: number
+  readonly target: string
+  /** `records` and `bytes`: at most; those of aborted transactions, and below the log start, are counted too. */
+  readonly topics: readonly {
+    readonly name: string
+    readonly partitions: number
+    readonly offsets: number
+    readonly records: number
+    readonly bytes: number
+  }[]
+  /** What stands in the way. */
+  readonly conflicts: readonly { readonly topic: string; readonly what: string }[]
+  readonly groups: number
+  /** Of the commit: what it could not take. */
+  readonly notes: readonly Note[]
+  /** Goes on with what the same restore has left. */
+  readonly isResumed: boolean
+}
+
+export type RestoreReport = {
+  readonly records: number
+  readonly bytes: number
+  readonly groups: number
+  readonly groupsLeft: readonly { readonly group: string; readonly what: string }[]
+  readonly verified: boolean
+  readonly problems: readonly string[]
+}
+
+export type OpenedRestore = {
+  readonly plan: RestorePlan
+  /** Throws KdrError: not-empty, unfinished, unreachable, other-controller while another one does the same. */
+  execute(): Promise<RestoreReport>
 }

@@ -6,7 +6,6 @@ import { KdrError } from '../model/errors.ts'
 
 const LATER: readonly (readonly [name: string, summary: string])[] = [
   ['failback', 'return to the home direction'],
-  ['restore', 'restore from a vault'],
   ['check', 'audit clusters and links'],
   ['drill', 'rehearse a failover'],
   ['advise', 'say what to do now'],

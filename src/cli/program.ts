@@ -12,6 +12,7 @@ import { registerLab } from './lab.ts'
 import { registerLater } from './later.ts'
 import { registerLink } from './link.ts'
 import { registerMove } from './move.ts'
+import { registerRestore } from './restore.ts'
 import { registerRun } from './run.ts'
 import { registerRuns } from './runs.ts'
 import { registerStatus } from './status.ts'
@@ -54,6 +55,7 @@ export function buildProgram(app: App): Command {
   registerRuns(program, app)
   registerVault(program, app)
   registerBackup(program, app)
+  registerRestore(program, app)
   registerDemo(program, app)
   registerLab(program, app)
   registerLater(program)

@@ -34,6 +34,8 @@ export class SegmentReader {
    * behind it. Undefined when there is none. Throws KdrError: damaged, store-unreachable.
    */
   async read(segments: readonly Segment[], offset: number, end: number): Promise<BatchRun | undefined> {
+    // A batch that `end` is in has been given.
+    if (offset >= end) return undefined
     for (const segment of segments) {
       if (segment.to <= offset) continue
       if (segment.from >= end) return undefined

@@ -99,12 +99,12 @@ export class SimSource {
   }
 
   /** Each record a value of its own. */
-  produce(at: SimPartition, count = 1, producerId?: bigint): void {
+  produce(at: SimPartition, count = 1, producerId?: bigint, skewMs = 0): void {
     const bytes = recordCodec.encode({
       codec: 'none',
       records: Array.from({ length: count }, (_none, offset) => ({
         offset,
-        timestamp: this.clock.now(),
+        timestamp: this.clock.now() + skewMs + offset,
         key: null,
         value: Buffer.from(`value ${this.#values++}`),
         headers: [],
