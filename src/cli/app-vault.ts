@@ -105,6 +105,9 @@ export type RestoreProgress = {
   readonly bytes: number
 }
 
+export const NOT_EMPTY_HINT =
+  'Delete it at the target, leave it out by naming the others with `--topic`, or restore into another cluster.'
+
 export type RestorePlan = {
   readonly set: string
   readonly commit: number

@@ -4,7 +4,7 @@ import { KdrError } from '../model/errors.ts'
 import { parseSetPoint } from '../model/vault.ts'
 import type { Log } from '../ports/log.ts'
 import { type App, type GlobalOptions, writeJson } from './app.ts'
-import type { RestorePlan, RestoreProgress, RestoreReport } from './app-vault.ts'
+import { NOT_EMPTY_HINT, type RestorePlan, type RestoreProgress, type RestoreReport } from './app-vault.ts'
 import { approve } from './approve.ts'
 import { formatBytes, formatCount, formatDuration, formatTime, plural } from './format.ts'
 import { startProgress } from './progress.ts'
@@ -97,9 +97,6 @@ async function restore(app: App, of: string, options: RestoreFlags): Promise<voi
     else app.stdout.write(reportText(plan, report, { ms, style }))
   })
 }
-
-const NOT_EMPTY_HINT =
-  'Delete it at the target, leave it out by naming the others with `--topic`, or restore into another cluster.'
 
 function progressText({ offsets, offsetsLeft, records, bytes }: RestoreProgress): string {
   const percent = offsets === 0 ? 100 : Math.floor(((offsets - offsetsLeft) / offsets) * 100)

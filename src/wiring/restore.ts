@@ -1,7 +1,13 @@
 // kdr restore: a point of a set is read like a cluster, and copied by the engine that copies links, so that offsets, gaps, log starts,
 // retries and resuming are the same thing. What the copy remembers stands in the target's `_kdr.state` until all is verified; then
 // topics get the configs that they had, and nothing of it is left.
-import type { OpenedRestore, RestoreOptions, RestorePlan, RestoreReport } from '../cli/app-vault.ts'
+import {
+  NOT_EMPTY_HINT,
+  type OpenedRestore,
+  type RestoreOptions,
+  type RestorePlan,
+  type RestoreReport,
+} from '../cli/app-vault.ts'
 import type { Config } from '../config/index.ts'
 import { catchUp } from '../engine/replicate/once.ts'
 import type { Replication } from '../engine/replicate/replication.ts'
@@ -173,9 +179,6 @@ async function restore(opened: Opened, plan: RestorePlan): Promise<RestoreReport
     options.onStep('done')
   }
 }
-
-const NOT_EMPTY_HINT =
-  'Delete it at the target, leave it out by naming the others with `--topic`, or restore into another cluster.'
 
 type Copied = Pick<RestoreReport, 'records' | 'bytes' | 'groups' | 'groupsLeft' | 'problems'>
 

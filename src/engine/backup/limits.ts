@@ -6,7 +6,7 @@ export const SEGMENT_BYTES = 16 * 1024 * 1024
  * Held at once over all partitions. A reader gathers one segment while the one before is compressed and written: 16 MiB, 16 MiB and
  * at most 16 MiB compressed, with an answer of 4 MiB on the way.
  */
-export const BUDGET_BYTES = 160 * 1024 * 1024
+export const BUDGET_BYTES = 112 * 1024 * 1024
 export const FETCH_BYTES = 4 * 1024 * 1024
 const HELD_PER_READER = 3 * SEGMENT_BYTES + FETCH_BYTES
 export const READERS = Math.max(1, Math.floor(BUDGET_BYTES / HELD_PER_READER))
