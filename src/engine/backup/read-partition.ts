@@ -63,13 +63,7 @@ export class PartitionReader {
   /** Throws the reason of the signal, and what the vault throws. */
   async read(of: Reading): Promise<ReadPartition> {
     const gathering = new Gathering(this.#world, of)
-    try {
-      const rest = await this.#readTo(of, gathering)
-      return await gathering.finish(rest)
-    } catch (error) {
-      await gathering.abandon()
-      throw error
-    }
+    return await gathering.finish(await this.#readTo(of, gathering))
   }
 
   /** Undefined: all is read; else why the rest is not. */
@@ -186,7 +180,7 @@ type FetchAnswer =
   | { readonly kind: 'failed'; readonly why: string }
   | { readonly kind: 'gone'; readonly why: string }
 
-/** What has been read and is not a segment yet. While one segment is written the next is gathered. */
+/** What has been read and is not a segment yet. */
 class Gathering {
   readonly #world: ReaderWorld
   readonly #of: Reading
@@ -198,7 +192,6 @@ class Gathering {
   #bytes = 0
   readonly #segments: Segment[] = []
   readonly #notes: Note[] = []
-  #writing: Promise<Segment> | undefined
 
   constructor(world: ReaderWorld, of: Reading) {
     this.#world = world
@@ -235,7 +228,6 @@ class Gathering {
   /** `rest`: why what is left is not read. */
   async finish(rest: string | undefined): Promise<ReadPartition> {
     await this.#write()
-    await this.#written()
     const { end, ...of } = this.#of
     const { topic, partition } = of
     if (rest === undefined) return { segments: this.#segments, end, notes: this.#notes }
@@ -244,27 +236,13 @@ class Gathering {
     return { segments: this.#segments, end: this.next, notes: [...this.#notes, note] }
   }
 
-  /** Nobody waits for what is being written, and nobody misses it. */
-  async abandon(): Promise<void> {
-    await Promise.allSettled([this.#writing])
-  }
-
   async #write(): Promise<void> {
-    await this.#written()
     if (this.#batches.length === 0) return
     const { topic, topicId, partition } = this.#of
     const part: Part = { topic, topicId, partition, batches: this.#batches, aborted: this.#aborted }
-    this.#writing = this.#world.writer.write(part)
-    // Whoever comes next hears of it.
-    this.#writing.catch(() => undefined)
     this.#batches = []
     this.#aborted = []
     this.#bytes = 0
-  }
-
-  async #written(): Promise<void> {
-    if (this.#writing === undefined) return
-    this.#segments.push(await this.#writing)
-    this.#writing = undefined
+    this.#segments.push(await this.#world.writer.write(part))
   }
 }
