@@ -1,5 +1,6 @@
 // kdr vault init | probe: makes the place of backups ready, and says what it can do.
 import type { Command } from 'commander'
+import { KdrError } from '../model/errors.ts'
 import { type App, type GlobalOptions, writeJson } from './app.ts'
 import type { Ability } from './app-vault.ts'
 import { formatTable, styleOf } from './table.ts'
@@ -39,14 +40,10 @@ async function init(app: App, name: string, options: GlobalOptions): Promise<voi
   const config = await app.loadConfig(options.config)
   await app.services.withVault(config, name, async vault => {
     const lacking = missing(await vault.probe())
-    if (lacking.length > 0) {
-      app.exit = 18
-      if (options.json === true) writeJson(app, { vault: name, url: vault.url, made: false, lacks: lacking })
-      else app.stdout.write(`${vault.url} cannot hold a vault: it lacks ${lacking.join(', ')}\n`)
-      return
-    }
+    if (lacking.length > 0)
+      throw new KdrError('store-lacks', `${vault.url} cannot hold a vault: it lacks ${lacking.join(', ')}`)
     const { vault: id, createdAt } = await vault.init()
-    if (options.json === true) writeJson(app, { vault: name, url: vault.url, made: true, id, createdAt })
+    if (options.json === true) writeJson(app, { vault: name, url: vault.url, id, createdAt })
     else app.stdout.write(`made vault "${name}" at ${vault.url} (id ${id})\n`)
   })
 }

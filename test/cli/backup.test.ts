@@ -39,7 +39,7 @@ describe('kdr vault', () => {
 
   test('init makes one, once', async () => {
     const made = await json('vault', 'init', 'main')
-    assert.deepEqual([made.exit, made.object['made']], [0, true])
+    assert.deepEqual([made.exit, made.object['vault']], [0, 'main'])
     assert.deepEqual(
       readdirSync(root).filter(name => name.endsWith('.json')),
       ['kdr.json'],
@@ -47,6 +47,23 @@ describe('kdr vault', () => {
     const again = await kdr('vault', 'init', 'main')
     assert.equal(again.exit, 2)
     assert.match(again.stderr, /is a vault already/)
+  })
+
+  test('init refuses a store that lacks what a vault needs', async () => {
+    const careless = { ability: 'create once', has: false, why: 'of two writers one goes on' }
+    const { exit, stderr } = await runForTest(['vault', 'init', 'main', '--config', config], {
+      services: {
+        ...services,
+        withVault: async (_config, _name, act) =>
+          await act({
+            url: 's3://careless',
+            probe: () => Promise.resolve([careless]),
+            init: () => Promise.reject(new Error('made all the same')),
+          }),
+      },
+    })
+    assert.equal(exit, 18)
+    assert.match(stderr, /cannot hold a vault: it lacks create once/)
   })
 
   test('probe says what the store can do', async () => {
