@@ -50,7 +50,7 @@ const RULES: readonly Rule[] = [
   },
   {
     layer: 'store',
-    may: ['model', 'ports', 'store', 'node:*'],
+    may: ['model', 'ports', 'store', 'node:*', '@aws-sdk/client-s3'],
     because:
       'where a vault keeps its objects: an adapter to folders and buckets, which knows nothing of what is in them',
   },
