@@ -273,7 +273,7 @@ links:
     target: west
     mode: shared
 plans: { region: { links: [ew], objectives: { rpo: 30s, rto: 5m } } }
-vaults: { main: { url: "s3://bucket/prefix", region: eu-central-1 } }
+vaults: { main: { url: "gs://bucket/prefix" } }
 sets: { all: { cluster: east, vault: main, topics: ["*"], every: 15m, keep: { days: 35 } } }
 objectives: [{ for: "*", rpo: 1m, rto: 15m }]
 accept: [{ finding: C012, where: "topic:tmp-*", until: 2027-01-01, why: "scratch data" }]
@@ -283,7 +283,7 @@ alerts: { webhook: { url: env:HOOK }, command: "...", deadMan: { url: env:DEADMA
     )
 
     const noted = config.notes.map(({ message }) => message.split(': ')[0]).join(' ')
-    const later = 'vaults.main.url vaults.main.region sets.all.every sets.all.keep objectives accept alerts'
+    const later = 'vaults.main.url sets.all.every sets.all.keep objectives accept alerts'
     assert.equal(noted, `links.ew.mode plans ${later}`)
   })
 })

@@ -80,7 +80,15 @@ export type FenceConfig = {
 /** Links that move together. */
 export type PlanConfig = { readonly links: readonly string[] }
 
-export type VaultConfig = { readonly name: string; readonly url: string }
+/** Credentials of a bucket come from where the AWS tools have theirs. */
+export type VaultConfig = {
+  readonly name: string
+  readonly url: string
+  readonly region?: string | undefined
+  readonly endpoint?: string | undefined
+  readonly pathStyle?: boolean | undefined
+  readonly encryption?: 'AES256' | 'aws:kms' | undefined
+}
 
 /** What is backed up. */
 export type SetConfig = {

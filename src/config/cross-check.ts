@@ -139,10 +139,10 @@ export function notesOn(config: ParsedConfig, document: ConfigDocument): Problem
     return 'go-on'
   })
   for (const [name, { url }] of Object.entries(config.vaults)) {
-    if (url.startsWith('file:')) continue
+    if (/^(file|s3):/.test(url)) continue
     notes.push({
       place: document.placeOf(['vaults', name, 'url']),
-      message: `vaults.${name}.url: \`${url.slice(0, url.indexOf(':'))}:\` is not available yet; use a folder, \`file:///path\``,
+      message: `vaults.${name}.url: \`${url.slice(0, url.indexOf(':'))}:\` is not available yet; use a folder, \`file:///path\`, or \`s3://bucket/prefix\``,
     })
   }
   const links = Object.entries(config.links)

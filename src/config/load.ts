@@ -120,7 +120,7 @@ function assemble(parsed: ParsedConfig, document: ConfigDocument, path: string):
         consumers: consumersOf(link.consumers),
       }),
     ),
-    vaults: mapRecord(parsed.vaults, ({ url }, name) => ({ name, url })),
+    vaults: mapRecord(parsed.vaults, (vault, name) => ({ name, ...vault })),
     sets: mapRecord(parsed.sets, ({ cluster, vault, topics }, name) => ({ name, cluster, vault, topics })),
     plans: mapRecord(parsed.plans ?? {}, ({ links }) => ({ links })),
     server: { listen: parsed.server.listen, token: parsed.server.token },

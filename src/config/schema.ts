@@ -5,6 +5,7 @@
 import { z } from 'zod'
 import { PRIORITIES } from '../model/link-settings.ts'
 import { VERSION } from '../model/versioned.ts'
+import { vault } from './schema-vault.ts'
 import { address, addresses, duration, later, name, patterns, pem, secret, size, text } from './values.ts'
 
 const MECHANISMS = ['plain', 'scram-sha-256', 'scram-sha-512', 'oauthbearer'] as const
@@ -33,22 +34,6 @@ const choice = <const T extends readonly string[]>(values: T, description: strin
   z.enum(values).meta({ description })
 
 const command = (description: string) => text(description)
-
-const SCHEMES = ['file', 's3', 'azblob', 'gs']
-
-const vaultUrl = z
-  .string()
-  .superRefine((value, context) => {
-    const scheme = /^([a-z0-9]+):\/\//.exec(value)?.[1]
-    if (scheme === undefined || !SCHEMES.includes(scheme))
-      context.addIssue({
-        code: 'custom',
-        message: `"${value}" is not a vault's URL: write \`file:///path/to/the/vault\``,
-      })
-  })
-  .meta({
-    description: '`file:///path/to/a/folder`. (`s3://`, `azblob://` and `gs://` come with a later release.)',
-  })
 
 /** `directory`: where the config file is; relative `file:` references start there. */
 export function configSchema(directory: string) {
@@ -320,15 +305,7 @@ export function configSchema(directory: string) {
       .meta({ description: 'Links that move together.', ...later })
       .optional(),
     vaults: z
-      .record(
-        name,
-        z.strictObject({
-          url: vaultUrl,
-          region: text('')
-            .meta({ description: 'For s3.', ...later })
-            .optional(),
-        }),
-      )
+      .record(name, vault)
       .meta({ description: 'Where backups are kept, by a name of your choice.' })
       .prefault({}),
     sets: z

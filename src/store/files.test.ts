@@ -65,15 +65,24 @@ describe('a store in a folder', () => {
 })
 
 describe('the url of a vault', () => {
-  test('a folder', () => assert.match(openStore(`file://${root}/v`, unique).name, /^file:\/\/.*\/v$/))
+  test('a folder', () =>
+    assert.match(openStore({ url: `file://${root}/v` }, unique).name, /^file:\/\/.*\/v$/))
   test('another host has no folder here', () =>
     assert.throws(
-      () => openStore('file://host/v', unique),
+      () => openStore({ url: 'file://host/v' }, unique),
       error => findKdrError(error)?.code === 'config-invalid',
     ))
+  test('a bucket, with a prefix or without', () => {
+    for (const [url, name] of [
+      ['s3://bucket', 's3://bucket'],
+      ['s3://bucket/', 's3://bucket'],
+      ['s3://bucket/a/b/', 's3://bucket/a/b'],
+    ] as const)
+      assert.equal(openStore({ url }, unique).name, name)
+  })
   test('what comes later', () =>
     assert.throws(
-      () => openStore('s3://bucket/prefix', unique),
+      () => openStore({ url: 'gs://bucket/prefix' }, unique),
       error => findKdrError(error)?.code === 'not-available',
     ))
 })

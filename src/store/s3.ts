@@ -24,36 +24,22 @@ const CONNECT_MS = 5_000
 const SILENT_MS = 30_000
 
 /** Asks for nothing yet. */
-export async function openS3Store(options: S3Options): Promise<ObjectStore> {
-  const sdk = await import('@aws-sdk/client-s3')
-  const { region, endpoint, pathStyle = false } = options
-  const client = new sdk.S3Client({
-    ...(region !== undefined && { region }),
-    ...(endpoint !== undefined && { endpoint }),
-    forcePathStyle: pathStyle,
-    // Whoever asks decides what is tried again: of a conditional write the second answer would say "exists" of the first.
-    maxAttempts: 1,
-    requestHandler: { connectionTimeout: CONNECT_MS, socketTimeout: SILENT_MS },
-  })
-  return new S3Store(sdk, client, options)
+export function openS3Store(options: S3Options): ObjectStore {
+  return new S3Store(options)
 }
 
-type Sdk = typeof S3
+type Opened = { readonly sdk: typeof S3; readonly client: S3.S3Client }
 
 class S3Store implements ObjectStore {
   readonly name: string
-  readonly #sdk: Sdk
-  readonly #client: S3.S3Client
-  readonly #bucket: string
+  readonly #options: S3Options
   readonly #below: string
-  readonly #encryption: S3Options['encryption']
+  #opening: Promise<Opened> | undefined
 
-  constructor(sdk: Sdk, client: S3.S3Client, { bucket, prefix, encryption }: S3Options) {
-    this.#sdk = sdk
-    this.#client = client
-    this.#bucket = bucket
+  constructor(options: S3Options) {
+    const { bucket, prefix } = options
+    this.#options = options
     this.#below = prefix === '' ? '' : `${prefix}/`
-    this.#encryption = encryption
     this.name = `s3://${bucket}${prefix === '' ? '' : `/${prefix}`}`
   }
 
@@ -77,13 +63,14 @@ class S3Store implements ObjectStore {
     if (range !== undefined && range.to <= range.from)
       return (await this.head(name)) === undefined ? undefined : Buffer.alloc(0)
     return await this.#ask(`read "${name}"`, async () => {
-      const command = new this.#sdk.GetObjectCommand({
+      const { sdk, client } = await this.#open()
+      const command = new sdk.GetObjectCommand({
         ...this.#at(name),
         // The last byte counts.
         ...(range !== undefined && { Range: `bytes=${range.from}-${range.to - 1}` }),
       })
       try {
-        const { Body: body } = await this.#client.send(command)
+        const { Body: body } = await client.send(command)
         return Buffer.from((await body?.transformToByteArray()) ?? [])
       } catch (error) {
         // It begins behind the end.
@@ -95,9 +82,8 @@ class S3Store implements ObjectStore {
 
   async head(name: string): Promise<StoredObject | undefined> {
     return await this.#ask(`look at "${name}"`, async () => {
-      const { ContentLength: bytes = 0 } = await this.#client.send(
-        new this.#sdk.HeadObjectCommand(this.#at(name)),
-      )
+      const { sdk, client } = await this.#open()
+      const { ContentLength: bytes = 0 } = await client.send(new sdk.HeadObjectCommand(this.#at(name)))
       return { name, bytes }
     })
   }
@@ -106,13 +92,11 @@ class S3Store implements ObjectStore {
     const Prefix = `${this.#below}${prefix}`
     let token: string | undefined
     do {
-      const page = await this.#ask(
-        `list "${prefix}"`,
-        async () =>
-          await this.#client.send(
-            new this.#sdk.ListObjectsV2Command({ Bucket: this.#bucket, Prefix, ContinuationToken: token }),
-          ),
-      )
+      const page = await this.#ask(`list "${prefix}"`, async () => {
+        const { sdk, client } = await this.#open()
+        const Bucket = this.#options.bucket
+        return await client.send(new sdk.ListObjectsV2Command({ Bucket, Prefix, ContinuationToken: token }))
+      })
       for (const { Key = '', Size = 0 } of page?.Contents ?? [])
         yield { name: Key.slice(this.#below.length), bytes: Size }
       token = page?.NextContinuationToken
@@ -121,24 +105,32 @@ class S3Store implements ObjectStore {
 
   async delete(name: string): Promise<void> {
     await this.#ask(`delete "${name}"`, async () => {
-      await this.#client.send(new this.#sdk.DeleteObjectCommand(this.#at(name)))
+      const { sdk, client } = await this.#open()
+      await client.send(new sdk.DeleteObjectCommand(this.#at(name)))
     })
   }
 
   async #write(name: string, body: Body, ifNoneMatch: '*' | undefined): Promise<void> {
-    await this.#client.send(
-      new this.#sdk.PutObjectCommand({
+    const { sdk, client } = await this.#open()
+    const { encryption } = this.#options
+    await client.send(
+      new sdk.PutObjectCommand({
         ...this.#at(name),
         Body: Buffer.concat(body),
         ...(ifNoneMatch !== undefined && { IfNoneMatch: ifNoneMatch }),
-        ...(this.#encryption !== undefined && { ServerSideEncryption: this.#encryption }),
+        ...(encryption !== undefined && { ServerSideEncryption: encryption }),
       }),
     )
   }
 
   #at(name: string): { readonly Bucket: string; readonly Key: string } {
     assertObjectName(name)
-    return { Bucket: this.#bucket, Key: `${this.#below}${name}` }
+    return { Bucket: this.#options.bucket, Key: `${this.#below}${name}` }
+  }
+
+  async #open(): Promise<Opened> {
+    this.#opening ??= connect(this.#options)
+    return await this.#opening
   }
 
   /** Undefined when there is no such object. */
@@ -155,7 +147,7 @@ class S3Store implements ObjectStore {
     const name = nameOf(cause)
     const message = `cannot ${what} in ${this.name}: ${name}: ${cause instanceof Error ? cause.message : String(cause)}`
     if (name === 'NoSuchBucket')
-      return new KdrError('store-lacks', `there is no bucket "${this.#bucket}"`, {
+      return new KdrError('store-lacks', `there is no bucket "${this.#options.bucket}"`, {
         hint: 'Make it first, or mend the `url` of the vault.',
         cause,
       })
@@ -168,6 +160,19 @@ class S3Store implements ObjectStore {
       })
     return cause instanceof KdrError ? cause : new KdrError('store-unreachable', message, { cause })
   }
+}
+
+async function connect({ region, endpoint, pathStyle = false }: S3Options): Promise<Opened> {
+  const sdk = await import('@aws-sdk/client-s3')
+  const client = new sdk.S3Client({
+    ...(region !== undefined && { region }),
+    ...(endpoint !== undefined && { endpoint }),
+    forcePathStyle: pathStyle,
+    // Whoever asks decides what is tried again: of a conditional write the second answer would say "exists" of the first.
+    maxAttempts: 1,
+    requestHandler: { connectionTimeout: CONNECT_MS, socketTimeout: SILENT_MS },
+  })
+  return { sdk, client }
 }
 
 function statusOf(error: unknown): number | undefined {

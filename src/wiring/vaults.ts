@@ -24,7 +24,7 @@ const unique = (): string => systemEntropy.uuid().replaceAll('-', '').slice(0, 1
 const program = (): string => `kdr ${kdrVersion()}`
 
 export function storeOf(config: Config, name: string): ObjectStore {
-  return openStore(vaultOf(config, name).url, unique)
+  return openStore(vaultOf(config, name), unique)
 }
 
 export async function withVault<T>(

@@ -19,7 +19,7 @@ writeFileSync(
   config,
   JSON.stringify({
     clusters: { east: { bootstrap: '127.0.0.1:1' } },
-    vaults: { main: { url: pathToFileURL(root).href }, far: { url: 's3://bucket/prefix' } },
+    vaults: { main: { url: pathToFileURL(root).href }, far: { url: 'gs://bucket/prefix' } },
     sets: { all: { cluster: 'east', vault: 'main' }, other: { cluster: 'east', vault: 'far' } },
   }),
 )
