@@ -6,6 +6,7 @@ import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
 import { findKdrError } from '../../src/model/errors.ts'
 import type { ObjectStore } from '../../src/ports/store.ts'
 import { openS3Store, type S3Options } from '../../src/store/s3.ts'
+import { initVault, openVault, probeStore } from '../../src/vault/vault.ts'
 import { storeConformance } from '../store/conformance.ts'
 import { S3_KEYS, type S3Server, startS3Server } from '../support/s3-server.ts'
 import { suite } from '../support/suite.ts'
@@ -46,6 +47,18 @@ describe('a store in a bucket', { skip: suite === 'short' && 'in make test-full'
     const found: string[] = []
     for await (const { name } of store.list('s/')) found.push(name)
     assert.deepEqual(found, names)
+  })
+
+  test('it has what a vault needs, and a vault is made there', async () => {
+    const store = open()
+    const abilities = await probeStore(store, 'one')
+    assert.deepEqual(
+      abilities.map(({ ability, has }) => [ability, has]),
+      ['create once', 'ranged reads', 'listing', 'deletion'].map(ability => [ability, true]),
+    )
+    const made = { vault: randomUUID(), createdAt: '2026-01-01T00:00:00.000Z', by: 'test' }
+    await initVault(store, made)
+    assert.equal((await openVault(store)).vault, made.vault)
   })
 
   test('what is wrong is said by what helps: no bucket, no right, nobody there', async () => {
