@@ -82,6 +82,7 @@ export function vaultCluster({ name, clusterId, store, set, point, codec, clock 
         ),
       ),
     brokerConfigs: () => Promise.resolve(new Map()),
+    logDirs: () => Promise.resolve([]),
     offsets: (partitions, at) =>
       each(
         partitions,
