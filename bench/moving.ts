@@ -166,7 +166,7 @@ async function untilInStep(of: MoveCase, config: string, daemon: Program): Promi
       const { state, lagRecords, topics, groups } = status
       const mirrored = topics.filter(each => each.state === 'mirroring').length
       const synced = groups.filter(each => each.state === 'synced').length
-      seen = `${state}, ${lagRecords} behind, ${mirrored} topics, ${synced} groups`
+      seen = `${state}, ${String(lagRecords)} behind, ${mirrored} topics, ${synced} groups`
       const isWhole = mirrored === of.topics && synced === of.groups
       if (state === 'mirroring' && lagRecords === 0 && isWhole) return
     }

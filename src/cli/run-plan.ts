@@ -40,19 +40,21 @@ function summary(plan: Plan): string {
   const carried = all.filter(({ state }) => state !== 'not-carried').length
   const rules =
     heldBack === 0 ? '' : `; ${plural(heldBack, 'ACL')} held back so far will apply on "${standby}"`
-  const time = expected === undefined ? 'not known' : about(expected)
   return [
     `moves  ${plural(topics, 'topic')}, ${plural(carried, 'group')}${rules}`,
     `loss   ${expectedLoss(plan)}`,
-    `time   until applications can write again: ${time}`,
+    `time   ${expectedTime(expected)}`,
     '',
   ].join('\n')
 }
 
 /** A tenth of a second of an estimate says nothing. */
-function about({ ms, run }: NonNullable<Plan['expected']>): string {
+function expectedTime(expected: Plan['expected']): string {
+  if (expected === undefined) return 'not known'
+  const { ms, run } = expected
+  const about = ms < 60_000 ? `${Math.ceil(ms / 1_000)} s` : formatDuration(ms)
   const basis = run === undefined ? 'as in the lab; hooks and redirects come on top' : `as run ${run}`
-  return `about ${ms < 60_000 ? `${Math.ceil(ms / 1_000)} s` : formatDuration(ms)} (${basis})`
+  return `about ${about}, until applications can write again (${basis})`
 }
 
 function expectedLoss({ loss, active, isActiveThere }: Plan): string {
