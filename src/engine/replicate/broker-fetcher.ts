@@ -211,8 +211,11 @@ export class BrokerFetcher {
           this.#deep.add(copy)
           return job
         }
-        // It is no longer far behind. Otherwise it comes back with the next of its stripes.
-        if (stripes.isEmpty) this.#hungry.add(copy)
+        // It comes back with the next of its stripes. With none under way it is no longer far behind, and what is parked stands
+        // beyond the end of the log (an election has taken back what was between).
+        if (stripes.isUnderWay) continue
+        stripes.clear()
+        this.#hungry.add(copy)
       }
     }
     return undefined

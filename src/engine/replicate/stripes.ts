@@ -61,6 +61,11 @@ export class Stripes {
     return this.#stripes.length === 0
   }
 
+  /** Something was asked for, and is not there yet. */
+  get isUnderWay(): boolean {
+    return this.#stripes.some(({ parked }) => parked === undefined)
+  }
+
   /** Asked for, or parked. */
   get aheadBytes(): number {
     return this.#askedBytes + this.#parkedBytes

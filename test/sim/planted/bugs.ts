@@ -750,4 +750,15 @@ export const PLANTED: readonly PlantedBug[] = [
       },
     ],
   },
+  {
+    name: 'parked-for-ever',
+    breaks: 'over a long line a partition with nothing under way waits for what is parked',
+    changes: [
+      {
+        file: `${R}/broker-fetcher.ts`,
+        find: 'if (stripes.isUnderWay) continue',
+        put: 'if (!stripes.isEmpty) continue',
+      },
+    ],
+  },
 ]
