@@ -1,17 +1,15 @@
 // Vaults and sets of the config as `kdr vault`, `kdr backup` and `kdr restore` need them.
-import type { CatOptions, CatRecord, CommitSummary, OpenedSet, OpenedVault } from '../cli/app-vault.ts'
+import type { CommitSummary, OpenedSet, OpenedVault } from '../cli/app-vault.ts'
 import type { Config, SetConfig, VaultConfig } from '../config/index.ts'
 import { backUp } from '../engine/backup/backup.ts'
 import { recordCodec } from '../kafka/records.ts'
 import { KdrError } from '../model/errors.ts'
 import { compilePatterns } from '../model/patterns.ts'
-import type { PartitionState } from '../model/vault.ts'
 import type { ObjectStore } from '../ports/store.ts'
 import { openStore } from '../store/open.ts'
 import { commitNumbers, locate, readCommit } from '../vault/chain.ts'
-import { readPoint, type SetPoint } from '../vault/point.ts'
-import { SegmentReader } from '../vault/reader.ts'
-import { firstLater } from '../vault/times.ts'
+import { readPoint } from '../vault/point.ts'
+import { readRecords } from '../vault/records.ts'
 import { initVault, openVault, probeStore } from '../vault/vault.ts'
 import { verifyVault } from '../vault/verify.ts'
 import { openSetWriter } from '../vault/writer.ts'
@@ -101,9 +99,9 @@ export async function withSet<T>(
       return { number, ...(await verifyVault(input)) }
     },
     cat: async (point, options, onRecord) =>
-      await cat(
-        { store, set: name, point: await readPoint(store, name, point, recordCodec) },
-        options,
+      await readRecords(
+        { store, set: name, state: (await readPoint(store, name, point, recordCodec)).state },
+        { ...options, codec: recordCodec },
         onRecord,
       ),
   })
@@ -127,56 +125,4 @@ async function summaries(store: ObjectStore, set: string): Promise<CommitSummary
     })
   }
   return found
-}
-
-type From = { readonly store: ObjectStore; readonly set: string; readonly point: SetPoint }
-
-/** As a read-committed consumer would see them, partition by partition. Throws KdrError('usage') for a topic that is not there. */
-async function cat(
-  { store, set, point: { state } }: From,
-  { topic, partition, from, to }: CatOptions,
-  onRecord: (record: CatRecord) => void,
-): Promise<void> {
-  const found = state.topics.get(topic)
-  if (found === undefined)
-    throw new KdrError('usage', `set "${set}" has no topic "${topic}" in commit ${state.number}`)
-  const partitions = found.partitions.filter(each => partition === undefined || each.partition === partition)
-  if (partitions.length === 0)
-    throw new KdrError(
-      'usage',
-      `topic "${topic}" has ${found.partitions.length} partition(s), and no ${partition ?? 0}`,
-    )
-  const reader = new SegmentReader(store, set)
-  const offsetOf = async (
-    log: PartitionState,
-    at: CatOptions['from'],
-    otherwise: number,
-  ): Promise<number> => {
-    if (at === undefined) return otherwise
-    if ('offset' in at) return at.offset
-    const range = { from: log.start, end: log.end, time: at.time - 1, codec: recordCodec }
-    return (await firstLater(reader, log.segments, range)) ?? log.end
-  }
-  for (const log of partitions) {
-    const first = Math.max(log.start, await offsetOf(log, from, log.start))
-    const end = Math.min(log.end, await offsetOf(log, to, log.end))
-    for (let next = first; next < end; ) {
-      const run = await reader.read(log.segments, next, end)
-      if (run === undefined) break
-      for (const batch of run.batches) {
-        const { header } = batch
-        const isAborted = run.aborted.some(
-          each =>
-            each.producer === String(header.producerId) &&
-            each.from <= header.baseOffset &&
-            header.baseOffset < (each.to ?? Number.POSITIVE_INFINITY),
-        )
-        if (header.isControl || (header.isTransactional && isAborted)) continue
-        for (const record of recordCodec.decode(batch))
-          if (record.offset >= first && record.offset < end)
-            onRecord({ topic, partition: log.partition, ...record })
-      }
-      next = run.batches.at(-1)!.header.lastOffset + 1
-    }
-  }
 }

@@ -4,7 +4,7 @@ import type { Plan, RunSummary } from '../../model/runs.ts'
 import type { Cluster } from '../../ports/cluster.ts'
 import { sessionOf } from './fence-applications.ts'
 
-/** From the medians of `make bench` (move-100, move-1000): for the run, and for each partition. */
+/** So that 1,000 partitions take what `make bench` (move-1000) has measured: for the run, and for each partition. */
 const LAB_MS = {
   failover: { run: 1_000, partition: 1 },
   switchover: { run: 1_500, partition: 2 },
