@@ -18,6 +18,7 @@ import { TsigKey } from '../../src/redirect/tsig.ts'
 import { systemClock } from '../../src/wiring/system.ts'
 import {
   isMissing,
+  KEY,
   KEY_NAME,
   KEY_SECRET,
   type NameServerKind,
@@ -25,7 +26,6 @@ import {
   ZONE,
 } from '../support/name-server.ts'
 
-const KEY = `key "${KEY_NAME}" {\n\talgorithm hmac-sha256;\n\tsecret "${KEY_SECRET}";\n};\n`
 const OTHER_SECRET = Buffer.from('another key of the thirty-two by').toString('base64')
 
 const facts = (over: Partial<RunFacts> = {}): RunFacts => ({

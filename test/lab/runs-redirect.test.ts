@@ -16,8 +16,7 @@ import { adminOf, type KdrResult, type Link, makeLink } from '../support/link.ts
 import {
   findNameServer,
   isMissing,
-  KEY_NAME,
-  KEY_SECRET,
+  KEY,
   type NameServerKind,
   TestNameServer,
   ZONE,
@@ -29,7 +28,6 @@ const KIND: NameServerKind = findNameServer('knotd') === undefined ? 'named' : '
 const skip = isMissing(KIND)
 
 const context = withLab(skip === false ? [{ name: 'east' }, { name: 'west' }] : [])
-const KEY = `key "${KEY_NAME}" {\n\talgorithm hmac-sha256;\n\tsecret "${KEY_SECRET}";\n};\n`
 const RECORD = `bootstrap.${ZONE}`
 const GUARD = guardName(`${RECORD}.`)
 const ADDRESSES = { east: '10.0.0.1', west: '10.1.0.1' }

@@ -17,6 +17,8 @@ export const ZONE = 'kafka.example'
 export const KEY_NAME = 'kdr-key'
 /** Of the tests, and of nothing else. */
 export const KEY_SECRET = Buffer.from('a key for tests, of thirty-two b').toString('base64')
+/** As `tsig:` of the config takes it, and a name server too. */
+export const KEY = `key "${KEY_NAME}" {\n\talgorithm hmac-sha256;\n\tsecret "${KEY_SECRET}";\n};\n`
 
 const PACKAGES = { named: 'bind9', knotd: 'knot' } as const
 
