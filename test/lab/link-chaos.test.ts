@@ -18,6 +18,7 @@ import {
   makeLink,
   MARKER_ACL,
 } from '../support/link.ts'
+import { kafkaTransactions } from '../support/kafka-tools.ts'
 import { type ShownPartition, statusOf } from '../support/status.ts'
 import { suite } from '../support/suite.ts'
 import { Random } from '../sim/random.ts'
@@ -362,11 +363,22 @@ async function settle({ load, link, daemon, mayOverfill = [] }: Settling): Promi
     }
   } catch (error) {
     console.error(`the end of what kdr said:\n${daemon.stderr.slice(-6000)}`)
+    await tellHanging(load, link)
     throw error
   }
   daemon.signal('SIGTERM')
   const end = await daemon.ended
   assert.equal(end.code, 0, end.stderr)
+}
+
+/** What Kafka itself says of a transaction that kdr takes for hanging: one of the two is wrong. */
+async function tellHanging({ sides }: Load, link: Link): Promise<void> {
+  const hanging = (await statusOf(link)).filter(({ transaction }) => transaction?.kind === 'hanging')
+  for (const { topic, partition } of hanging) {
+    const at = ['--topic', topic, '--partition', String(partition)]
+    for (const args of [['describe-producers', ...at], ['find-hanging', ...at], ['list']])
+      console.error(`${args.join(' ')}:\n${await kafkaTransactions(sides.source, args)}`)
+  }
 }
 
 /** How long a lag may stand still. How long it takes until it is gone depends on the machine and on what broke. */

@@ -1,19 +1,13 @@
 // What `kdr status` says before it is too late, and what becomes of a mirror whose source is gone.
 
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
-import { mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { promisify } from 'node:util'
 import { produceV9 } from '@platformatic/kafka'
 import { BrokerConnection } from '../../src/kafka/connection.ts'
-import { classPathOf, resolveJars } from '../../src/lab/jars.ts'
 import { LAB_USERS } from '../../src/lab/lab.ts'
 import { faultRow } from '../support/fault-rows.ts'
-import { saslOf } from '../support/judge.ts'
+import { kafkaTransactions } from '../support/kafka-tools.ts'
 import { suite } from '../support/suite.ts'
 import { freshTopic, waitFor, withLab } from '../support/lab.ts'
 import { adminOf, assertIdentical, type Link, makeLink, SOURCE_ACLS } from '../support/link.ts'
@@ -178,7 +172,8 @@ describe('while kdr runs', { concurrency: 5 }, () => {
       assert.match(shown.stdout, /! hanging-transaction: .*kafka-transactions\.sh/)
 
       const [, bootstrap = '', abort = ''] = command
-      await runKafkaTransactions([...bootstrap.split(' '), ...abort.split(' ')])
+      assert.equal(bootstrap, `--bootstrap-server ${context.cluster('east').bootstrap}`)
+      await kafkaTransactions(context.cluster('east'), abort.split(' '))
       row.did("ran that command with Kafka's own tool")
       await waitFor(async () => (await judge.digest({ ...west(), topic }))[0]?.count === 15, {
         what: 'the records behind it',
@@ -257,27 +252,6 @@ async function writeHanging(topic: string): Promise<void> {
   } finally {
     await connection.close()
   }
-}
-
-/** Kafka's own tool, which the lab does not need otherwise. */
-async function runKafkaTransactions(args: readonly string[]): Promise<void> {
-  const version = '4.3.1'
-  const jars = await resolveJars(`kafka-tools/${version}`, [
-    { group: 'org.apache.kafka', name: 'kafka-tools', version },
-    { group: 'org.slf4j', name: 'slf4j-simple', version: '1.7.36' },
-  ])
-  const properties = join(mkdtempSync(join(tmpdir(), 'kdr-tool-')), 'admin.properties')
-  const login = Object.entries(saslOf('admin', LAB_USERS.admin)).map(([key, value]) => `${key}=${value}\n`)
-  writeFileSync(properties, login.join(''))
-  const tool = 'org.apache.kafka.tools.TransactionsCommand'
-  await promisify(execFile)('java', [
-    '-cp',
-    await classPathOf(jars),
-    tool,
-    '--command-config',
-    properties,
-    ...args,
-  ])
 }
 
 async function transactionWith(

@@ -28,6 +28,7 @@ export function withLab(clusters: readonly ClusterSpec[]): TestLab {
   let judge: Judge | undefined
   before(async () => {
     if (clusters.length === 0) return
+    endWithoutCleaning()
     // The judge waits for no broker, so it starts at the same time.
     const judging = startJudge({ jvm: SHORT_LIVED_JVM })
     const starting = startLab({ dir: freshDir(), clusters })
@@ -49,6 +50,18 @@ export function withLab(clusters: readonly ClusterSpec[]): TestLab {
     },
     cluster: name => started(lab).cluster(name),
   }
+}
+
+let endsWithoutCleaning = false
+
+/**
+ * Node 24 may spin for ever when it frees what was left of connections that had been cut, at the natural end of a process
+ * (`Environment::CleanupHandles`). Nothing counts then any more; and kdr itself ends by `process.exit`, which does not free.
+ */
+function endWithoutCleaning(): void {
+  if (endsWithoutCleaning) return
+  endsWithoutCleaning = true
+  process.on('exit', code => process.exit(code))
 }
 
 /** The name of a folder that does not exist yet; the lab makes it, and removes it with `down`. */
