@@ -1,7 +1,9 @@
 // What commands about vaults, sets and restores get from the outside: the part of Services that is theirs.
 import type { Config, SetConfig } from '../config/index.ts'
 import type { BackupProgress, BackupResult } from '../engine/backup/backup.ts'
+import type { PartitionVerdict, VerifyProgress } from '../engine/verify/verify.ts'
 import type { Note, Point, SetState, VaultRecord } from '../model/vault.ts'
+import type { PrunePlan, PruneReport, VaultProblem } from '../model/vault-reports.ts'
 import type { Log } from '../ports/log.ts'
 import type { DecodedRecord } from '../ports/records.ts'
 
@@ -34,6 +36,8 @@ export type CommitSummary = {
   readonly at: string
   readonly endsAt: string
   readonly isCheckpoint: boolean
+  /** The point before it once more. */
+  readonly isPrune: boolean
   readonly records: number | undefined
   readonly storedBytes: number | undefined
   readonly notes: number
@@ -50,7 +54,38 @@ export type VaultCheck = {
   readonly number: number
   readonly objects: number
   readonly bytes: number
-  readonly problems: readonly { readonly object: string; readonly what: string }[]
+  /** Of the objects, those that were read whole. */
+  readonly read: number
+  readonly problems: readonly VaultProblem[]
+  /** Of a full verification that has found nothing: what a prune relies on was left in the vault. `false`: it may not be written there. */
+  readonly recorded: boolean | undefined
+}
+
+export type VerifyOptions = {
+  readonly isFull: boolean
+  readonly sample: { readonly percent: number; readonly seed: number } | undefined
+  readonly signal: AbortSignal
+  readonly onProgress: (progress: { readonly objects: number; readonly objectsDone: number }) => void
+}
+
+/** A set held against the cluster that it was taken from. */
+export type SourceCheck = {
+  readonly number: number
+  readonly partitions: readonly PartitionVerdict[]
+  /** Topics of the set that the source does not have any more, or has anew. */
+  readonly skipped: readonly { readonly topic: string; readonly what: string }[]
+}
+
+export type PruneOptions = {
+  /** As the config says unless given. */
+  readonly days: number | undefined
+  readonly signal: AbortSignal
+  readonly onProgress: (progress: { readonly objects: number; readonly objectsDone: number }) => void
+}
+export type OpenedPrune = {
+  readonly plan: PrunePlan
+  /** Throws KdrError: other-writer, store-unreachable, and what the plan refuses. */
+  execute(): Promise<PruneReport>
 }
 
 /** An offset, or a time in ms. */
@@ -73,14 +108,14 @@ export type OpenedSet = {
   }): Promise<BackupResult>
   list(): Promise<readonly CommitSummary[]>
   show(point: Point): Promise<ShownPoint>
-  verify(
+  verify(point: Point, options: VerifyOptions): Promise<VaultCheck>
+  /** Throws KdrError: unreachable, wrong-cluster. */
+  compare(
     point: Point,
-    options: {
-      readonly isFull: boolean
-      readonly signal: AbortSignal
-      readonly onProgress: (progress: { readonly objects: number; readonly objectsDone: number }) => void
-    },
-  ): Promise<VaultCheck>
+    options: { readonly signal: AbortSignal; readonly onProgress: (progress: VerifyProgress) => void },
+  ): Promise<SourceCheck>
+  /** Changes nothing before `execute`. Throws KdrError: usage without days, damaged. */
+  prune(options: PruneOptions): Promise<OpenedPrune>
   cat(point: Point, options: CatOptions, onRecord: (record: CatRecord) => void): Promise<void>
 }
 

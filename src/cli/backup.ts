@@ -1,16 +1,17 @@
-// kdr backup run | list | show | verify | cat: makes commits of a set, and looks at what is there.
+// kdr backup run | list | show | cat: makes commits of a set, and looks at what is there.
 import type { Command } from 'commander'
 import type { BackupProgress } from '../engine/backup/backup.ts'
 import { KdrError } from '../model/errors.ts'
 import { type Note, parseSetPoint, parseTime, spellPoint } from '../model/vault.ts'
 import { type App, type GlobalOptions, writeJson, writeJsonLine } from './app.ts'
 import type { CatRecord, CommitSummary, LogPlace } from './app-vault.ts'
+import { registerBackupPrune } from './backup-prune.ts'
+import { registerBackupVerify } from './backup-verify.ts'
 import { formatBytes, formatCount, formatDuration, formatRate, plural } from './format.ts'
 import { startProgress } from './progress.ts'
 import { formatTable, type Style, styleOf } from './table.ts'
 
 type RunOptions = GlobalOptions & { readonly jsonLines?: boolean }
-type VerifyOptions = GlobalOptions & { readonly full?: boolean }
 type CatFlags = GlobalOptions & { readonly partition?: string; readonly from?: string; readonly to?: string }
 
 /** Of a list, of notes: --json has all. */
@@ -53,17 +54,8 @@ export function registerBackup(program: Command, app: App): void {
       async (of: string, _options: unknown, command: Command) =>
         await show(app, of, command.optsWithGlobals()),
     )
-  backup
-    .command('verify')
-    .argument('<set[@point]>', 'a set, and a commit, `latest` or a time')
-    .description(
-      'Checks the chain of commits, and that every object is there with its size; with --full every byte, checksum and index. Exit 3 when something is wrong.',
-    )
-    .option('--full', 'read everything')
-    .action(
-      async (of: string, _options: unknown, command: Command) =>
-        await verify(app, of, command.optsWithGlobals()),
-    )
+  registerBackupVerify(backup, app)
+  registerBackupPrune(backup, app)
   backup
     .command('cat')
     .argument('<set[@point]>', 'a set, and a commit, `latest` or a time')
@@ -152,9 +144,9 @@ async function list(app: App, name: string | undefined, options: GlobalOptions):
   app.stdout.write(formatTable(columns, rows, style))
 }
 
-function commitRow({ number, endsAt, records, storedBytes, notes }: CommitSummary): string[] {
+function commitRow({ number, endsAt, isPrune, records, storedBytes, notes }: CommitSummary): string[] {
   return [
-    String(number),
+    isPrune ? `${number} (prune)` : String(number),
     endsAt,
     records === undefined ? '-' : formatCount(records),
     storedBytes === undefined ? '-' : formatBytes(storedBytes),
@@ -220,40 +212,6 @@ async function show(app: App, of: string, options: GlobalOptions): Promise<void>
       : `as of ${new Date(asOf).toISOString()}, from commit ${state.number} on`
   app.stdout.write(
     `${formatTable(columns, rows, style)}\n${notesText(notes, style)}${name}, commit ${state.number} of cluster "${state.cluster.name}", ${at}; ${plural(state.groups.size, 'group')}\n`,
-  )
-}
-
-async function verify(app: App, of: string, options: VerifyOptions): Promise<void> {
-  const { set: name, point } = parseSetPoint(of)
-  const config = await app.loadConfig(options.config)
-  const isFull = options.full === true
-  const { signal } = app
-  const progress = startProgress(app)
-  const onProgress = ({
-    objects,
-    objectsDone,
-  }: {
-    readonly objects: number
-    readonly objectsDone: number
-  }): void => progress.update(`verifying: ${objectsDone} of ${plural(objects, 'object')}`)
-  const { number, objects, bytes, problems } = await app.services
-    .withSet(config, name, async set => await set.verify(point, { isFull, signal, onProgress }))
-    .finally(() => progress.clear())
-  const ok = problems.length === 0
-  app.exit = ok ? 0 : 3
-  if (options.json === true)
-    return writeJson(app, { set: name, commit: number, ok, full: isFull, objects, bytes, problems })
-  const style = styleOf(app.stdout, app.env)
-  for (const { object, what } of problems.slice(0, SHOWN))
-    app.stdout.write(`${style.red('✗')} ${object}: ${what}\n`)
-  if (problems.length > SHOWN)
-    app.stdout.write(style.dim(`... and ${problems.length - SHOWN} more (--json has all)\n`))
-  const looked = isFull ? 'every byte read' : 'names and sizes; --full reads every byte'
-  const all = `${plural(objects, 'object')}, ${formatBytes(bytes)} (${looked})`
-  app.stdout.write(
-    ok
-      ? `${style.green(`${name} is whole up to commit ${number}`)}: ${all}\n`
-      : `${style.red(`${name} is damaged`)}: ${plural(problems.length, 'problem')} in ${all}\n`,
   )
 }
 

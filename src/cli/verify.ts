@@ -74,7 +74,8 @@ function readSince(text: string | undefined): number | undefined {
   throw new KdrError('usage', `"${text}" is not a duration`, { hint: 'Write it like 30s, 5m or 7d.' })
 }
 
-function readPercent(text: string | undefined): number | undefined {
+/** Throws KdrError('usage'). */
+export function readPercent(text: string | undefined): number | undefined {
   if (text === undefined) return undefined
   const percent = /^\d+(\.\d+)?%?$/.test(text) ? Number.parseFloat(text) : Number.NaN
   if (percent > 0 && percent <= 100) return percent

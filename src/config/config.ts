@@ -98,6 +98,8 @@ export type SetConfig = {
   readonly vault: string
   /** Patterns; compile with compilePatterns(topics, 'topics'). */
   readonly topics: readonly string[]
+  /** For how many days every moment stays restorable, once pruned; undefined: nothing is pruned. */
+  readonly keepDays: number | undefined
 }
 
 export type ServerConfig = { readonly listen: string; readonly token: SecretRef | undefined }

@@ -121,7 +121,13 @@ function assemble(parsed: ParsedConfig, document: ConfigDocument, path: string):
       }),
     ),
     vaults: mapRecord(parsed.vaults, (vault, name) => ({ name, ...vault })),
-    sets: mapRecord(parsed.sets, ({ cluster, vault, topics }, name) => ({ name, cluster, vault, topics })),
+    sets: mapRecord(parsed.sets, ({ cluster, vault, topics, keep }, name) => ({
+      name,
+      cluster,
+      vault,
+      topics,
+      keepDays: keep?.days,
+    })),
     plans: mapRecord(parsed.plans ?? {}, ({ links }) => ({ links })),
     server: { listen: parsed.server.listen, token: parsed.server.token },
     notes: notesOn(parsed, document).map(({ place, message }) => ({

@@ -322,8 +322,14 @@ export function configSchema(directory: string) {
             .meta(later)
             .optional(),
           keep: z
-            .strictObject({ days: z.number().positive().meta({ description: 'Days.' }).optional() })
-            .meta({ description: 'For how long. Until then nothing is ever deleted.', ...later })
+            .strictObject({
+              days: z
+                .number()
+                .positive()
+                .meta({ description: 'Every moment of so many days stays restorable.' })
+                .optional(),
+            })
+            .meta({ description: 'What `kdr backup prune` leaves. Without it nothing is ever deleted.' })
             .optional(),
         }),
       )

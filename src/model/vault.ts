@@ -137,13 +137,23 @@ export type Note = {
 
 export type VaultObject = { readonly name: string; readonly bytes: number; readonly sha256: string }
 
+/** What a prune says beside what every commit says. It changes nothing of the log: it is the point before it once more. */
+export type Prune = {
+  /** The commit that reading begins with, and SHA-256 of its object: the chain of what is left hangs on it. */
+  readonly base: { readonly number: number; readonly sha256: string }
+  /** Names below the set: needed by no commit that counts, nor by one to come. They are deleted once a grace period is over. */
+  readonly doomed: readonly string[]
+}
+
 export type Commit = {
   readonly v: 1
-  readonly kind: 'commit'
+  readonly kind: 'commit' | 'prune'
   readonly vault: string
   readonly set: string
   /** From 1. */
   readonly number: number
+  /** The first commit that counts: what is before it was pruned. */
+  readonly first: number
   /** Of the whole object of the commit before; null at the first. */
   readonly previous: string | null
   /** Holds everything: nothing before it is needed. */
@@ -167,6 +177,23 @@ export type Commit = {
   /** Written for this commit; in a checkpoint, all that its segments need. */
   readonly objects: readonly VaultObject[]
   readonly notes: readonly Note[]
+  readonly prune?: Prune
+}
+
+/** Left by a full verification that has found nothing wrong with the commits up to `number`. */
+export type VerifiedRecord = {
+  readonly v: 1
+  readonly kind: 'verified'
+  readonly vault: string
+  readonly set: string
+  readonly number: number
+  /** Of the commit's object. */
+  readonly sha256: string
+  /** When it began; by kdr's clock. */
+  readonly at: string
+  readonly by: string
+  readonly objects: number
+  readonly bytes: number
 }
 
 export type PartitionState = Omit<PartitionDelta, 'clip'>
@@ -175,6 +202,8 @@ export type TopicState = Omit<TopicDelta, 'count' | 'partitions'> & {
 }
 export type SetState = {
   readonly number: number
+  /** The first commit that counts. */
+  readonly first: number
   /** Of its commit's object: what the next one names. */
   readonly sha256: string
   readonly cluster: Commit['cluster']
@@ -187,6 +216,9 @@ export type SetState = {
   /** All that the segments of this state need, by name. */
   readonly objects: ReadonlyMap<string, VaultObject>
 }
+
+/** Where reading the commit begins: with the last one at or before it that holds everything. */
+export const baseOf = (number: number): number => Math.max(1, number - (number % CHECKPOINT_EVERY))
 
 const NO_RIGHTS: VaultRights = { acls: null, quotas: null, users: null }
 
@@ -203,6 +235,7 @@ export function applyCommit(before: SetState | undefined, commit: Commit, sha256
   for (const group of commit.groups) groups.set(group.group, group)
   return {
     number: commit.number,
+    first: commit.first,
     sha256,
     cluster: commit.cluster,
     groupsAt: commit.groupsAt,

@@ -1,24 +1,45 @@
 // The commits of a set: found, read, checked against each other, and folded into what the set holds at a point. The newest is
-// looked for beyond the listing, which may be late.
-import { KdrError } from '../model/errors.ts'
-import { applyCommit, CHECKPOINT_EVERY, type Commit, type Point, type SetState } from '../model/vault.ts'
+// looked for beyond the listing, which may be late; it says which is the first that counts.
+import { findKdrError, KdrError } from '../model/errors.ts'
+import { applyCommit, baseOf, type Commit, type Point, type SetState } from '../model/vault.ts'
 import type { ObjectStore } from '../ports/store.ts'
+import { ahead, numbersFrom } from './ahead.ts'
 import { commitName, commitNumber, commitsPrefix } from './names.ts'
 import { readSealed, sha256 } from './sealed.ts'
 
 export type ReadCommit = { readonly commit: Commit; readonly sha256: string; readonly bytes: number }
 
-/** The numbers of all commits, ascending. */
+/** Commits read at once: they are small, and a bucket is far away. */
+const READ_AHEAD = 8
+
+/** The commits that count: [first, last]. */
+export type CommitRange = { readonly first: number; readonly last: number }
+
+/** Undefined when nothing was ever committed. */
+export async function commitRange(store: ObjectStore, set: string): Promise<CommitRange | undefined> {
+  let last = 0
+  for await (const { name } of store.list(commitsPrefix(set)))
+    last = Math.max(last, commitNumber(set, name) ?? 0)
+  while ((await store.head(commitName(set, last + 1))) !== undefined) last++
+  return last === 0 ? undefined : { first: await firstOf(store, set, last), last }
+}
+
+/** As the newest commit says that can be read: a damaged one is for whoever needs it. */
+async function firstOf(store: ObjectStore, set: string, last: number): Promise<number> {
+  for (let at = last; at > 0; at--) {
+    try {
+      return (await readCommit(store, set, at)).commit.first
+    } catch (error) {
+      if (findKdrError(error)?.code !== 'damaged') throw error
+    }
+  }
+  return 1
+}
+
+/** The numbers of all commits that count, ascending. */
 export async function commitNumbers(store: ObjectStore, set: string): Promise<number[]> {
-  const numbers: number[] = []
-  for await (const { name } of store.list(commitsPrefix(set))) {
-    const number = commitNumber(set, name)
-    if (number !== undefined) numbers.push(number)
-  }
-  for (let next = (numbers.at(-1) ?? 0) + 1; ; next++) {
-    if ((await store.head(commitName(set, next))) === undefined) return numbers
-    numbers.push(next)
-  }
+  const range = await commitRange(store, set)
+  return range === undefined ? [] : [...numbersFrom(range.first, range.last)]
 }
 
 /** Throws KdrError('damaged'), also when there is none. */
@@ -29,6 +50,8 @@ export async function readCommit(store: ObjectStore, set: string, number: number
   const commit = found.record as unknown as Commit
   if (commit.number !== number || commit.set !== set)
     throw new KdrError('damaged', `object "${name}" holds commit ${commit.number} of set "${commit.set}"`)
+  if (commit.kind !== 'commit' && commit.kind !== 'prune')
+    throw new KdrError('newer-version', `object "${name}" is of a kind that this kdr does not know`)
   return { commit, sha256: sha256(found.bytes), bytes: found.bytes.length }
 }
 
@@ -46,10 +69,9 @@ export function assertFollows(
 
 /** What the set holds as of commit `number`. Reads back to the last checkpoint. Throws KdrError('damaged'). */
 export async function readState(store: ObjectStore, set: string, number: number): Promise<SetState> {
-  const checkpoint = number - (number % CHECKPOINT_EVERY)
   let state: SetState | undefined
-  for (let at = Math.max(1, checkpoint); at <= number; at++) {
-    const read = await readCommit(store, set, at)
+  const numbers = numbersFrom(baseOf(number), number)
+  for await (const read of ahead(numbers, READ_AHEAD, async at => await readCommit(store, set, at))) {
     if (state !== undefined) assertFollows(state, read.commit)
     state = applyCommit(state, read.commit, read.sha256)
   }
@@ -58,8 +80,8 @@ export async function readState(store: ObjectStore, set: string, number: number)
 
 /** Undefined when nothing was ever committed. */
 export async function readLatest(store: ObjectStore, set: string): Promise<SetState | undefined> {
-  const last = (await commitNumbers(store, set)).at(-1)
-  return last === undefined ? undefined : await readState(store, set, last)
+  const range = await commitRange(store, set)
+  return range === undefined ? undefined : await readState(store, set, range.last)
 }
 
 export type Located = {
@@ -71,30 +93,30 @@ export type Located = {
 
 /** Throws KdrError('usage') for a point that the set does not have. */
 export async function locate(store: ObjectStore, set: string, point: Point): Promise<Located> {
-  const numbers = await commitNumbers(store, set)
-  const [first] = numbers
-  const last = numbers.at(-1)
-  if (first === undefined || last === undefined)
+  const range = await commitRange(store, set)
+  if (range === undefined)
     throw new KdrError('usage', `set "${set}" has no commit yet`, { hint: `Make one: kdr backup run ${set}` })
+  const { first, last } = range
   if (point.kind === 'latest') return { number: last, next: undefined }
   if (point.kind === 'commit') {
-    if (numbers.includes(point.number)) return { number: point.number, next: undefined }
-    throw new KdrError('usage', `set "${set}" has no commit ${point.number}: it has ${first} to ${last}`)
+    if (point.number >= first && point.number <= last) return { number: point.number, next: undefined }
+    const why = point.number < first ? 'was pruned' : 'is not there'
+    throw new KdrError('usage', `commit ${point.number} of set "${set}" ${why}: it has ${first} to ${last}`)
   }
-  // Ends are captured one commit after the other, so their times ascend.
-  let low = -1
-  for (let high = numbers.length; high - low > 1; ) {
+  // Ends are captured one commit after the other, so their times ascend. A prune has those of the commit before it.
+  let low = first - 1
+  for (let high = last + 1; high - low > 1; ) {
     const middle = (low + high) >> 1
-    const { commit } = await readCommit(store, set, numbers[middle]!)
+    const { commit } = await readCommit(store, set, middle)
     if (Date.parse(commit.endsAt) <= point.at) low = middle
     else high = middle
   }
-  const number = numbers[low]
-  if (number !== undefined) return { number, next: numbers[low + 1] }
+  if (low >= first) return { number: low, next: low < last ? low + 1 : undefined }
   const { commit } = await readCommit(store, set, first)
+  const why = first === 1 ? '' : ' (what was before it was pruned)'
   throw new KdrError(
     'usage',
-    `set "${set}" begins at ${commit.endsAt}, later than ${new Date(point.at).toISOString()}`,
+    `set "${set}" begins at ${commit.endsAt}${why}, later than ${new Date(point.at).toISOString()}`,
     { hint: `See what there is: kdr backup list ${set}` },
   )
 }

@@ -314,7 +314,8 @@ describe('a full verification', () => {
       assert.deepEqual(problems, [
         {
           object: name,
-          what: 'it is missing: "t" partition 0 could not be restored at offsets 0 to 19',
+          what: 'it is missing: "t" partition 0 could not be restored at offsets 0 to 19 (20 records)',
+          lost: [{ topic: 't', partition: 0, from: 0, to: 20, records: 20 }],
         },
       ])
     }

@@ -1,26 +1,24 @@
 // Writes one commit of a set: segments and packs first, then their indexes, last the commit, which names them with their hashes. What
 // is written before a commit that never comes is garbage, and harmless. The commit's number decides between two writers.
-import { findKdrError, invariant, KdrError } from '../model/errors.ts'
+import { invariant } from '../model/errors.ts'
 import {
   applyCommit,
-  CHECKPOINT_EVERY,
-  type Commit,
   type Compression,
   type IndexRecord,
   type Segment,
   type SegmentIndex,
   type SetState,
   type VaultObject,
-  wholeOf,
 } from '../model/vault.ts'
 import type { Body, ObjectStore } from '../ports/store.ts'
 import type { CommitDraft, Committed, Part, SetWriter } from '../ports/vault.ts'
-import { readCommit, readLatest } from './chain.ts'
+import { type ReadCommit, readLatest } from './chain.ts'
+import { composeCommit, createCommit, otherWriter } from './commit.ts'
 import { compressionFor, type Framed, frameBatches } from './frames.ts'
-import { commitName, packStem, segmentStem } from './names.ts'
+import { packStem, segmentStem, writerId } from './names.ts'
 import { firstOpen } from './open-transactions.ts'
 import { SegmentReader } from './reader.ts'
-import { seal, sha256 } from './sealed.ts'
+import { sha256 } from './sealed.ts'
 import { openVault } from './vault.ts'
 
 /** A smaller part waits for others: 3,000 partitions with a few records each are one object, not 3,000. */
@@ -72,7 +70,7 @@ class VaultSetWriter implements SetWriter {
     invariant(part.batches.length > 0, 'a segment without batches')
     const framed = await frameBatches(part, this.#options.compression ?? compressionFor(part.batches))
     if (framed.facts.rawBytes < PACK_BELOW_BYTES) return await this.#addToPack(framed)
-    const stem = segmentStem(part.topicId, part.partition, framed.facts.from, this.#options.unique())
+    const stem = segmentStem(part.topicId, part.partition, framed.facts.from, this.#newId())
     const object = `${stem}.log${framed.facts.compression === 'zstd' ? '.zst' : ''}`
     const index = `${stem}.index.json`
     await this.#put(object, framed.body)
@@ -87,18 +85,36 @@ class VaultSetWriter implements SetWriter {
 
   async commit(draft: CommitDraft): Promise<Committed> {
     await this.#closePack()
-    const { commit, body } = this.#compose(draft)
-    await this.#createCommit(commit.number, body)
-    return {
-      number: commit.number,
-      objects: this.#objects.length + 1,
-      bytes: this.#objects.reduce((sum, { bytes }) => sum + bytes, body.length),
+    const { store, set, by, now } = this.#options
+    const committer = { store, vault: this.#vault, set, writer: this.#writer, by, now }
+    for (let before = this.state; ; ) {
+      const next = composeCommit(committer, before, { draft, objects: this.#objects })
+      const other = await createCommit(committer, next)
+      if (other === undefined)
+        return {
+          number: next.commit.number,
+          objects: this.#objects.length + 1,
+          bytes: this.#objects.reduce((sum, { bytes }) => sum + bytes, next.body.length),
+        }
+      before = this.#behind(before, other)
     }
+  }
+
+  /** A prune takes nothing from a run that began before it: what the run has written goes behind it. Throws KdrError('other-writer'). */
+  #behind(before: SetState | undefined, { commit, sha256: hash }: ReadCommit): SetState {
+    const doomed = new Set(commit.prune?.doomed)
+    const isBehind =
+      commit.kind === 'prune' &&
+      before !== undefined &&
+      commit.previous === before.sha256 &&
+      !this.#objects.some(({ name }) => doomed.has(name))
+    if (!isBehind) throw otherWriter(this.#options.set, commit.number)
+    return applyCommit(before, commit, hash)
   }
 
   async #addToPack({ body, index, facts }: Framed): Promise<Segment> {
     const pack = (this.#pack ??= {
-      stem: packStem(this.#options.unique()),
+      stem: packStem(this.#newId()),
       body: [],
       indexes: [],
       bytes: 0,
@@ -127,57 +143,23 @@ class VaultSetWriter implements SetWriter {
   async #put(name: string, body: Body): Promise<void> {
     const bytes = body.reduce((sum, piece) => sum + piece.length, 0)
     const object = { name, bytes, sha256: sha256(...body) }
-    const answer = await this.#options.store.create(`${this.#options.set}/${name}`, body)
-    invariant(answer === 'created', 'a name that should be unique is taken', { name })
+    const path = `${this.#options.set}/${name}`
+    const answer = await this.#options.store.create(path, body)
+    // Nobody else has this name: an attempt whose answer was lost has landed.
+    if (answer === 'exists') {
+      const there = await this.#options.store.get(path)
+      invariant(
+        there !== undefined && sha256(there) === object.sha256,
+        'a name that should be unique is taken',
+        {
+          name,
+        },
+      )
+    }
     this.#objects.push(object)
   }
 
-  #compose(draft: CommitDraft): { readonly commit: Commit; readonly body: Buffer } {
-    const { set, by, now } = this.#options
-    const number = (this.state?.number ?? 0) + 1
-    const commit: Commit = {
-      v: 1,
-      kind: 'commit',
-      vault: this.#vault,
-      set,
-      number,
-      previous: this.state?.sha256 ?? null,
-      isCheckpoint: false,
-      writer: this.#writer,
-      by,
-      at: new Date(now()).toISOString(),
-      ...draft,
-      schemas: null,
-      objects: this.#objects,
-    }
-    if (number % CHECKPOINT_EVERY !== 0) return { commit, body: seal(commit) }
-    const whole: Commit = { ...commit, isCheckpoint: true, ...wholeOf(applyCommit(this.state, commit, '')) }
-    return { commit: whole, body: seal(whole) }
-  }
-
-  /** An answer that is lost, or says that somebody was first, may be about this writer's own commit. */
-  async #createCommit(number: number, body: Buffer): Promise<void> {
-    const { store, set } = this.#options
-    try {
-      if ((await store.create(commitName(set, number), [body])) === 'created') return
-    } catch (error) {
-      if (findKdrError(error)?.code !== 'store-unreachable' || !(await this.#isOwn(number))) throw error
-      return
-    }
-    if (await this.#isOwn(number)) return
-    throw new KdrError(
-      'other-writer',
-      `another writer has made commit ${number} of set "${set}": what this one has read is not committed`,
-    )
-  }
-
-  async #isOwn(number: number): Promise<boolean> {
-    const { store, set } = this.#options
-    try {
-      return (await readCommit(store, set, number)).commit.writer === this.#writer
-    } catch (error) {
-      if (findKdrError(error) !== undefined) return false
-      throw error
-    }
+  #newId(): string {
+    return writerId((this.state?.number ?? 0) + 1, this.#options.unique())
   }
 }

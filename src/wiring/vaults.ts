@@ -9,11 +9,14 @@ import type { ObjectStore } from '../ports/store.ts'
 import { openStore } from '../store/open.ts'
 import { commitNumbers, locate, readCommit } from '../vault/chain.ts'
 import { readPoint } from '../vault/point.ts'
+import { executePrune, preparePrune } from '../vault/prune.ts'
 import { readRecords } from '../vault/records.ts'
 import { initVault, openVault, probeStore } from '../vault/vault.ts'
+import { recordVerified } from '../vault/verified.ts'
 import { verifyVault } from '../vault/verify.ts'
 import { openSetWriter } from '../vault/writer.ts'
 import { clusterOf, openCluster } from './clusters.ts'
+import { compareWithSource } from './compare-source.ts'
 import { systemClock, systemEntropy } from './system.ts'
 import { kdrVersion } from './version.ts'
 
@@ -92,11 +95,38 @@ export async function withSet<T>(
       const { commit } = await readCommit(store, name, state.number)
       return { state, asOf, notes: commit.notes }
     },
-    verify: async (point, { isFull, signal, onProgress }) => {
+    verify: async (point, { isFull, sample, signal, onProgress }) => {
       const { number } = await locate(store, name, point)
       const isIntact = recordCodec.isIntact.bind(recordCodec)
-      const input = { store, set: name, number, isFull, isIntact, signal, onProgress }
-      return { number, ...(await verifyVault(input)) }
+      const began = new Date(systemClock.now()).toISOString()
+      const input = { store, set: name, number, isFull, sample, isIntact, signal, onProgress }
+      const found = await verifyVault(input)
+      const { objects, bytes, problems } = found
+      const of = { set: name, number, at: began, by: program(), objects, bytes }
+      const recorded = isFull && problems.length === 0 ? await recordVerified(store, of, unique) : undefined
+      return { number, recorded, ...found }
+    },
+    compare: async (point, { signal, onProgress }) => {
+      const cluster = await openCluster(clusterOf(config, set.cluster), systemClock)
+      try {
+        const found = await readPoint(store, name, point, recordCodec)
+        return await compareWithSource({ store, set: name, point: found, cluster, signal, onProgress })
+      } finally {
+        await cluster.close()
+      }
+    },
+    prune: async ({ days = set.keepDays, signal, onProgress }) => {
+      if (days === undefined)
+        throw new KdrError('usage', `the config does not say for how long set "${name}" is kept`, {
+          hint: `Write \`keep: { days: 35 }\` into the set, or name them: kdr backup prune ${name} --days 35`,
+        })
+      const now = (): number => systemClock.now()
+      const options = { store, set: name, by: program(), unique, now, days }
+      const planned = await preparePrune(options)
+      return {
+        plan: planned.plan,
+        execute: async () => await executePrune(options, planned, onProgress, signal),
+      }
     },
     cat: async (point, options, onRecord) =>
       await readRecords(
@@ -119,6 +149,7 @@ async function summaries(store: ObjectStore, set: string): Promise<CommitSummary
       at: commit.at,
       endsAt: commit.endsAt,
       isCheckpoint: commit.isCheckpoint,
+      isPrune: commit.kind === 'prune',
       records: segments?.reduce((sum, { records }) => sum + records, 0),
       storedBytes: isNew?.objects.reduce((sum, { bytes }) => sum + bytes, 0),
       notes: commit.notes.length,

@@ -1,0 +1,91 @@
+// The next commit of a set: composed from a draft, and created only if there is none of its number. Whoever is refused looks who was
+// first: an answer may have been lost, and the commit its own.
+import { findKdrError, KdrError } from '../model/errors.ts'
+import {
+  applyCommit,
+  CHECKPOINT_EVERY,
+  type Commit,
+  type Prune,
+  type SetState,
+  type VaultObject,
+  wholeOf,
+} from '../model/vault.ts'
+import type { ObjectStore } from '../ports/store.ts'
+import type { CommitDraft } from '../ports/vault.ts'
+import { type ReadCommit, readCommit } from './chain.ts'
+import { commitName } from './names.ts'
+import { seal } from './sealed.ts'
+
+export type Committer = {
+  readonly store: ObjectStore
+  readonly vault: string
+  readonly set: string
+  /** Of one run. */
+  readonly writer: string
+  readonly by: string
+  /** Wall clock, ms. */
+  readonly now: () => number
+}
+
+export type NextCommit = {
+  readonly draft: CommitDraft
+  readonly objects: readonly VaultObject[]
+  /** From which commit on they count, where that changes. */
+  readonly pruned?: { readonly first: number; readonly prune: Prune }
+}
+
+export type Composed = { readonly commit: Commit; readonly body: Buffer }
+
+/** `before`: the newest commit; undefined for the first one. */
+export function composeCommit(
+  { vault, set, writer, by, now }: Committer,
+  before: SetState | undefined,
+  { draft, objects, pruned }: NextCommit,
+): Composed {
+  const number = (before?.number ?? 0) + 1
+  const commit: Commit = {
+    v: 1,
+    kind: pruned === undefined ? 'commit' : 'prune',
+    vault,
+    set,
+    number,
+    first: pruned?.first ?? before?.first ?? 1,
+    previous: before?.sha256 ?? null,
+    isCheckpoint: false,
+    writer,
+    by,
+    at: new Date(now()).toISOString(),
+    ...draft,
+    schemas: null,
+    objects,
+    ...(pruned !== undefined && { prune: pruned.prune }),
+  }
+  if (number % CHECKPOINT_EVERY !== 0) return { commit, body: seal(commit) }
+  const whole: Commit = { ...commit, isCheckpoint: true, ...wholeOf(applyCommit(before, commit, '')) }
+  return { commit: whole, body: seal(whole) }
+}
+
+/** Undefined: it stands. Else the commit of that number that another writer has made. Throws KdrError('store-unreachable'). */
+export async function createCommit(
+  { store, set, writer }: Committer,
+  { commit, body }: Composed,
+): Promise<ReadCommit | undefined> {
+  const { number } = commit
+  try {
+    if ((await store.create(commitName(set, number), [body])) === 'created') return undefined
+  } catch (error) {
+    if (findKdrError(error)?.code !== 'store-unreachable') throw error
+    const there = await readCommit(store, set, number).catch(() => undefined)
+    if (there?.commit.writer === writer) return undefined
+    throw error
+  }
+  const there = await readCommit(store, set, number)
+  return there.commit.writer === writer ? undefined : there
+}
+
+export function otherWriter(set: string, number: number): KdrError {
+  return new KdrError(
+    'other-writer',
+    `another writer has made commit ${number} of set "${set}": what this one has read is not committed`,
+  )
+}
