@@ -75,6 +75,7 @@ export async function withSet<T>(
   const set = setOf(config, name)
   const store = storeOf(config, set.vault)
   const filter = compilePatterns(set.topics, 'topics')
+  const isIntact = recordCodec.isIntact.bind(recordCodec)
   await openVault(store)
   return await act({
     set,
@@ -84,7 +85,8 @@ export async function withSet<T>(
         const now = (): number => systemClock.now()
         const writer = await openSetWriter({ store, set: name, by: program(), unique, now })
         const isWanted = (topic: string): boolean => filter.matches(topic)
-        return await backUp({ cluster, writer, isWanted, clock: systemClock, signal, onProgress })
+        const clock = systemClock
+        return await backUp({ cluster, writer, isWanted, isIntact, clock, signal, onProgress })
       } finally {
         await cluster.close()
       }
@@ -97,7 +99,6 @@ export async function withSet<T>(
     },
     verify: async (point, { isFull, sample, signal, onProgress }) => {
       const { number } = await locate(store, name, point)
-      const isIntact = recordCodec.isIntact.bind(recordCodec)
       const began = new Date(systemClock.now()).toISOString()
       const input = { store, set: name, number, isFull, sample, isIntact, signal, onProgress }
       const found = await verifyVault(input)

@@ -88,6 +88,7 @@ export class SimSource {
         isWanted: topic => topic.startsWith(options.topics ?? ''),
         clock: this.clock,
         signal: new AbortController().signal,
+        isIntact: batch => recordCodec.isIntact(batch),
         segmentBytes: 2_000,
         onProgress: () => options.meanwhile?.(),
       })

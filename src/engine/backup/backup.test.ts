@@ -134,6 +134,27 @@ describe('a backup', () => {
     await assertHolds(source, 2, 't')
   })
 
+  test('stores no batch that is corrupt at the source, and says where it stands', async () => {
+    const source = await given()
+    const [at, other] = source.topic('t', 2)
+    for (let i = 0; i < 6; i++) source.produce(at!, 2)
+    source.produce(other!, 3)
+    const { bytes } = at!.log.entries[3]!
+    bytes[bytes.length - 1]! ^= 1
+    const { notes } = await source.backUp()
+    assert.deepEqual(
+      notes.map(({ kind, from, to, partition }) => [kind, from, to, partition]),
+      [['unread', 6, 12, 0]],
+    )
+    assert.match(notes[0]!.what, /batch at offset 6 does not match its checksum/)
+    const { partitions } = (await source.state(1)).topics.get('t')!
+    assert.deepEqual([partitions[0]!.end, partitions[1]!.end], [6, 3])
+    // It goes on when the broker has a good copy again.
+    bytes[bytes.length - 1]! ^= 1
+    assert.deepEqual((await source.backUp()).notes, [])
+    await assertHolds(source, 2, 't')
+  })
+
   test('goes on through lost answers and leaders that move', async () => {
     const source = await given()
     const partitions = source.topic('t', 4)

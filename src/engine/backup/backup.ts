@@ -1,5 +1,6 @@
 // One commit of a set, in this order: groups, then the ends of all partitions, then records up to these ends, then the commit. Incremental:
 // what the commit before has is not read again. A partition that cannot be read holds up nobody; the commit says so.
+import type { RawBatch } from '../../model/batch.ts'
 import { KdrError } from '../../model/errors.ts'
 import type { Note, PartitionDelta, PartitionState, TopicConfig, TopicDelta } from '../../model/vault.ts'
 import type { Clock } from '../../ports/clock.ts'
@@ -26,6 +27,8 @@ export type BackupInput = {
   readonly isWanted: (topic: string) => boolean
   readonly clock: Clock
   readonly signal: AbortSignal
+  /** Whether a batch's bytes match its checksum. */
+  readonly isIntact: (batch: RawBatch) => boolean
   readonly onProgress?: (progress: BackupProgress) => void
   /** For a world where all is small. */
   readonly segmentBytes?: number
@@ -120,7 +123,7 @@ async function readAll(
   seen: Surveyed,
   plans: ReadonlyMap<string, PartitionPlan>,
 ): Promise<Map<string, ReadPartition>> {
-  const { cluster, writer, clock, segmentBytes, onProgress } = input
+  const { cluster, writer, clock, segmentBytes, isIntact, onProgress } = input
   const readings = readingsOf(seen, plans)
   const offsets = readings.reduce((sum, { from, end }) => sum + end - from, 0)
   let bytes = 0
@@ -137,6 +140,7 @@ async function readAll(
     clock,
     signal,
     segmentBytes,
+    isIntact,
     onRead: (
       batches: readonly {
         readonly bytes: Buffer

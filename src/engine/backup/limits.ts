@@ -19,6 +19,9 @@ export const FETCH_WAIT_MS = 500
 /** So many answers without records, though the log is stable beyond: nothing stands there. */
 export const EMPTY_ANSWERS = 3
 
+/** So often is a batch fetched that does not match its checksum: it may have been damaged on the way. */
+export const CORRUPT_LOOKS = 3
+
 /** A transaction's commit of offsets is pending for some milliseconds: it is met in between. */
 export const PENDING_LOOKS = 8
 export const PENDING_LOOK_MS = 60

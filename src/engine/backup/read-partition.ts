@@ -1,5 +1,5 @@
-// Reads one partition's batches up to an end, and hands them to the vault, a segment at a time. Batches are looked at by their headers
-// only. What cannot be read is a value: the next commit goes on there.
+// Reads one partition's batches up to an end, and hands them to the vault, a segment at a time. Of batches only headers and checksums
+// are looked at (0.25 ms a megabyte). What cannot be read, or is corrupt at the source, is a value: the next commit goes on there.
 import { type RawBatch, splitBatches } from '../../model/batch.ts'
 import { findKdrError } from '../../model/errors.ts'
 import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
@@ -9,6 +9,7 @@ import type { Cluster, ClusterView, FetchedPartition, FetchLane } from '../../po
 import type { Part, SetWriter } from '../../ports/vault.ts'
 import {
   BACKOFF_MS,
+  CORRUPT_LOOKS,
   EMPTY_ANSWERS,
   FETCH_BYTES,
   FETCH_WAIT_MS,
@@ -39,6 +40,8 @@ export type ReaderWorld = {
   readonly clock: Clock
   readonly signal: AbortSignal
   readonly segmentBytes?: number | undefined
+  /** Whether a batch's bytes match its checksum. */
+  readonly isIntact: (batch: RawBatch) => boolean
   readonly onRead: (batches: readonly RawBatch[]) => void
 }
 
@@ -72,6 +75,7 @@ export class PartitionReader {
     let failingSince: number | undefined
     let waitMs: number = BACKOFF_MS.first
     let empty = 0
+    let corrupt = 0
     while (gathering.next < of.end) {
       signal.throwIfAborted()
       const answer = await this.#fetch(of, gathering)
@@ -91,11 +95,17 @@ export class PartitionReader {
         continue
       }
       const before = gathering.next
-      await gathering.take(answer.fetched)
-      if (gathering.next > before) empty = 0
+      const corruptAt = await gathering.take(answer.fetched)
+      if (gathering.next > before) empty = corrupt = 0
+      if (corruptAt !== undefined) {
+        if (++corrupt >= CORRUPT_LOOKS)
+          return `the batch at offset ${corruptAt} does not match its checksum at the source`
+        await clock.sleep(BACKOFF_MS.first, signal)
+      }
+      if (gathering.next > before || corruptAt !== undefined) continue
       // Compacted away, up to the end.
-      else if (answer.fetched.lastStable >= of.end && ++empty >= EMPTY_ANSWERS) return undefined
-      else if (answer.fetched.lastStable < of.end) {
+      if (answer.fetched.lastStable >= of.end && ++empty >= EMPTY_ANSWERS) return undefined
+      if (answer.fetched.lastStable < of.end) {
         failingSince ??= clock.monotonic()
         if (clock.monotonic() - failingSince >= PATIENCE_MS) return 'the leader is not stable so far any more'
         await clock.sleep(BACKOFF_MS.first, signal)
@@ -200,13 +210,17 @@ class Gathering {
     this.lastEpoch = of.lastEpoch
   }
 
-  async take({ records, aborted }: FetchedPartition): Promise<void> {
+  /** The base offset of a batch that does not match its checksum: it and what follows are not taken. */
+  async take({ records, aborted }: FetchedPartition): Promise<number | undefined> {
     // A fetch begins with the batch that holds the offset; what has become stable since is for the next commit.
-    const batches = splitBatches(records).filter(
+    const fetched = splitBatches(records).filter(
       ({ header }) => header.lastOffset >= this.next && header.baseOffset < this.#of.end,
     )
+    const broken = fetched.findIndex(batch => !this.#world.isIntact(batch))
+    const corruptAt = fetched[broken]?.header.baseOffset
+    const batches = broken < 0 ? fetched : fetched.slice(0, broken)
     const last = batches.at(-1)
-    if (last === undefined) return
+    if (last === undefined) return corruptAt
     this.#batches.push(...batches)
     this.#aborted.push(...aborted)
     this.#bytes += records.length
@@ -214,6 +228,7 @@ class Gathering {
     this.lastEpoch = last.header.leaderEpoch
     this.#world.onRead(batches)
     if (this.#bytes >= (this.#world.segmentBytes ?? SEGMENT_BYTES)) await this.#write()
+    return corruptAt
   }
 
   /** The source's log starts later than what was to be read next. */
