@@ -1,17 +1,21 @@
 // What commands about vaults, sets and restores get from the outside: the part of Services that is theirs.
 import type { Config, SetConfig } from '../config/index.ts'
 import type { BackupProgress, BackupResult } from '../engine/backup/backup.ts'
+import type { SetSight } from '../engine/backup/follow.ts'
 import type { PartitionVerdict, VerifyProgress } from '../engine/verify/verify.ts'
 import type { Note, Point, SetState, VaultRecord } from '../model/vault.ts'
 import type { PrunePlan, PruneReport, VaultProblem } from '../model/vault-reports.ts'
 import type { Log } from '../ports/log.ts'
 import type { DecodedRecord } from '../ports/records.ts'
+import type { Ability } from '../ports/store.ts'
 
 export type VaultServices = {
   /** Throws KdrError: usage for a vault that the config does not have, not-available for a kind of store that comes later. */
   withVault<T>(config: Config, vault: string, act: (opened: OpenedVault) => Promise<T>): Promise<T>
   /** Throws KdrError: usage for a set that the config does not have, not-ready when its vault was never made. */
   withSet<T>(config: Config, set: string, act: (opened: OpenedSet) => Promise<T>): Promise<T>
+  /** Keeps a set backed up, as its `every:` says. */
+  followSet(config: Config, set: SetConfig, options: { readonly log: Log }): Promise<FollowedSet>
   /** A restore that is planned; nothing changes before `execute`. Throws KdrError: usage, not-ready, damaged, unreachable. */
   withRestore<T>(
     config: Config,
@@ -20,7 +24,13 @@ export type VaultServices = {
   ): Promise<T>
 }
 
-export type Ability = { readonly ability: string; readonly has: boolean; readonly why: string }
+/** A set that this process keeps backed up. */
+export type FollowedSet = {
+  readonly set: SetConfig
+  sight(): SetSight
+  /** Until `signal` aborts; what is under way then does not count. Rejects only with what is a bug. */
+  run(signal: AbortSignal): Promise<void>
+}
 
 export type OpenedVault = {
   readonly url: string
@@ -28,6 +38,8 @@ export type OpenedVault = {
   init(): Promise<VaultRecord>
   /** What a vault needs of its store. */
   probe(): Promise<readonly Ability[]>
+  /** Of the newest commit of each of its sets that has one; empty when the vault does not lock, or was never made. */
+  shortestLocks(): Promise<readonly (ShortestLock & { readonly set: string })[]>
 }
 
 /** `records` and `storedBytes`: what was written for it; undefined for a checkpoint, which names older objects too. */
@@ -50,6 +62,13 @@ export type ShownPoint = {
   readonly notes: readonly Note[]
 }
 
+/** The object whose lock ends first. */
+export type ShortestLock = {
+  readonly object: string
+  /** ms since 1970; undefined: it is not locked. */
+  readonly until: number | undefined
+}
+
 export type VaultCheck = {
   readonly number: number
   readonly objects: number
@@ -59,6 +78,8 @@ export type VaultCheck = {
   readonly problems: readonly VaultProblem[]
   /** Of a full verification that has found nothing: what a prune relies on was left in the vault. `false`: it may not be written there. */
   readonly recorded: boolean | undefined
+  /** Undefined: the vault does not lock. */
+  readonly lock: ShortestLock | undefined
 }
 
 export type VerifyOptions = {
@@ -99,6 +120,19 @@ export type CatOptions = {
 }
 export type CatRecord = DecodedRecord & { readonly topic: string; readonly partition: number }
 
+export type ExportProgress = {
+  readonly partitions: number
+  readonly partitionsDone: number
+  readonly bytes: number
+}
+/** `records`: control batches and aborted transactions included. */
+export type ExportResult = {
+  readonly partitions: number
+  readonly files: number
+  readonly records: number
+  readonly bytes: number
+}
+
 export type OpenedSet = {
   readonly set: SetConfig
   /** Throws KdrError: unreachable, wrong-cluster, other-writer, store-unreachable. */
@@ -116,6 +150,12 @@ export type OpenedSet = {
   ): Promise<SourceCheck>
   /** Changes nothing before `execute`. Throws KdrError: usage without days, damaged. */
   prune(options: PruneOptions): Promise<OpenedPrune>
+  /** Plain log segments, into an empty folder. Throws KdrError: not-empty, damaged, store-unreachable. */
+  export(
+    point: Point,
+    dir: string,
+    options: { readonly signal: AbortSignal; readonly onProgress: (progress: ExportProgress) => void },
+  ): Promise<ExportResult & { readonly number: number }>
   cat(point: Point, options: CatOptions, onRecord: (record: CatRecord) => void): Promise<void>
 }
 

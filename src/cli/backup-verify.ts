@@ -6,6 +6,7 @@ import { parseSetPoint } from '../model/vault.ts'
 import { type App, type GlobalOptions, writeJson } from './app.ts'
 import type { SourceCheck, VaultCheck } from './app-vault.ts'
 import { formatBytes, plural } from './format.ts'
+import { lockJson, lockText } from './lock-text.ts'
 import { startProgress } from './progress.ts'
 import { type Style, styleOf } from './table.ts'
 import { readPercent } from './verify.ts'
@@ -69,7 +70,7 @@ async function verify(app: App, of: string, options: VerifyFlags): Promise<void>
             }),
     }))
     .finally(() => progress.clear())
-  const { number, objects, bytes, read, problems, recorded } = check
+  const { number, objects, bytes, read, problems, recorded, lock } = check
   const identical = source?.partitions.every(each => each.identical) ?? true
   const ok = problems.length === 0 && identical
   app.exit = ok ? 0 : 3
@@ -85,6 +86,7 @@ async function verify(app: App, of: string, options: VerifyFlags): Promise<void>
       bytes,
       problems,
       ...(recorded !== undefined && { recorded }),
+      ...lockJson(lock),
       ...(source !== undefined && { source: { identical, ...source } }),
     })
   const style = styleOf(app.stdout, app.env)
@@ -93,6 +95,7 @@ async function verify(app: App, of: string, options: VerifyFlags): Promise<void>
       problemsText(problems, style),
       source === undefined ? '' : sourceText(source, style),
       verdictText(name, check, { isFull, sample, style }),
+      lockText(lock, style),
     ].join(''),
   )
 }

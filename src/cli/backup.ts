@@ -1,10 +1,11 @@
 // kdr backup run | list | show | cat: makes commits of a set, and looks at what is there.
 import type { Command } from 'commander'
-import type { BackupProgress } from '../engine/backup/backup.ts'
+import type { BackupProgress, BackupResult } from '../engine/backup/backup.ts'
 import { KdrError } from '../model/errors.ts'
 import { type Note, parseSetPoint, parseTime, spellPoint } from '../model/vault.ts'
 import { type App, type GlobalOptions, writeJson, writeJsonLine } from './app.ts'
 import type { CatRecord, CommitSummary, LogPlace } from './app-vault.ts'
+import { registerExport } from './backup-export.ts'
 import { registerBackupPrune } from './backup-prune.ts'
 import { registerBackupVerify } from './backup-verify.ts'
 import { formatBytes, formatCount, formatDuration, formatRate, plural } from './format.ts'
@@ -56,6 +57,7 @@ export function registerBackup(program: Command, app: App): void {
     )
   registerBackupVerify(backup, app)
   registerBackupPrune(backup, app)
+  registerExport(backup, app)
   backup
     .command('cat')
     .argument('<set[@point]>', 'a set, and a commit, `latest` or a time')
@@ -82,13 +84,20 @@ async function run(app: App, name: string, options: RunOptions): Promise<void> {
   const ms = Math.round(app.clock.monotonic() - startedAt)
   app.exit = result.notes.some(({ kind }) => kind === 'unread') ? 3 : 0
   if (options.json === true) return writeJson(app, { set: name, ...result, ms })
-  const style = styleOf(app.stdout, app.env)
-  app.stdout.write(notesText(result.notes, style))
-  const all = `${plural(result.records, 'record')} of ${plural(result.partitions, 'partition')}, ${plural(result.groups, 'group')}`
-  const stored = `${formatBytes(result.bytes)} read, ${formatBytes(result.storedBytes)} stored in ${plural(result.objects, 'object')}`
-  app.stdout.write(
-    `${style.green(`commit ${result.commit} of ${name}`)}: ${all}; ${stored}, ${formatDuration(ms)} (${formatRate(result.bytes, ms)})\n`,
-  )
+  app.stdout.write(commitText(name, { ...result, ms }, styleOf(app.stdout, app.env)))
+}
+
+/** What a commit holds, and what it could not take. */
+export function commitText(
+  set: string,
+  result: BackupResult & { readonly ms: number },
+  style: Style,
+): string {
+  const { commit, records, partitions, groups, bytes, storedBytes, objects, notes, ms } = result
+  const all = `${plural(records, 'record')} of ${plural(partitions, 'partition')}, ${plural(groups, 'group')}`
+  const stored = `${formatBytes(bytes)} read, ${formatBytes(storedBytes)} stored in ${plural(objects, 'object')}`
+  const head = style.green(`commit ${commit} of ${set}`)
+  return `${notesText(notes, style)}${head}: ${all}; ${stored}, ${formatDuration(ms)} (${formatRate(bytes, ms)})\n`
 }
 
 function showOn(progress: { update(text: string): void }): (now: BackupProgress) => void {

@@ -2,7 +2,7 @@
 
 import type { Command } from 'commander'
 import type { OnceProgress, OnceResult } from '../engine/replicate/once.ts'
-import type { LinkConfig } from '../config/index.ts'
+import type { Config, LinkConfig } from '../config/index.ts'
 import { KdrError } from '../model/errors.ts'
 import { parseDuration } from '../model/units.ts'
 import type { Level, Log } from '../ports/log.ts'
@@ -10,6 +10,8 @@ import { type App, type GlobalOptions, type RunningLink, writeJson, writeJsonLin
 import { formatBytes, formatCount, formatDuration, formatRate, plural } from './format.ts'
 import { type Progress, startProgress } from './progress.ts'
 import { RunLinks } from './run-links.ts'
+import { RunSets } from './run-sets.ts'
+import { backUpOnce } from './run-sets-once.ts'
 import { styleOf } from './table.ts'
 
 type RunOptions = GlobalOptions & {
@@ -29,15 +31,15 @@ const SUMMARY_EVERY_MS = 60_000
 export function registerRun(program: Command, app: App): void {
   program
     .command('run')
-    .summary('mirror the links, until stopped or once')
+    .summary('mirror the links and back up the sets, until stopped or once')
     .description(
-      'Mirrors the links of the config. Runs until SIGTERM or Ctrl-C; any number of these share the work of a link. With --once, to the ends as of now, and alone.',
+      'Mirrors the links of the config, and backs up the sets that have an `every:`. Runs until SIGTERM or Ctrl-C; any number of these share the work. With --once, to the ends as of now, and alone.',
     )
     .helpGroup('Replicate')
-    .option('--link <name...>', 'only these links')
+    .option('--link <name...>', 'only these links, and no sets')
     .option('--once', 'copy until every partition has reached the end that it had at the start')
     .option('--timeout <duration>', 'with --once: give up after this long (exit 21)')
-    .option('--only <part>', 'links (backups and monitor are not available yet)')
+    .option('--only <part>', 'links or backups (monitor is not available yet)')
     .option('--json-lines', 'with --once: progress as JSON lines on stdout')
     .option('-v, --verbose', 'more of what happens')
     .action(async (_options: unknown, command: Command) => await run(app, command.optsWithGlobals()))
@@ -45,12 +47,13 @@ export function registerRun(program: Command, app: App): void {
 
 async function run(app: App, options: RunOptions): Promise<void> {
   const timeoutMs = readTimeout(options)
-  if (options.only !== undefined && options.only !== 'links') {
-    throw new KdrError('not-available', `\`kdr run --only ${options.only}\` is not available yet`)
-  }
+  const part = readPart(options)
   const log = makeLog(app, options.verbose === true)
   const { signal } = app
   const isOnce = options.once === true
+  if (part === 'backups' && isOnce)
+    return await backUpOnce(app, { path: options.config, isJson: options.json === true, timeoutMs })
+  const sets = new RunSets(app, { path: options.config, log, isAlone: part === 'backups' })
   const links = new RunLinks(app, {
     path: options.config,
     names: options.link ?? [],
@@ -63,14 +66,46 @@ async function run(app: App, options: RunOptions): Promise<void> {
     },
   })
   // From the start on: without a listener the signal would end the process.
-  if (!isOnce) app.onReload(() => links.reload())
+  if (!isOnce)
+    app.onReload(() => {
+      if (part !== 'backups') links.reload()
+      if (part !== 'links') sets.reload()
+    })
   try {
-    await links.start()
+    const config = await app.loadConfig(options.config)
+    assertSomething(config, part, isOnce)
+    if (part !== 'backups') await links.start()
+    if (part !== 'links' && !isOnce) await sets.start(config)
     if (isOnce) await runOnce(app, links.all(), { options, timeoutMs, signal })
-    else await runUntilStopped(app, links, signal, log)
+    else await runUntilStopped(app, { links, sets }, signal, log)
   } finally {
-    await links.stop()
+    await Promise.all([links.stop(), sets.stop()])
   }
+}
+
+type Part = 'links' | 'backups' | 'all'
+
+function readPart({ only, link }: RunOptions): Part {
+  if (only === 'monitor') throw new KdrError('not-available', '`kdr run --only monitor` is not available yet')
+  if (only !== undefined && only !== 'links' && only !== 'backups')
+    throw new KdrError('usage', `\`--only ${only}\` is not known`, { hint: 'Write links or backups.' })
+  if (link === undefined) return only ?? 'all'
+  if (only === 'backups') throw new KdrError('usage', '`--link` does not go with `--only backups`')
+  return 'links'
+}
+
+/** Throws KdrError('config-invalid'): a daemon that does nothing would look as if it did. */
+function assertSomething({ links, sets, path }: Config, part: Part, isOnce: boolean): void {
+  const hasLinks = Object.keys(links).length > 0
+  const hasSets = Object.values(sets).some(({ every }) => every !== undefined)
+  if (part === 'backups' && !hasSets)
+    throw new KdrError('config-invalid', `${path} has no set with an \`every:\``, {
+      hint: 'Give a set one, such as `every: 15m`; or make one commit: kdr run --only backups --once.',
+    })
+  if (part !== 'backups' && !hasLinks && (part === 'links' || isOnce || !hasSets))
+    throw new KdrError('config-invalid', `${path} has no links`, {
+      hint: 'Add one under `links:`. Sets are backed up by `kdr run` when they have an `every:`, and once by `kdr run --once --only backups`.',
+    })
 }
 
 function readTimeout({ timeout, once }: RunOptions): number | undefined {
@@ -82,8 +117,20 @@ function readTimeout({ timeout, once }: RunOptions): number | undefined {
   return ms
 }
 
-async function runUntilStopped(app: App, links: RunLinks, signal: AbortSignal, log: Log): Promise<void> {
-  await Promise.race([links.failed, links.follow(signal), summarizeEvery(app, links, signal, log)])
+type Parts = { readonly links: RunLinks; readonly sets: RunSets }
+
+async function runUntilStopped(
+  app: App,
+  { links, sets }: Parts,
+  signal: AbortSignal,
+  log: Log,
+): Promise<void> {
+  await Promise.race([
+    links.failed,
+    sets.failed,
+    links.follow(signal),
+    summarizeEvery(app, links, signal, log),
+  ])
   log.event('info', 'stopping: finishing what is in flight')
 }
 

@@ -1,8 +1,9 @@
 // kdr vault init | probe: makes the place of backups ready, and says what it can do.
 import type { Command } from 'commander'
 import { KdrError } from '../model/errors.ts'
+import type { Ability } from '../ports/store.ts'
 import { type App, type GlobalOptions, writeJson } from './app.ts'
-import type { Ability } from './app-vault.ts'
+import { lockOf, lockText } from './lock-text.ts'
 import { formatTable, styleOf } from './table.ts'
 
 export function registerVault(program: Command, app: App): void {
@@ -54,10 +55,17 @@ async function probe(app: App, name: string, options: GlobalOptions): Promise<vo
     const abilities = await vault.probe()
     const lacking = missing(abilities)
     app.exit = lacking.length === 0 ? 0 : 18
-    if (options.json === true) return writeJson(app, { vault: name, url: vault.url, abilities })
+    const locks = await vault.shortestLocks()
+    if (options.json === true)
+      return writeJson(app, {
+        vault: name,
+        url: vault.url,
+        abilities,
+        locks: locks.map(({ set, ...lock }) => ({ set, ...lockOf(lock) })),
+      })
     const style = styleOf(app.stdout, app.env)
-    const rows = abilities.map(({ ability, has, why }) => [
-      has ? style.green('yes') : style.red('no'),
+    const rows = abilities.map(({ ability, has, why, isOptional }) => [
+      has ? style.green('yes') : isOptional === true ? style.yellow('no') : style.red('no'),
       ability,
       why,
     ])
@@ -69,9 +77,10 @@ async function probe(app: App, name: string, options: GlobalOptions): Promise<vo
         ? `\n${vault.url} can hold a vault\n`
         : `\n${vault.url} cannot hold a vault: it lacks ${lacking.join(', ')}\n`,
     )
+    for (const { set, ...lock } of locks) app.stdout.write(`set "${set}": ${lockText(lock, style)}`)
   })
 }
 
 function missing(abilities: readonly Ability[]): string[] {
-  return abilities.filter(({ has }) => !has).map(({ ability }) => ability)
+  return abilities.filter(({ has, isOptional }) => !has && isOptional !== true).map(({ ability }) => ability)
 }

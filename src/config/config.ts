@@ -2,6 +2,7 @@
 
 import type { LinkSettings } from '../model/link-settings.ts'
 import type { ConsumersPolicy } from '../model/runs.ts'
+import type { Schedule } from '../model/schedule.ts'
 import type { SecretRef } from './secrets.ts'
 
 export type TlsConfig = {
@@ -88,7 +89,13 @@ export type VaultConfig = {
   readonly endpoint?: string | undefined
   readonly pathStyle?: boolean | undefined
   readonly encryption?: 'AES256' | 'aws:kms' | undefined
+  readonly kmsKey?: string | undefined
+  /** Undefined: what is written can be deleted. */
+  readonly lock?: LockConfig | undefined
 }
+
+/** Nobody can delete what a commit needs within so many days; with `compliance` no administrator either. */
+export type LockConfig = { readonly mode: 'governance' | 'compliance'; readonly days: number }
 
 /** What is backed up. */
 export type SetConfig = {
@@ -98,9 +105,14 @@ export type SetConfig = {
   readonly vault: string
   /** Patterns; compile with compilePatterns(topics, 'topics'). */
   readonly topics: readonly string[]
+  /** Undefined: by hand. */
+  readonly every?: SetEvery | undefined
+  readonly maxBytesPerSecond?: number | undefined
   /** For how many days every moment stays restorable, once pruned; undefined: nothing is pruned. */
   readonly keepDays: number | undefined
 }
+
+export type SetEvery = { readonly text: string; readonly schedule: Schedule }
 
 export type ServerConfig = { readonly listen: string; readonly token: SecretRef | undefined }
 
@@ -117,6 +129,7 @@ export type Config = {
   /** By name. */
   readonly vaults: Readonly<Record<string, VaultConfig>>
   readonly sets: Readonly<Record<string, SetConfig>>
-  readonly server: ServerConfig
+  /** Undefined: nothing is served. */
+  readonly server: ServerConfig | undefined
   readonly notes: readonly ConfigNote[]
 }

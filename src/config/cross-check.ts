@@ -33,6 +33,12 @@ export function crossCheck(config: ParsedConfig, document: ConfigDocument): Prob
   for (const [name, plan] of Object.entries(config.plans ?? {})) {
     for (const [index, link] of plan.links.entries()) known('links', link, ['plans', name, 'links', index])
   }
+  for (const [name, { url, lock, kmsKey, encryption }] of Object.entries(config.vaults)) {
+    if (lock !== undefined && !url.startsWith('s3:'))
+      report(['vaults', name, 'lock'], 'only a bucket can lock what is in it')
+    if (kmsKey !== undefined && encryption !== 'aws:kms')
+      report(['vaults', name, 'kmsKey'], 'goes with `encryption: aws:kms`')
+  }
   for (const [name, set] of Object.entries(config.sets)) {
     known('clusters', set.cluster, ['sets', name, 'cluster'])
     known('vaults', set.vault, ['sets', name, 'vault'])

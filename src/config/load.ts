@@ -4,8 +4,10 @@ import { readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { KdrError } from '../model/errors.ts'
 import type { ConsumersPolicy } from '../model/runs.ts'
+import { parseSchedule } from '../model/schedule.ts'
+import { parseDuration } from '../model/units.ts'
 import { assertVersion } from '../model/versioned.ts'
-import type { ClusterConfig, Config, LinkConfig, SaslConfig, TlsConfig } from './config.ts'
+import type { ClusterConfig, Config, LinkConfig, SaslConfig, SetEvery, TlsConfig } from './config.ts'
 import { crossCheck, notesOn } from './cross-check.ts'
 import { type ConfigDocument, parseConfigText, type Problem } from './document.ts'
 import { problemsOf } from './problems.ts'
@@ -121,21 +123,30 @@ function assemble(parsed: ParsedConfig, document: ConfigDocument, path: string):
       }),
     ),
     vaults: mapRecord(parsed.vaults, (vault, name) => ({ name, ...vault })),
-    sets: mapRecord(parsed.sets, ({ cluster, vault, topics, keep }, name) => ({
+    sets: mapRecord(parsed.sets, ({ cluster, vault, topics, every, keep, maxBytesPerSecond }, name) => ({
       name,
       cluster,
       vault,
       topics,
+      every: everyOf(every),
+      maxBytesPerSecond,
       keepDays: keep?.days,
     })),
     plans: mapRecord(parsed.plans ?? {}, ({ links }) => ({ links })),
-    server: { listen: parsed.server.listen, token: parsed.server.token },
+    server: document.has(['server'])
+      ? { listen: parsed.server.listen, token: parsed.server.token }
+      : undefined,
     notes: notesOn(parsed, document).map(({ place, message }) => ({
       line: place.line,
       column: place.column,
       message,
     })),
   }
+}
+
+function everyOf(text: string | undefined): SetEvery | undefined {
+  const schedule = text === undefined ? undefined : parseSchedule(text, parseDuration)
+  return text === undefined || schedule === undefined ? undefined : { text, schedule }
 }
 
 /** `{ stop: fence }` means the policy: no command is called that. */

@@ -37,4 +37,24 @@ export const vault = z.strictObject({
     .enum(['AES256', 'aws:kms'])
     .meta({ description: 'By the service; else as the bucket is set.' })
     .optional(),
+  kmsKey: text('')
+    .meta({ description: 'With `aws:kms`: the id or ARN of the key; else the default one of the account.' })
+    .optional(),
+  lock: z
+    .strictObject({
+      mode: z.enum(['governance', 'compliance']).meta({
+        description:
+          '`governance`: who has the right to bypass it may still delete; `compliance`: nobody may, the account that owns the bucket included.',
+      }),
+      days: z
+        .number({ error: 'expected a number of days' })
+        .positive({ error: 'must be more than 0' })
+        .max(36_500, { error: 'must be at most 36500' })
+        .meta({ description: 'Counted anew by each commit, for all that it needs.' }),
+    })
+    .meta({
+      description:
+        'Object lock: what a commit needs cannot be deleted for so long. The bucket must have been made with object lock.',
+    })
+    .optional(),
 })

@@ -6,7 +6,19 @@ import { z } from 'zod'
 import { PRIORITIES } from '../model/link-settings.ts'
 import { VERSION } from '../model/versioned.ts'
 import { vault } from './schema-vault.ts'
-import { address, addresses, duration, later, name, patterns, pem, secret, size, text } from './values.ts'
+import {
+  address,
+  addresses,
+  duration,
+  later,
+  name,
+  patterns,
+  pem,
+  schedule,
+  secret,
+  size,
+  text,
+} from './values.ts'
 
 const MECHANISMS = ['plain', 'scram-sha-256', 'scram-sha-512', 'oauthbearer'] as const
 
@@ -318,9 +330,10 @@ export function configSchema(directory: string) {
             'topics',
             'Which topics; the last pattern that matches wins, `!x` excludes.',
           ).prefault(['*']),
-          every: duration('How often. Until then: `kdr backup run SET`, by a timer of your own.')
-            .meta(later)
-            .optional(),
+          every: schedule(
+            'How often `kdr run` backs it up: a duration, `continuous`, or cron in UTC (`0 3 * * *`). None: `kdr backup run SET`, by a timer of your own.',
+          ).optional(),
+          maxBytesPerSecond: size('Limit of what is read for it; none if absent.').optional(),
           keep: z
             .strictObject({
               days: z
@@ -373,7 +386,7 @@ export function configSchema(directory: string) {
         listen: address('Where metrics and health are served.').prefault('127.0.0.1:9464'),
         token: secret(directory, 'What a caller must show; none if absent.').optional(),
       })
-      .meta({ description: 'The HTTP server of `kdr run`.' })
+      .meta({ description: 'The HTTP server of `kdr run`; none without this key.' })
       .prefault({}),
   })
 }

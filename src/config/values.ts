@@ -3,6 +3,7 @@
 
 import { z } from 'zod'
 import { patternProblem, type PatternKind } from '../model/patterns.ts'
+import { parseSchedule, SCHEDULE_FORM } from '../model/schedule.ts'
 import { DURATION_FORM, parseDuration, parseSize, SIZE_FORM } from '../model/units.ts'
 import { SecretRef } from './secrets.ts'
 
@@ -34,6 +35,16 @@ export const duration = (description: string) =>
       return ms
     })
     .meta({ description, [FORM]: 'duration' })
+
+/** Stays text: whoever needs it reads it with parseSchedule. */
+export const schedule = (description: string) =>
+  z
+    .string({ error: issue => (issue.input === undefined ? undefined : `expected ${SCHEDULE_FORM}`) })
+    .superRefine((value, context) => {
+      if (parseSchedule(value, parseDuration) === undefined)
+        context.addIssue({ code: 'custom', message: `"${value}" is not ${SCHEDULE_FORM}` })
+    })
+    .meta({ description, [FORM]: 'schedule' })
 
 export const size = (description: string) =>
   z

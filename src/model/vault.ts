@@ -174,6 +174,8 @@ export type Commit = {
   readonly rights: VaultRights | null
   /** The place of a later release. */
   readonly schemas: null
+  /** ISO 8601: nobody can delete what this commit references before that. Absent in a vault without locks. */
+  readonly lockedUntil?: string
   /** Written for this commit; in a checkpoint, all that its segments need. */
   readonly objects: readonly VaultObject[]
   readonly notes: readonly Note[]
@@ -210,6 +212,8 @@ export type SetState = {
   readonly groupsAt: string
   readonly endsAt: string
   readonly at: string
+  /** See Commit. */
+  readonly lockedUntil?: string | undefined
   readonly topics: ReadonlyMap<string, TopicState>
   readonly groups: ReadonlyMap<string, VaultGroup>
   readonly rights: VaultRights
@@ -241,6 +245,7 @@ export function applyCommit(before: SetState | undefined, commit: Commit, sha256
     groupsAt: commit.groupsAt,
     endsAt: commit.endsAt,
     at: commit.at,
+    lockedUntil: commit.lockedUntil,
     topics,
     groups,
     rights: commit.rights ?? base?.rights ?? NO_RIGHTS,

@@ -78,10 +78,25 @@ export async function readState(store: ObjectStore, set: string, number: number)
   return state!
 }
 
-/** Undefined when nothing was ever committed. */
-export async function readLatest(store: ObjectStore, set: string): Promise<SetState | undefined> {
+/** Undefined when nothing was ever committed. `known`: an earlier state, from which only what has been added is read. */
+export async function readLatest(
+  store: ObjectStore,
+  set: string,
+  known?: SetState,
+): Promise<SetState | undefined> {
+  if (known !== undefined) return await readOn(store, set, known)
   const range = await commitRange(store, set)
   return range === undefined ? undefined : await readState(store, set, range.last)
+}
+
+async function readOn(store: ObjectStore, set: string, known: SetState): Promise<SetState> {
+  let state = known
+  while ((await store.head(commitName(set, state.number + 1))) !== undefined) {
+    const { commit, sha256: hash } = await readCommit(store, set, state.number + 1)
+    assertFollows(state, commit)
+    state = applyCommit(state, commit, hash)
+  }
+  return state
 }
 
 export type Located = {

@@ -30,6 +30,8 @@ export type Committer = {
 export type NextCommit = {
   readonly draft: CommitDraft
   readonly objects: readonly VaultObject[]
+  /** See Commit; undefined: as before, which is right where nothing is added. */
+  readonly lockedUntil?: string | undefined
   /** From which commit on they count, where that changes. */
   readonly pruned?: { readonly first: number; readonly prune: Prune }
 }
@@ -40,7 +42,7 @@ export type Composed = { readonly commit: Commit; readonly body: Buffer }
 export function composeCommit(
   { vault, set, writer, by, now }: Committer,
   before: SetState | undefined,
-  { draft, objects, pruned }: NextCommit,
+  { draft, objects, pruned, lockedUntil = pruned && before?.lockedUntil }: NextCommit,
 ): Composed {
   const number = (before?.number ?? 0) + 1
   const commit: Commit = {
@@ -57,6 +59,7 @@ export function composeCommit(
     at: new Date(now()).toISOString(),
     ...draft,
     schemas: null,
+    ...(lockedUntil !== undefined && { lockedUntil }),
     objects,
     ...(pruned !== undefined && { prune: pruned.prune }),
   }

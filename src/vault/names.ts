@@ -46,3 +46,7 @@ export function segmentStem(topicId: string, partition: number, from: number, id
 }
 
 export const packStem = (id: string): string => `packs/${id}`
+
+/** Of daemons that back up the set just now. */
+export const runningPrefix = (set: string): string => `${set}/running/`
+export const runningName = (set: string, id: string): string => `${runningPrefix(set)}${id}.json`

@@ -66,7 +66,7 @@ describe('a vault', () => {
     const store = new MemoryStore()
     assert.deepEqual(
       (await probeStore(store, 'p1')).map(({ has }) => has),
-      [true, true, true, true],
+      [true, true, true, true, true],
     )
     assert.equal(store.objects.size, 0)
     const careless = Object.assign(new MemoryStore(), {
@@ -77,6 +77,20 @@ describe('a vault', () => {
     })
     const [createOnce] = await probeStore(careless, 'p2')
     assert.equal(createOnce?.has, false)
+    // It looks, and then writes.
+    const slow = Object.assign(new MemoryStore(), {
+      async create(this: MemoryStore, name: string, body: readonly Uint8Array[]) {
+        const isThere = this.objects.has(name)
+        await Promise.resolve()
+        if (!isThere) await this.put(name, body)
+        return isThere ? ('exists' as const) : ('created' as const)
+      },
+    })
+    const lacking = (await probeStore(slow, 'p3')).filter(({ has }) => !has)
+    assert.deepEqual(
+      lacking.map(({ ability }) => ability),
+      ['one winner'],
+    )
   })
 })
 

@@ -1,7 +1,7 @@
 // A vault as a whole: made once, known by its id, and asked what its store can do.
 import { KdrError } from '../model/errors.ts'
 import { VAULT_FORMAT, type VaultRecord } from '../model/vault.ts'
-import type { ObjectStore } from '../ports/store.ts'
+import type { Ability, ObjectStore } from '../ports/store.ts'
 import { VAULT_OBJECT } from './names.ts'
 import { readSealed, seal } from './sealed.ts'
 
@@ -40,9 +40,10 @@ export async function openVault(store: ObjectStore): Promise<VaultRecord> {
   return found.record as unknown as VaultRecord
 }
 
-export type Ability = { readonly ability: string; readonly has: boolean; readonly why: string }
+/** At once, for one name. */
+const RACERS = 8
 
-/** What a vault needs of its store, each tried out with an object that is deleted again. */
+/** What a vault needs of its store, each tried out with objects that are deleted again; in a store whose locks are left out. */
 export async function probeStore(store: ObjectStore, id: string): Promise<Ability[]> {
   const name = `probe/${id}`
   const first = Buffer.from(`first ${id}`)
@@ -56,8 +57,9 @@ export async function probeStore(store: ObjectStore, id: string): Promise<Abilit
     tell(
       'create once',
       created === 'created' && again === 'exists' && kept?.equals(first) === true,
-      'of two writers one goes on; nothing is ever overwritten',
+      'nothing is ever overwritten',
     )
+    tell('one winner', await hasOneWinner(store, `${name}-race`), 'of two writers at once one goes on')
     const range = await store.get(name, { from: 2, to: 5 })
     tell(
       'ranged reads',
@@ -73,4 +75,20 @@ export async function probeStore(store: ObjectStore, id: string): Promise<Abilit
   }
   tell('deletion', (await store.head(name)) === undefined, 'what no commit needs any more can be removed')
   return abilities
+}
+
+/** Several create the same object at once. */
+async function hasOneWinner(store: ObjectStore, name: string): Promise<boolean> {
+  try {
+    const bodies = Array.from({ length: RACERS }, (_none, i) => Buffer.from(`racer ${i}`))
+    const answers = await Promise.allSettled(bodies.map(async body => await store.create(name, [body])))
+    const won = bodies.filter((_body, i) => {
+      const answer = answers[i]
+      return answer?.status === 'fulfilled' && answer.value === 'created'
+    })
+    const kept = await store.get(name)
+    return won.length === 1 && kept?.equals(won[0]!) === true
+  } finally {
+    await store.delete(name).catch(() => undefined)
+  }
 }

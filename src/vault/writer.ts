@@ -13,8 +13,9 @@ import {
 import type { Body, ObjectStore } from '../ports/store.ts'
 import type { CommitDraft, Committed, Part, SetWriter } from '../ports/vault.ts'
 import { type ReadCommit, readLatest } from './chain.ts'
-import { composeCommit, createCommit, otherWriter } from './commit.ts'
+import { type Committer, composeCommit, createCommit, otherWriter } from './commit.ts'
 import { compressionFor, type Framed, frameBatches } from './frames.ts'
+import { extendLocks, lockedNames, planLock } from './locks.ts'
 import { packStem, segmentStem, writerId } from './names.ts'
 import { firstOpen } from './open-transactions.ts'
 import { SegmentReader } from './reader.ts'
@@ -36,12 +37,14 @@ export type WriterOptions = {
   readonly now: () => number
   /** As fits the records unless given. */
   readonly compression?: Compression | undefined
+  /** As of an earlier commit, so that not all is read again. */
+  readonly known?: SetState | undefined
 }
 
 /** Throws KdrError: not-ready without a vault, damaged, store-unreachable. */
 export async function openSetWriter(options: WriterOptions): Promise<SetWriter> {
   const { vault } = await openVault(options.store)
-  return new VaultSetWriter(options, vault, await readLatest(options.store, options.set))
+  return new VaultSetWriter(options, vault, await readLatest(options.store, options.set, options.known))
 }
 
 type Pack = {
@@ -57,6 +60,8 @@ class VaultSetWriter implements SetWriter {
   readonly #vault: string
   readonly #writer: string
   readonly #objects: VaultObject[] = []
+  /** What it creates is created later. */
+  readonly #since: number
   #pack: Pack | undefined
 
   constructor(options: WriterOptions, vault: string, state: SetState | undefined) {
@@ -64,6 +69,7 @@ class VaultSetWriter implements SetWriter {
     this.#vault = vault
     this.state = state
     this.#writer = options.unique()
+    this.#since = options.now()
   }
 
   async write(part: Part): Promise<Segment> {
@@ -88,7 +94,8 @@ class VaultSetWriter implements SetWriter {
     const { store, set, by, now } = this.#options
     const committer = { store, vault: this.#vault, set, writer: this.#writer, by, now }
     for (let before = this.state; ; ) {
-      const next = composeCommit(committer, before, { draft, objects: this.#objects })
+      const lockedUntil = await this.#lock(committer, before, draft)
+      const next = composeCommit(committer, before, { draft, objects: this.#objects, lockedUntil })
       const other = await createCommit(committer, next)
       if (other === undefined)
         return {
@@ -157,6 +164,26 @@ class VaultSetWriter implements SetWriter {
       )
     }
     this.#objects.push(object)
+  }
+
+  /** Before the commit says so: until when all that it references is locked. Undefined: the store does not lock. */
+  async #lock(
+    committer: Committer,
+    before: SetState | undefined,
+    draft: CommitDraft,
+  ): Promise<string | undefined> {
+    const { set, now, store } = committer
+    const { locks } = store
+    if (locks === undefined) return undefined
+    const known = before?.lockedUntil === undefined ? undefined : Date.parse(before.lockedUntil)
+    const { until, isDue } = planLock({ locks, now: now(), before: known, since: this.#since })
+    if (isDue) {
+      const { commit } = composeCommit(committer, before, { draft, objects: this.#objects })
+      const { objects } = applyCommit(before, commit, '')
+      // The commit itself is not there yet; it is locked as it is created.
+      await extendLocks(locks, lockedNames(set, { number: before?.number ?? 0, objects }), until)
+    }
+    return new Date(until).toISOString()
   }
 
   #newId(): string {

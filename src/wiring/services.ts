@@ -20,6 +20,7 @@ export const services: Services = {
   readRun: async (config, run) => await (await import('./run-history.ts')).readRun(config, run),
   withVault: async (config, vault, act) => await (await import('./vaults.ts')).withVault(config, vault, act),
   withSet: async (config, set, act) => await (await import('./vaults.ts')).withSet(config, set, act),
+  followSet: async (config, set, options) => (await import('./sets.ts')).followSet(config, set, options),
   withRestore: async (config, options, act) =>
     await (await import('./restore.ts')).withRestore(config, options, act),
   abortRun: async (config, run, options) => await (await import('./runs.ts')).abortRun(config, run, options),

@@ -1,13 +1,15 @@
 // Vaults and sets of the config as `kdr vault`, `kdr backup` and `kdr restore` need them.
-import type { CommitSummary, OpenedSet, OpenedVault } from '../cli/app-vault.ts'
+import type { CommitSummary, OpenedSet, OpenedVault, ShortestLock } from '../cli/app-vault.ts'
 import type { Config, SetConfig, VaultConfig } from '../config/index.ts'
-import { backUp } from '../engine/backup/backup.ts'
+import { backUp, type BackupProgress, type BackupResult } from '../engine/backup/backup.ts'
 import { recordCodec } from '../kafka/records.ts'
 import { KdrError } from '../model/errors.ts'
 import { compilePatterns } from '../model/patterns.ts'
+import type { SetState } from '../model/vault.ts'
 import type { ObjectStore } from '../ports/store.ts'
 import { openStore } from '../store/open.ts'
-import { commitNumbers, locate, readCommit } from '../vault/chain.ts'
+import { commitNumbers, locate, readCommit, readState } from '../vault/chain.ts'
+import { lockedNames, shortestLock } from '../vault/locks.ts'
 import { readPoint } from '../vault/point.ts'
 import { executePrune, preparePrune } from '../vault/prune.ts'
 import { readRecords } from '../vault/records.ts'
@@ -16,16 +18,17 @@ import { recordVerified } from '../vault/verified.ts'
 import { verifyVault } from '../vault/verify.ts'
 import { openSetWriter } from '../vault/writer.ts'
 import { clusterOf, openCluster } from './clusters.ts'
+import { exportSet } from './export.ts'
 import { compareWithSource } from './compare-source.ts'
 import { systemClock, systemEntropy } from './system.ts'
 import { kdrVersion } from './version.ts'
 
 /** Random, and short enough for the name of an object. */
-const unique = (): string => systemEntropy.uuid().replaceAll('-', '').slice(0, 16)
+export const unique = (): string => systemEntropy.uuid().replaceAll('-', '').slice(0, 16)
 const program = (): string => `kdr ${kdrVersion()}`
 
 export function storeOf(config: Config, name: string): ObjectStore {
-  return openStore(vaultOf(config, name), unique)
+  return openStore({ ...vaultOf(config, name), now: () => systemClock.now() }, unique)
 }
 
 export async function withVault<T>(
@@ -42,7 +45,22 @@ export async function withVault<T>(
         createdAt: new Date(systemClock.now()).toISOString(),
         by: program(),
       }),
-    probe: async () => await probeStore(store, unique()),
+    probe: async () => {
+      const id = unique()
+      // What is tried out must not be locked.
+      const unlocked = openStore({ ...vaultOf(config, name), lock: undefined }, unique)
+      return [...(await probeStore(unlocked, id)), ...((await store.probe?.(`probe/${id}`)) ?? [])]
+    },
+    shortestLocks: async () => {
+      const sets = Object.values(config.sets).filter(({ vault }) => vault === name)
+      const found: (ShortestLock & { readonly set: string })[] = []
+      for (const { name: set } of sets) {
+        const number = (await commitNumbers(store, set)).at(-1)
+        const lock = number === undefined ? undefined : await lockOf(store, set, number)
+        if (lock !== undefined) found.push({ set, ...lock })
+      }
+      return found
+    },
   })
 }
 
@@ -74,23 +92,11 @@ export async function withSet<T>(
 ): Promise<T> {
   const set = setOf(config, name)
   const store = storeOf(config, set.vault)
-  const filter = compilePatterns(set.topics, 'topics')
   const isIntact = recordCodec.isIntact.bind(recordCodec)
   await openVault(store)
   return await act({
     set,
-    backUp: async ({ signal, onProgress }) => {
-      const cluster = await openCluster(clusterOf(config, set.cluster), systemClock)
-      try {
-        const now = (): number => systemClock.now()
-        const writer = await openSetWriter({ store, set: name, by: program(), unique, now })
-        const isWanted = (topic: string): boolean => filter.matches(topic)
-        const clock = systemClock
-        return await backUp({ cluster, writer, isWanted, isIntact, clock, signal, onProgress })
-      } finally {
-        await cluster.close()
-      }
-    },
+    backUp: async options => await backUpSet(config, set, { store, ...options }),
     list: async () => await summaries(store, name),
     show: async point => {
       const { state, asOf } = await readPoint(store, name, point, recordCodec)
@@ -105,7 +111,9 @@ export async function withSet<T>(
       const { objects, bytes, problems } = found
       const of = { set: name, number, at: began, by: program(), objects, bytes }
       const recorded = isFull && problems.length === 0 ? await recordVerified(store, of, unique) : undefined
-      return { number, recorded, ...found }
+      // Of a chain that is broken nobody knows what it needs.
+      const lock = problems.length === 0 ? await lockOf(store, name, number) : undefined
+      return { number, recorded, lock, ...found }
     },
     compare: async (point, { signal, onProgress }) => {
       const cluster = await openCluster(clusterOf(config, set.cluster), systemClock)
@@ -129,6 +137,10 @@ export async function withSet<T>(
         execute: async () => await executePrune(options, planned, onProgress, signal),
       }
     },
+    export: async (point, dir, options) => {
+      const { state } = await readPoint(store, name, point, recordCodec)
+      return { number: state.number, ...(await exportSet({ store, set: name, state, dir, ...options })) }
+    },
     cat: async (point, options, onRecord) =>
       await readRecords(
         { store, set: name, state: (await readPoint(store, name, point, recordCodec)).state },
@@ -136,6 +148,48 @@ export async function withSet<T>(
         onRecord,
       ),
   })
+}
+
+export type BackUpSet = {
+  readonly store: ObjectStore
+  readonly signal: AbortSignal
+  readonly onProgress?: (progress: BackupProgress) => void
+  /** See openSetWriter. */
+  readonly known?: SetState | undefined
+  readonly onOpened?: (state: SetState | undefined) => void
+}
+
+/** One commit. Throws KdrError: unreachable, wrong-cluster, other-writer, store-unreachable. */
+export async function backUpSet(
+  config: Config,
+  set: SetConfig,
+  { store, known, signal, onProgress, onOpened }: BackUpSet,
+): Promise<BackupResult> {
+  const filter = compilePatterns(set.topics, 'topics')
+  const now = (): number => systemClock.now()
+  const writer = await openSetWriter({ store, set: set.name, by: program(), unique, now, known })
+  onOpened?.(writer.state)
+  signal.throwIfAborted()
+  const cluster = await openCluster(clusterOf(config, set.cluster), systemClock)
+  try {
+    return await backUp({
+      cluster,
+      writer,
+      isWanted: topic => filter.matches(topic),
+      isIntact: batch => recordCodec.isIntact(batch),
+      clock: systemClock,
+      signal,
+      maxBytesPerSecond: set.maxBytesPerSecond,
+      ...(onProgress !== undefined && { onProgress }),
+    })
+  } finally {
+    await cluster.close()
+  }
+}
+
+async function lockOf(store: ObjectStore, set: string, number: number): Promise<ShortestLock | undefined> {
+  if (store.locks === undefined) return undefined
+  return await shortestLock(store, lockedNames(set, await readState(store, set, number)))
 }
 
 async function summaries(store: ObjectStore, set: string): Promise<CommitSummary[]> {

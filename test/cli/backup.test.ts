@@ -58,6 +58,7 @@ describe('kdr vault', () => {
           await act({
             url: 's3://careless',
             probe: () => Promise.resolve([careless]),
+            shortestLocks: () => Promise.resolve([]),
             init: () => Promise.reject(new Error('made all the same')),
           }),
       },

@@ -1,9 +1,51 @@
 // What every store must do, whatever it is made of. An adapter's test calls this with a way to open an empty one.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { findKdrError } from '../../src/model/errors.ts'
 import type { ObjectStore } from '../../src/ports/store.ts'
 
 const bytes = (text: string): Buffer => Buffer.from(text)
+
+/** Of a store that locks: what must hold of it too. `now`: its clock; `open` gives one that keeps objects for a day or more. */
+export function lockConformance(open: () => Promise<ObjectStore>, now: () => number): void {
+  test('what was created is locked, what was put is not', async () => {
+    const store = await open()
+    const { locks } = store
+    assert.ok(locks)
+    const from = now()
+    await store.create('data/a', [bytes('x')])
+    await store.put('running/a', [bytes('x')])
+    const until = (await locks.lockedUntil('data/a')) ?? 0
+    // Services count whole seconds.
+    assert.ok(until >= from + locks.keepMs + locks.slackMs - 1_000, new Date(until).toISOString())
+    assert.equal(await locks.lockedUntil('running/a'), undefined)
+    await assert.rejects(store.delete('data/a'), (error: unknown) => {
+      const known = findKdrError(error)
+      assert.equal(known?.code, 'not-allowed')
+      assert.equal(Date.parse(String(known.facts['lockedUntil'])), until)
+      return true
+    })
+    assert.equal(String(await store.get('data/a')), 'x')
+    await store.delete('running/a')
+    assert.equal(await store.head('running/a'), undefined)
+  })
+
+  test('a lock is made longer, and never shorter', async () => {
+    const store = await open()
+    const { locks } = store
+    assert.ok(locks)
+    await store.create('data/a', [bytes('x')])
+    const until = Math.ceil((now() + locks.keepMs + locks.slackMs) / 1_000) * 1_000 + 3_600_000
+    await locks.lock('data/a', until)
+    assert.equal(await locks.lockedUntil('data/a'), until)
+    await locks.lock('data/a', until - 1_800_000)
+    assert.equal(await locks.lockedUntil('data/a'), until)
+    await store.put('b', [bytes('x')])
+    await locks.lock('b', until)
+    assert.equal(await locks.lockedUntil('b'), until)
+    await assert.rejects(locks.lock('none', until), error => findKdrError(error)?.code === 'damaged')
+  })
+}
 
 /** `open`: an empty store; called again it gives another empty one. */
 export function storeConformance(open: () => Promise<ObjectStore>): void {

@@ -45,6 +45,7 @@ export function makeTestApp(
       readRun: (_config, run) => Promise.reject(new KdrError('usage', `there is no run "${run}"`)),
       withVault: (_config, vault) => Promise.reject(new KdrError('usage', `there is no vault "${vault}"`)),
       withSet: (_config, set) => Promise.reject(new KdrError('usage', `there is no set "${set}"`)),
+      followSet: (_config, { name }) => Promise.reject(new KdrError('usage', `there is no set "${name}"`)),
       withRestore: (_config, { set }) => Promise.reject(new KdrError('usage', `there is no set "${set}"`)),
       abortRun: (_config, run) => Promise.reject(new KdrError('usage', `there is no run "${run}"`)),
     },

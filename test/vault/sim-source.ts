@@ -70,7 +70,11 @@ export class SimSource {
   }
 
   async backUp(
-    options: { readonly meanwhile?: () => void; readonly topics?: string } = {},
+    options: {
+      readonly meanwhile?: () => void
+      readonly topics?: string
+      readonly maxBytesPerSecond?: number | undefined
+    } = {},
   ): Promise<BackupResult> {
     return await this.run(async () => {
       const writer = await openSetWriter({
@@ -90,6 +94,7 @@ export class SimSource {
         signal: new AbortController().signal,
         isIntact: batch => recordCodec.isIntact(batch),
         segmentBytes: 2_000,
+        maxBytesPerSecond: options.maxBytesPerSecond,
         onProgress: () => options.meanwhile?.(),
       })
     })

@@ -10,6 +10,7 @@ import { captureConfigs, captureGroups, captureRights } from './capture.ts'
 import { READERS } from './limits.ts'
 import { type PartitionPlan, planPartition } from './plan.ts'
 import { PartitionReader, type Reading, type ReadPartition } from './read-partition.ts'
+import { Rate } from './rate.ts'
 import { nameOf, sameTopic, survey, type Surveyed } from './survey.ts'
 
 export type BackupProgress = {
@@ -27,6 +28,8 @@ export type BackupInput = {
   readonly isWanted: (topic: string) => boolean
   readonly clock: Clock
   readonly signal: AbortSignal
+  /** Of what is read; undefined: as fast as it goes. */
+  readonly maxBytesPerSecond?: number | undefined
   /** Whether a batch's bytes match its checksum. */
   readonly isIntact: (batch: RawBatch) => boolean
   readonly onProgress?: (progress: BackupProgress) => void
@@ -139,6 +142,7 @@ async function readAll(
     writer,
     clock,
     signal,
+    rate: new Rate(input.maxBytesPerSecond, clock),
     segmentBytes,
     isIntact,
     onRead: (

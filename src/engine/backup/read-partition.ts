@@ -11,12 +11,12 @@ import {
   BACKOFF_MS,
   CORRUPT_LOOKS,
   EMPTY_ANSWERS,
-  FETCH_BYTES,
   FETCH_WAIT_MS,
   PATIENCE_MS,
   SEGMENT_BYTES,
 } from './limits.ts'
 import { lostNote } from './plan.ts'
+import type { Rate } from './rate.ts'
 
 export type Reading = {
   readonly topic: string
@@ -39,6 +39,7 @@ export type ReaderWorld = {
   readonly writer: SetWriter
   readonly clock: Clock
   readonly signal: AbortSignal
+  readonly rate: Rate
   readonly segmentBytes?: number | undefined
   /** Whether a batch's bytes match its checksum. */
   readonly isIntact: (batch: RawBatch) => boolean
@@ -55,7 +56,7 @@ export class PartitionReader {
   constructor(world: ReaderWorld, view: ClusterView) {
     this.#world = world
     this.#view = view
-    this.#fetchBytes = Math.min(FETCH_BYTES, world.segmentBytes ?? SEGMENT_BYTES)
+    this.#fetchBytes = Math.min(world.rate.fetchBytes, world.segmentBytes ?? SEGMENT_BYTES)
   }
 
   async close(): Promise<void> {
@@ -71,12 +72,13 @@ export class PartitionReader {
 
   /** Undefined: all is read; else why the rest is not. */
   async #readTo(of: Reading, gathering: Gathering): Promise<string | undefined> {
-    const { clock, signal } = this.#world
+    const { clock, signal, rate } = this.#world
     let failingSince: number | undefined
     let waitMs: number = BACKOFF_MS.first
     let empty = 0
     let corrupt = 0
     while (gathering.next < of.end) {
+      await rate.wait(signal)
       signal.throwIfAborted()
       const answer = await this.#fetch(of, gathering)
       if (answer.kind === 'gone') return answer.why
@@ -95,6 +97,7 @@ export class PartitionReader {
         continue
       }
       const before = gathering.next
+      rate.pay(answer.fetched.records.length)
       const corruptAt = await gathering.take(answer.fetched)
       if (gathering.next > before) empty = corrupt = 0
       if (corruptAt !== undefined) {

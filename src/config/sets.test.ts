@@ -1,0 +1,56 @@
+// Vaults and sets of the config.
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { parseConfig } from './load.ts'
+
+const of = (text: string) => parseConfig(`clusters: { east: { bootstrap: "e:1" } }\n${text}`, 'kdr.yaml')
+const withSet = (set: string) =>
+  of(`vaults: { main: { url: "file:///v" } }\nsets: { all: { cluster: east, vault: main, ${set} } }`).sets[
+    'all'
+  ]
+
+describe('a set of the config', () => {
+  test('is backed up every so long, at times of the day, one commit after the other, or by hand', () => {
+    assert.deepEqual(withSet('every: 15m')?.every, {
+      text: '15m',
+      schedule: { kind: 'interval', ms: 900_000 },
+    })
+    assert.deepEqual(withSet('every: continuous')?.every?.schedule, { kind: 'continuous' })
+    assert.equal(withSet('every: "0 3 * * *"')?.every?.schedule.kind, 'cron')
+    assert.equal(withSet('topics: "*"')?.every, undefined)
+    assert.equal(withSet('maxBytesPerSecond: 50MB')?.maxBytesPerSecond, 50_000_000)
+  })
+
+  test('another schedule is refused with what it may be', () => {
+    for (const every of ['often', '"0 25 * * *"', '0s'])
+      assert.throws(() => withSet(`every: ${every}`), {
+        message: /^kdr\.yaml:3:\d+: sets\.all\.every: "[^"]*" is not a duration such as `15m`, `continuous`/,
+      })
+  })
+})
+
+describe('a vault of the config', () => {
+  test('locks what is in a bucket', () => {
+    const { vaults } = of(
+      'vaults: { main: { url: "s3://b", encryption: aws:kms, kmsKey: k, lock: { mode: compliance, days: 35 } } }',
+    )
+    assert.deepEqual(vaults['main']?.lock, { mode: 'compliance', days: 35 })
+    assert.equal(vaults['main'].kmsKey, 'k')
+  })
+
+  test('what does not go together is refused', () => {
+    assert.throws(() => of('vaults: { main: { url: "file:///v", lock: { mode: governance, days: 1 } } }'), {
+      message: /vaults\.main\.lock: only a bucket can lock/,
+    })
+    assert.throws(() => of('vaults: { main: { url: "s3://b", kmsKey: k } }'), { message: /aws:kms/ })
+    assert.throws(() => of('vaults: { main: { url: "s3://b", lock: { mode: legal, days: 1 } } }'))
+    assert.throws(() => of('vaults: { main: { url: "s3://b", lock: { mode: governance, days: 0 } } }'), {
+      message: /must be more than 0/,
+    })
+  })
+})
+
+test('nothing is served without the key `server`', () => {
+  assert.equal(of('').server, undefined)
+  assert.equal(of('server: {}').server?.listen, '127.0.0.1:9464')
+})

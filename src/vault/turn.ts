@@ -1,0 +1,69 @@
+// Whose turn it is to back up a set, among daemons that share it. Only a courtesy that saves work: of two that overlook each other one
+// loses its commit, and nothing else. So it costs next to nothing: a look before a backup, and an announcement once it takes longer.
+import { unseal, seal } from './sealed.ts'
+import { runningName, runningPrefix } from './names.ts'
+import { findKdrError } from '../model/errors.ts'
+import type { ObjectStore } from '../ports/store.ts'
+
+/** Announced again after so long; one that is three times as old belongs to nobody any more. */
+export const ANNOUNCE_EVERY_MS = 20_000
+const FORGOTTEN_MS = 3 * ANNOUNCE_EVERY_MS
+
+type Announced = { readonly id: string; readonly since: number; readonly at: number }
+
+export type TurnOptions = {
+  readonly store: ObjectStore
+  readonly set: string
+  /** Of this run: letters and digits. */
+  readonly id: string
+  /** Wall clock, ms. */
+  readonly now: () => number
+}
+
+export class Turn {
+  readonly #options: TurnOptions
+  readonly #since: number
+  #isAnnounced = false
+
+  constructor(options: TurnOptions) {
+    this.#options = options
+    this.#since = options.now()
+  }
+
+  /** Somebody else has announced a backup, before this one did. */
+  async isTaken(): Promise<boolean> {
+    const { store, set, id, now } = this.#options
+    for await (const { name } of store.list(runningPrefix(set))) {
+      const other = await this.#read(name)
+      if (other === undefined || other.id === id || other.at + FORGOTTEN_MS < now()) continue
+      const isFirst = other.since < this.#since || (other.since === this.#since && other.id < id)
+      if (!this.#isAnnounced || isFirst) return true
+    }
+    return false
+  }
+
+  /** Says that this one is at work. True: it is its turn still. */
+  async announce(): Promise<boolean> {
+    const { store, set, id, now } = this.#options
+    const record = { v: 1, id, since: this.#since, at: now() }
+    await store.put(runningName(set, id), [seal(record)])
+    this.#isAnnounced = true
+    return !(await this.isTaken())
+  }
+
+  async end(): Promise<void> {
+    if (this.#isAnnounced) await this.#options.store.delete(runningName(this.#options.set, this.#options.id))
+  }
+
+  /** Undefined: gone meanwhile, or nothing that anybody could read. */
+  async #read(name: string): Promise<Announced | undefined> {
+    const bytes = await this.#options.store.get(name)
+    if (bytes === undefined) return undefined
+    try {
+      return unseal(bytes, name) as unknown as Announced
+    } catch (error) {
+      if (findKdrError(error) === undefined) throw error
+      return undefined
+    }
+  }
+}

@@ -1,0 +1,51 @@
+// Sets that `kdr run` keeps backed up, and how every set stands.
+import type { FollowedSet } from '../cli/app-vault.ts'
+import type { Config, SetConfig } from '../config/index.ts'
+import { SetFollower } from '../engine/backup/follow.ts'
+import { KdrError } from '../model/errors.ts'
+import type { SetState } from '../model/vault.ts'
+import type { Log } from '../ports/log.ts'
+import { newestCommit } from '../vault/newest.ts'
+import { ANNOUNCE_EVERY_MS, Turn } from '../vault/turn.ts'
+import { openVault } from '../vault/vault.ts'
+import { systemClock, systemEntropy } from './system.ts'
+import { backUpSet, storeOf, unique } from './vaults.ts'
+
+/** Nothing is asked of the vault or the cluster before it runs. Throws KdrError: not-ready for a set without a schedule. */
+export function followSet(config: Config, set: SetConfig, { log }: { readonly log: Log }): FollowedSet {
+  const { name, every } = set
+  if (every === undefined) throw new KdrError('not-ready', `set "${name}" has no \`every:\``)
+  const store = storeOf(config, set.vault)
+  const now = (): number => systemClock.now()
+  // What was read once is not read again.
+  let known: SetState | undefined
+  let number: number | undefined
+  const follower = new SetFollower({
+    name,
+    schedule: every.schedule,
+    clock: systemClock,
+    log,
+    fraction: systemEntropy.fraction(),
+    announceEveryMs: ANNOUNCE_EVERY_MS,
+    newest: async () => {
+      // A vault that was never made is said as that.
+      if (number === undefined) await openVault(store)
+      const newest = await newestCommit(store, name, number)
+      number = newest?.commit.number
+      return newest === undefined
+        ? undefined
+        : { number: newest.commit.number, at: Date.parse(newest.commit.endsAt) }
+    },
+    turn: () => new Turn({ store, set: name, id: unique(), now }),
+    backUp: async signal =>
+      await backUpSet(config, set, {
+        store,
+        known,
+        signal,
+        onOpened: state => {
+          known = state
+        },
+      }),
+  })
+  return { set, sight: () => follower.sight, run: async signal => await follower.run(signal) }
+}
