@@ -4,6 +4,7 @@ import type { BackupProgress, BackupResult } from '../engine/backup/backup.ts'
 import type { SetSight } from '../engine/backup/follow.ts'
 import type { PartitionVerdict, VerifyProgress } from '../engine/verify/verify.ts'
 import type { Note, Point, SetState, VaultRecord } from '../model/vault.ts'
+import type { SetStatus } from '../model/set-status.ts'
 import type { PrunePlan, PruneReport, VaultProblem } from '../model/vault-reports.ts'
 import type { Log } from '../ports/log.ts'
 import type { DecodedRecord } from '../ports/records.ts'
@@ -14,6 +15,8 @@ export type VaultServices = {
   withVault<T>(config: Config, vault: string, act: (opened: OpenedVault) => Promise<T>): Promise<T>
   /** Throws KdrError: usage for a set that the config does not have, not-ready when its vault was never made. */
   withSet<T>(config: Config, set: string, act: (opened: OpenedSet) => Promise<T>): Promise<T>
+  /** What is wrong with its vault is in the status. */
+  readSetStatus(config: Config, set: SetConfig): Promise<SetStatus>
   /** Keeps a set backed up, as its `every:` says. */
   followSet(config: Config, set: SetConfig, options: { readonly log: Log }): Promise<FollowedSet>
   /** A restore that is planned; nothing changes before `execute`. Throws KdrError: usage, not-ready, damaged, unreachable. */
@@ -27,7 +30,8 @@ export type VaultServices = {
 /** A set that this process keeps backed up. */
 export type FollowedSet = {
   readonly set: SetConfig
-  sight(): SetSight
+  /** As of now. */
+  readonly sight: SetSight
   /** Until `signal` aborts; what is under way then does not count. Rejects only with what is a bug. */
   run(signal: AbortSignal): Promise<void>
 }

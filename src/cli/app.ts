@@ -1,7 +1,8 @@
 // What commands get from the outside. main.ts makes one; tests make their own. A command touches the world only through
 // this, so its tests need no process, no terminal and no cluster.
 
-import type { Config, InspectedCluster, LinkConfig } from '../config/index.ts'
+import type { Served, Serving } from '../api/server.ts'
+import type { Config, InspectedCluster, LinkConfig, SecretRef } from '../config/index.ts'
 import type { OnceOptions, OnceResult } from '../engine/replicate/once.ts'
 import type { PartitionProgress } from '../engine/replicate/replication.ts'
 import type { LinkStatus } from '../engine/status/status.ts'
@@ -37,6 +38,13 @@ export type Services = VaultServices & {
     link: LinkConfig,
     options: { readonly log: Log; readonly isAlone: boolean },
   ): Promise<RunningLink>
+  /** Metrics and health. Returns at once; a port that cannot be had is said, and tried again. */
+  serve(options: {
+    readonly listen: string
+    readonly token: SecretRef | undefined
+    readonly served: Served
+    readonly log: Log
+  }): Promise<Serving>
   /** Throws KdrError('unreachable') when the target, which keeps what is known of the link, does not answer. */
   readLinkStatus(config: Config, link: LinkConfig): Promise<LinkStatus>
   /** Both sides of a link, open while `act` runs. Throws KdrError: see src/wiring/open-link.ts. */

@@ -2,6 +2,7 @@
 
 import type { Command } from 'commander'
 import type { OnceProgress, OnceResult } from '../engine/replicate/once.ts'
+import type { Serving } from '../api/server.ts'
 import type { Config, LinkConfig } from '../config/index.ts'
 import { KdrError } from '../model/errors.ts'
 import { parseDuration } from '../model/units.ts'
@@ -10,6 +11,7 @@ import { type App, type GlobalOptions, type RunningLink, writeJson, writeJsonLin
 import { formatBytes, formatCount, formatDuration, formatRate, plural } from './format.ts'
 import { type Progress, startProgress } from './progress.ts'
 import { RunLinks } from './run-links.ts'
+import { startServer } from './run-server.ts'
 import { RunSets } from './run-sets.ts'
 import { backUpOnce } from './run-sets-once.ts'
 import { styleOf } from './table.ts'
@@ -71,15 +73,19 @@ async function run(app: App, options: RunOptions): Promise<void> {
       if (part !== 'backups') links.reload()
       if (part !== 'links') sets.reload()
     })
+  let server: Serving | undefined
+  let isStarted = false
   try {
     const config = await app.loadConfig(options.config)
     assertSomething(config, part, isOnce)
+    if (!isOnce) server = await startServer(app, config, { links, sets, log, isStarted: () => isStarted })
     if (part !== 'backups') await links.start()
     if (part !== 'links' && !isOnce) await sets.start(config)
+    isStarted = true
     if (isOnce) await runOnce(app, links.all(), { options, timeoutMs, signal })
     else await runUntilStopped(app, { links, sets }, signal, log)
   } finally {
-    await Promise.all([links.stop(), sets.stop()])
+    await Promise.all([links.stop(), sets.stop(), server?.close()])
   }
 }
 

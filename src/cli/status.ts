@@ -1,11 +1,13 @@
-// kdr status: where every link stands, at a glance.
+// kdr status: where every link and every set stands, at a glance.
 
 import type { Command } from 'commander'
 import type { LinkStatus, TopicStatus } from '../engine/status/status.ts'
+import type { SetStatus } from '../model/set-status.ts'
 import type { App, GlobalOptions } from './app.ts'
 import { writeJson } from './app.ts'
 import { formatCount, formatDuration, plural } from './format.ts'
 import { rightsLines } from './status-rights.ts'
+import { exitOfSets, setsText } from './status-sets.ts'
 import { formatTable, type Style, styleOf } from './table.ts'
 
 type StatusOptions = GlobalOptions & {
@@ -21,10 +23,12 @@ const TOPICS_SHOWN = 30
 export function registerStatus(program: Command, app: App): void {
   program
     .command('status')
-    .summary('where every link stands')
-    .description('Shows where every link stands. Exit 3 when one is faulted.')
+    .summary('where every link and every set stands')
+    .description(
+      'Shows where every link and every set stands. Exit 3 when a link is faulted, or a set has no commit as fresh as its `every:` wants; 11 when a vault does not answer.',
+    )
     .helpGroup('Replicate')
-    .option('--link <name...>', 'only these links')
+    .option('--link <name...>', 'only these links, and no sets')
     .option('--watch', 'again every second, until Ctrl-C')
     .option('--all', `every topic, not only the ${TOPICS_SHOWN} that matter most`)
     .action(async (_options: unknown, command: Command) => await status(app, command.optsWithGlobals()))
@@ -33,27 +37,40 @@ export function registerStatus(program: Command, app: App): void {
 async function status(app: App, options: StatusOptions): Promise<void> {
   const config = await app.loadConfig(options.config)
   const links = app.services.chooseLinks(config, options.link ?? [])
-  const read = async (): Promise<LinkStatus[]> =>
-    await Promise.all(links.map(async link => await app.services.readLinkStatus(config, link)))
+  const sets = options.link === undefined ? Object.values(config.sets) : []
+  const read = async (): Promise<Statuses> => {
+    const [ofLinks, ofSets] = await Promise.all([
+      Promise.all(links.map(async link => await app.services.readLinkStatus(config, link))),
+      Promise.all(sets.map(async set => await app.services.readSetStatus(config, set))),
+    ])
+    return { links: ofLinks, sets: ofSets }
+  }
   if (options.watch === true) {
     await watch(app, options, read)
     return
   }
   const statuses = await read()
-  if (options.json === true) writeJson(app, { links: statuses })
-  else app.stdout.write(render(statuses, options, styleOf(app.stdout, app.env)))
-  app.exit = statuses.some(link => link.state === 'faulted') ? 3 : 0
+  if (options.json === true) writeJson(app, statuses)
+  else app.stdout.write(renderAll(app, statuses, options, styleOf(app.stdout, app.env)))
+  app.exit = statuses.links.some(link => link.state === 'faulted') ? 3 : exitOfSets(statuses.sets)
 }
 
-async function watch(app: App, options: StatusOptions, read: () => Promise<LinkStatus[]>): Promise<void> {
+type Statuses = { readonly links: readonly LinkStatus[]; readonly sets: readonly SetStatus[] }
+
+async function watch(app: App, options: StatusOptions, read: () => Promise<Statuses>): Promise<void> {
   const { signal, stdout } = app
   const style = styleOf(stdout, app.env)
   while (!signal.aborted) {
-    const screen = render(await read(), options, style)
+    const screen = renderAll(app, await read(), options, style)
     // Home, text, clear what is left below: the screen does not flicker.
     stdout.write(stdout.isTerminal ? `\u001b[H${screen.replaceAll('\n', '\u001b[K\n')}\u001b[J` : screen)
     await app.clock.sleep(WATCH_EVERY_MS, signal)
   }
+}
+
+function renderAll(app: App, { links, sets }: Statuses, options: StatusOptions, style: Style): string {
+  const parts = [render(links, options, style), setsText(sets, app.clock.now(), style)]
+  return parts.filter(part => part !== '').join('\n')
 }
 
 function render(links: readonly LinkStatus[], options: StatusOptions, style: Style): string {

@@ -10,6 +10,12 @@ export const services: Services = {
   chooseLinks,
   startLink: async (config, link, options) =>
     await (await import('./links.ts')).startLink(config, link, options),
+  serve: async ({ token, ...options }) =>
+    (await import('../api/server.ts')).serve({
+      ...options,
+      clock: systemClock,
+      token: async () => await token?.read(),
+    }),
   readLinkStatus: async (config, link) => await (await import('./links.ts')).readLinkStatus(config, link),
   withLink: async (config, link, act) => await (await import('./open-link.ts')).withLink(config, link, act),
   withMemory: async (config, link, act) =>
@@ -20,6 +26,7 @@ export const services: Services = {
   readRun: async (config, run) => await (await import('./run-history.ts')).readRun(config, run),
   withVault: async (config, vault, act) => await (await import('./vaults.ts')).withVault(config, vault, act),
   withSet: async (config, set, act) => await (await import('./vaults.ts')).withSet(config, set, act),
+  readSetStatus: async (config, set) => await (await import('./set-status.ts')).readSetStatus(config, set),
   followSet: async (config, set, options) => (await import('./sets.ts')).followSet(config, set, options),
   withRestore: async (config, options, act) =>
     await (await import('./restore.ts')).withRestore(config, options, act),

@@ -47,5 +47,11 @@ export function followSet(config: Config, set: SetConfig, { log }: { readonly lo
         },
       }),
   })
-  return { set, sight: () => follower.sight, run: async signal => await follower.run(signal) }
+  return {
+    set,
+    get sight() {
+      return follower.sight
+    },
+    run: async signal => await follower.run(signal),
+  }
 }

@@ -10,6 +10,7 @@ import type { FollowedSet, OpenedSet } from '../../src/cli/app-vault.ts'
 import { runCli } from '../../src/cli/run-cli.ts'
 import type { SetConfig } from '../../src/config/index.ts'
 import type { BackupResult } from '../../src/engine/backup/backup.ts'
+import type { SetSight } from '../../src/engine/backup/follow.ts'
 import { KdrError } from '../../src/model/errors.ts'
 import { systemClock } from '../../src/wiring/system.ts'
 import { makeTestApp } from '../support/app.ts'
@@ -49,7 +50,7 @@ const running = (
       if (changes.isStubborn === true) await new Promise(() => undefined)
       events.push(`-${name}`)
     }
-    return Promise.resolve({ set, run, sight: () => assert.fail('not asked') })
+    return Promise.resolve({ set, run, sight: NOTHING_SEEN })
   }
   const clock = changes.isStubborn === true ? { ...systemClock, sleep: soon } : systemClock
   const ended = runCli(['run', '--config', path, ...args], {
@@ -70,6 +71,16 @@ const running = (
     reload: () => reload(),
     stop: () => stopping.abort(new KdrError('interrupted', 'stopped')),
   }
+}
+const NOTHING_SEEN: SetSight = {
+  isSeen: false,
+  newest: undefined,
+  isAtWork: false,
+  failure: undefined,
+  commits: 0,
+  failures: 0,
+  bytesRead: 0,
+  bytesStored: 0,
 }
 const soon = async (_ms: number, signal?: AbortSignal): Promise<void> => await systemClock.sleep(50, signal)
 
@@ -126,7 +137,7 @@ describe('kdr run, with sets', () => {
       Promise.resolve({
         set,
         run: () => Promise.reject(new TypeError('a bug')),
-        sight: () => assert.fail('not asked'),
+        sight: NOTHING_SEEN,
       })
     const kdr = running([], { followSet })
     assert.equal(await kdr.ended, 1)

@@ -33,6 +33,7 @@ export function makeTestApp(
       chooseLinks,
       startLink: (_config, link) =>
         Promise.reject(new KdrError('unreachable', `no broker answers at "${link.source}"`)),
+      serve: () => Promise.resolve({ close: () => Promise.resolve() }),
       readLinkStatus: (_config, link) =>
         Promise.reject(new KdrError('unreachable', `no broker answers at "${link.target}"`)),
       withLink: (_config, link) =>
@@ -45,6 +46,8 @@ export function makeTestApp(
       readRun: (_config, run) => Promise.reject(new KdrError('usage', `there is no run "${run}"`)),
       withVault: (_config, vault) => Promise.reject(new KdrError('usage', `there is no vault "${vault}"`)),
       withSet: (_config, set) => Promise.reject(new KdrError('usage', `there is no set "${set}"`)),
+      readSetStatus: (_config, { name }) =>
+        Promise.reject(new KdrError('usage', `there is no set "${name}"`)),
       followSet: (_config, { name }) => Promise.reject(new KdrError('usage', `there is no set "${name}"`)),
       withRestore: (_config, { set }) => Promise.reject(new KdrError('usage', `there is no set "${set}"`)),
       abortRun: (_config, run) => Promise.reject(new KdrError('usage', `there is no run "${run}"`)),

@@ -1,0 +1,114 @@
+// What `kdr run` serves on `server.listen`: /metrics, /healthz, /readyz. Nothing here changes anything. Where a token is set, /metrics
+// asks for it; the other two say one word, and are for whoever restarts the process.
+import { createHash, timingSafeEqual } from 'node:crypto'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Clock } from '../ports/clock.ts'
+import type { Log } from '../ports/log.ts'
+
+/** A port that another kdr of this machine has is tried again. */
+const RETRY_MS = 30_000
+const REQUEST_MS = 10_000
+
+export type Served = {
+  metrics(): Promise<string>
+  /** Undefined: it is; else why not. */
+  notReady(): string | undefined
+}
+
+export type ServeOptions = {
+  /** `host:port`. */
+  readonly listen: string
+  /** Read at each request; undefined: nobody has to show one. */
+  token(): Promise<string | undefined>
+  readonly served: Served
+  readonly clock: Clock
+  readonly log: Log
+}
+
+export type Serving = { close(): Promise<void> }
+
+/** Returns at once: that the port cannot be had is said, and stops nothing else. */
+export function serve(options: ServeOptions): Serving {
+  const { listen, clock, log } = options
+  const stopping = new AbortController()
+  const server = createServer({ requestTimeout: REQUEST_MS }, (request, response) => {
+    void answer(options, request, response)
+  })
+  const listening = (async () => {
+    for (let said = false; !stopping.signal.aborted; said = true) {
+      const problem = await tryToListen(server, listen)
+      if (problem === undefined) return log.event('info', `metrics at http://${listen}/metrics`)
+      if (!said) log.event('warn', `nothing is served at ${listen}: ${problem}; trying again`)
+      await clock.sleep(RETRY_MS, stopping.signal)
+    }
+  })()
+  return {
+    close: async () => {
+      stopping.abort()
+      await listening
+      server.closeAllConnections()
+      await new Promise<void>(resolve => server.close(() => resolve()))
+    },
+  }
+}
+
+/** Undefined: it listens. */
+async function tryToListen(server: Server, listen: string): Promise<string | undefined> {
+  const at = listen.lastIndexOf(':')
+  const host = listen.slice(0, at).replace(/^\[(.*)\]$/, '$1')
+  return await new Promise(resolve => {
+    const fail = (error: Error): void => resolve(error.message)
+    server.once('error', fail)
+    server.listen({ host, port: Number(listen.slice(at + 1)) }, () => {
+      server.off('error', fail)
+      resolve(undefined)
+    })
+  })
+}
+
+async function answer(
+  options: ServeOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const { status, text } = await answerOf(options, request)
+  const headers: Record<string, string> = {
+    'content-type': 'text/plain; version=0.0.4; charset=utf-8',
+    ...(status === 401 && { 'www-authenticate': 'Bearer' }),
+    ...(status === 405 && { allow: 'GET, HEAD' }),
+  }
+  response.writeHead(status, headers)
+  response.end(request.method === 'HEAD' ? undefined : text)
+}
+
+type Answer = { readonly status: number; readonly text: string }
+
+async function answerOf({ served, token }: ServeOptions, request: IncomingMessage): Promise<Answer> {
+  const [path] = (request.url ?? '').split('?')
+  if (request.method !== 'GET' && request.method !== 'HEAD') return { status: 405, text: 'only GET\n' }
+  try {
+    switch (path) {
+      case '/healthz':
+        return { status: 200, text: 'ok\n' }
+      case '/readyz': {
+        const why = served.notReady()
+        return why === undefined ? { status: 200, text: 'ok\n' } : { status: 503, text: `${why}\n` }
+      }
+      case '/metrics':
+        if (!isAllowed(request.headers.authorization, await token()))
+          return { status: 401, text: 'a token is needed\n' }
+        return { status: 200, text: await served.metrics() }
+      default:
+        return { status: 404, text: 'there are /metrics, /healthz and /readyz\n' }
+    }
+  } catch (error) {
+    return { status: 500, text: `${error instanceof Error ? error.message : String(error)}\n` }
+  }
+}
+
+/** In time that does not tell how much of it was right. */
+function isAllowed(header: string | undefined, token: string | undefined): boolean {
+  if (token === undefined) return true
+  const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
+  return timingSafeEqual(digest(header ?? ''), digest(`Bearer ${token}`))
+}

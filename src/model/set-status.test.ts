@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { setStatus, type SetFacts } from './set-status.ts'
+
+const MINUTE_MS = 60_000
+const NOW = 1_800_000_000_000
+const every = { text: '15m', schedule: { kind: 'interval', ms: 15 * MINUTE_MS } } as const
+const of = (ageMs: number | undefined, changes: Partial<SetFacts> = {}) =>
+  setStatus({
+    name: 'all',
+    cluster: 'east',
+    vault: 'main',
+    every,
+    now: NOW,
+    vaultMadeAt: NOW - 60 * MINUTE_MS,
+    newest:
+      ageMs === undefined
+        ? undefined
+        : {
+            number: 7,
+            endsAt: new Date(NOW - ageMs).toISOString(),
+            bytes: 10,
+            objects: 2,
+            verifiedAt: undefined,
+          },
+    ...changes,
+  })
+
+describe('the status of a set', () => {
+  test('is current until another commit should be there', () => {
+    assert.equal(of(30 * MINUTE_MS).state, 'current')
+    const late = of(30 * MINUTE_MS + 1)
+    assert.deepEqual(
+      [late.state, late.lastCommit, late.ageMs, late.objectiveMs],
+      ['late', 7, 30 * MINUTE_MS + 1, 30 * MINUTE_MS],
+    )
+    assert.match(late.sentence, /newest commit is 7, and another one should be there/)
+  })
+
+  test('without a commit counts from when the vault was made', () => {
+    assert.equal(of(undefined, { vaultMadeAt: NOW - MINUTE_MS }).state, 'waiting')
+    assert.equal(of(undefined).state, 'late')
+  })
+
+  test('by hand has no objective, however old it is', () => {
+    const { state, objectiveMs } = of(1e10, { every: undefined })
+    assert.deepEqual([state, objectiveMs], ['unscheduled', null])
+  })
+
+  test('a commit from the future has no negative age', () => assert.equal(of(-5_000).ageMs, 0))
+})

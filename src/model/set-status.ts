@@ -1,0 +1,99 @@
+// Where a set stands: its newest commit, held against its schedule. Pure.
+import { lateAt, type Schedule } from './schedule.ts'
+
+/** `unscheduled`: backed up by hand. `waiting`: nothing is there yet, and nothing is late. */
+export type SetStateName = 'current' | 'late' | 'unscheduled' | 'waiting' | 'unreachable' | 'faulted'
+
+export type SetStatus = {
+  readonly name: string
+  readonly cluster: string
+  readonly vault: string
+  readonly state: SetStateName
+  readonly sentence: string
+  /** As the config says; null: by hand. */
+  readonly every: string | null
+  /** The newest; this and what follows is null when there is none, or the vault does not answer. */
+  readonly lastCommit: number | null
+  /** As of when it holds the source; ISO 8601. */
+  readonly at: string | null
+  /** Of that; and how old it may become: by then there should be another one. */
+  readonly ageMs: number | null
+  readonly objectiveMs: number | null
+  /** When the last full verification began that found nothing wrong; ISO 8601. */
+  readonly verifiedAt: string | null
+  /** Of all that the newest commit needs, as stored. */
+  readonly bytes: number | null
+  readonly objects: number | null
+}
+
+export type SetFacts = {
+  readonly name: string
+  readonly cluster: string
+  readonly vault: string
+  readonly every: { readonly text: string; readonly schedule: Schedule } | undefined
+  /** ms since 1970. */
+  readonly now: number
+  /** From then on there could have been a first commit. */
+  readonly vaultMadeAt: number
+  readonly newest:
+    | {
+        readonly number: number
+        readonly endsAt: string
+        readonly bytes: number
+        readonly objects: number
+        readonly verifiedAt: string | undefined
+      }
+    | undefined
+}
+
+export function setStatus(facts: SetFacts): SetStatus {
+  const { every, now, newest, vaultMadeAt, ...names } = facts
+  const at = newest === undefined ? undefined : Date.parse(newest.endsAt)
+  const allowedMs = every === undefined ? null : allowed(every.schedule, at ?? vaultMadeAt)
+  const ageMs = at === undefined ? null : Math.max(0, now - at)
+  const isLate = allowedMs !== null && now - (at ?? vaultMadeAt) > allowedMs
+  return {
+    ...names,
+    ...stateOf({ isLate, newest, every: every?.text }),
+    every: every?.text ?? null,
+    lastCommit: newest?.number ?? null,
+    at: newest?.endsAt ?? null,
+    ageMs,
+    objectiveMs: allowedMs,
+    verifiedAt: newest?.verifiedAt ?? null,
+    bytes: newest?.bytes ?? null,
+    objects: newest?.objects ?? null,
+  }
+}
+
+const allowed = (schedule: Schedule, last: number): number => lateAt(schedule, last) - last
+
+function stateOf({
+  isLate,
+  newest,
+  every,
+}: {
+  readonly isLate: boolean
+  readonly newest: SetFacts['newest']
+  readonly every: string | undefined
+}): Pick<SetStatus, 'state' | 'sentence'> {
+  const made = newest === undefined ? 'there is no commit yet' : `the newest commit is ${newest.number}`
+  if (isLate)
+    return {
+      state: 'late',
+      sentence: `${made}, and another one should be there by now: is \`kdr run\` running?`,
+    }
+  if (every === undefined)
+    return { state: 'unscheduled', sentence: `${made}; it is backed up by hand (no \`every:\`)` }
+  return newest === undefined ? { state: 'waiting', sentence: made } : { state: 'current', sentence: made }
+}
+
+/** What cannot be looked at: the vault does not answer, is not there, or is damaged. */
+export function unknownStatus(
+  names: Pick<SetStatus, 'name' | 'cluster' | 'vault' | 'every'>,
+  state: 'unreachable' | 'faulted',
+  sentence: string,
+): SetStatus {
+  const nothing = { lastCommit: null, at: null, ageMs: null, objectiveMs: null, verifiedAt: null }
+  return { ...names, state, sentence, ...nothing, bytes: null, objects: null }
+}
