@@ -9,12 +9,13 @@ import type { Coordinators } from './coordinators.ts'
 
 /** Only later versions send it. */
 const ANY_DURATION = -1n
+const UNDER_WAY = ['Ongoing', 'PrepareCommit', 'PrepareAbort', 'PrepareEpochFence'] as const
 const NOBODYS_ID = '_kdr.asks-for-its-rights'
 
 export async function readTransactions(
   context: ClusterContext,
   coordinators: Coordinators,
-  producerIds: readonly bigint[],
+  producerIds: readonly bigint[] | 'under way',
 ): Promise<SeenTransactions> {
   if (producerIds.length === 0) return { isComplete: true, transactions: [] }
   const brokers = context.view().brokers.map(({ id }) => id)
@@ -31,11 +32,13 @@ export async function readTransactions(
 async function list(
   context: ClusterContext,
   broker: number,
-  producerIds: readonly bigint[],
+  producerIds: readonly bigint[] | 'under way',
 ): Promise<string[]> {
   const connection = await context.pool.control(broker)
   connection.versions.need('ListTransactions')
-  const answer = await connection.call(listTransactionsV0.api, [], [...producerIds], ANY_DURATION, '')
+  const isAll = producerIds === 'under way'
+  const [states, ids] = [isAll ? [...UNDER_WAY] : [], isAll ? [] : [...producerIds]]
+  const answer = await connection.call(listTransactionsV0.api, states, ids, ANY_DURATION, '')
   // It loads what it coordinates: what it does not list now may be there all the same.
   if (answer.errorCode !== KafkaCode.NONE)
     throw new KdrError('unreachable', `${connection.what} does not list its transactions yet`, {

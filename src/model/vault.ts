@@ -135,6 +135,34 @@ export type Note = {
   readonly what: string
 }
 
+/**
+ * Of transactions, around the capture of groups and before that of the ends: what `--consistent` needs, since a log does not tell the
+ * other partitions of a transaction. All between two looks at the groups: `stable`, `low`, transactions, `high`.
+ */
+export type TransactionLook = {
+  /** Whether kdr could see every transaction. */
+  readonly isComplete: boolean
+  /** Under way, with partitions of the set; `startedAt` in ms. Those that were being ended have been waited for. */
+  readonly open: readonly {
+    readonly id: string
+    readonly producer: string
+    readonly state: string
+    readonly startedAt: number
+    readonly partitions: readonly (readonly [topic: string, partition: number])[]
+  }[]
+  /** Those whose log went on above `stable`: last stable offset, then high watermark, then high watermark again. */
+  readonly partitions: readonly LookedPartition[]
+  /** Groups that committed between the two looks: what they had at the first is in the commit. */
+  readonly moving: readonly string[]
+}
+export type LookedPartition = readonly [
+  topic: string,
+  partition: number,
+  stable: number,
+  low: number,
+  high: number,
+]
+
 export type VaultObject = { readonly name: string; readonly bytes: number; readonly sha256: string }
 
 /** What a prune says beside what every commit says. It changes nothing of the log: it is the point before it once more. */
@@ -172,6 +200,8 @@ export type Commit = {
   readonly groupsGone: readonly string[]
   /** Whole; null: as before. */
   readonly rights: VaultRights | null
+  /** Absent where the cluster cannot tell, and in commits of older versions. */
+  readonly transactions?: TransactionLook
   /** The place of a later release. */
   readonly schemas: null
   /** ISO 8601: nobody can delete what this commit references before that. Absent in a vault without locks. */

@@ -228,7 +228,8 @@ export type SeenTransactions = {
 
 /** What transaction coordinators know (ListTransactions, DescribeTransactions). */
 export interface TransactionReader {
-  transactionsOf(producerIds: readonly bigint[]): Promise<SeenTransactions>
+  /** Of these producers; or all that are under way: begun, and not yet ended in every partition. */
+  transactionsOf(producerIds: readonly bigint[] | 'under way'): Promise<SeenTransactions>
 }
 
 export type AppendEntry = TopicPartition & { readonly topicId: string; readonly batch: Buffer }

@@ -16,7 +16,16 @@ export type Part = {
 
 export type CommitDraft = Pick<
   Commit,
-  'groupsAt' | 'endsAt' | 'cluster' | 'topics' | 'topicsGone' | 'groups' | 'groupsGone' | 'rights' | 'notes'
+  | 'groupsAt'
+  | 'endsAt'
+  | 'cluster'
+  | 'topics'
+  | 'topicsGone'
+  | 'groups'
+  | 'groupsGone'
+  | 'rights'
+  | 'transactions'
+  | 'notes'
 >
 
 export type Committed = { readonly number: number; readonly objects: number; readonly bytes: number }

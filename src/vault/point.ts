@@ -14,6 +14,8 @@ export type SetPoint = {
   readonly state: SetState
   /** ms since 1970, where it is a time between two commits. */
   readonly asOf: number | undefined
+  /** Records with a later timestamp (ms) do not count: then it is no state that ever was. */
+  readonly upTo?: number
 }
 
 /** Throws KdrError: usage for a point that the set does not have, damaged, store-unreachable. */

@@ -62,7 +62,7 @@ export async function readRecords(
 }
 
 /** A marker, or of a transaction that was aborted. */
-function isHidden({ header }: RawBatch, aborted: readonly AbortedTransaction[]): boolean {
+export function isHidden({ header }: RawBatch, aborted: readonly AbortedTransaction[]): boolean {
   if (header.isControl || !header.isTransactional) return header.isControl
   return aborted.some(
     each =>

@@ -1,6 +1,6 @@
 // A point of a set as a cluster that can be read: what copies and compares clusters restores and verifies a backup too. It has one
 // broker, all that it holds is stable, and nothing ever changes.
-import type { RawBatch } from '../model/batch.ts'
+import { type RawBatch, readBatchHeader } from '../model/batch.ts'
 import { InvariantViolation } from '../model/errors.ts'
 import { KafkaCode } from '../model/kafka-codes.ts'
 import { epochsOf, type PartitionState } from '../model/vault.ts'
@@ -18,7 +18,8 @@ import type {
 import type { RecordCodec } from '../ports/records.ts'
 import type { ObjectStore } from '../ports/store.ts'
 import type { SetPoint } from './point.ts'
-import { SegmentReader } from './reader.ts'
+import { type BatchRun, SegmentReader } from './reader.ts'
+import { isHidden } from './records.ts'
 import { firstLater } from './times.ts'
 
 const BROKER = 0
@@ -57,7 +58,7 @@ export function vaultCluster({ name, clusterId, store, set, point, codec, clock 
       }),
     )
   const fetchOne = async (of: FetchPartition): Promise<FetchedPartition> =>
-    await fetch(reader, codec, logOf(of), of)
+    await fetch(reader, { codec, upTo: point.upTo }, logOf(of), of)
   const lanes = { fetchOne, clock }
   const code: number = KafkaCode.UNKNOWN_TOPIC_OR_PARTITION
   return {
@@ -176,7 +177,7 @@ function epochEnd(log: PartitionState, epoch: number): { readonly epoch: number;
 
 async function fetch(
   reader: SegmentReader,
-  codec: RecordCodec,
+  { codec, upTo }: Pick<Filtered, 'codec' | 'upTo'>,
   log: PartitionState | undefined,
   { topic, partition, offset, maxBytes }: FetchPartition,
 ): Promise<FetchedPartition> {
@@ -193,7 +194,7 @@ async function fetch(
   }
   if (log === undefined) return { ...answer, code: KafkaCode.UNKNOWN_TOPIC_OR_PARTITION }
   if (offset < log.start || offset > end) return { ...answer, code: KafkaCode.OFFSET_OUT_OF_RANGE }
-  const run = await reader.read(log.segments, offset, end)
+  const run = await readRun(reader, { log, upTo, codec }, offset)
   if (run === undefined) return answer
   const batches: RawBatch[] = []
   let bytes = 0
@@ -211,6 +212,45 @@ async function fetch(
       .filter(({ from, to }) => from <= last && (to ?? last) >= batches[0]!.header.baseOffset)
       .map(({ producer, from }) => ({ producerId: BigInt(producer), firstOffset: from })),
   }
+}
+
+type Filtered = {
+  readonly log: PartitionState
+  readonly upTo: number | undefined
+  readonly codec: RecordCodec
+}
+
+/** What is left of the first run that has any left. */
+async function readRun(
+  reader: SegmentReader,
+  { log, upTo, codec }: Filtered,
+  from: number,
+): Promise<BatchRun | undefined> {
+  for (let offset = from; ; ) {
+    const run = await reader.read(log.segments, offset, log.end)
+    if (run === undefined || upTo === undefined) return run
+    const batches = run.batches
+      .flatMap(batch => withoutLater(batch, run.aborted, { upTo, codec }))
+      // One that was cut short ends earlier than the one it was made of.
+      .filter(({ header }) => header.lastOffset >= offset)
+    if (batches.length > 0) return { ...run, batches }
+    offset = run.batches.at(-1)!.header.lastOffset + 1
+  }
+}
+
+/** Encoded anew it is of no transaction: what was aborted stays as it is, and is passed by. */
+function withoutLater(
+  batch: RawBatch,
+  aborted: BatchRun['aborted'],
+  { upTo, codec }: { readonly upTo: number; readonly codec: RecordCodec },
+): RawBatch[] {
+  const { header } = batch
+  if (header.maxTimestamp <= upTo || isHidden(batch, aborted)) return [batch]
+  const records = codec.decode(batch).filter(({ timestamp }) => timestamp <= upTo)
+  if (records.length === 0) return []
+  const bytes = codec.encode({ codec: header.codec, baseOffset: header.baseOffset, records })
+  bytes.writeInt32BE(header.leaderEpoch, LEADER_EPOCH_AT)
+  return [{ bytes, header: readBatchHeader(bytes) }]
 }
 
 /** Only a log that ends at a moment ends in the middle of a batch, and never in one of a transaction. */

@@ -170,9 +170,11 @@ export function world() {
     listGroups: async () => state.groups,
     producers: async (partitions: readonly unknown[]) =>
       partitions.map(() => ({ code: 0, producers: state.producers })),
-    transactionsOf: async (ids: readonly bigint[]) => ({
+    transactionsOf: async (ids: readonly bigint[] | 'under way') => ({
       isComplete: true,
-      transactions: state.transactions.filter(({ producerId }) => ids.includes(producerId)),
+      transactions: state.transactions.filter(
+        ({ producerId }) => ids === 'under way' || ids.includes(producerId),
+      ),
     }),
     initProducer: async (id: string) => {
       state.initialized.push(id)

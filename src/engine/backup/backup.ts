@@ -1,4 +1,4 @@
-// One commit of a set, in this order: groups, then the ends of all partitions, then records up to these ends, then the commit. Incremental:
+// One commit of a set, in this order: groups and transactions, then the ends of all partitions, then records up to these ends, then the commit. Incremental:
 // what the commit before has is not read again. A partition that cannot be read holds up nobody; the commit says so.
 import type { RawBatch } from '../../model/batch.ts'
 import { KdrError } from '../../model/errors.ts'
@@ -6,8 +6,9 @@ import type { Note, PartitionDelta, PartitionState, TopicConfig, TopicDelta } fr
 import type { Clock } from '../../ports/clock.ts'
 import type { Cluster, TopicView } from '../../ports/cluster.ts'
 import type { SetWriter } from '../../ports/vault.ts'
-import { captureConfigs, captureGroups, captureRights } from './capture.ts'
+import { captureConfigs, captureRights } from './capture.ts'
 import { READERS } from './limits.ts'
+import { lookAround, lookUpTo } from './look.ts'
 import { type PartitionPlan, planPartition } from './plan.ts'
 import { PartitionReader, type Reading, type ReadPartition } from './read-partition.ts'
 import { Rate } from './rate.ts'
@@ -57,9 +58,7 @@ export async function backUp(input: BackupInput): Promise<BackupResult> {
   const { cluster, writer, isWanted, clock, signal } = input
   const before = writer.state
   assertSameCluster((await cluster.describe()).clusterId, input)
-  const groupsAt = clock.now()
-  const captured = await captureGroups(cluster, clock, { isWanted, before })
-  signal.throwIfAborted()
+  const { captured, groupsAt, transactions } = await lookAround({ cluster, clock, isWanted, before, signal })
   const seen = await survey({ cluster, writer, clock, isWanted, before, signal })
   assertSameCluster(seen.view.clusterId, input)
   const { configs, notes: configNotes } = await captureConfigs(
@@ -81,6 +80,7 @@ export async function backUp(input: BackupInput): Promise<BackupResult> {
     ...[...plans.values()].flatMap(each => each.notes),
     ...[...read.values()].flatMap(each => each.notes),
   ]
+  const looked = lookUpTo(transactions, of => plans.get(nameOf(of))?.end)
   signal.throwIfAborted()
   const committed = await writer.commit({
     groupsAt: new Date(groupsAt).toISOString(),
@@ -91,6 +91,7 @@ export async function backUp(input: BackupInput): Promise<BackupResult> {
     groups: [...captured.groups.values()].filter(group => !isSame(group, before?.groups.get(group.group))),
     groupsGone: [...(before?.groups.keys() ?? [])].filter(group => !captured.groups.has(group)),
     rights: isSame(rights, before?.rights) ? null : rights,
+    ...(looked !== undefined && { transactions: looked }),
     notes,
   })
   const segments = [...read.values()].flatMap(each => each.segments)

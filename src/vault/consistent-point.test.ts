@@ -1,0 +1,134 @@
+// --consistent on real commits: a simulated source whose transactions go on over several partitions while it is backed up.
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { SET } from '../../test/vault/made.ts'
+import { SimSource } from '../../test/vault/sim-source.ts'
+import { findKdrError } from '../model/errors.ts'
+import type { SeenTransactions } from '../ports/cluster.ts'
+import { readConsistent } from './consistent-point.ts'
+
+const PARTITIONS = 3
+
+type Transaction = {
+  readonly producer: bigint
+  readonly startedAt: number
+  /** First and last offset by partition: the last one is its marker, once it has one. */
+  readonly places: Map<number, number[]>
+  isEnding: boolean
+}
+
+class Writers {
+  readonly source: SimSource
+  readonly all: Transaction[] = []
+  readonly open = new Set<Transaction>()
+  isOver = false
+
+  constructor(source: SimSource) {
+    this.source = source
+    const { port } = source
+    Object.assign(port, { transactionsOf: () => Promise.resolve(this.#seen()) })
+  }
+
+  #seen(): SeenTransactions {
+    return {
+      isComplete: true,
+      transactions: [...this.open].map(({ producer, startedAt, places, isEnding }) => ({
+        transactionalId: `id-${producer}`,
+        producerId: producer,
+        producerEpoch: 0,
+        state: isEnding ? 'PrepareCommit' : 'Ongoing',
+        startedAt,
+        timeoutMs: 60_000,
+        partitions: [...places.keys()].map(partition => ({ topic: 't', partition })),
+      })),
+    }
+  }
+
+  /** One producer's life: transaction after transaction. */
+  async write(longest: number): Promise<void> {
+    const { source } = this
+    const { random, clock } = source
+    const partitions = source.topic('t', PARTITIONS)
+    while (!this.isOver) {
+      const transaction: Transaction = {
+        producer: source.newProducer(),
+        startedAt: clock.now(),
+        places: new Map(),
+        isEnding: false,
+      }
+      this.all.push(transaction)
+      this.open.add(transaction)
+      for (let left = random.between(1, 5); left > 0; left--) {
+        const at = random.between(0, PARTITIONS - 1)
+        const { log } = partitions[at]!
+        transaction.places.set(at, [...(transaction.places.get(at) ?? []), log.end])
+        source.produce(partitions[at]!, 1, transaction.producer)
+        await clock.sleep(random.between(1, longest))
+      }
+      transaction.isEnding = true
+      for (const [at, offsets] of transaction.places) {
+        await clock.sleep(random.between(1, 8))
+        offsets.push(partitions[at]!.log.end)
+        source.end(partitions[at]!, transaction.producer, true)
+      }
+      this.open.delete(transaction)
+      await clock.sleep(random.between(5, 60))
+    }
+  }
+}
+
+describe('a consistent cut of a commit', () => {
+  test('holds every transaction whole or not at all', async () => {
+    const counts = { cut: 0, lowered: 0, earlier: 0, none: 0, left: 0 }
+    for (let seed = 1; seed <= 15; seed++) {
+      const source = new SimSource(seed)
+      await source.init()
+      const writers = new Writers(source)
+      for (const longest of [10, 20, seed % 3 === 0 ? 1_500 : 30]) void writers.write(longest)
+      for (let commits = 1; commits <= 4; commits++) {
+        await source.run(async () => await source.clock.sleep(source.random.between(50, 400)))
+        await source.backUp()
+        const point = { kind: 'commit', number: commits } as const
+        const cut = await readConsistent(source.store, SET, point).catch((error: unknown) => {
+          assert.equal(findKdrError(error)?.code, 'not-ready')
+          return undefined
+        })
+        if (cut === undefined) {
+          counts.none++
+          continue
+        }
+        counts.cut++
+        if (cut.wentBack.length > 0) counts.lowered++
+        if (cut.state.number < commits) counts.earlier++
+        const ends = cut.state.topics.get('t')!.partitions.map(({ end }) => end)
+        for (const { places, producer } of writers.all) {
+          const isWhole = [...places].every(([at, offsets]) => offsets.at(-1)! < ends[at]!)
+          const isAbsent = [...places].every(([at, offsets]) => offsets[0]! >= ends[at]!)
+          assert.ok(isWhole || isAbsent, `seed ${seed}, commit ${commits}: ${producer} is there in part`)
+          if (isAbsent) counts.left++
+        }
+      }
+      writers.isOver = true
+    }
+    const { none, ...others } = counts
+    assert.ok(
+      Object.values(others).every(count => count >= 5),
+      JSON.stringify(counts),
+    )
+    assert.ok(none < counts.cut, JSON.stringify(counts))
+  })
+
+  test('is refused where a commit says nothing of transactions, or not of all', async () => {
+    const source = new SimSource(1)
+    await source.init()
+    source.produce(source.topic('t')[0]!)
+    // The simulated cluster does not show its transactions.
+    await source.backUp()
+    await assert.rejects(
+      readConsistent(source.store, SET, { kind: 'latest' }),
+      /without the right to see all/,
+    )
+    Object.assign(source.port, { transactionsOf: () => Promise.reject(new Error('unexpected')) })
+    await assert.rejects(source.backUp(), /unexpected/)
+  })
+})
