@@ -3,6 +3,7 @@ import type { Config, SetConfig } from '../config/index.ts'
 import type { BackupProgress, BackupResult } from '../engine/backup/backup.ts'
 import type { SetSight } from '../engine/backup/follow.ts'
 import type { PartitionVerdict, VerifyProgress } from '../engine/verify/verify.ts'
+import type { Choice } from '../model/choice.ts'
 import type { Note, Point, SetState, VaultRecord } from '../model/vault.ts'
 import type { SetStatus } from '../model/set-status.ts'
 import type { PrunePlan, PruneReport, VaultProblem } from '../model/vault-reports.ts'
@@ -168,9 +169,13 @@ export type RestoreOptions = {
   readonly point: Point
   /** A cluster of the config. */
   readonly to: string
-  /** All when empty. */
-  readonly topics: readonly string[]
-  readonly withGroups: boolean
+  readonly choice: Choice
+  /** Of a point: the log as it stood, every transaction whole, or a filter by timestamps. */
+  readonly cut: 'as-of' | 'consistent' | 'by-timestamp'
+  /** ACLs, quotas: as fits what is restored, of single topics too, or none. */
+  readonly rights: 'fitting' | 'asked' | 'none'
+  /** Topics of which retention would take records at once stay without it. */
+  readonly keepsRetention: boolean
   readonly signal: AbortSignal
   readonly log: Log
   readonly onProgress: (progress: RestoreProgress) => void
@@ -185,7 +190,7 @@ export type RestoreProgress = {
 }
 
 export const NOT_EMPTY_HINT =
-  'Delete it at the target, leave it out by naming the others with `--topic`, or restore into another cluster.'
+  'Restore it beside that one, `--rename TOPIC=NEW`; delete it at the target; leave it out by naming the others with `--topic`; or restore into another cluster.'
 
 export type RestorePlan = {
   readonly set: string
@@ -204,9 +209,38 @@ export type RestorePlan = {
   }[]
   /** What stands in the way. */
   readonly conflicts: readonly { readonly topic: string; readonly what: string }[]
+  /** At most, by what an ordinary machine does. */
+  readonly expectedMs: number
   readonly groups: number
+  /** Those with members at the target: they are left alone. */
+  readonly groupsOccupied: readonly string[]
   /** Of the commit: what it could not take. */
   readonly notes: readonly Note[]
+  /** What retention would take at its first look. `value`: what the topic had of its own; null: nothing. */
+  readonly retention: readonly {
+    readonly topic: string
+    readonly config: 'retention.ms' | 'retention.bytes'
+    readonly value: string | null
+    readonly records: number
+  }[]
+  readonly keepsRetention: boolean
+  /** Undefined: they are left out. `cannot`: what cannot be given, and why. */
+  readonly rights:
+    | {
+        readonly acls: number
+        readonly quotas: number
+        readonly usersMissing: readonly string[]
+        readonly cannot: readonly string[]
+      }
+    | undefined
+  /** With `--consistent`: how far. */
+  readonly wentBack: readonly {
+    readonly topic: string
+    readonly partition: number
+    readonly from: number
+    readonly to: number
+  }[]
+  readonly remarks: readonly string[]
   /** Goes on with what the same restore has left. */
   readonly isResumed: boolean
 }
@@ -216,6 +250,7 @@ export type RestoreReport = {
   readonly bytes: number
   readonly groups: number
   readonly groupsLeft: readonly { readonly group: string; readonly what: string }[]
+  readonly rightsLeft: readonly string[]
   readonly verified: boolean
   readonly problems: readonly string[]
 }

@@ -1,25 +1,33 @@
 // kdr restore: a point of a set into a cluster, at identical offsets. Shows its plan first.
 import type { Command } from 'commander'
+import { type Choice, parseRename, parseUntilOffset } from '../model/choice.ts'
 import { KdrError } from '../model/errors.ts'
 import { parseSetPoint } from '../model/vault.ts'
 import type { Log } from '../ports/log.ts'
 import { type App, type GlobalOptions, writeJson } from './app.ts'
-import { NOT_EMPTY_HINT, type RestorePlan, type RestoreProgress, type RestoreReport } from './app-vault.ts'
+import { NOT_EMPTY_HINT, type RestoreProgress, type RestoreReport } from './app-vault.ts'
 import { approve } from './approve.ts'
-import { formatBytes, formatCount, formatDuration, formatTime, plural } from './format.ts'
+import { plural } from './format.ts'
 import { startProgress } from './progress.ts'
-import { formatTable, type Style, styleOf } from './table.ts'
+import { planJson, planText, progressText, reportText } from './restore-text.ts'
+import { styleOf } from './table.ts'
 
 type RestoreFlags = GlobalOptions & {
   readonly to: string
   readonly topic: readonly string[]
+  readonly partition: readonly string[]
+  readonly rename: readonly string[]
+  readonly untilOffset: readonly string[]
+  readonly consistent?: boolean
+  readonly byTimestamp?: boolean
   readonly groups: boolean
+  /** Undefined: as fits what is restored. */
+  readonly rights?: boolean
+  readonly originalRetention?: boolean
   readonly dryRun?: boolean
   readonly yes?: boolean
   readonly verbose?: boolean
 }
-
-const SHOWN = 30
 
 export function registerRestore(program: Command, app: App): void {
   program
@@ -27,12 +35,41 @@ export function registerRestore(program: Command, app: App): void {
     .argument('<set[@point]>', 'a set, and a commit, `latest` or a time')
     .summary('restore a set into a cluster, at identical offsets')
     .description(
-      'Restores topics with their configs and records, and the groups of that point, and verifies what it wrote. Exit 12 when a topic at the target is not empty, unless it is the unfinished work of the same restore, which it goes on with.',
+      'Restores topics with their configs and records, the groups of that point, ACLs and quotas, and verifies what it wrote. Exit 12 when a topic at the target is not empty, unless it is the unfinished work of the same restore, which it goes on with.',
     )
     .helpGroup('Back up')
     .requiredOption('--to <cluster>', 'a cluster of the config')
     .option('--topic <name>', 'only this topic; may be repeated', collect, [])
+    .option(
+      '--partition <number>',
+      'only this partition of each topic, the others stay empty; may be repeated',
+      collect,
+      [],
+    )
+    .option(
+      '--rename <from=to>',
+      'restore this topic under another name, with its groups; `pay-*=old-pay-*` for all that begin so; may be repeated',
+      collect,
+      [],
+    )
+    .option(
+      '--until-offset <topic/partition=offset>',
+      'only what stands before this offset of a partition; may be repeated',
+      collect,
+      [],
+    )
+    .option('--consistent', 'every transaction whole or not at all, in all its partitions and group offsets')
+    .option('--by-timestamp', 'only records with a timestamp up to the time; no state that ever existed')
     .option('--no-groups', 'without the offsets of consumer groups')
+    .option(
+      '--rights',
+      'with ACLs that name a restored topic or group, also where single topics are restored',
+    )
+    .option('--no-rights', 'without ACLs and quotas')
+    .option(
+      '--original-retention',
+      'topics get their retention back also where it takes restored records at once',
+    )
     .option('--dry-run', 'show the plan and change nothing')
     .option('--yes', 'do not ask')
     .option('-v, --verbose', 'more of what happens')
@@ -45,6 +82,31 @@ export function registerRestore(program: Command, app: App): void {
 function collect(value: string, before: readonly string[]): string[] {
   return [...before, value]
 }
+
+function choiceOf({ topic, partition, rename, untilOffset, groups }: RestoreFlags): Choice {
+  return {
+    topics: topic,
+    partitions: partition.map(readPartition),
+    renames: rename.map(parseRename),
+    untilOffsets: untilOffset.map(parseUntilOffset),
+    withGroups: groups,
+  }
+}
+
+function readPartition(text: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text)
+  throw new KdrError('usage', `"${text}" is no number of a partition`)
+}
+
+function cutOf({ consistent, byTimestamp }: RestoreFlags): 'as-of' | 'consistent' | 'by-timestamp' {
+  if (consistent === true && byTimestamp === true)
+    throw new KdrError('usage', '`--consistent` and `--by-timestamp` are two different cuts: choose one')
+  if (consistent === true) return 'consistent'
+  return byTimestamp === true ? 'by-timestamp' : 'as-of'
+}
+
+const isDone = ({ verified, groupsLeft, rightsLeft }: RestoreReport): boolean =>
+  verified && groupsLeft.length + rightsLeft.length === 0
 
 async function restore(app: App, of: string, options: RestoreFlags): Promise<void> {
   const { set, point } = parseSetPoint(of)
@@ -67,13 +129,15 @@ async function restore(app: App, of: string, options: RestoreFlags): Promise<voi
     set,
     point,
     to: options.to,
-    topics: options.topic,
-    withGroups: options.groups,
+    choice: choiceOf(options),
+    cut: cutOf(options),
+    rights: options.rights === undefined ? 'fitting' : options.rights ? 'asked' : 'none',
+    keepsRetention: options.originalRetention !== true,
     signal,
     log,
     onProgress,
     onStep,
-  }
+  } as const
   await app.services.withRestore(config, how, async opened => {
     const { plan } = opened
     const isJson = options.json === true
@@ -92,69 +156,8 @@ async function restore(app: App, of: string, options: RestoreFlags): Promise<voi
     const startedAt = app.clock.monotonic()
     const report = await opened.execute().finally(() => progress.clear())
     const ms = Math.round(app.clock.monotonic() - startedAt)
-    app.exit = report.verified && report.groupsLeft.length === 0 ? 0 : 3
+    app.exit = isDone(report) ? 0 : 3
     if (isJson) writeJson(app, { ...planJson(plan), ...report, ms })
     else app.stdout.write(reportText(plan, report, { ms, style }))
   })
-}
-
-function progressText({ offsets, offsetsLeft, records, bytes }: RestoreProgress): string {
-  const percent = offsets === 0 ? 100 : Math.floor(((offsets - offsetsLeft) / offsets) * 100)
-  return `restoring: ${percent} % of ${plural(offsets, 'offset')}, ${plural(records, 'record')}, ${formatBytes(bytes)}`
-}
-
-function planJson({ set, commit, point, asOf, target, topics, groups, isResumed }: RestorePlan) {
-  return {
-    set,
-    commit,
-    point,
-    asOf: new Date(asOf).toISOString(),
-    target,
-    topics,
-    groups,
-    resumed: isResumed,
-  }
-}
-
-function planText(plan: RestorePlan, style: Style): string {
-  const columns = [
-    { title: 'TOPIC' },
-    { title: 'PARTITIONS', align: 'right' },
-    { title: 'OFFSETS', align: 'right' },
-    { title: 'BYTES', align: 'right' },
-  ] as const
-  const rows = plan.topics
-    .slice(0, SHOWN)
-    .map(({ name, partitions, offsets, bytes }) => [
-      name,
-      formatCount(partitions),
-      formatCount(offsets),
-      formatBytes(bytes),
-    ])
-  const more = plan.topics.length - rows.length
-  const notes = plan.notes.filter(({ kind }) => kind === 'lost' || kind === 'unread')
-  return [
-    formatTable(columns, rows, style),
-    more > 0 ? style.dim(`... and ${plural(more, 'topic')} more (--json has all)\n`) : '',
-    ...notes
-      .slice(0, SHOWN)
-      .map(({ topic, what }) => `${style.yellow('!')} ${topic === undefined ? '' : `"${topic}": `}${what}\n`),
-    ...plan.conflicts.slice(0, SHOWN).map(({ what }) => `${style.red('✗')} ${what}\n`),
-    `\n${plan.set}, commit ${plan.commit}, as of ${formatTime(plan.asOf)} → "${plan.target}": ${plural(plan.topics.length, 'topic')}, ${plural(plan.groups, 'group')}${plan.isResumed ? '; goes on with what was begun' : ''}\n`,
-  ].join('')
-}
-
-function reportText(
-  plan: RestorePlan,
-  report: RestoreReport,
-  { ms, style }: { readonly ms: number; readonly style: Style },
-): string {
-  const written = `${plural(report.records, 'record')}, ${formatBytes(report.bytes)}, ${plural(report.groups, 'group')} in ${formatDuration(ms)}`
-  return [
-    ...report.groupsLeft.slice(0, SHOWN).map(({ what }) => `${style.yellow('!')} ${what}\n`),
-    ...report.problems.slice(0, SHOWN).map(what => `${style.red('✗')} ${what}\n`),
-    report.verified
-      ? `${style.green(`"${plan.target}" holds what ${plan.set} held`)}, verified record by record: ${written}\n`
-      : `${style.red(`"${plan.target}" does not hold what ${plan.set} held`)}: ${plural(report.problems.length, 'problem')}; ${written}\n`,
-  ].join('')
 }

@@ -5,7 +5,8 @@ import { SimSource } from '../../test/vault/sim-source.ts'
 import { SET } from '../../test/vault/made.ts'
 import { recordCodec } from '../kafka/records.ts'
 import type { SetState, VaultOffset } from '../model/vault.ts'
-import { type Choice, choose, endBefore, parseRename, parseUntilOffset } from './choose.ts'
+import { type Choice, parseRename, parseUntilOffset } from '../model/choice.ts'
+import { choose, endBefore } from './choose.ts'
 import { readPoint, type SetPoint } from './point.ts'
 
 const WHOLE: Choice = { topics: [], partitions: [], renames: [], untilOffsets: [], withGroups: true }

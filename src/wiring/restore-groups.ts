@@ -5,7 +5,6 @@ import { GroupSync } from '../engine/sync/groups.ts'
 import type { SetState } from '../model/vault.ts'
 import type { Cluster } from '../ports/cluster.ts'
 import { positionsOf } from './position.ts'
-import { systemClock } from './system.ts'
 
 /** A new cluster makes its `__consumer_offsets` with the first commit. */
 const ROUNDS = 6
@@ -15,33 +14,42 @@ export async function restoreGroups({
   replication,
   state,
   link,
+  occupied,
 }: {
   readonly replication: Replication
   readonly state: SetState
   readonly link: string
+  /** Groups with members: nothing can be committed for them. */
+  readonly occupied: readonly string[]
 }): Promise<Pick<RestoreReport, 'groups' | 'groupsLeft'>> {
-  const { source, target, store, assertControl, lease, log } = replication.context
-  let left = await lacking(target, state)
+  const { source, target, store, assertControl, lease, log, clock } = replication.context
+  const busy = new Set(occupied)
+  const free = { ...state, groups: new Map([...state.groups].filter(([name]) => !busy.has(name))) }
+  let left = await lacking(target, free)
   for (let rounds = 0; left.length > 0 && rounds < ROUNDS; rounds++) {
-    if (rounds > 0) await systemClock.sleep(BETWEEN_MS)
+    if (rounds > 0) await clock.sleep(BETWEEN_MS)
     const sync = new GroupSync({
       source,
       target,
-      isWanted: () => true,
+      isWanted: group => !busy.has(group),
       positions: () => positionsOf(replication),
       assertControl,
       link,
       store,
       mayStill: () => lease.isHeld,
-      clock: systemClock,
+      clock,
       log,
       limits: undefined,
     })
     const captured = await sync.capture()
     if (sync.isCovered(captured)) await sync.apply(captured)
-    left = await lacking(target, state)
+    left = await lacking(target, free)
   }
-  return { groups: state.groups.size - left.length, groupsLeft: left }
+  const alone = occupied.map(group => ({
+    group,
+    what: `group "${group}" has members at "${target.name}", and is left as it is`,
+  }))
+  return { groups: free.groups.size - left.length, groupsLeft: [...alone, ...left] }
 }
 
 /** Offsets that point behind what was restored are clamped. */

@@ -134,7 +134,7 @@ function othersAt(
 }
 
 /** What kdr is called there, as far as the config tells: by its SASL user, or by its certificate as Kafka shows it unless told otherwise. */
-async function principalOf({ sasl, tls }: ClusterConfig): Promise<string | undefined> {
+export async function principalOf({ sasl, tls }: ClusterConfig): Promise<string | undefined> {
   if (sasl !== undefined) return 'username' in sasl ? `User:${sasl.username}` : undefined
   if (tls?.cert === undefined) return undefined
   const { subject } = new X509Certificate(await resolveSecret(tls.cert))

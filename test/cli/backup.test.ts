@@ -172,3 +172,29 @@ describe('kdr backup', () => {
     assert.match((await kdr('backup', 'show', 'all@7')).stderr, /it has 1 to 2/)
   })
 })
+
+describe('kdr restore', () => {
+  test('says what is wrong with what it is asked for, before anything else', async () => {
+    const refused = async (pattern: RegExp, ...args: string[]): Promise<void> => {
+      const { exit, stderr } = await kdr('restore', ...args, '--to', 'east')
+      assert.equal(exit, 2, `${args.join(' ')}: ${stderr}`)
+      assert.match(stderr, pattern)
+    }
+    await refused(/two different cuts/, 'all', '--consistent', '--by-timestamp')
+    await refused(/`--by-timestamp` needs a time/, 'all', '--by-timestamp')
+    await refused(/does not say how a topic/, 'all', '--rename', 'a')
+    await refused(/meets no topic/, 'all', '--rename', 'nothing=other')
+    await refused(/is no place in a partition/, 'all', '--until-offset', 't=4')
+    await refused(/has offsets 0 to 6/, 'all', '--until-offset', 't/0=7')
+    await refused(/no number of a partition/, 'all', '--partition', 'one')
+    await refused(/none of those that are to be restored/, 'all', '--partition', '4')
+    await refused(/has no topic "other"/, 'all', '--topic', 'other')
+    await refused(/cannot go with/, 'all', '--consistent', '--until-offset', 't/0=4')
+  })
+
+  test('of a commit that says nothing of transactions is not consistent', async () => {
+    const { exit, stderr } = await kdr('restore', 'all', '--to', 'east', '--consistent')
+    assert.equal(exit, 17)
+    assert.match(stderr, /says nothing of transactions/)
+  })
+})

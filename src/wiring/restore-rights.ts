@@ -1,0 +1,185 @@
+// ACLs, quotas and user names of a restore. Nothing that the target has is taken away or changed, and nobody gets more than he had: denials
+// come first, and where one of them cannot be put there, nothing is allowed either. Passwords are in no backup.
+import type { RestorePlan } from '../cli/app-vault.ts'
+import { planAcls } from '../engine/sync/acl-plan.ts'
+import { mirrorsOf } from '../engine/sync/mirror-names.ts'
+import { planQuotas } from '../engine/sync/quotas.ts'
+import { findKdrError } from '../model/errors.ts'
+import { codeName, KafkaCode } from '../model/kafka-codes.ts'
+import { aclKey, type AclRule } from '../model/rights.ts'
+import { readLink, readTopics } from '../model/state-records.ts'
+import type { SetState, VaultRights } from '../model/vault.ts'
+import type { Cluster, Outcome } from '../ports/cluster.ts'
+import type { QuotaChange } from '../ports/rights.ts'
+import type { StateStore } from '../ports/state.ts'
+import { CLIENT_ID } from './clusters.ts'
+
+/** `all`: of the cluster. `named`: only ACLs that name a restored topic or group, and nothing else. */
+export type RightsScope = 'all' | 'named' | 'none'
+
+export type PlannedRights = {
+  /** Denials first. */
+  readonly acls: readonly AclRule[]
+  readonly quotas: readonly QuotaChange[]
+  readonly shown: NonNullable<RestorePlan['rights']>
+}
+
+type RightsInput = {
+  readonly target: Cluster
+  readonly rights: VaultRights
+  readonly state: Pick<SetState, 'topics' | 'groups'>
+  readonly scope: RightsScope
+  /** kdr's own principals: theirs is each cluster's own business. */
+  readonly own: ReadonlySet<string>
+  /** Topics of links that lead to the target. */
+  readonly mirrors: ReadonlySet<string>
+}
+
+export async function planRights(input: RightsInput): Promise<PlannedRights | undefined> {
+  if (input.scope === 'none') return undefined
+  const cannot: string[] = []
+  const acls = await planRules(input, cannot)
+  const quotas = input.scope === 'all' ? await planLimits(input, cannot) : NO_QUOTAS
+  const usersMissing = input.scope === 'all' ? await missingUsers(input) : []
+  if (usersMissing.length > 0)
+    cannot.push(
+      `${usersMissing.length} user(s) are not at "${input.target.name}", and their passwords are in no backup: ${usersMissing.slice(0, 5).join(', ')}${usersMissing.length > 5 ? ', ...' : ''}`,
+    )
+  const shown = { acls: acls.length, quotas: quotas.values, usersMissing, cannot }
+  return { acls, quotas: quotas.changes, shown }
+}
+
+async function planRules(
+  { target, rights, state, scope, own, mirrors }: RightsInput,
+  cannot: string[],
+): Promise<readonly AclRule[]> {
+  const rules = (rights.acls ?? []).filter(rule => scope === 'all' || isNamed(rule, state))
+  if (rules.length === 0) return []
+  const answer = await asked(async () => await target.describeAcls())
+  if (typeof answer === 'string' || answer.code !== KafkaCode.NONE) {
+    const hasNone = typeof answer !== 'string' && answer.code === KafkaCode.SECURITY_DISABLED
+    const why = hasNone ? 'it has no authorizer' : typeof answer === 'string' ? answer : codeName(answer.code)
+    cannot.push(`${rules.length} ACL(s) cannot be put at "${target.name}": ${why}`)
+    return []
+  }
+  const plan = planAcls({
+    source: rules,
+    target: answer.rules,
+    applied: new Map(),
+    principals: {},
+    own,
+    fromElsewhere: new Set(),
+    mirrors: mirrorsOf({ topics: mirrors, patterns: [], forgotten: new Set() }),
+  })
+  const whys = { 'writes-to-mirrors': 0, 'stops-kdr': 0, 'denied-at-source': 0 }
+  for (const { why } of plan.memory.held.values()) whys[why]++
+  if (whys['writes-to-mirrors'] > 0)
+    cannot.push(
+      `${whys['writes-to-mirrors']} ACL(s) would let others write to mirrors of a link, and are left out`,
+    )
+  if (whys['stops-kdr'] > 0)
+    cannot.push(
+      `${whys['stops-kdr']} denial(s) for everybody would stop kdr itself, and are left out, with ${whys['denied-at-source']} ACL(s) that they take something from`,
+    )
+  return plan.add
+}
+
+/** A prefix, or `*`, would reach what is not restored. */
+function isNamed({ type, pattern, name }: AclRule, { topics, groups }: RightsInput['state']): boolean {
+  if (pattern !== 'LITERAL') return false
+  return (type === 'TOPIC' && topics.has(name)) || (type === 'GROUP' && groups.has(name))
+}
+
+const NO_QUOTAS = { changes: [], values: 0 } as const
+
+async function planLimits(
+  { target, rights, own }: RightsInput,
+  cannot: string[],
+): Promise<{ readonly changes: readonly QuotaChange[]; readonly values: number }> {
+  const source = rights.quotas ?? []
+  if (source.length === 0) return NO_QUOTAS
+  const answer = await asked(async () => await target.describeQuotas())
+  if (typeof answer === 'string' || answer.code !== KafkaCode.NONE) {
+    const why = typeof answer === 'string' ? answer : codeName(answer.code)
+    cannot.push(`${source.length} quota(s) cannot be put at "${target.name}": ${why}`)
+    return NO_QUOTAS
+  }
+  const plan = planQuotas({
+    source,
+    target: answer.quotas,
+    applied: new Map(),
+    principals: {},
+    own,
+    ownClientId: CLIENT_ID,
+  })
+  if (plan.different.length > 0)
+    cannot.push(`${plan.different.length} quota(s) have another value at "${target.name}", which stays`)
+  const changes = [...plan.changes].map(([text, value]) => {
+    const [entity, key] = JSON.parse(text) as [[string, string | null][], string]
+    return { entity: entity.map(([type, name]) => ({ type, name })), values: { [key]: value } }
+  })
+  // An entity at a time, since that is what the answer is about.
+  const grouped = [...Map.groupBy(changes, ({ entity }) => JSON.stringify(entity)).values()].map(some => ({
+    entity: some[0]!.entity,
+    values: Object.assign({}, ...some.map(({ values }) => values)) as Record<string, number | null>,
+  }))
+  return { changes: grouped, values: changes.length }
+}
+
+async function missingUsers({ target, rights }: RightsInput): Promise<string[]> {
+  const users = rights.users ?? []
+  if (users.length === 0) return []
+  const answer = await asked(async () => await target.describeScramUsers())
+  const there = new Set(
+    typeof answer === 'string' || answer.code !== KafkaCode.NONE ? [] : answer.users.map(({ name }) => name),
+  )
+  return users.map(({ name }) => name).filter(name => !there.has(name))
+}
+
+/** What is missing, as a sentence. */
+async function asked<T extends Outcome>(ask: () => Promise<T>): Promise<T | string> {
+  try {
+    return await ask()
+  } catch (error) {
+    const known = findKdrError(error)
+    if (known?.code === 'cluster-lacks' || known?.code === 'not-allowed') return known.message
+    throw error
+  }
+}
+
+/** Returns what could not be done. Throws KdrError('unreachable'). */
+export async function giveRights(target: Cluster, { acls, quotas }: PlannedRights): Promise<string[]> {
+  const denials = acls.filter(({ permission }) => permission !== 'ALLOW')
+  const left = await createRules(target, denials)
+  if (left.length > 0) return [...left, 'nothing was allowed, since something could not be denied']
+  left.push(
+    ...(await createRules(
+      target,
+      acls.filter(({ permission }) => permission === 'ALLOW'),
+    )),
+  )
+  const outcomes = quotas.length === 0 ? [] : await target.alterQuotas(quotas)
+  for (const [index, { entity }] of quotas.entries()) {
+    const { code, message = '' } = outcomes[index]!
+    const name = entity.map(each => `${each.type}=${each.name ?? '<default>'}`).join(',')
+    if (code !== KafkaCode.NONE) left.push(`quota of ${name}: ${codeName(code)} ${message}`.trim())
+  }
+  return left
+}
+
+async function createRules(target: Cluster, rules: readonly AclRule[]): Promise<string[]> {
+  const outcomes = rules.length === 0 ? [] : await target.createAcls(rules)
+  return rules.flatMap((rule, index) => {
+    const { code, message = '' } = outcomes[index]!
+    return code === KafkaCode.NONE ? [] : [`ACL ${aclKey(rule)}: ${codeName(code)} ${message}`.trim()]
+  })
+}
+
+/** Of links that lead to this cluster, other than the restore's own. */
+export function mirrorsAt(store: StateStore, clusterId: string, own: string): Set<string> {
+  const links = store
+    .entries('link/')
+    .map(([key]) => key.slice('link/'.length))
+    .filter(name => name !== own && readLink(store, name)?.targetClusterId === clusterId)
+  return new Set(links.flatMap(name => [...readTopics(store, name).keys()]))
+}
