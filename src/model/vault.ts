@@ -84,6 +84,8 @@ export type PartitionDelta = {
   readonly end: number
   /** The source's log was truncated: what was taken from here on does not count any more. */
   readonly clip?: number
+  /** Bytes of the segments when it was last read whole: what a compacted log has grown by since tells when to do that again. */
+  readonly wholeBytes?: number
   readonly segments: readonly Segment[]
 }
 
@@ -122,9 +124,10 @@ export type VaultRights = {
 /**
  * `recreated`: another topic of this name. `deleted`: the topic is gone, or no longer of the set. `lost`: [from, to) was deleted at the
  * source before it was taken. `truncated`: the source took [from, to) back. `unread`: [from, to) is there, and could not be read.
+ * `renewed`: a compacted log was read anew, so that what has been superseded since is not restored.
  * `pending`: a transaction had commits of the group under way, and its offsets are those before it.
  */
-export type NoteKind = 'recreated' | 'deleted' | 'lost' | 'truncated' | 'unread' | 'pending'
+export type NoteKind = 'recreated' | 'deleted' | 'lost' | 'truncated' | 'unread' | 'renewed' | 'pending'
 export type Note = {
   readonly kind: NoteKind
   readonly topic?: string
@@ -303,9 +306,15 @@ export const emptyPartition = (partition: number): PartitionState => ({
 /** What stands below the source's log start is not part of the log any more. */
 export function applyPartition(before: PartitionState, delta: PartitionDelta | undefined): PartitionState {
   if (delta === undefined) return before
-  const { partition, start, end, clip, segments } = delta
+  const { partition, start, end, clip, segments, wholeBytes = before.wholeBytes } = delta
   const kept = clip === undefined ? before.segments : clipSegments(before.segments, clip)
-  return { partition, start, end, segments: [...kept, ...segments].filter(({ to }) => to > start) }
+  return {
+    partition,
+    start,
+    end,
+    ...(wholeBytes !== undefined && { wholeBytes }),
+    segments: [...kept, ...segments].filter(({ to }) => to > start),
+  }
 }
 
 export function clipSegments(segments: readonly Segment[], at: number): Segment[] {

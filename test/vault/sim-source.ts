@@ -74,6 +74,7 @@ export class SimSource {
       readonly meanwhile?: () => void
       readonly topics?: string
       readonly maxBytesPerSecond?: number | undefined
+      readonly renewsBeyondBytes?: number
     } = {},
   ): Promise<BackupResult> {
     return await this.run(async () => {
@@ -95,6 +96,7 @@ export class SimSource {
         isIntact: batch => recordCodec.isIntact(batch),
         segmentBytes: 2_000,
         maxBytesPerSecond: options.maxBytesPerSecond,
+        ...(options.renewsBeyondBytes !== undefined && { renewsBeyondBytes: options.renewsBeyondBytes }),
         onProgress: () => options.meanwhile?.(),
       })
     })

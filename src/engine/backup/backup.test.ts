@@ -155,6 +155,45 @@ describe('a backup', () => {
     await assertHolds(source, 2, 't')
   })
 
+  test('reads a compacted log anew when it has grown to three times what it was, and only then', async () => {
+    const source = await given()
+    source.cluster.createTopic('t', 1, { 'cleanup.policy': 'compact' })
+    const [at] = source.topic('t')
+    const renewed: number[] = []
+    for (let commit = 1; commit <= 12; commit++) {
+      source.produce(at!, 1)
+      for (let i = 0; i < 9; i++) source.produce(at!, 1)
+      // All but the newest few are superseded.
+      at!.log.entries = at!.log.entries.slice(-10)
+      const { notes } = await source.backUp({ renewsBeyondBytes: 1_000 })
+      if (kinds(notes).includes('renewed')) {
+        renewed.push(commit)
+        await assertHolds(source, commit, 't')
+      }
+      const [log] = (await source.state(commit)).topics.get('t')!.partitions
+      const held = log!.segments.reduce((sum, { rawBytes }) => sum + rawBytes, 0)
+      assert.ok(held <= 4 * (log!.wholeBytes ?? 0), `commit ${commit}: ${held} bytes`)
+    }
+    assert.deepEqual(renewed, [4, 7, 10])
+    const [third] = (await source.state(3)).topics.get('t')!.partitions
+    assert.equal((await seenInVault(source.store, third!)).length, 30)
+  })
+
+  test('that cannot read a log anew to its end leaves it as it was', async () => {
+    const source = await given()
+    source.cluster.createTopic('t', 1, { 'cleanup.policy': 'compact' })
+    const [at] = source.topic('t')
+    for (let commit = 1; commit <= 4; commit++) {
+      source.produce(at!, 10)
+      if (commit === 4) source.cluster.denied.add('read')
+      await source.backUp({ renewsBeyondBytes: 100 })
+    }
+    assert.equal((await source.state(4)).topics.get('t')!.partitions[0]!.end, 30)
+    source.cluster.denied.delete('read')
+    assert.deepEqual(kinds((await source.backUp({ renewsBeyondBytes: 100 })).notes), ['renewed'])
+    await assertHolds(source, 5, 't')
+  })
+
   test('goes on through lost answers and leaders that move', async () => {
     const source = await given()
     const partitions = source.topic('t', 4)

@@ -7,7 +7,7 @@ import type { Clock } from '../../ports/clock.ts'
 import type { Cluster, TopicView } from '../../ports/cluster.ts'
 import type { SetWriter } from '../../ports/vault.ts'
 import { captureConfigs, captureRights } from './capture.ts'
-import { READERS } from './limits.ts'
+import { READERS, RENEWS_BEYOND_BYTES } from './limits.ts'
 import { lookAround, lookUpTo } from './look.ts'
 import { type PartitionPlan, planPartition } from './plan.ts'
 import { PartitionReader, type Reading, type ReadPartition } from './read-partition.ts'
@@ -36,6 +36,7 @@ export type BackupInput = {
   readonly onProgress?: (progress: BackupProgress) => void
   /** For a world where all is small. */
   readonly segmentBytes?: number
+  readonly renewsBeyondBytes?: number
 }
 
 export type BackupResult = {
@@ -66,10 +67,17 @@ export async function backUp(input: BackupInput): Promise<BackupResult> {
     seen.topics.map(({ name }) => name),
   )
   const rights = await captureRights(cluster)
-  const plans = new Map(
-    [...seen.sights].map(([name, sight]) => [name, planPartition(partitionOf(name), sight)] as const),
+  const plans = new Map<string, PartitionPlan>(
+    [...seen.sights].map(([name, sight]) => {
+      const isCompacted = configs.get(sight.topic)?.['cleanup.policy']?.value?.includes('compact') === true
+      const renewsBeyondBytes = isCompacted ? (input.renewsBeyondBytes ?? RENEWS_BEYOND_BYTES) : undefined
+      return [name, planPartition(partitionOf(name), { ...sight, renewsBeyondBytes })] as const
+    }),
   )
   const read = await readAll(input, seen, plans)
+  // One that was to be read anew, and could not be to its end, stays as it is.
+  for (const [name, { clip, isWhole, end }] of plans)
+    if (isWhole && clip !== undefined && (read.get(name)?.end ?? end) < end) plans.delete(name)
   const topics = seen.topics.map(topic => topicDelta(topic, input, { seen, plans, read, configs }))
   const notes = [
     ...captured.notes,
@@ -228,13 +236,15 @@ function partitionDelta(
   read: ReadPartition | undefined,
 ): PartitionDelta | undefined {
   if (plan === undefined) return undefined
-  const { start, clip } = plan
+  const { start, clip, isWhole } = plan
+  const segments = read?.segments ?? []
   return {
     partition,
     start,
     end: read?.end ?? plan.end,
     ...(clip !== undefined && { clip }),
-    segments: read?.segments ?? [],
+    ...(isWhole && { wholeBytes: segments.reduce((sum, { rawBytes }) => sum + rawBytes, 0) }),
+    segments,
   }
 }
 

@@ -33,3 +33,6 @@ export const ENDING_LOOKS = 250
 export const MOVING_LOOKS = 3
 /** What was written before the look is waited for so long, where transactions stand before it. */
 export const STABLE_PATIENCE_MS = 2_000
+
+/** A small log that is compacted is not worth reading anew. */
+export const RENEWS_BEYOND_BYTES = 64 * 1024 * 1024

@@ -11,6 +11,8 @@ export type Sight = {
   readonly lastStable: number
   /** Where the source's history leaves the vault's; undefined when it does not. */
   readonly divergesAt: number | undefined
+  /** Of a log that the source compacts: it is read anew when it has grown by so much at least. Undefined: it does not. */
+  readonly renewsBeyondBytes?: number | undefined
 }
 
 export type PartitionPlan = {
@@ -21,15 +23,39 @@ export type PartitionPlan = {
   readonly clip: number | undefined
   /** Of the last batch that the vault has below `from`; -1 when it has none. */
   readonly lastEpoch: number
+  /** From the log's start on, so that nothing read before counts. */
+  readonly isWhole: boolean
   readonly notes: readonly Note[]
 }
 
 export function planPartition(partition: number, sight: Sight): PartitionPlan {
   const { topic, before, start, lastStable, divergesAt } = sight
   if (before === undefined)
-    return { from: start, end: Math.max(start, lastStable), start, clip: undefined, lastEpoch: -1, notes: [] }
+    return {
+      from: start,
+      end: Math.max(start, lastStable),
+      start,
+      clip: undefined,
+      lastEpoch: -1,
+      isWhole: true,
+      notes: [],
+    }
   const notes: Note[] = []
   const of = { topic, partition }
+  // Only where nothing else is the matter.
+  if (divergesAt === undefined && start <= before.end && lastStable >= before.end && hasOutgrown(sight)) {
+    const what = `the source compacts this log, and the vault held ${GROWTH} times what it did when it was last read whole: it was read anew. What had been superseded by then is in earlier commits only`
+    notes.push({ kind: 'renewed', ...of, what })
+    return {
+      from: start,
+      end: Math.max(start, lastStable),
+      start,
+      clip: 0,
+      lastEpoch: -1,
+      isWhole: true,
+      notes,
+    }
+  }
   const clip = divergesAt !== undefined && divergesAt < before.end ? divergesAt : undefined
   if (clip !== undefined)
     notes.push({
@@ -44,7 +70,20 @@ export function planPartition(partition: number, sight: Sight): PartitionPlan {
   const from = Math.max(known, start)
   // A high watermark that lags behind after a change of leaders takes nothing back.
   const end = Math.max(from, lastStable)
-  return { from, end, start, clip, lastEpoch: epochBelow(before, from), notes }
+  return { from, end, start, clip, lastEpoch: epochBelow(before, from), isWhole: false, notes }
+}
+
+/**
+ * A restore writes what the vault holds, superseded records too: so that is bounded. Each time, as much is read again as two thirds of
+ * what came in since.
+ */
+const GROWTH = 3
+
+function hasOutgrown({ before, renewsBeyondBytes }: Sight): boolean {
+  if (before === undefined || renewsBeyondBytes === undefined) return false
+  const bytes = before.segments.reduce((sum, { rawBytes }) => sum + rawBytes, 0)
+  const whole = before.wholeBytes ?? 0
+  return bytes >= GROWTH * whole && bytes - whole >= renewsBeyondBytes
 }
 
 export function lostNote(
