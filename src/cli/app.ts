@@ -61,6 +61,8 @@ export type Services = VaultServices & {
     options: OpenRunOptions,
     act: (run: OpenedRun) => Promise<T>,
   ): Promise<T>
+  /** Whether applications write where the config says, and the link copies from there. */
+  isAtHome(config: Config, link: LinkConfig): Promise<boolean>
   /** Of all links, newest first. */
   listRuns(config: Config): Promise<RunSummary[]>
   /** Throws KdrError('usage') for an id that is not known. */
@@ -77,6 +79,9 @@ export type OpenRunOptions = {
   /** Also while another controller seems to be at it. */
   readonly takeOver: boolean
   readonly reason?: string
+  /** Of a failback: where the stranded tail goes (the URL of a folder, or `vault:NAME`), and what may be copied anew. */
+  readonly exportTo?: string
+  readonly recopy?: readonly string[]
   /** The id of a run that was stopped. */
   readonly resume?: string
   readonly signal: AbortSignal

@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import type { BackupProgress, BackupResult } from '../engine/backup/backup.ts'
 import { KdrError } from '../model/errors.ts'
+import { recordAsJson } from '../model/record-text.ts'
 import { type Note, parseSetPoint, parseTime, spellPoint } from '../model/vault.ts'
 import { type App, type GlobalOptions, writeJson, writeJsonLine } from './app.ts'
 import type { CatRecord, CommitSummary, LogPlace } from './app-vault.ts'
@@ -231,8 +232,8 @@ async function cat(app: App, of: string, topic: string, options: CatFlags): Prom
   const config = await app.loadConfig(options.config)
   const records: unknown[] = []
   const onRecord = (record: CatRecord): void => {
-    if (options.json === true) records.push(shown(record))
-    else app.stdout.write(`${JSON.stringify(shown(record))}\n`)
+    if (options.json === true) records.push(recordAsJson(record))
+    else app.stdout.write(`${JSON.stringify(recordAsJson(record))}\n`)
   }
   await app.services.withSet(
     config,
@@ -255,27 +256,4 @@ function readPlace(text: string | undefined): LogPlace | undefined {
   throw new KdrError('usage', `"${text}" is neither an offset nor a time`, {
     hint: 'Write it like 1200 or 2026-01-31T12:00:00Z.',
   })
-}
-
-function shown({ topic, partition, offset, timestamp, key, value, headers }: CatRecord) {
-  return {
-    topic,
-    partition,
-    offset,
-    timestamp,
-    key: textOf(key),
-    value: textOf(value),
-    headers: headers.map(([name, content]) => [textOf(name), textOf(content)]),
-  }
-}
-
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-
-function textOf(bytes: Buffer | null): string | null | { readonly base64: string } {
-  if (bytes === null) return null
-  try {
-    return utf8.decode(bytes)
-  } catch {
-    return { base64: bytes.toString('base64') }
-  }
 }

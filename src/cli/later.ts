@@ -5,7 +5,6 @@ import type { Command } from 'commander'
 import { KdrError } from '../model/errors.ts'
 
 const LATER: readonly (readonly [name: string, summary: string])[] = [
-  ['failback', 'return to the home direction'],
   ['check', 'audit clusters and links'],
   ['drill', 'rehearse a failover'],
   ['advise', 'say what to do now'],

@@ -1,9 +1,12 @@
-// kdr switchover | failover: applications move to the standby. Shows what that costs, asks by the name of the cluster that
+// kdr switchover | failover | failback: applications move to the standby. Shows what that costs, asks by the name of the cluster that
 // loses its writers, and says of each step what it did and how long it took.
+import { resolve as resolvePath } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { type Command } from 'commander'
 import type { Config, LinkConfig } from '../config/index.ts'
 import { ERRORS, KdrError } from '../model/errors.ts'
 import type { Plan, RunKind, RunReport, StepRecord } from '../model/runs.ts'
+import { divergedTopics, missingFlags, strandedSentence } from '../model/stranded.ts'
 import { type App, type GlobalOptions, type OpenedRun, type Writer, writeJson, writeJsonLine } from './app.ts'
 import { approve } from './approve.ts'
 import { assertReason } from './link.ts'
@@ -22,6 +25,8 @@ type MoveOptions = GlobalOptions & {
   readonly reason?: string
   readonly resume?: string
   readonly jsonLines?: boolean
+  readonly export?: string
+  readonly recopy?: readonly string[]
 }
 
 const KINDS = [
@@ -35,11 +40,16 @@ const KINDS = [
     'promote the standby when the active cluster is lost',
     'Makes the standby active with what it has; what it lacks is lost, and named. The active cluster need not be there.',
   ],
+  [
+    'failback',
+    'return to the home direction',
+    'A switchover that makes the direction of the config true again. After a failover it first fences the cluster that has come back, exports what only that one has, and makes it a standby. Nothing to do: exit 0.',
+  ],
 ] as const
 
 export function registerMove(program: Command, app: App): void {
   for (const [kind, summary, description] of KINDS) {
-    program
+    const command = program
       .command(kind)
       .argument('<link>', 'a link of the config')
       .summary(summary)
@@ -57,6 +67,15 @@ export function registerMove(program: Command, app: App): void {
         async (name: string, _options: unknown, command: Command) =>
           await move(app, kind, name, command.optsWithGlobals()),
       )
+    if (kind === 'failback')
+      command
+        .option('--export <dir>', 'where the stranded tail goes: a folder, or vault:NAME')
+        .option(
+          '--recopy <topic>',
+          'delete this topic where it diverged, and copy it anew; a pattern; may be repeated',
+          collect,
+          [],
+        )
   }
 }
 
@@ -71,6 +90,8 @@ async function move(app: App, kind: RunKind, name: string, options: MoveOptions)
     throw new KdrError('usage', 'a run that is resumed has its topics: `--topic` does not go with `--resume`')
   const config = await app.loadConfig(options.config)
   const link = chooseLink(app, config, name)
+  if (kind === 'failback' && resume === undefined && (await app.services.isAtHome(config, link)))
+    return atHome(app, link, options)
   const { signal } = app
   const opening = {
     kind,
@@ -79,10 +100,29 @@ async function move(app: App, kind: RunKind, name: string, options: MoveOptions)
     takeOver: options.takeOver === true,
     ...(reason !== undefined && { reason }),
     ...(resume !== undefined && { resume }),
+    ...(options.export !== undefined && { exportTo: placeOf(options.export) }),
+    ...(options.recopy !== undefined && { recopy: options.recopy }),
     signal,
   }
   await app.services.withRun(config, link, opening, async run => await carryOut(app, run, options))
 }
+
+function atHome(app: App, { name, source, target }: LinkConfig, options: MoveOptions): void {
+  const sentence = `link "${name}" is home: "${source}" is active, "${target}" its standby; nothing was changed`
+  if (options.json === true || options.jsonLines === true)
+    writeJsonLine(app, {
+      link: name,
+      kind: 'failback',
+      home: true,
+      sentence,
+      dryRun: options.dryRun === true,
+    })
+  else app.stdout.write(`${sentence}\n`)
+}
+
+/** Whoever resumes the run may stand in another folder. */
+const placeOf = (to: string): string =>
+  /^(vault:|[a-z0-9]+:\/\/)/.test(to) ? to : pathToFileURL(resolvePath(to)).href
 
 function chooseLink(app: App, config: Config, name: string): LinkConfig {
   if (config.links[name] === undefined && config.plans[name] !== undefined)
@@ -106,8 +146,8 @@ async function carryOut(app: App, run: OpenedRun, options: MoveOptions): Promise
     return
   }
   refuse(plan)
-  const change = `"${plan.active}" loses its writers, and "${plan.standby}" becomes active`
-  await approve(app, { yes: options.yes === true, name: plan.active, change })
+  if (options.resume === undefined) askForFlags(plan, options)
+  await approve(app, { yes: options.yes === true, ...changeOf(plan) })
   const done = await execute(app, run, { out, isLines: options.jsonLines === true })
   printReport(app, options, done, false)
   app.exit = exitOf(done)
@@ -116,12 +156,37 @@ async function carryOut(app: App, run: OpenedRun, options: MoveOptions): Promise
 /** A run that did not begin, or that nothing fences, is told from one that is to be resumed. */
 function exitOf({ state, stoppedBy, steps }: RunReport): number {
   if (state === 'done') return 0
-  if (stoppedBy === 'not-fenced') return ERRORS['not-fenced'].exit
+  if (stoppedBy === 'not-fenced' || stoppedBy === 'would-lose') return ERRORS[stoppedBy].exit
   const hasBegun = steps.some(step => step.name !== 'preflight' && step.state !== 'waiting')
   return hasBegun ? 21 : ERRORS['not-ready'].exit
 }
 
 const REFUSALS_SHOWN = 5
+
+/** Throws KdrError('would-lose') with the flags that are missing. */
+function askForFlags({ stranded, kind, link }: Plan, options: MoveOptions): void {
+  if (stranded === undefined) return
+  const missing = missingFlags(stranded, { exportTo: options.export, recopy: options.recopy })
+  if (missing.length === 0) return
+  throw new KdrError('would-lose', strandedSentence(stranded), {
+    hint: `Read the plan, then repeat the command: kdr ${kind} ${link} ${missing.join(' ')}`,
+    facts: { missing },
+  })
+}
+
+/** What is asked for, by the name of the cluster that loses something by it. */
+function changeOf({ active, standby, isHome, stranded }: Plan): {
+  readonly name: string
+  readonly change: string
+} {
+  const deleted = stranded === undefined ? [] : divergedTopics(stranded)
+  const anew =
+    deleted.length === 0 ? '' : `${deleted.length} topic(s) of "${standby}" are deleted and copied anew`
+  if (isHome === true)
+    return { name: standby, change: `"${standby}" becomes a standby again${anew === '' ? '' : `: ${anew}`}` }
+  const move = `"${active}" loses its writers, and "${standby}" becomes active`
+  return { name: active, change: anew === '' ? move : `${anew}; then ${move}` }
+}
 
 function refuse({ kind, link, refusals }: Plan): void {
   if (refusals.length === 0) return

@@ -1,8 +1,9 @@
 // A plan as a person reads it before approving it, and as it is kept in the report: what is in the way first, then what moves,
 // what it costs, what has to be done by hand, and from where on there is no way back.
-import { type Plan, type PlannedGroup, POINT_OF_NO_RETURN } from '../model/runs.ts'
+import { isPlanned, type Plan, type PlannedGroup, POINT_OF_NO_RETURN } from '../model/runs.ts'
 import { formatCount, formatDuration, plural } from './format.ts'
-import { titleOf, visible } from './run-words.ts'
+import { divergedTopics } from '../model/stranded.ts'
+import { strandedWords, titleOf, visible } from './run-words.ts'
 import { type Column, formatTable, type Style } from './table.ts'
 
 /** Rows of a table and names of a list that a screen holds. */
@@ -14,6 +15,7 @@ export function planText(plan: Plan, style: Style): string {
     refusals(plan, style),
     summary(plan),
     losses(plan, style),
+    stranded(plan, style),
     groups(plan, style),
     transactions(plan, style),
     producers(plan, style),
@@ -24,7 +26,9 @@ export function planText(plan: Plan, style: Style): string {
     .join('\n')
 }
 
-function heading({ kind, link, active, standby, isActiveThere }: Plan, style: Style): string {
+function heading({ kind, link, active, standby, isActiveThere, isHome }: Plan, style: Style): string {
+  if (isHome === true)
+    return `${style.bold(`${kind} of link "${link}"`)}: applications stay on "${active}", and "${standby}" becomes its standby again\n`
   const dark = isActiveThere ? '' : `, which does not answer,`
   return `${style.bold(`${kind} of link "${link}"`)}: applications move from "${active}"${dark} to "${standby}"\n`
 }
@@ -68,6 +72,34 @@ function expectedLoss({ loss, active, isActiveThere }: Plan): string {
         : 'none that is known of'
       : `up to ${plural(loss.records, 'record')}, at most ${formatDuration(loss.ms)} old`
   return `${what}${blind} (${basis})`
+}
+
+/** What the cluster that has come back has, and the active has not. */
+function stranded({ stranded: found, standby }: Plan, style: Style): string {
+  if (found === undefined) return ''
+  const columns: Column[] = [
+    { title: 'DIVERGED' },
+    { title: 'FROM', align: 'right' },
+    { title: 'END', align: 'right' },
+    { title: 'RECORDS', align: 'right' },
+    { title: 'OLDEST' },
+    { title: 'NEWEST' },
+  ]
+  const diverged = found.partitions.filter(({ state }) => state === 'diverged')
+  const rows = diverged.map(({ topic, partition, cut, end, records, from, to }) => [
+    `${topic}/${partition}`,
+    formatCount(cut),
+    formatCount(end),
+    formatCount(records),
+    from ?? '-',
+    to ?? '-',
+  ])
+  const topics = divergedTopics(found)
+  const anew =
+    topics.length === 0
+      ? ''
+      : `${style.yellow('!')} on "${standby}" these topics are exported, deleted, and copied anew: ${names(topics)}\n`
+  return `tail   ${strandedWords(found)}\n${table({ columns, style }, rows)}${anew}`
 }
 
 function losses({ loss }: Plan, style: Style): string {
@@ -154,8 +186,14 @@ function byHand({ missingUsers, leftBehind, warnings, active, standby }: Plan, s
   return lines.map(line => `${style.yellow('!')} ${visible(line)}\n`).join('')
 }
 
-function wayBack({ standby, active }: Plan): string {
+function wayBack({ kind, standby, active, isHome }: Plan): string {
+  if (isHome === true) return ''
   const step = titleOf(POINT_OF_NO_RETURN)
+  if (isPlanned(kind))
+    return (
+      `giving up is free until the step "${step}", and until "promote" it costs one marker more in each\n` +
+      `partition on "${active}". From there on the way back is \`kdr failback\`.\n`
+    )
   return (
     `giving up is free until the step "${step}". From there on each partition on "${standby}" holds\n` +
     `one marker more than on "${active}", and the way back is \`kdr failback\`.\n`

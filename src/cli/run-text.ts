@@ -1,7 +1,16 @@
 // A run on the terminal: a line for each step that has ended, and what came of it on one screen.
 import { type ReportedLoss, type RunReport, type StepRecord, STEPS } from '../model/runs.ts'
 import { formatCount, formatDuration, plural } from './format.ts'
-import { lossWords, nextOf, rtoWords, titleOf, unfencedWords, verdictOf, visible } from './run-words.ts'
+import {
+  lossWords,
+  nextOf,
+  rtoWords,
+  strandedWords,
+  titleOf,
+  unfencedWords,
+  verdictOf,
+  visible,
+} from './run-words.ts'
 import { formatTable, type Style } from './table.ts'
 
 const STEP_WIDTH = Math.max(...STEPS.map(name => titleOf(name).length))
@@ -45,6 +54,7 @@ export function reportText(report: RunReport, style: Style): string {
     line('RPO', lossWords(report)),
     line('fence', `${report.fence.state}: ${visible(report.fence.what)}`),
     line('groups', groupWords(report)),
+    strandedLines(report),
     lossTable(report, style),
     ...cautions(report).map(sentence => `  ${style.yellow('!')} ${visible(sentence)}\n`),
     ...nextOf(report).map((command, index) => line(index === 0 ? 'next' : '', command)),
@@ -67,6 +77,13 @@ export function fullReportText(report: RunReport, style: Style): string {
 
 function line(label: string, text: string): string {
   return `  ${label.padEnd(6)}  ${text}\n`
+}
+
+/** What was found at a cluster that a failover had left. */
+function strandedLines({ stranded, exported }: RunReport): string {
+  if (stranded === undefined) return ''
+  const where = exported === undefined ? '' : `; exported to ${exported}`
+  return line('tail', `${strandedWords(stranded)}${where}`)
 }
 
 function groupWords({ groups, rpo }: RunReport): string {

@@ -1,5 +1,6 @@
 // What is said of a run, on the terminal and on the page alike.
-import { isPastReturn, type ReportedStep, type RunReport, type StepName } from '../model/runs.ts'
+import { isPastReturn, mayGiveUp, type ReportedStep, type RunReport, type StepName } from '../model/runs.ts'
+import { divergedTopics, type Stranded } from '../model/stranded.ts'
 import { formatDuration, plural } from './format.ts'
 
 export function titleOf(step: StepName): string {
@@ -12,7 +13,8 @@ export function visible(text: string): string {
 }
 
 /** In a few words; `sentence` of the report says why. */
-export function verdictOf({ state, active, standby }: RunReport): string {
+export function verdictOf(report: RunReport): string {
+  const { state, active, standby } = report
   switch (state) {
     case 'planned':
       return 'planned, nothing has changed'
@@ -23,8 +25,32 @@ export function verdictOf({ state, active, standby }: RunReport): string {
     case 'aborted':
       return `given up, "${active}" stays active`
     case 'done':
-      return `done, "${standby}" is active`
+      return movesNothing(report)
+        ? `done, "${standby}" is a standby of "${active}" again`
+        : `done, "${standby}" is active`
   }
+}
+
+/** Of a failback that only takes the link up again: it was home. */
+function movesNothing({ steps }: RunReport): boolean {
+  return !steps.some(({ name }) => name === 'promote')
+}
+
+/** What stands at a cluster that was left, and nowhere else. */
+export function strandedWords({
+  cluster,
+  records,
+  offsets,
+  from,
+  to,
+  partitions,
+  ...rest
+}: Stranded): string {
+  const topics = divergedTopics({ partitions }).length
+  if (topics === 0) return `"${cluster}" has nothing that was not copied`
+  const upTo = rest.atMost === true ? 'at most ' : ''
+  const times = from === null || to === null ? '' : `, from ${from} to ${to}`
+  return `${upTo}${plural(records, 'record')} (${plural(offsets, 'offset')}) of ${plural(topics, 'topic')} at "${cluster}" alone${times}`
 }
 
 /** Whether applications can write again: the time until then is the RTO, else it is only how far the run has come. */
@@ -103,7 +129,7 @@ export function nextOf(report: RunReport): string[] {
       return []
     case 'stopped': {
       const resume = `kdr ${kind} ${link} --resume ${run}`
-      return isPastReturn(steps) ? [resume] : [resume, `kdr runs abort ${run}`]
+      return mayGiveUp(kind, steps) ? [resume, `kdr runs abort ${run}`] : [resume]
     }
     case 'aborted':
       return [`kdr status --link ${link}`]

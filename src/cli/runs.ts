@@ -1,7 +1,7 @@
-// kdr runs list | show | abort: what was moved, when and at what cost; and giving up a run that has not fenced its link.
+// kdr runs list | show | abort: what was moved, when and at what cost; and giving up a run that has promoted nothing yet.
 import { type Command, Option } from 'commander'
 import { KdrError } from '../model/errors.ts'
-import { isPastReturn, type RunReport, type RunSummary } from '../model/runs.ts'
+import { mayGiveUp, type RunReport, type RunSummary } from '../model/runs.ts'
 import { type App, type GlobalOptions, writeJson } from './app.ts'
 import { approve } from './approve.ts'
 import { formatCount, formatDuration } from './format.ts'
@@ -49,7 +49,7 @@ export function registerRuns(program: Command, app: App): void {
     .command('abort')
     .argument('<run>', 'its id')
     .description(
-      'Gives a run up, and undoes what it has done. Not once it may have fenced the link: exit 17.',
+      'Gives a run up, and undoes what it has done. Not once it may have promoted the standby, nor a failover that may have fenced the link: exit 17.',
     )
     .option('--take-over', 'also when another controller seems to be at it')
     .option('--dry-run', 'show the plan and change nothing')
@@ -151,8 +151,8 @@ function assertMayAbort({ run, kind, scope, state, steps }: RunReport): void {
     throw new KdrError('usage', `run "${run}" is over: ${state === 'done' ? 'done' : 'given up'}`, {
       hint: `See what it did: kdr runs show ${run}`,
     })
-  if (isPastReturn(steps))
-    throw new KdrError('not-ready', `run "${run}" may have fenced the link, and can only go forward`, {
+  if (!mayGiveUp(kind, steps))
+    throw new KdrError('not-ready', `run "${run}" has gone too far, and can only go forward`, {
       hint: `Let it go on: kdr ${kind} ${scope.links.join(' ')} --resume ${run}. Afterwards: kdr failback.`,
     })
 }

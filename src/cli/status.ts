@@ -6,6 +6,7 @@ import type { SetStatus } from '../model/set-status.ts'
 import type { App, GlobalOptions } from './app.ts'
 import { writeJson } from './app.ts'
 import { formatCount, formatDuration, plural } from './format.ts'
+import { strandedWords } from './run-words.ts'
 import { rightsLines } from './status-rights.ts'
 import { exitOfSets, setsText } from './status-sets.ts'
 import { formatTable, type Style, styleOf } from './table.ts'
@@ -115,7 +116,13 @@ function renderLink(link: LinkStatus, options: StatusOptions, style: Style): str
     style,
   )
   const hidden = sorted.length - shown.length
-  return `${head}\n${table}${hidden > 0 ? style.dim(`... and ${plural(hidden, 'topic')} more (--all)\n`) : ''}${groupLines(link, style)}${troubles(link, style)}${warnings(link, style)}${losses(link, style)}${rightsLines(link, style)}${leftAlone(link, style)}`
+  return `${head}\n${table}${hidden > 0 ? style.dim(`... and ${plural(hidden, 'topic')} more (--all)\n`) : ''}${groupLines(link, style)}${strandedLine(link, style)}${troubles(link, style)}${warnings(link, style)}${losses(link, style)}${rightsLines(link, style)}${leftAlone(link, style)}`
+}
+
+/** Of a link that waits since a failover. */
+function strandedLine({ stranded }: LinkStatus, style: Style): string {
+  if (stranded === undefined) return ''
+  return `\n${stranded.offsets > 0 ? style.yellow('!') : '·'} stranded: ${strandedWords(stranded)}\n`
 }
 
 function behind({ lagRecords, rpoMs, sourceSeenAt }: LinkStatus): string {

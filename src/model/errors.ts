@@ -83,6 +83,11 @@ export const ERRORS = {
     retry: 'never',
     hint: 'Stop the writers by other means (`fence.command`), or go on and accept that both sides may be written to: `--accept-split-brain`.',
   },
+  'would-lose': {
+    exit: 16,
+    retry: 'never',
+    hint: 'Read the plan, then repeat the command with the flags that it names.',
+  },
   'active-is-back': {
     exit: 21,
     retry: 'never',

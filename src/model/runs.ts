@@ -1,11 +1,14 @@
-// The vocabulary of runs (switchover, failover): what a plan says, what each step leaves in the journal, what the report
+// The vocabulary of runs (switchover, failover, failback): what a plan says, what each step leaves in the journal, what the report
 // shows (CLI.md). A run is data: a plan before, a journal while it goes on, a report after.
 import type { AclRule } from './rights.ts'
+import type { At, Stranded } from './stranded.ts'
 
-export type RunKind = 'switchover' | 'failover'
+export type RunKind = 'switchover' | 'failover' | 'failback'
 
-/** In the order in which they are taken. */
-export const STEPS = [
+/** Both sides are there, and nothing is lost: a failback is a switchover that makes the home direction true again. */
+export const isPlanned = (kind: RunKind): boolean => kind !== 'failover'
+
+const MOVE_STEPS = [
   'preflight',
   'freeze-groups',
   'fence-applications',
@@ -17,18 +20,44 @@ export const STEPS = [
   'redirect',
   'canary',
 ] as const
-export type StepName = (typeof STEPS)[number]
 
-/** From this step on a run is not given up any more: the link is fenced. */
+/**
+ * Before those of a move, where the link waits since a failover: the cluster that has come back is fenced, what only it has is exported, and it
+ * is made a standby again.
+ */
+const RETURN_STEPS = ['fence-returned', 'export', 'reverse', 'catch-up'] as const
+export type StepName = (typeof RETURN_STEPS)[number] | (typeof MOVE_STEPS)[number]
+
+/** Of a move, in the order in which they are taken. */
+export const STEPS: readonly StepName[] = MOVE_STEPS
+
+/** Of one run, in their order. */
+export function stepsOf({ after, isHome }: Pick<RunRecord, 'after' | 'isHome'>): readonly StepName[] {
+  return [...(after === undefined ? [] : RETURN_STEPS), ...(isHome === true ? [] : STEPS)]
+}
+
+/** From this step on the link is fenced: a run is not given up for free any more. */
 export const POINT_OF_NO_RETURN: StepName = 'fence-link'
 
 export type RunState = 'planned' | 'running' | 'stopped' | 'aborted' | 'done'
 
-/** Whether a step of this run may have fenced the link: then it is not given up any more, only resumed. */
+/** Whether a step of this run may have fenced the link. */
 export function isPastReturn(
   steps: readonly { readonly name: StepName; readonly state: StepState }[],
 ): boolean {
   return steps.some(({ name, state }) => name === POINT_OF_NO_RETURN && state !== 'waiting')
+}
+
+/**
+ * Whether it can still be given up: a failover until it may have fenced the link; where both sides are there, until it promotes, as
+ * the fence's markers can be levelled out.
+ */
+export function mayGiveUp(
+  kind: RunKind,
+  steps: readonly { readonly name: StepName; readonly state: StepState }[],
+): boolean {
+  if (!isPlanned(kind)) return !isPastReturn(steps)
+  return !steps.some(({ name, state }) => name === 'promote' && state !== 'waiting')
 }
 
 /** What an operator has asked for. */
@@ -39,6 +68,10 @@ export type RunOptions = {
   /** user@host. */
   readonly by: string
   readonly reason?: string
+  /** Where the stranded tail goes: the URL of a folder, or `vault:NAME`. */
+  readonly exportTo?: string
+  /** Patterns of topics that may be deleted where they diverged, and copied anew. */
+  readonly recopy?: readonly string[]
 }
 
 /** `_kdr.journal` of one run. `active`: where applications write when it begins; `standby`: where they will. */
@@ -51,8 +84,12 @@ export type RunRecord = RunOptions & {
   readonly standby: string
   readonly activeClusterId: string
   readonly standbyClusterId: string
-  /** Of the link, before. */
+  /** Of the link, before it moves; where it is taken up again after a failover first, the one that it gets then. */
   readonly generation: number
+  /** The failover since which the link waits: it is taken up again first. */
+  readonly after?: string
+  /** The active is the one of the home direction: the link is taken up again, and nothing moves. */
+  readonly isHome?: true
   readonly state: RunState
   /** ms since 1970. */
   readonly startedAt: number
@@ -77,7 +114,7 @@ export type StepRecord<Name extends StepName = StepName> = {
   readonly data?: StepData[Name]
 }
 
-export type At = { readonly topic: string; readonly partition: number }
+export type { At } from './stranded.ts'
 
 /**
  * What happens to consumers before the final group sync (`consumers:` of the config). `stop`: an operator stops them by hand, and
@@ -93,6 +130,21 @@ export type ConsumersPolicy = 'stop' | 'fence' | 'leave' | { readonly stop: stri
 export type FenceState = 'proven' | 'configured' | 'registered' | 'none'
 
 export type StepData = {
+  readonly 'fence-returned': StepData['fence-applications']
+  /** `location`: left out where there was nothing to export. */
+  readonly export: {
+    readonly stranded: Stranded
+    readonly location?: string
+    readonly objects: number
+    readonly bytes: number
+  }
+  readonly reverse: {
+    readonly generation: number
+    readonly recopied: readonly string[]
+    /** Topics that go on with what they hold. */
+    readonly kept: number
+  }
+  readonly 'catch-up': { readonly partitions: number }
   readonly preflight: Plan
   readonly 'freeze-groups': {
     readonly policy: 'stop' | 'fence' | 'leave'
@@ -181,6 +233,10 @@ export type Plan = {
   readonly refusals: readonly string[]
   /** Worth reading, and no reason to refuse. */
   readonly warnings: readonly string[]
+  /** Of a failback after a failover: what the cluster that has come back has, and the active has not. */
+  readonly stranded?: Stranded
+  /** Nothing moves: the link is taken up again. */
+  readonly isHome?: true
   /** Until applications can write again, hooks and redirects of a first run left out; `run`: the last one, which took that. */
   readonly expected?: { readonly ms: number; readonly basis: 'last-run' | 'lab'; readonly run?: string }
 }
@@ -215,7 +271,7 @@ export type PlannedProducer = {
   readonly lastSeenMs: number
 }
 
-/** What `kdr switchover | failover`, `kdr runs show` print with --json (CLI.md), and the page shows. */
+/** What `kdr switchover | failover | failback`, `kdr runs show` print with --json (CLI.md), and the page shows. */
 export type RunReport = {
   readonly run: string
   readonly kind: RunKind
@@ -247,6 +303,10 @@ export type RunReport = {
   readonly groups: readonly { readonly group: string; readonly mayRepeat: number }[]
   readonly fence: { readonly state: 'proven' | 'configured' | 'none'; readonly what: string }
   readonly acceptedSplitBrain: boolean
+  /** Of a failover: what was found when its old active had come back; of a failback: what it has found. */
+  readonly stranded?: Stranded
+  /** Where that was exported to. */
+  readonly exported?: string
   /** Who still wrote at the old active when it was looked last. */
   readonly stillWriting: readonly string[]
 }

@@ -23,7 +23,9 @@ import { openTopicStore, STATE_TOPIC } from '../state/topic-store.ts'
 import { clusterOf, openBoth, openCluster } from './clusters.ts'
 import { assertCopied, type Direction, directionOf } from './direction.ts'
 import { follow } from './follow.ts'
+import { strandedAt } from './failback.ts'
 import { withStore } from './open-link.ts'
+import { ifReachable, Opened } from './opened.ts'
 import { positionsOf } from './position.ts'
 import { type LinkRights, rightsOf } from './rights.ts'
 import { systemClock, systemEntropy } from './system.ts'
@@ -300,15 +302,28 @@ async function readPromoted(
   config: Config,
   { link, isHome, stale, record }: Direction & { readonly record: LinkRecord },
 ): Promise<LinkStatus> {
-  const active = await openCluster(clusterOf(config, link.source), systemClock)
+  const opened = new Opened()
   try {
+    const active = await opened.add(openCluster(clusterOf(config, link.source), systemClock))
+    const left = await ifReachable(opened.add(openCluster(clusterOf(config, link.target), systemClock)))
+    const failover = record.run ?? ''
+    const stranded = left && (await strandedAt(opened, link, { active, left, failover }))
     return await withStore(
       active,
       false,
       async store =>
-        await observePromoted({ settings: link, isHome, stale, record, active, store, clock: systemClock }),
+        await observePromoted({
+          settings: link,
+          isHome,
+          stale,
+          record,
+          active,
+          store,
+          stranded,
+          clock: systemClock,
+        }),
     )
   } finally {
-    await active.close()
+    await opened.close()
   }
 }

@@ -1,7 +1,7 @@
 // What the steps of a run get: both clusters and their memories under the controller's guard, the world beside them, and what other
 // engines do for a run.
 import type { Config, LinkConfig } from '../config/index.ts'
-import type { RunContext } from '../engine/runs/context.ts'
+import type { Returned, RunContext } from '../engine/runs/context.ts'
 import type { Journal } from '../engine/runs/journal.ts'
 import { recordCodec } from '../kafka/records.ts'
 import { findKdrError } from '../model/errors.ts'
@@ -32,11 +32,13 @@ export async function contextOf(
     record,
     journal,
     onStep,
+    returned,
   }: {
     readonly sides: Sides
     readonly record: RunRecord
     readonly journal: Journal
     readonly onStep: (step: StepRecord) => void
+    readonly returned?: Returned | undefined
   },
 ): Promise<RunContext> {
   const { link, source, target, store } = sides
@@ -78,6 +80,7 @@ export async function contextOf(
       guard: journal.guard,
       activeClusterId: sides.activeClusterId,
     }),
+    returned,
   }
 }
 

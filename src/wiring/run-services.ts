@@ -8,6 +8,7 @@ import type { Cluster } from '../ports/cluster.ts'
 import type { Log } from '../ports/log.ts'
 import type { StateStore } from '../ports/state.ts'
 import { clusterOf, openCluster } from './clusters.ts'
+import { openExport } from './failback.ts'
 import { startDirected } from './links.ts'
 import { rightsOf, stillMirrors } from './rights.ts'
 import { systemClock } from './system.ts'
@@ -32,6 +33,7 @@ export function runServices(config: Config, input: ServicesInput): RunServices {
     throw new KdrError('unreachable', `"${link.source}" does not answer`)
   }
   return {
+    openExport: to => openExport(config, to),
     startCopying: async () => await startDirected(config, link, { log: quietLog, isAlone: false }),
     isActiveBack: async () => await isBack(clusterOf(config, link.source), activeClusterId),
     syncGroups: async positions => await syncGroups(input, there(), positions),

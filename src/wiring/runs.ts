@@ -10,6 +10,8 @@ import { undoRun } from '../engine/runs/undo.ts'
 import { findKdrError, KdrError } from '../model/errors.ts'
 import {
   isPastReturn,
+  isPlanned,
+  mayGiveUp,
   type Plan,
   type RunKind,
   type RunRecord,
@@ -20,13 +22,14 @@ import {
 import { readLink } from '../model/state-records.ts'
 import { JOURNAL_TOPIC } from '../state/topic-store.ts'
 import { BothClusters } from './both-clusters.ts'
-import { assertCopied, directionAmong, turned } from './direction.ts'
+import { assertCopied, type Direction, directionAmong, turned } from './direction.ts'
+import { planReturn, returnedOf } from './failback.ts'
 import { ownPrincipals } from './outside.ts'
 import { contextOf, type Sides } from './run-context.ts'
+import { acceptedNow, afterOf, newRecord } from './new-run.ts'
 import { Opened, storeOf } from './opened.ts'
 import { findRun, type KnownRun, runsOf } from './run-history.ts'
 import { systemClock, systemEntropy, whoAmI } from './system.ts'
-import { kdrVersion } from './version.ts'
 
 type Runs = Pick<Services, 'withRun' | 'abortRun'>
 
@@ -45,12 +48,14 @@ export const withRun: Runs['withRun'] = async (config, link, options, act) => {
     if (known !== undefined) assertResumable(known.record, link, options)
     const isUrgent = options.kind === 'failover'
     const clusters = await opened.add(BothClusters.open(config, link, { isUrgent }))
+    const direction = known === undefined ? await movable(link, clusters, options.kind) : undefined
     const sides = await openSides(opened, clusters, {
-      link: known === undefined ? await movable(link, clusters) : directedAs(config, known.record),
+      link: direction?.link ?? directedAs(config, known!.record),
+      direction,
       known: known?.record,
       kind: options.kind,
     })
-    return await act(await openRun(opened, config, { options, known, sides }))
+    return await act(await openRun(opened, config, { options, known, sides, direction }))
   } finally {
     await opened.close()
   }
@@ -61,8 +66,8 @@ export const abortRun: Runs['abortRun'] = async (config, run, options) => {
   const { record, steps } = known
   if (record.state === 'done' || record.state === 'aborted')
     throw new KdrError('usage', `run "${run}" is over (${record.state})`)
-  if (isPastReturn(steps))
-    throw new KdrError('not-ready', `run "${run}" has fenced the link: it cannot be given up any more`, {
+  if (!mayGiveUp(record.kind, steps))
+    throw new KdrError('not-ready', `run "${run}" has gone too far: it cannot be given up any more`, {
       hint: `Go on: kdr ${record.kind} ${record.link} --resume ${run}. To go back then: kdr failback ${record.link}`,
     })
   const opened = new Opened()
@@ -77,15 +82,15 @@ export const abortRun: Runs['abortRun'] = async (config, run, options) => {
 }
 
 /** As it leads now. Throws KdrError('moved' | 'usage') where there is nothing to move. */
-async function movable(link: LinkConfig, clusters: BothClusters): Promise<LinkConfig> {
+async function movable(link: LinkConfig, clusters: BothClusters, kind: RunKind): Promise<Direction> {
   for (;;) {
     const direction = await directionAmong(link, {
       source: clusters.ifThere(link.source),
       target: clusters.ifThere(link.target),
     })
-    assertCopied(direction)
+    if (kind !== 'failback') assertCopied(direction)
     const { target } = direction.link
-    if (clusters.ifThere(target) !== undefined) return direction.link
+    if (clusters.ifThere(target) !== undefined) return direction
     // The standby must be there, and may know better.
     await clusters.insist(target)
   }
@@ -118,11 +123,18 @@ async function openSides(
   clusters: BothClusters,
   {
     link,
+    direction,
     known,
     kind,
-  }: { readonly link: LinkConfig; readonly known: RunRecord | undefined; readonly kind: RunKind },
+  }: {
+    readonly link: LinkConfig
+    readonly direction?: Direction | undefined
+    readonly known: RunRecord | undefined
+    readonly kind: RunKind
+  },
 ): Promise<Sides> {
-  const opening = clusters.ifThere(link.source)
+  const waits = direction?.record?.isWaiting === true
+  const opening = waits ? await clusters.insist(link.source) : clusters.ifThere(link.source)
   const target = await clusters.insist(link.target)
   const [sourceView, targetView] = await Promise.all([
     opening?.describe().catch((error: unknown) => {
@@ -135,12 +147,20 @@ async function openSides(
   const source = sourceView === undefined ? undefined : opening
   const store = await opened.add(storeOf(target, { create: false }))
   await store.refresh()
-  const record = readLink(store, link.name)
-  const why = known === undefined ? notMovable({ settings: link, store }) : undefined
-  if (record === undefined || why !== undefined)
+  // Of a link that waits, the cluster that was left does not know.
+  const record = waits ? direction.record : readLink(store, link.name)
+  const why = known === undefined && !waits ? notMovable({ settings: link, store }) : undefined
+  const knowing =
+    known ??
+    (record && {
+      activeClusterId: record.sourceClusterId,
+      standbyClusterId: record.targetClusterId,
+      // Taken up again, it gets the next one before it moves.
+      generation: record.generation + Number(waits),
+    })
+  if (knowing === undefined || why !== undefined)
     throw new KdrError('usage', why ?? `link "${link.name}" has never run`, { hint: 'See: kdr status' })
-  const activeClusterId = known?.activeClusterId ?? record.sourceClusterId
-  const standbyClusterId = known?.standbyClusterId ?? record.targetClusterId
+  const { activeClusterId, standbyClusterId, generation } = knowing
   for (const [name, found, expected] of [
     [link.source, sourceView?.clusterId, activeClusterId],
     [link.target, targetView.clusterId, standbyClusterId],
@@ -150,7 +170,6 @@ async function openSides(
         'wrong-cluster',
         `cluster "${name}" is "${found}"; link "${link.name}" knows "${expected}" there`,
       )
-  const generation = known?.generation ?? record.generation
   return { link, source, target, activeClusterId, standbyClusterId, generation, store }
 }
 
@@ -161,14 +180,19 @@ async function openRun(
     options,
     known,
     sides,
-  }: { readonly options: OpenRunOptions; readonly known: KnownRun | undefined; readonly sides: Sides },
+    direction,
+  }: {
+    readonly options: OpenRunOptions
+    readonly known: KnownRun | undefined
+    readonly sides: Sides
+    readonly direction: Direction | undefined
+  },
 ): Promise<OpenedRun> {
-  // What was not accepted when it began may be accepted now.
   const planned =
     known === undefined
-      ? newRecord(sides, options)
-      : { ...known.record, acceptSplitBrain: known.record.acceptSplitBrain || options.acceptSplitBrain }
-  const plan = await planOf(config, sides, known, planned)
+      ? { ...newRecord(sides, options), ...afterOf(direction) }
+      : { ...known.record, ...acceptedNow(known.record, options) }
+  const plan = await planOf(opened, config, { sides, known, record: planned })
   return {
     plan,
     report: reportOf(planned, known?.steps ?? [], plan),
@@ -184,11 +208,17 @@ async function openRun(
           await assertNotMoved({ record, store: sides.store })
         }
         const carryOn = async (from: Sides, as: RunRecord, tell: OnStep): Promise<RunRecord> => {
+          const { after } = as
+          const isBack = after !== undefined
+          const store = isBack ? await opened.add(storeOf(from.target, { create: true })) : from.store
           const context = await contextOf(opened, config, {
-            sides: from,
+            sides: { ...from, store },
             record: as,
             journal,
             onStep: tell,
+            returned: isBack
+              ? await returnedOf(opened, config, { sides: from, record: as, after })
+              : undefined,
           })
           const running = { context, journal, steps: RUN_STEPS, clock: systemClock, onStep: tell }
           return (await executeRun(running)).record
@@ -232,13 +262,20 @@ async function sidesAgain(
 
 /** What was shown when the run began stays its plan. */
 async function planOf(
+  opened: Opened,
   config: Config,
-  { link, source, target, store }: Sides,
-  known: KnownRun | undefined,
-  { kind }: RunRecord,
+  {
+    sides,
+    known,
+    record,
+  }: { readonly sides: Sides; readonly known: KnownRun | undefined; readonly record: RunRecord },
 ): Promise<Plan> {
+  const { kind, after, isHome = false } = record
+  const { link, source, target, store } = sides
   const shown = known?.steps.find(step => step.name === 'preflight')?.data
   if (shown !== undefined) return shown as Plan
+  const isReversed = known?.steps.some(step => step.name === 'reverse' && step.state === 'done') === true
+  if (after !== undefined && !isReversed) return await planReturn(opened, sides, { failover: after, isHome })
   const own = await ownPrincipals(config, link)
   const runs = (await runsOf(target)).map(({ record, steps }) => summaryOf(reportOf(record, steps)))
   const observed = { settings: link, target, store, clock: systemClock, own, kind, refusals: [], runs }
@@ -251,32 +288,6 @@ async function planOf(
     const plan = await observePlan({ ...observed, source: undefined })
     return { ...plan, warnings: [`"${link.source}" answers by halves: ${why.message}`, ...plan.warnings] }
   }
-}
-
-function newRecord(sides: Sides, { kind, acceptSplitBrain, reason }: OpenRunOptions): RunRecord {
-  const { link, activeClusterId, standbyClusterId, generation } = sides
-  return {
-    run: runId(link.name),
-    kind,
-    link: link.name,
-    active: link.source,
-    standby: link.target,
-    activeClusterId,
-    standbyClusterId,
-    generation,
-    state: 'planned',
-    startedAt: systemClock.now(),
-    acceptSplitBrain,
-    by: whoAmI(),
-    ...(reason !== undefined && { reason }),
-    versions: { kdr: kdrVersion(), node: process.versions.node },
-  }
-}
-
-/** Sorts by time, and is short enough to be typed. */
-function runId(link: string): string {
-  const at = new Date(systemClock.now()).toISOString().replaceAll(/[-:]/g, '').replace('T', '-').slice(0, 15)
-  return `${link}-${at}-${systemEntropy.uuid().slice(0, 4)}`
 }
 
 async function openJournal(opened: Opened, { target, link }: Sides): Promise<Journal> {
@@ -300,7 +311,7 @@ async function closeOpen(journal: Journal, { link }: Sides, { kind, run }: RunRe
     .runs()
     .find(each => each.link === link.name && (each.state === 'running' || each.state === 'stopped'))
   if (open === undefined) return
-  if (kind === 'failover' && open.kind === 'switchover')
+  if (kind === 'failover' && isPlanned(open.kind))
     return await journal.writeRun({
       ...open,
       state: 'aborted',
@@ -345,7 +356,7 @@ async function giveUp(
   await journal.claim(options.takeOver)
   try {
     const context = await contextOf(opened, config, { sides, record, journal, onStep: () => undefined })
-    await undoRun(context)
+    await undoRun(context, isPastReturn(journal.steps(record.run)))
     const { reason } = options
     const ended: RunRecord = {
       ...record,

@@ -22,6 +22,7 @@ export const services: Services = {
     await (await import('./link-memory.ts')).withMemory(config, link, act),
   withRun: async (config, link, options, act) =>
     await (await import('./runs.ts')).withRun(config, link, options, act),
+  isAtHome: async (config, link) => await (await import('./failback.ts')).isAtHome(config, link),
   listRuns: async config => await (await import('./run-history.ts')).listRuns(config),
   readRun: async (config, run) => await (await import('./run-history.ts')).readRun(config, run),
   withVault: async (config, vault, act) => await (await import('./vaults.ts')).withVault(config, vault, act),

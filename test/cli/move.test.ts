@@ -3,11 +3,13 @@
 import assert from 'node:assert/strict'
 import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { describe, test } from 'node:test'
+import { pathToFileURL } from 'node:url'
 import type { App, OpenRunOptions, Services } from '../../src/cli/app.ts'
 import { reportOf } from '../../src/engine/runs/report.ts'
 import type { Plan } from '../../src/model/runs.ts'
+import type { Stranded } from '../../src/model/stranded.ts'
 import { makeTestApp, runForTest } from '../support/app.ts'
 import { drained, failedOverDark, type History, makePlan, makeRecord, stopped } from '../support/runs.ts'
 
@@ -177,5 +179,58 @@ describe('kdr failover', () => {
     assert.match(stdout, /RPO {5}up to 40 records in 1 partition lost, at most 4\.2 s old; of 1 partition/)
     assert.match(stdout, /^ {2}! may still write to "east": User:app$/m)
     assert.match(stdout, /^ {2}! nothing keeps applications from writing to "east", which was accepted/m)
+  })
+})
+
+const TIMES = { from: '2026-03-01T10:00:00.000Z', to: '2026-03-01T10:00:04.000Z' }
+const LOST = { topic: 'orders', partition: 0, state: 'diverged', cut: 100, end: 141 } as const
+const KEPT = { topic: 'users', partition: 0, state: 'clean', cut: 9, end: 9 } as const
+const STRANDED: Stranded = {
+  run: 'f1',
+  cluster: 'east',
+  records: 40,
+  offsets: 41,
+  ...TIMES,
+  partitions: [
+    { ...LOST, ...TIMES, records: 40, hidden: 0, offsets: 41, older: 7 },
+    { ...KEPT, from: null, to: null, records: 0, hidden: 0, offsets: 0, older: 0 },
+  ],
+}
+
+describe('kdr failback', () => {
+  const back = makePlan({ kind: 'failback', active: 'west', standby: 'east', stranded: STRANDED })
+
+  test('says that there is nothing to do where the link is home', async () => {
+    const { services, seen } = going(drained())
+    const home = { ...services, isAtHome: () => Promise.resolve(true) }
+    const { exit, stdout } = await run(['failback', 'l', '--yes'], home)
+    assert.deepEqual([exit, seen.opened], [0, []])
+    assert.match(stdout, /^link "l" is home: "east" is active, "west" its standby; nothing was changed$/m)
+  })
+
+  test('shows what is stranded, and exits 16 with the flags that are missing', async () => {
+    const { services, seen } = going(drained(), back)
+    const { exit, stdout, stderr } = await run(['failback', 'l', '--yes'], services)
+    assert.deepEqual([exit, seen.executed], [16, 0])
+    assert.match(stdout, /^tail {3}40 records \(41 offsets\) of 1 topic at "east" alone/m)
+    assert.match(stdout, /^orders\/0 {2}/m)
+    assert.match(stderr, /40 record\(s\) stand at "east" alone.*: orders/)
+    assert.match(stderr, /kdr failback l --export DIR --recopy orders$/m)
+  })
+
+  test('goes on with them, and with the typed name; a folder is named so that anybody can resume', async () => {
+    const { services, seen } = going(drained(), back)
+    const flags = ['failback', 'l', '--export', 'out', '--recopy', 'or*'] as const
+    const { exit } = await run(flags, services, { ask: () => Promise.resolve('west') })
+    assert.deepEqual([exit, seen.executed], [0, 1])
+    const [{ kind, exportTo, recopy }] = seen.opened as [OpenRunOptions]
+    assert.deepEqual([kind, exportTo, recopy], ['failback', pathToFileURL(resolve('out')).href, ['or*']])
+  })
+
+  test('a vault takes the export too, and `--recopy` is no option of a switchover', async () => {
+    const { services, seen } = going(drained(), back)
+    await run(['failback', 'l', '--export', 'vault:main', '--recopy', 'orders', '--yes'], services)
+    assert.equal(seen.opened[0]?.exportTo, 'vault:main')
+    assert.equal((await run(['switchover', 'l', '--recopy', 'orders'], services)).exit, 2)
   })
 })

@@ -112,10 +112,15 @@ describe('kdr runs', () => {
     assert.match(typed.stdout, /^switchover of "l": given up, "east" stays active/m)
   })
 
-  test('abort refuses what is over, and what may have fenced the link', async () => {
+  test('abort refuses what is over, what may have promoted, and a failover that may have fenced the link', async () => {
     const fencing = makeStep('fence-link', [9_000, 100], { state: 'failed' })
+    const promoting = makeStep('promote', [9_100, 100], { state: 'failed' })
     const { record, steps } = stopped()
-    const late = knowing(reportOf(record, [...steps, fencing]))
+    const fenced = knowing(reportOf(record, [...steps, fencing]))
+    assert.equal((await run(['abort', 'r1', '--yes'], fenced.services)).exit, 0)
+    const lost = knowing(reportOf({ ...record, kind: 'failover' }, [...steps, fencing]))
+    assert.equal((await run(['abort', 'r1', '--yes'], lost.services)).exit, 17)
+    const late = knowing(reportOf(record, [...steps, fencing, promoting]))
 
     const refused = await run(['abort', 'r1', '--yes'], late.services)
     assert.deepEqual([refused.exit, late.aborted.length], [17, 0])

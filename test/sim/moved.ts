@@ -104,6 +104,20 @@ export function lostOf(world: MovingWorld, { rpo }: RunReport): number {
   }, 0)
 }
 
+/** Records by their offsets, as they stand; ids of the workload. */
+export function recordsAt(
+  cluster: SimCluster,
+  at: { readonly topic: string; readonly partition: number },
+): Map<number, string> {
+  const { entries } = cluster.partition(at)?.log ?? { entries: [] }
+  return new Map(
+    entries
+      .filter(({ header, bytes }) => !header.isControl && bytes.length > 0)
+      .flatMap(({ header, bytes }) => recordCodec.decode({ header, bytes }))
+      .map(record => [record.offset, idOf(record)]),
+  )
+}
+
 /** What is wrong with the mirrors that were cut, and with what is said of them. Asked when the run has just ended. */
 export function judgeCuts(world: MovingWorld, report: RunReport): string[] {
   const { kind, rpo, plan } = report
@@ -133,12 +147,7 @@ export function judgeCuts(world: MovingWorld, report: RunReport): string[] {
     if (cut > sourceEnd) wrong.push(`${name} is cut at ${cut}, above the end of the source at ${sourceEnd}`)
     if (kind === 'switchover' && cut !== sourceEnd)
       wrong.push(`${name} is cut at ${cut}, and the source ends at ${sourceEnd}`)
-    const have = new Map(
-      log.entries
-        .filter(({ header, bytes }) => !header.isControl && bytes.length > 0)
-        .flatMap(({ header, bytes }) => recordCodec.decode({ header, bytes }))
-        .map(record => [record.offset, idOf(record)]),
-    )
+    const have = recordsAt(world.target, { topic, partition })
     for (const [offset, id] of of.truth.readable())
       if (offset < cut && have.get(offset) !== id) wrong.push(`${name} lacks ${id} at ${offset}`)
     for (const [offset, id] of have)

@@ -7,10 +7,17 @@ import { assertNotMoved } from '../../src/engine/runs/plan.ts'
 import { reportOf } from '../../src/engine/runs/report.ts'
 import { executeRun, type Steps } from '../../src/engine/runs/run.ts'
 import { RUN_STEPS } from '../../src/engine/runs/steps.ts'
+import { undoRun } from '../../src/engine/runs/undo.ts'
 import { GroupSync } from '../../src/engine/sync/groups.ts'
 import { recordCodec } from '../../src/kafka/records.ts'
-import { findKdrError, KdrError } from '../../src/model/errors.ts'
-import type { RunKind, RunRecord, RunReport, StepName } from '../../src/model/runs.ts'
+import { findKdrError, InvariantViolation, KdrError } from '../../src/model/errors.ts'
+import {
+  isPastReturn,
+  type RunKind,
+  type RunRecord,
+  type RunReport,
+  type StepName,
+} from '../../src/model/runs.ts'
 import { readLink } from '../../src/model/state-records.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Cluster } from '../../src/ports/cluster.ts'
@@ -36,6 +43,8 @@ export type MoverOptions = {
   readonly takeOver?: boolean
   /** Takes up the newest run of the journal that is not over, if there is one. */
   readonly resume?: boolean
+  /** Gives that up. */
+  readonly abort?: boolean
   readonly planted?: Planted | undefined
 }
 
@@ -81,7 +90,7 @@ export class Mover {
   }
 
   async #move(): Promise<RunReport> {
-    const { kind, takeOver = false, resume = false } = this.#options
+    const { kind, takeOver = false, abort = false, resume = abort } = this.#options
     const world = this.#world
     const ports = world.watchedPorts(this.process, this.name)
     const source = await ports.source.describe().then(
@@ -114,7 +123,7 @@ export class Mover {
     const open = resume
       ? journal.runs().find(({ state }) => state === 'running' || state === 'stopped')
       : undefined
-    const over = journal.runs().find(({ state }) => state === 'done')
+    const over = journal.runs().find(({ state }) => state === (abort ? 'aborted' : 'done'))
     if (resume && open === undefined && over !== undefined) {
       this.foundDone = true
       return reportOf(over, journal.steps(over.run))
@@ -124,6 +133,7 @@ export class Mover {
     const stopBeats = this.#beating(journal)
     try {
       const made = await this.#context({ record, source, target, store, journal })
+      if (abort) return await this.#giveUp(made, journal)
       const { record: ended } = await executeRun({
         context: planted.context?.(made) ?? made,
         journal,
@@ -139,6 +149,15 @@ export class Mover {
     } finally {
       await stopBeats()
     }
+  }
+
+  async #giveUp(context: RunContext, journal: Journal): Promise<RunReport> {
+    const { record } = context
+    await undoRun(context, isPastReturn(journal.steps(record.run)))
+    const aborted: RunRecord = { ...record, state: 'aborted' }
+    await journal.writeRun(aborted)
+    await journal.release()
+    return reportOf(aborted, journal.steps(record.run))
   }
 
   async #store(cluster: Cluster, options: { create: boolean; topic?: string }): Promise<StateStore> {
@@ -229,6 +248,9 @@ export class Mover {
         })
         const captured = await groups.capture()
         return groups.isCovered(captured) && (await groups.apply(captured))
+      },
+      openExport: () => {
+        throw new InvariantViolation('nothing is exported here')
       },
       syncRights: async () => await this.#call('rights are synced', () => undefined),
       releaseRights: async () => await this.#call('rights are released', () => 1),

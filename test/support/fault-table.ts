@@ -364,6 +364,16 @@ export const FAULT_TABLE: readonly FaultTableRow[] = [
     must: 'fence its applications before anything else; before the standby is promoted stop first, and ask (exit 21); go on copying nothing from it',
   },
   {
+    id: 'P09',
+    fault: 'after a failover the old active comes back with records that were never copied',
+    must: 'say of each partition whether it diverged, by how many records and from when to when; export them before anything is touched; copy anew only what was approved',
+  },
+  {
+    id: 'P10',
+    fault: 'applications move there and back, again and again, under load',
+    must: 'identical logs each time, nothing lost, nothing repeated, and no growth but one marker a move',
+  },
+  {
     id: 'P12',
     fault: 'little memory, a slow target, many partitions far behind',
     must: 'bounded buffers: at most 400 MB with 1,000 partitions',

@@ -1,6 +1,14 @@
 // What every step of a run gets. A step observes, acts only where it must, verifies, and says what it has found: the loop
 // (run.ts) journals that. Before each write to a cluster a step asks `guard`.
-import type { At, ConsumersPolicy, RunOptions, RunRecord, StepData, StepName } from '../../model/runs.ts'
+import type {
+  At,
+  ConsumersPolicy,
+  RunOptions,
+  RunRecord,
+  StepData,
+  StepName,
+  StepRecord,
+} from '../../model/runs.ts'
 import type { LinkSettings } from '../../model/link-settings.ts'
 import type { Clock, Entropy } from '../../ports/clock.ts'
 import type { Cluster } from '../../ports/cluster.ts'
@@ -42,6 +50,30 @@ export type RunContext = {
   /** Told while a step takes long. */
   readonly progress: (sentence: string) => void
   readonly services: RunServices
+  /** Of a run that takes a link up again after a failover. */
+  readonly returned?: Returned | undefined
+}
+
+/** The cluster that a failover has left, and that is here again: the `target` of the run that brings it back. */
+export type Returned = {
+  /** The failover, and where it has cut the link. */
+  readonly failover: string
+  readonly cuts: readonly (At & { readonly cut: number })[]
+  /** As it was the active one: for its fence. */
+  readonly settings: LinkSettings
+  readonly facts: RunFacts
+  readonly probe: WriterProbe | undefined
+  /** The failover's report is corrected by what was found. */
+  readonly tellFailover: (found: StepRecord<'export'>) => Promise<void>
+}
+
+/** Where the stranded tail goes. */
+export interface ExportPlace {
+  /** For people. */
+  readonly name: string
+  /** Durable when it resolves, whole or not at all; what was there is replaced. Returns its SHA-256. */
+  put(object: string, body: readonly Uint8Array[]): Promise<string>
+  has(object: string): Promise<boolean>
 }
 
 /** What other engines do for a run: engines do not know each other. */
@@ -59,6 +91,8 @@ export type RunServices = {
   readonly syncRights: () => Promise<void>
   /** What was held back while the topics were mirrors. Returns how many rules. */
   readonly releaseRights: () => Promise<number>
+  /** `to`: of the record (`exportTo`). Throws KdrError: usage for one that leads nowhere. */
+  readonly openExport: (to: string) => ExportPlace
 }
 
 /** What a mirror partition holds. */

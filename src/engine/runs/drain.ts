@@ -1,7 +1,7 @@
 // The old active has nothing left that the standby lacks (switchover), or what it lacks is written down (failover). Drained means:
 // at the source true end = high watermark = last stable offset on every partition, and the mirror filled to it (DESIGN 3).
 import { KdrError } from '../../model/errors.ts'
-import type { At } from '../../model/runs.ts'
+import { type At, isPlanned } from '../../model/runs.ts'
 import { holdKey, readHold, readReports } from '../../model/state-records.ts'
 import type { Cluster } from '../../ports/cluster.ts'
 import type { RunContext, StepEnd } from './context.ts'
@@ -38,7 +38,7 @@ export async function drain(context: RunContext): Promise<StepEnd<'drain'>> {
 }
 
 /** A worker of this process, where none lives; one that lives may die meanwhile. */
-class Copying {
+export class Copying {
   readonly #context: RunContext
   #own: { stop(): Promise<void> } | undefined
 
@@ -178,7 +178,7 @@ export async function sourceNow({ source, dataOf }: RunContext): Promise<Ends | 
 /** Throws KdrError('not-fenced') when something was written at the old active since a switchover has drained it. */
 export async function assertStillDrained(context: RunContext): Promise<void> {
   const { record, options, dataOf } = context
-  if (record.kind !== 'switchover' || options.acceptSplitBrain) return
+  if (!isPlanned(record.kind) || options.acceptSplitBrain) return
   const now = await sourceNow(context)
   const grown = (dataOf('drain')?.ends ?? []).filter(
     ({ end }, index) => now !== undefined && now[index]!.end > end,

@@ -5,7 +5,7 @@
 import { holdingSentence } from '../../model/holding.ts'
 import { KdrError } from '../../model/errors.ts'
 import { codeName, isAuthorization, KafkaCode } from '../../model/kafka-codes.ts'
-import type { StepData } from '../../model/runs.ts'
+import { isPlanned, type StepData } from '../../model/runs.ts'
 import type { Cluster, ProducerState, TransactionView } from '../../ports/cluster.ts'
 import { judgeTransaction } from '../log/judge-transaction.ts'
 import type { RunContext, StepEnd } from './context.ts'
@@ -75,7 +75,7 @@ class Ending {
       if (passed >= waitMs) await this.#end(holders)
       const problem = this.#hopeless(holders) ?? (passed >= waitMs + withinMs ? this.#late(held) : undefined)
       if (problem !== undefined) {
-        if (record.kind === 'switchover') throw problem
+        if (isPlanned(record.kind)) throw problem
         return this.#done(`; gave up on the rest (${problem.message}): what stands behind it counts as lost`)
       }
       this.#context.progress(`waits for transactions that hold ${someOf(held.map(nameOf))}`)

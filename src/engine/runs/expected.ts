@@ -27,7 +27,7 @@ export async function expectedOf(
     .filter(run => run.kind === kind && run.link === link && run.state === 'done')
     .toSorted((a, b) => (a.startedAt < b.startedAt ? 1 : -1))
   if (last?.rtoMs !== undefined) return { ms: last.rtoMs, basis: 'last-run', run: last.run }
-  const { run, partition } = LAB_MS[kind]
+  const { run, partition } = LAB_MS[kind === 'failover' ? kind : 'switchover']
   // The ends of the source are watched for as long as a broker that was lost may still believe that it leads.
   const watchMs = source === undefined ? 0 : await sessionOf(source)
   return { ms: run + partition * partitions + watchMs, basis: 'lab' }

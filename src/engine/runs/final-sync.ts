@@ -4,7 +4,7 @@ import { compilePatterns } from '../../model/patterns.ts'
 import { readGroups } from '../../model/group-records.ts'
 import { KdrError } from '../../model/errors.ts'
 import { KafkaCode } from '../../model/kafka-codes.ts'
-import type { StepData } from '../../model/runs.ts'
+import { isPlanned, type StepData } from '../../model/runs.ts'
 import type { Cluster, GroupOffsets } from '../../ports/cluster.ts'
 import type { HeldPartition, RunContext, StepEnd } from './context.ts'
 import { assertStillDrained } from './drain.ts'
@@ -32,7 +32,7 @@ export async function finalSync(context: RunContext): Promise<StepEnd<'final-syn
   const { groups, mayRepeat } = await repeats(context, source, held)
   const again =
     mayRepeat.length === 0 ? 'none sees anything again' : `${mayRepeat.length} may see records again`
-  if (!isSynced && record.kind === 'switchover')
+  if (!isSynced && isPlanned(record.kind))
     throw new KdrError(
       'not-ready',
       `groups at "${record.active}" have read more than "${record.standby}" holds: something was written there since it was drained`,

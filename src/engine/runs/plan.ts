@@ -4,13 +4,14 @@ import { findKdrError, KdrError } from '../../model/errors.ts'
 import { readGroups } from '../../model/group-records.ts'
 import { compilePatterns, isNeverMatched } from '../../model/patterns.ts'
 import { readAcls, readRights } from '../../model/rights.ts'
-import type {
-  At,
-  Plan,
-  PlannedGroup,
-  PlannedProducer,
-  PlannedTransaction,
-  RunSummary,
+import {
+  type At,
+  isPlanned,
+  type Plan,
+  type PlannedGroup,
+  type PlannedProducer,
+  type PlannedTransaction,
+  type RunSummary,
 } from '../../model/runs.ts'
 import {
   type ReportedPartition,
@@ -60,8 +61,8 @@ export async function observePlan(input: Observed): Promise<Plan> {
   const loss = lossOf(input, seen)
   const warnings: string[] = []
   const refusals = [...input.refusals]
-  const tell = kind === 'switchover' ? refusals : warnings
-  if (kind === 'switchover' && source === undefined)
+  const tell = isPlanned(kind) ? refusals : warnings
+  if (isPlanned(kind) && source === undefined)
     refusals.push(`"${settings.source}" does not answer; if it is lost: kdr failover ${settings.name}`)
   tell.push(...stoppedOf(seen), ...(source === undefined ? [] : laggingOf(seen)))
   if (seen.unmirrored.length > 0)
@@ -130,7 +131,7 @@ async function look({ settings, source, target, store }: Observed): Promise<Seen
 }
 
 function lossOf({ settings, source, store, clock, kind }: Observed, seen: Seen): Plan['loss'] {
-  if (kind === 'switchover') return { basis: 'exact', records: 0, ms: 0, topics: [], partitions: [] }
+  if (isPlanned(kind)) return { basis: 'exact', records: 0, ms: 0, topics: [], partitions: [] }
   const partitions = seen.mirrors.map(({ topic, partition }, index) => ({
     topic,
     partition,

@@ -3,6 +3,7 @@
 // failover the old active is told last, if it can be told.
 import { KdrError } from '../../model/errors.ts'
 import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
+import { isPlanned } from '../../model/runs.ts'
 import {
   holdKey,
   type LinkRecord,
@@ -17,27 +18,13 @@ import type { StateStore } from '../../ports/state.ts'
 import type { RunContext, StepEnd } from './context.ts'
 import type { FenceSite } from './denials.ts'
 import { liftAll } from './fence-applications.ts'
+import { forgetDirection } from './forget-direction.ts'
 import { type Mirror, mirrorsOf } from './mirrors.ts'
 import { giveOwnRightsBack, takeOwnRights } from './own-rights.ts'
 import { assertStillDark } from './still-dark.ts'
 
 /** Of topics that are given configs. */
 const AT_ONCE = 200
-/** What is known of a direction that has ended, at the cluster that will be its target the next time. */
-const FORGOTTEN = [
-  'topic',
-  'partition',
-  'slot',
-  'worker',
-  'report',
-  'stopped',
-  'seeding',
-  'leaving',
-  'command',
-  'groups',
-  'groups-round',
-  'rights',
-]
 const NAMES_SHOWN = 3
 
 export async function promote(context: RunContext): Promise<StepEnd<'promote'>> {
@@ -59,7 +46,7 @@ export async function promote(context: RunContext): Promise<StepEnd<'promote'>> 
   const { unknown, refused } = await restoreConfigs(context, topics)
   const own = await takeOwnRights(context, standby, topics)
   const generation = record.generation + 1
-  const reverse = record.kind === 'switchover' ? 'starts' : 'waits'
+  const reverse = isPlanned(record.kind) ? 'starts' : 'waits'
   const link = reversed(context, generation)
   const atSource = async (): Promise<void> => {
     if (source === undefined || sourceStore === undefined) return
@@ -70,7 +57,7 @@ export async function promote(context: RunContext): Promise<StepEnd<'promote'>> 
       await prepareReverse(context, sourceStore, { mirrors, link })
   }
   // After a switchover workers go on in the other direction at once: what they need there stands before.
-  if (record.kind === 'switchover') await atSource()
+  if (isPlanned(record.kind)) await atSource()
   await guard()
   await store.refresh()
   if (readLink(store, record.link)?.generation !== generation)
@@ -152,15 +139,10 @@ async function prepareReverse(
   store: StateStore,
   { mirrors, link }: { readonly mirrors: readonly Mirror[]; readonly link: LinkRecord },
 ): Promise<void> {
-  const forgotten = FORGOTTEN.flatMap(kind => {
-    const own = `${kind}/${record.link}`
-    const keys = store.entries(own).map(([key]) => key)
-    return keys.filter(key => key === own || key.startsWith(`${own}/`))
-  })
-  await Promise.all(forgotten.map(async key => await store.put(key, undefined)))
+  await forgetDirection(store, record.link)
   const ends = Map.groupBy(dataOf('drain')?.ends ?? [], ({ topic }) => topic)
   await guard()
-  if (record.kind === 'switchover')
+  if (isPlanned(record.kind))
     await Promise.all(
       [...Map.groupBy(mirrors, ({ topic }) => topic)].map(async ([topic, [first]]) => {
         const adopted: TopicRecord = {

@@ -159,4 +159,53 @@ describe('the report of a run', () => {
       lostRecords: 9,
     })
   })
+
+  test('a failover from a cluster that has come back since says exactly what was lost', () => {
+    const { record, steps } = failedOverDark()
+    const none = { from: null, to: null, older: 0, hidden: 0 }
+    const at = (partition: number) => ({ topic: 'orders', partition })
+    const lost = { state: 'diverged', cut: 1_000, end: 1_032, records: 30, offsets: 32 } as const
+    const kept = { state: 'clean', cut: 250, end: 250, records: 0, offsets: 0 } as const
+    const found = makeStep('export', [0, 0], {
+      data: {
+        objects: 3,
+        bytes: 100,
+        location: '/export/r2',
+        stranded: {
+          run: 'r1',
+          cluster: 'east',
+          records: 30,
+          offsets: 32,
+          from: new Date(Date.UTC(2026, 2, 1, 9, 59, 58)).toISOString(),
+          to: new Date(Date.UTC(2026, 2, 1, 10, 0, 0)).toISOString(),
+          partitions: [
+            { ...at(0), ...none, ...lost },
+            { ...at(1), ...none, ...kept },
+          ],
+        },
+      },
+    })
+    assert.equal(reportOf(record, steps).rpo.basis, 'estimate')
+    const { rpo, stranded, exported, steps: shown } = reportOf(record, [...steps, found])
+
+    // The oldest was written 2 s before the plan.
+    assert.deepEqual([rpo.records, rpo.ms, rpo.basis], [30, 2_000, 'exact'])
+    assert.deepEqual(rpo.partitions[0], {
+      topic: 'orders',
+      partition: 0,
+      cut: 1_000,
+      sourceEnd: 1_032,
+      lostRecords: 30,
+    })
+    assert.deepEqual(
+      rpo.partitions.map(each => each.lostRecords),
+      [30, 0, 0],
+    )
+    assert.deepEqual([stranded?.records, exported], [30, '/export/r2'])
+    // It is no step of that run.
+    assert.deepEqual(
+      shown.map(({ name }) => name),
+      STEPS,
+    )
+  })
 })

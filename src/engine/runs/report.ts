@@ -10,6 +10,7 @@ import {
   type RunReport,
   type RunSummary,
   STEPS,
+  stepsOf,
   type StepData,
   type StepName,
   type StepRecord,
@@ -34,9 +35,10 @@ export function reportOf(record: RunRecord, steps: readonly StepRecord[], plan?:
     ...(endedAt !== undefined && { endedAt: timeOf(endedAt) }),
     versions: record.versions,
     ...(journal.plan !== undefined && { plan: journal.plan }),
-    steps: STEPS.map(name => stepOf(name, journal.step(name))),
+    steps: stepsOf(record).map(name => stepOf(name, journal.step(name))),
     rto: rtoOf(record, journal),
-    rpo: record.state === 'aborted' ? NOTHING_LOST : rpoOf(journal),
+    rpo: record.state === 'aborted' ? NOTHING_LOST : rpoFound(record, journal),
+    ...strandedOf(journal),
     groups: record.state === 'aborted' ? [] : groupsOf(journal),
     fence: fenceOf(journal),
     acceptedSplitBrain: record.acceptSplitBrain,
@@ -79,14 +81,28 @@ class Journal {
   }
 }
 
+/** What a failback has found counts, be it in its own report or in that of the failover. */
+function strandedOf(journal: Journal): Pick<RunReport, 'stranded' | 'exported'> {
+  const { stranded = journal.plan?.stranded, location } = journal.data('export') ?? {}
+  return {
+    ...(stranded !== undefined && { stranded }),
+    ...(location !== undefined && { exported: location }),
+  }
+}
+
 function stepOf(name: StepName, step: StepRecord | undefined): ReportedStep {
   if (step === undefined || step.state === 'waiting')
     return { name, state: 'waiting', startedAt: null, ms: 0, what: '' }
   return { name, state: step.state, startedAt: timeOf(step.startedAt), ms: step.ms, what: step.what }
 }
 
-/** What came after the redirect kept nobody waiting, and dominates nothing. */
-function rtoOf({ startedAt }: RunRecord, journal: Journal): RunReport['rto'] {
+/**
+ * What came after the redirect kept nobody waiting, and dominates nothing; nor did what came before the move of a link that was taken
+ * up again first.
+ */
+function rtoOf({ startedAt: begun, after }: RunRecord, journal: Journal): RunReport['rto'] {
+  const startedAt = after === undefined ? begun : (journal.step('preflight')?.startedAt ?? Infinity)
+  if (startedAt === Infinity) return { ms: 0, dominatedBy: null }
   const redirect = journal.step('redirect')
   const isRedirected = redirect !== undefined && isOver(redirect)
   const counted = (isRedirected ? STEPS.slice(0, STEPS.indexOf('redirect') + 1) : STEPS)
@@ -101,6 +117,40 @@ function rtoOf({ startedAt }: RunRecord, journal: Journal): RunReport['rto'] {
 }
 
 const NOTHING_LOST: RunReport['rpo'] = { records: 0, ms: 0, basis: 'exact', partitions: [] }
+
+/** Of a failover whose old active has come back: what was found there beyond the cut. */
+function rpoFound({ kind, startedAt }: RunRecord, journal: Journal): RunReport['rpo'] {
+  const said = rpoOf(journal)
+  const stranded = journal.data('export')?.stranded
+  if (kind !== 'failover' || stranded === undefined) return said
+  const found = new Map(stranded.partitions.map(each => [nameOf(each), each]))
+  const isCut = new Set(said.partitions.map(nameOf))
+  const partitions = [
+    ...said.partitions.map(each => {
+      const tail = found.get(nameOf(each))
+      if (tail === undefined) return { ...each, sourceEnd: each.cut, lostRecords: 0 }
+      return { ...each, sourceEnd: tail.end, lostRecords: tail.records }
+    }),
+    ...stranded.partitions
+      .filter(each => !isCut.has(nameOf(each)) && each.records > 0)
+      .map(({ topic, partition, cut, end, records }) => ({
+        topic,
+        partition,
+        cut,
+        sourceEnd: end,
+        lostRecords: records,
+      })),
+  ]
+  const oldest = stranded.from === null ? Infinity : Date.parse(stranded.from)
+  // Records may carry any time; what was seen of the source bounds it.
+  const ms = Math.min(said.ms, Math.max(0, (journal.plan?.at ?? startedAt) - oldest))
+  return {
+    records: stranded.records,
+    ms: stranded.records === 0 ? 0 : ms,
+    basis: 'exact',
+    partitions,
+  }
+}
 
 function rpoOf(journal: Journal): RunReport['rpo'] {
   const { plan } = journal

@@ -1,7 +1,14 @@
 // The loop of a run: step by step, each journaled before it begins and when it has ended. A step observes first and acts only
 // where it must, so whoever resumes a run that was killed takes the step up that was under way, and comes to the same end.
 import { type ErrorCode, findKdrError, KdrError } from '../../model/errors.ts'
-import { type RunRecord, type RunState, type StepName, type StepRecord, STEPS } from '../../model/runs.ts'
+import {
+  isPlanned,
+  type RunRecord,
+  type RunState,
+  type StepName,
+  type StepRecord,
+  stepsOf,
+} from '../../model/runs.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { RunContext, StepEnd } from './context.ts'
 import type { Journal } from './journal.ts'
@@ -29,9 +36,10 @@ export async function executeRun(input: RunInput): Promise<RunEnd> {
   await journal.writeRun(stateOf(context.record, 'running'))
   const isFenced = before.has('fence-link')
   const isPromoted = before.has('promote')
-  for (const name of STEPS) {
+  const isReversing = before.has('reverse')
+  for (const name of stepsOf(context.record)) {
     const known = before.get(name)
-    if (known !== undefined && isOver(known, context, { isFenced, isPromoted })) {
+    if (known !== undefined && isOver(known, context, { isFenced, isPromoted, isReversing })) {
       input.onStep(known)
       continue
     }
@@ -47,12 +55,20 @@ const OWED: readonly StepName[] = ['fence-applications', 'end-transactions', 'dr
 /** What is true only as long as nobody writes: until the link may be fenced, it is looked at again by whoever resumes the run. */
 const PASSING: readonly StepName[] = ['drain', 'final-sync']
 
+/** Of a cluster that has come back: true until something is changed there. */
+const ASHORE: readonly StepName[] = ['fence-returned', 'export']
+
 function isOver(
   { name, state }: StepRecord,
   { source, record }: RunContext,
-  { isFenced, isPromoted }: { readonly isFenced: boolean; readonly isPromoted: boolean },
+  {
+    isFenced,
+    isPromoted,
+    isReversing,
+  }: { readonly isFenced: boolean; readonly isPromoted: boolean; readonly isReversing: boolean },
 ): boolean {
-  if (state === 'done') return isFenced || record.kind !== 'switchover' || !PASSING.includes(name)
+  if (ASHORE.includes(name)) return state === 'done' && isReversing
+  if (state === 'done') return isFenced || !isPlanned(record.kind) || !PASSING.includes(name)
   // Once promotion has begun, however far it came, applications may use the groups of the new active.
   const isTooLate = isPromoted && name === 'final-sync'
   const isOwed = record.kind === 'failover' && source !== undefined && OWED.includes(name) && !isTooLate

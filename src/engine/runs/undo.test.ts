@@ -16,7 +16,7 @@ describe('a run that is given up', () => {
     await hold(store, 'ew-1')
     assert.equal(readHold(store, 'ew')?.run, 'ew-1')
     const context = { store, record, source: undefined, guard: () => Promise.resolve() }
-    await undoRun(context as unknown as RunContext)
+    await undoRun(context as unknown as RunContext, false)
     assert.equal(readHold(store, 'ew'), undefined)
 
     await hold(store, 'ew-1')

@@ -3,6 +3,7 @@ import { KafkaCode } from '../../model/kafka-codes.ts'
 import type { LinkSettings } from '../../model/link-settings.ts'
 import { compilePatterns } from '../../model/patterns.ts'
 import { type LinkRecord, readTopics } from '../../model/state-records.ts'
+import type { Stranded } from '../../model/stranded.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { LogReader, TopicAdmin } from '../../ports/cluster.ts'
 import type { StateStore } from '../../ports/state.ts'
@@ -18,11 +19,13 @@ export type PromotedInput = {
   readonly active: LogReader & Pick<TopicAdmin, 'describe'>
   /** Of the active. */
   readonly store: StateStore
+  /** What the cluster that was left has, if it answers. */
+  readonly stranded: Stranded | undefined
   readonly clock: Clock
 }
 
 export async function observePromoted(input: PromotedInput): Promise<LinkStatus> {
-  const { settings, isHome, record, active, store, clock } = input
+  const { settings, isHome, record, active, store, stranded, clock } = input
   await store.refresh()
   const filter = compilePatterns(settings.topics, 'topics')
   const view = await active.describe()
@@ -67,6 +70,7 @@ export async function observePromoted(input: PromotedInput): Promise<LinkStatus>
     forgotten: [],
     groups: [],
     ...rightsStatus(store, settings.name),
+    ...(stranded !== undefined && { stranded }),
     warnings: [],
   }
 }

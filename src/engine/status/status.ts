@@ -18,6 +18,7 @@ import {
   type ReportedTopic,
   type WorkerRecord,
 } from '../../model/state-records.ts'
+import type { Stranded } from '../../model/stranded.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { LogPoint, LogReader, TopicPartition } from '../../ports/cluster.ts'
 import type { StateStore } from '../../ports/state.ts'
@@ -76,6 +77,8 @@ export type LinkStatus = {
   readonly acls: AclsStatus
   readonly quotas: QuotasStatus
   readonly users: UsersStatus
+  /** Of a link that waits since a failover, where the cluster that was left answers: what it has, and the active has not. */
+  readonly stranded?: Stranded
   /** What is not wrong yet. */
   readonly warnings: readonly Warning[]
 }

@@ -1,0 +1,26 @@
+// What is known of a direction that has ended goes before the next one begins at the same cluster.
+import type { StateStore } from '../../ports/state.ts'
+
+const FORGOTTEN = [
+  'topic',
+  'partition',
+  'slot',
+  'worker',
+  'report',
+  'stopped',
+  'seeding',
+  'leaving',
+  'command',
+  'groups',
+  'groups-round',
+  'rights',
+]
+
+export async function forgetDirection(store: StateStore, link: string): Promise<void> {
+  const forgotten = FORGOTTEN.flatMap(kind => {
+    const own = `${kind}/${link}`
+    const keys = store.entries(own).map(([key]) => key)
+    return keys.filter(key => key === own || key.startsWith(`${own}/`))
+  })
+  await Promise.all(forgotten.map(async key => await store.put(key, undefined)))
+}

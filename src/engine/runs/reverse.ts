@@ -1,0 +1,151 @@
+// The cluster that has come back becomes a standby: topics that diverged there are deleted, to be copied anew; the others are mirrors with
+// what they hold, which is the beginning of what the active has. Then the one record that says so, with a higher generation: at the
+// standby first, which is where it counts. Nothing is deleted that was not exported as it stands.
+import { KdrError } from '../../model/errors.ts'
+import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
+import { compilePatterns } from '../../model/patterns.ts'
+import { divergedTopics, type Stranded } from '../../model/stranded.ts'
+import {
+  holdKey,
+  type LinkRecord,
+  linkKey,
+  readLink,
+  type TopicRecord,
+  topicKey,
+  toRecord,
+} from '../../model/state-records.ts'
+import type { ClusterView } from '../../ports/cluster.ts'
+import type { RunContext, StepEnd } from './context.ts'
+import { forgetDirection } from './forget-direction.ts'
+import { nameOf, offsetsOf } from './mirrors.ts'
+import { giveOwnRightsBack } from './own-rights.ts'
+import { activeStore, asActive } from './returned.ts'
+
+const DELETED_WITHIN_MS = 60_000
+const LOOK_EVERY_MS = 200
+
+export async function reverse(context: RunContext): Promise<StepEnd<'reverse'>> {
+  const { record, store, guard, dataOf, source, target } = context
+  const stranded = dataOf('export')?.stranded
+  if (stranded === undefined || source === undefined)
+    throw new KdrError('not-ready', 'what is stranded was not looked at')
+  const memory = activeStore(context)
+  const { generation } = record
+  await memory.refresh()
+  await store.refresh()
+  const recopied = divergedTopics(stranded)
+  const isDone = readLink(store, record.link)?.generation === generation
+  if (!isDone) {
+    await assertAsExported(context, stranded)
+    await giveOwnRightsBack(asActive(context))
+    await deleteTopics(context, recopied)
+    await guard()
+    await forgetDirection(store, record.link)
+    await adopt(context, stranded, { returned: await target.describe(), active: await source.describe() })
+    await guard()
+    await store.put(linkKey(record.link), toRecord('link', linkOf(context)))
+  }
+  await guard()
+  if ((readLink(memory, record.link)?.generation ?? 0) < generation) {
+    await memory.put(linkKey(record.link), toRecord('link', linkOf(context)))
+    await memory.put(holdKey(record.link), undefined)
+  }
+  const kept = new Set(stranded.partitions.map(({ topic }) => topic)).size - recopied.length
+  const anew = recopied.length === 0 ? '' : `, ${recopied.length} are copied anew: ${recopied.join(', ')}`
+  return {
+    what: `"${record.standby}" is a standby of "${record.active}" (generation ${generation}): ${kept} topic(s) go on with what they hold${anew}`,
+    data: { generation, recopied, kept },
+  }
+}
+
+function linkOf(context: RunContext): LinkRecord {
+  const { record, clock } = context
+  return {
+    generation: record.generation,
+    sourceClusterId: record.activeClusterId,
+    targetClusterId: record.standbyClusterId,
+    slots: readLink(activeStore(context), record.link)?.slots ?? 0,
+    run: record.run,
+    movedAt: clock.now(),
+  }
+}
+
+/** Throws KdrError('not-fenced') when something was written there since, to a topic that still stands. */
+async function assertAsExported({ record, target }: RunContext, { partitions }: Stranded): Promise<void> {
+  const { topics } = await target.describe()
+  const there = partitions.filter(
+    ({ topic, partition }) => topics.get(topic)?.partitions[partition] !== undefined,
+  )
+  const ends = await offsetsOf(target, there, 'logEnd')
+  const grown = there.filter(({ end }, index) => ends[index]! !== end)
+  if (grown.length === 0) return
+  throw new KdrError(
+    'not-fenced',
+    `"${record.standby}" was written to since it was looked at: ${grown.slice(0, 5).map(nameOf).join(', ')}`,
+    {
+      hint: `Stop who writes there, give the run up (kdr runs abort ${record.run}), and begin again: kdr ${record.kind} ${record.link}`,
+    },
+  )
+}
+
+/** Resolves when the cluster shows none of them any more. Throws KdrError: not-allowed, not-ready. */
+async function deleteTopics(context: RunContext, topics: readonly string[]): Promise<void> {
+  const { target, record, clock, guard, progress } = context
+  const before = await target.describe()
+  const ids = new Map(
+    topics.flatMap(topic => {
+      const id = before.topics.get(topic)?.id
+      return id === undefined ? [] : [[topic, id] as const]
+    }),
+  )
+  for (const topic of ids.keys()) {
+    await guard()
+    progress(`deletes "${topic}" at "${record.standby}"`)
+    const { code, message = '' } = await target.deleteTopic(topic)
+    if (code === KafkaCode.NONE || code === KafkaCode.UNKNOWN_TOPIC_OR_PARTITION) continue
+    throw new KdrError(
+      code === KafkaCode.TOPIC_AUTHORIZATION_FAILED ? 'not-allowed' : 'not-ready',
+      `"${topic}" of "${record.standby}" cannot be deleted, to be copied anew: ${codeName(code)} ${message}`.trim(),
+      { hint: `Put that right, then: kdr ${record.kind} ${record.link} --resume ${record.run}` },
+    )
+  }
+  const until = clock.monotonic() + DELETED_WITHIN_MS
+  for (;;) {
+    const view = await target.describe()
+    const left = [...ids].filter(([topic, id]) => view.topics.get(topic)?.id === id)
+    if (left.length === 0) return
+    if (clock.monotonic() > until)
+      throw new KdrError(
+        'not-ready',
+        `"${left[0]![0]}" of "${record.standby}" is still there, after it was deleted`,
+      )
+    await clock.sleep(LOOK_EVERY_MS)
+    await guard()
+  }
+}
+
+/** Mirrors with what they hold. Those that the active has no more are none. */
+async function adopt(
+  { record, store, settings }: RunContext,
+  stranded: Stranded,
+  { returned, active }: { readonly returned: ClusterView; readonly active: ClusterView },
+): Promise<void> {
+  const filter = compilePatterns(settings.topics, 'topics')
+  const diverged = new Set(divergedTopics(stranded))
+  const byTopic = Map.groupBy(stranded.partitions, ({ topic }) => topic)
+  await Promise.all(
+    [...byTopic].map(async ([topic, partitions]) => {
+      const [mirror, source] = [returned.topics.get(topic), active.topics.get(topic)]
+      if (diverged.has(topic) || !filter.matches(topic) || mirror === undefined || source === undefined)
+        return
+      const adopted: TopicRecord = {
+        phase: 'mirroring',
+        sourceTopicId: source.id,
+        targetTopicId: mirror.id,
+        applied: {},
+        adoptedUpTo: partitions.toSorted((a, b) => a.partition - b.partition).map(({ end }) => end),
+      }
+      await store.put(topicKey(record.link, topic), toRecord('topic', adopted))
+    }),
+  )
+}
