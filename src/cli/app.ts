@@ -61,6 +61,16 @@ export type Services = VaultServices & {
     options: OpenRunOptions,
     act: (run: OpenedRun) => Promise<T>,
   ): Promise<T>
+  /**
+   * What a failback has exported, into topics of the active cluster; nothing changes before `execute`. Throws KdrError: usage for a run
+   * that has exported nothing, damaged, store-unreachable.
+   */
+  withReplay<T>(
+    config: Config,
+    run: string,
+    options: ReplayOptions,
+    act: (opened: OpenedReplay) => Promise<T>,
+  ): Promise<T>
   /** Whether applications write where the config says, and the link copies from there. */
   isAtHome(config: Config, link: LinkConfig): Promise<boolean>
   /** Of all links, newest first. */
@@ -69,6 +79,29 @@ export type Services = VaultServices & {
   readRun(config: Config, run: string): Promise<RunReport>
   /** Undoes what it has done. Throws KdrError: 'not-ready' once the link may be fenced, 'usage' when it is over. */
   abortRun(config: Config, run: string, options: AbortRunOptions): Promise<RunReport>
+}
+
+export type ReplayOptions = {
+  readonly into: 'original' | 'stranded'
+  /** Patterns; all when empty. */
+  readonly topics: readonly string[]
+  readonly keys: readonly string[]
+  /** Where the export is now, if not where the run has put it. */
+  readonly from?: string
+  readonly takeOver: boolean
+  readonly signal: AbortSignal
+}
+
+export type ReplayedTopic = { readonly topic: string; readonly into: string; readonly records: number }
+
+export type OpenedReplay = {
+  /** Of the failback. */
+  readonly run: string
+  /** The active cluster. */
+  readonly cluster: string
+  readonly topics: readonly ReplayedTopic[]
+  /** Returns how many records of each stand there now. */
+  execute(onProgress: (sentence: string) => void): Promise<readonly ReplayedTopic[]>
 }
 
 export type OpenRunOptions = {

@@ -1,7 +1,5 @@
 // kdr switchover | failover | failback: applications move to the standby. Shows what that costs, asks by the name of the cluster that
 // loses its writers, and says of each step what it did and how long it took.
-import { resolve as resolvePath } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { type Command } from 'commander'
 import type { Config, LinkConfig } from '../config/index.ts'
 import { ERRORS, KdrError } from '../model/errors.ts'
@@ -10,6 +8,7 @@ import { divergedTopics, missingFlags, strandedSentence } from '../model/strande
 import { type App, type GlobalOptions, type OpenedRun, type Writer, writeJson, writeJsonLine } from './app.ts'
 import { approve } from './approve.ts'
 import { assertReason } from './link.ts'
+import { collect, placeOf } from './place.ts'
 import { startProgress } from './progress.ts'
 import { planText } from './run-plan.ts'
 import { progressLine, reportText, stepLine } from './run-text.ts'
@@ -79,10 +78,6 @@ export function registerMove(program: Command, app: App): void {
   }
 }
 
-function collect(value: string, before: readonly string[]): string[] {
-  return [...before, value]
-}
-
 async function move(app: App, kind: RunKind, name: string, options: MoveOptions): Promise<void> {
   const { topic: topics = [], reason, resume } = options
   assertReason(options)
@@ -119,10 +114,6 @@ function atHome(app: App, { name, source, target }: LinkConfig, options: MoveOpt
     })
   else app.stdout.write(`${sentence}\n`)
 }
-
-/** Whoever resumes the run may stand in another folder. */
-const placeOf = (to: string): string =>
-  /^(vault:|[a-z0-9]+:\/\/)/.test(to) ? to : pathToFileURL(resolvePath(to)).href
 
 function chooseLink(app: App, config: Config, name: string): LinkConfig {
   if (config.links[name] === undefined && config.plans[name] !== undefined)

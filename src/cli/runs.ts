@@ -1,11 +1,13 @@
-// kdr runs list | show | abort: what was moved, when and at what cost; and giving up a run that has promoted nothing yet.
+// kdr runs list | show | replay | abort: what was moved, when and at what cost; stranded records, brought back; and giving up a run that has promoted nothing yet.
 import { type Command, Option } from 'commander'
 import { KdrError } from '../model/errors.ts'
 import { mayGiveUp, type RunReport, type RunSummary } from '../model/runs.ts'
 import { type App, type GlobalOptions, writeJson } from './app.ts'
 import { approve } from './approve.ts'
-import { formatCount, formatDuration } from './format.ts'
+import { formatCount, formatDuration, plural } from './format.ts'
 import { assertReason } from './link.ts'
+import { collect, placeOf } from './place.ts'
+import { startProgress } from './progress.ts'
 import { reportHtml } from './run-html.ts'
 import { fullReportText, reportText } from './run-text.ts'
 import { visible } from './run-words.ts'
@@ -13,6 +15,15 @@ import { formatTable, type Style, styleOf } from './table.ts'
 
 type Format = 'text' | 'json' | 'html'
 type ShowOptions = GlobalOptions & { readonly format?: Format }
+type ReplayFlags = GlobalOptions & {
+  readonly into: 'original' | 'stranded'
+  readonly topic?: readonly string[]
+  readonly key?: readonly string[]
+  readonly from?: string
+  readonly takeOver?: boolean
+  readonly dryRun?: boolean
+  readonly yes?: boolean
+}
 type AbortOptions = GlobalOptions & {
   readonly takeOver?: boolean
   readonly dryRun?: boolean
@@ -26,7 +37,7 @@ const SHOWN = 30
 export function registerRuns(program: Command, app: App): void {
   const runs = program
     .command('runs')
-    .summary('list, show or abort runs')
+    .summary('list, show or abort runs; replay what was stranded')
     .description('Switchovers and failovers: those under way, those stopped, and those that are over.')
     .helpGroup('Move')
     .helpCommand(false)
@@ -46,6 +57,27 @@ export function registerRuns(program: Command, app: App): void {
         await show(app, run, command.optsWithGlobals()),
     )
   runs
+    .command('replay')
+    .argument('<run>', 'the failback that has exported them, or the failover')
+    .description(
+      'Replays the stranded records that a failback has exported: into their topics, or into TOPIC.stranded. Headers say where each came from. Each once: what was interrupted is taken up by the same command.',
+    )
+    .addOption(
+      new Option('--into <place>', 'their own topics, or topics beside them')
+        .choices(['original', 'stranded'])
+        .makeOptionMandatory(),
+    )
+    .option('--topic <pattern>', 'only these topics; may be repeated', collect, [])
+    .option('--key <pattern>', 'only records with such a key; may be repeated', collect, [])
+    .option('--from <dir>', 'where the export is now: a folder, or vault:NAME')
+    .option('--take-over', 'also when another controller seems to be at it')
+    .option('--dry-run', 'show the plan and change nothing')
+    .option('--yes', 'do not ask')
+    .action(
+      async (run: string, _options: unknown, command: Command) =>
+        await replay(app, run, command.optsWithGlobals()),
+    )
+  runs
     .command('abort')
     .argument('<run>', 'its id')
     .description(
@@ -59,6 +91,42 @@ export function registerRuns(program: Command, app: App): void {
       async (run: string, _options: unknown, command: Command) =>
         await abort(app, run, command.optsWithGlobals()),
     )
+}
+
+async function replay(app: App, run: string, options: ReplayFlags): Promise<void> {
+  const { into, topic: topics = [], key: keys = [], from } = options
+  const config = await app.loadConfig(options.config)
+  const asked = {
+    into,
+    topics,
+    keys,
+    takeOver: options.takeOver === true,
+    ...(from !== undefined && { from: placeOf(from) }),
+    signal: app.signal,
+  }
+  await app.services.withReplay(config, run, asked, async opened => {
+    const { cluster } = opened
+    const out = options.json === true ? app.stderr : app.stdout
+    const total = opened.topics.reduce((sum, { records }) => sum + records, 0)
+    const change = `${plural(total, 'record')} of ${plural(opened.topics.length, 'topic')} go into topics of "${cluster}"`
+    out.write(`${change}\n`)
+    const rows = opened.topics.map(each => [each.topic, each.into, formatCount(each.records)])
+    const columns = [{ title: 'TOPIC' }, { title: 'INTO' }, { title: 'RECORDS', align: 'right' }] as const
+    out.write(formatTable(columns, rows, styleOf(out, app.env)))
+    const isDry = options.dryRun === true
+    if (!isDry) await approve(app, { yes: options.yes === true, name: cluster, change })
+    const progress = startProgress(app)
+    const topicsDone = isDry
+      ? opened.topics
+      : await opened.execute(sentence => progress.update(sentence)).finally(() => progress.clear())
+    const records = topicsDone.reduce((sum, each) => sum + each.records, 0)
+    if (options.json === true)
+      writeJson(app, { run: opened.run, cluster, into, topics: topicsDone, records, dryRun: isDry })
+    else
+      app.stdout.write(
+        isDry ? 'dry run: nothing was changed\n' : `${plural(records, 'record')} stand there, each once\n`,
+      )
+  })
 }
 
 async function list(app: App, options: GlobalOptions): Promise<void> {

@@ -35,6 +35,21 @@ export async function findRun(config: Config, run: string): Promise<KnownRun> {
   })
 }
 
+/** The failback that has exported what a failover had left behind, by its own id or by that of the failover. */
+export async function findExport(config: Config, run: string): Promise<RunRecord> {
+  const runs = await allRuns(config)
+  const hasExported = ({ steps }: KnownRun): boolean =>
+    steps.some(({ name, data }) => name === 'export' && data !== undefined && 'location' in data)
+  const found = runs
+    .filter(({ record }) => record.kind === 'failback' && (record.run === run || record.after === run))
+    .toSorted((a, b) => b.record.startedAt - a.record.startedAt)
+  const record = found.find(hasExported)?.record
+  if (record !== undefined) return record
+  throw new KdrError('usage', `no run "${run}" has exported stranded records`, {
+    hint: 'See: kdr runs list. A failback that has found some says so: kdr runs show RUN',
+  })
+}
+
 /** Of all clusters that answer: a run is kept where it has made a cluster active. */
 async function allRuns(config: Config): Promise<KnownRun[]> {
   return (await Promise.all(clusterNames(config).map(async name => await runsAt(config, name)))).flat()

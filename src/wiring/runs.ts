@@ -21,6 +21,7 @@ import {
 } from '../model/runs.ts'
 import { readLink } from '../model/state-records.ts'
 import { JOURNAL_TOPIC } from '../state/topic-store.ts'
+import { beating } from './beating.ts'
 import { BothClusters } from './both-clusters.ts'
 import { assertCopied, type Direction, directionAmong, turned } from './direction.ts'
 import { planReturn, returnedOf } from './failback.ts'
@@ -34,8 +35,6 @@ import { systemClock, systemEntropy, whoAmI } from './system.ts'
 type Runs = Pick<Services, 'withRun' | 'abortRun'>
 
 type OnStep = (step: StepRecord) => void
-
-const BEAT_EVERY_MS = 3_000
 
 export const withRun: Runs['withRun'] = async (config, link, options, act) => {
   if (options.topics.length > 0)
@@ -321,26 +320,6 @@ async function closeOpen(journal: Journal, { link }: Sides, { kind, run }: RunRe
   throw new KdrError('not-ready', `run "${open.run}" of link "${link.name}" is not over`, {
     hint: `Go on with it: kdr ${open.kind} ${link.name} --resume ${open.run}; or give it up: kdr runs abort ${open.run}`,
   })
-}
-
-/** While a step waits. A claim that is lost is found by whoever acts next. */
-function beating(journal: Journal): () => Promise<void> {
-  const stopping = new AbortController()
-  const { signal } = stopping
-  const beats = (async () => {
-    while (!signal.aborted) {
-      await systemClock.sleep(BEAT_EVERY_MS, signal)
-      if (signal.aborted) return
-      await journal.beat().catch((error: unknown) => {
-        if (findKdrError(error) === undefined) throw error
-      })
-    }
-  })()
-  beats.catch(() => undefined)
-  return async () => {
-    stopping.abort()
-    await beats
-  }
 }
 
 async function giveUp(

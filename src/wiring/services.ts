@@ -22,6 +22,8 @@ export const services: Services = {
     await (await import('./link-memory.ts')).withMemory(config, link, act),
   withRun: async (config, link, options, act) =>
     await (await import('./runs.ts')).withRun(config, link, options, act),
+  withReplay: async (config, run, options, act) =>
+    await (await import('./replay.ts')).withReplay(config, run, options, act),
   isAtHome: async (config, link) => await (await import('./failback.ts')).isAtHome(config, link),
   listRuns: async config => await (await import('./run-history.ts')).listRuns(config),
   readRun: async (config, run) => await (await import('./run-history.ts')).readRun(config, run),

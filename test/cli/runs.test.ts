@@ -5,7 +5,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import type { AbortRunOptions, App, Services } from '../../src/cli/app.ts'
+import type { AbortRunOptions, App, ReplayOptions, Services } from '../../src/cli/app.ts'
 import { reportHtml } from '../../src/cli/run-html.ts'
 import { planText } from '../../src/cli/run-plan.ts'
 import { fullReportText } from '../../src/cli/run-text.ts'
@@ -126,6 +126,54 @@ describe('kdr runs', () => {
     assert.deepEqual([refused.exit, late.aborted.length], [17, 0])
     assert.match(refused.stderr, /can only go forward[^]*kdr switchover l --resume r1/)
     assert.equal((await run(['abort', 'r1', '--yes'], knowing(read(drained())).services)).exit, 2)
+  })
+})
+
+describe('kdr runs replay', () => {
+  function replaying(): { services: Services; asked: ReplayOptions[]; executed: () => number } {
+    const asked: ReplayOptions[] = []
+    let count = 0
+    const topics = [{ topic: 'orders', into: 'orders.stranded', records: 40 }]
+    const { services } = makeTestApp()
+    return {
+      asked,
+      executed: () => count,
+      services: {
+        ...services,
+        withReplay: async (_config, id, options, act) => {
+          asked.push(options)
+          return await act({
+            run: id,
+            cluster: 'east',
+            topics,
+            execute: () => {
+              count++
+              return Promise.resolve(topics)
+            },
+          })
+        },
+      },
+    }
+  }
+
+  test('says what goes where, and asks by the name of the active cluster', async () => {
+    const { services, asked, executed } = replaying()
+    const args = ['replay', 'b1', '--into', 'stranded', '--topic', 'or*', '--key', 'k1', '--key', 'k2']
+    const dry = await run([...args, '--dry-run'], services)
+    assert.equal(dry.exit, 0)
+    assert.match(dry.stdout, /^40 records of 1 topic go into topics of "east"$/m)
+    assert.match(dry.stdout, /^orders {2}orders\.stranded {7}40$/m)
+    assert.equal((await run(args, services)).exit, 20)
+    assert.equal(executed(), 0)
+    const typed = await run(args, services, { ask: () => Promise.resolve('east') })
+    assert.deepEqual([typed.exit, executed()], [0, 1])
+    assert.match(typed.stdout, /^40 records stand there, each once$/m)
+    const [{ into, topics, keys }] = asked as [ReplayOptions]
+    assert.deepEqual([into, topics, keys], ['stranded', ['or*'], ['k1', 'k2']])
+  })
+
+  test('must be told where to', async () => {
+    assert.equal((await run(['replay', 'b1', '--yes'], replaying().services)).exit, 2)
   })
 })
 

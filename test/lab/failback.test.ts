@@ -222,6 +222,57 @@ describe('the way home', { concurrency: 1 }, () => {
     row.saw("the failover's report says `exact` now, with the number of records")
   })
 
+  test('what was exported is replayed by choice, each record once', async () => {
+    const { judge } = context
+    const into = async (...args: string[]) => {
+      const { code, object, stderr } = await link.json('runs', 'replay', failover.run, ...args)
+      assert.equal(code, 0, stderr)
+      return object as { cluster: string; records: number; topics: { into: string; records: number }[] }
+    }
+    const listed = async (topic: string) => await judge.list({ ...at('east'), topic })
+    const before = (await listed(LOST)).length
+    const planned = await into('--into', 'original', '--topic', LOST, '--dry-run')
+    assert.deepEqual([planned.cluster, planned.records], ['east', 40])
+    assert.equal((await listed(LOST)).length, before)
+
+    for (let twice = 0; twice < 2; twice++)
+      assert.equal((await into('--into', 'original', '--topic', LOST, '--yes')).records, 40)
+    const replayed = (await listed(LOST)).slice(0).filter(({ headers }) => headers.length > 0)
+    assert.equal(replayed.length, 40)
+    const originOf = ({ headers }: ListedRecord): Record<string, string> =>
+      Object.fromEntries(
+        headers.map(([name, value]) => [name, Buffer.from(value ?? '', 'base64').toString()]),
+      )
+    const was = new Map(
+      acknowledged.map(each => [`${each.partition} ${each.offset} ${each.timestamp}`, each]),
+    )
+    for (const each of replayed) {
+      const origin = originOf(each)
+      assert.equal(origin['kdr.stranded.topic'], LOST)
+      const lost = was.get(
+        [origin['kdr.stranded.partition'], origin['kdr.stranded.offset'], each.timestamp].join(' '),
+      )
+      assert.deepEqual([each.partition, each.key, each.value], [lost?.partition, lost?.key, lost?.value])
+    }
+
+    const other = await link.run(
+      'runs',
+      'replay',
+      failover.run,
+      '--into',
+      'original',
+      '--key',
+      'key-1',
+      '--yes',
+    )
+    assert.equal(other.code, 2, other.stderr)
+    assert.match(other.stderr, /were replayed before, and chosen otherwise/)
+    const beside = await into('--into', 'stranded', '--topic', TX, '--yes')
+    assert.deepEqual([beside.records, beside.topics[0]?.into], [20, `${TX}.stranded`])
+    // What was aborted is none.
+    assert.equal((await listed(`${TX}.stranded`)).length, 20)
+  })
+
   test('at home there is nothing to do; the link goes on', async () => {
     const { judge } = context
     const nothing = await link.run('failback', link.name, '--yes')

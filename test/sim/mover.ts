@@ -1,7 +1,7 @@
 // A controller of the simulated world: `kdr switchover | failover [--resume RUN]`, composed as wiring/runs.ts composes it, in a
 // process that may be killed or paused at each of its calls. What simulated clusters have not (authorizer, credentials of
 // applications, DNS) are small fakes, called over the network as everything else.
-import type { RunContext, RunServices } from '../../src/engine/runs/context.ts'
+import type { Returned, RunContext, RunServices } from '../../src/engine/runs/context.ts'
 import { Journal } from '../../src/engine/runs/journal.ts'
 import { assertNotMoved } from '../../src/engine/runs/plan.ts'
 import { reportOf } from '../../src/engine/runs/report.ts'
@@ -10,7 +10,7 @@ import { RUN_STEPS } from '../../src/engine/runs/steps.ts'
 import { undoRun } from '../../src/engine/runs/undo.ts'
 import { GroupSync } from '../../src/engine/sync/groups.ts'
 import { recordCodec } from '../../src/kafka/records.ts'
-import { findKdrError, InvariantViolation, KdrError } from '../../src/model/errors.ts'
+import { findKdrError, KdrError } from '../../src/model/errors.ts'
 import {
   isPastReturn,
   type RunKind,
@@ -43,6 +43,8 @@ export type MoverOptions = {
   readonly takeOver?: boolean
   /** Takes up the newest run of the journal that is not over, if there is one. */
   readonly resume?: boolean
+  /** Of a failback after a failover. */
+  readonly returning?: Pick<Returned, 'failover' | 'cuts' | 'tellFailover'>
   /** Gives that up. */
   readonly abort?: boolean
   readonly planted?: Planted | undefined
@@ -93,22 +95,27 @@ export class Mover {
     const { kind, takeOver = false, abort = false, resume = abort } = this.#options
     const world = this.#world
     const ports = world.watchedPorts(this.process, this.name)
-    const source = await ports.source.describe().then(
-      () => ports.source,
+    const isBack = kind === 'failback'
+    const [active, target] = isBack ? [ports.target, ports.source] : [ports.source, ports.target]
+    const source = await active.describe().then(
+      () => active,
       (error: unknown) => {
-        if (findKdrError(error)?.code !== 'unreachable') throw error
+        if (findKdrError(error)?.code !== 'unreachable' || isBack) throw error
         return undefined
       },
     )
-    const target = ports.target
     await target.describe()
-    const store = await this.#store(target, { create: false })
+    const store = await this.#store(target, { create: isBack })
     await store.refresh()
-    const link = readLink(store, LINK)
-    if (link?.sourceClusterId !== 'id-source' && !resume)
+    // Of a link that waits, only the active knows.
+    const memory = isBack ? await this.#store(active, { create: false }) : store
+    await memory.refresh()
+    const link = readLink(memory, LINK)
+    if (link?.sourceClusterId !== 'id-source' && !resume && !isBack)
       throw new KdrError('moved', 'it leads the other way')
-    const generation = link?.generation ?? 0
-    const planned = newRecord(kind, { run: `run-of-${this.name}`, generation }, this.#clock)
+    const generation = (link?.generation ?? 0) + Number(link?.isWaiting === true)
+    const after = link?.isWaiting === true ? link.run : undefined
+    const planned = newRecord(kind, { run: `run-of-${this.name}`, generation, after }, this.#clock)
     const { planted = {} } = this.#options
     const asItIs = new Journal({
       store: await this.#store(target, { create: true, topic: JOURNAL_TOPIC }),
@@ -181,10 +188,17 @@ export class Mover {
     readonly journal: Journal
   }): Promise<RunContext> {
     const entropy = this.#world.random.stream(this.name)
+    const { returning } = this.#options
     return {
       record,
       options: record,
-      settings: SETTINGS,
+      settings: settingsOf(record.active),
+      returned: returning && {
+        ...returning,
+        settings: settingsOf(record.standby),
+        facts: { ...factsOf(record), active: record.standby, standby: record.active },
+        probe: undefined,
+      },
       source,
       target,
       store: journal.guarding(store),
@@ -203,7 +217,7 @@ export class Mover {
       fence: { acl: false, command: 'stop applications' },
       probe: undefined,
       consumers: { stop: 'stop consumers' },
-      redirects: [this.#redirect()],
+      redirects: [this.#redirect(record.standby)],
       own: new Set(),
       dataOf: name => journal.dataOf(record.run, name),
       guard: journal.guard,
@@ -226,7 +240,8 @@ export class Mover {
   }: Pick<RunContext, 'source' | 'target' | 'store' | 'guard'>): RunServices {
     const world = this.#world
     const services = {
-      startCopying: async () => await world.startCopying(this.process, `${this.name}'s`),
+      startCopying: async () =>
+        await world.startCopying(this.process, `${this.name}'s`, target.name === 'source'),
       syncGroups: async (positions: Parameters<RunServices['syncGroups']>[0]): Promise<boolean> => {
         const groups = new GroupSync({
           source: source!,
@@ -249,9 +264,15 @@ export class Mover {
         const captured = await groups.capture()
         return groups.isCovered(captured) && (await groups.apply(captured))
       },
-      openExport: () => {
-        throw new InvariantViolation('nothing is exported here')
-      },
+      openExport: () => ({
+        name: 'memory',
+        put: async (object: string, body: readonly Uint8Array[]) =>
+          await this.#call(`export ${object}`, () => {
+            world.exports.set(object, Buffer.concat(body))
+            return object
+          }),
+        has: async (object: string) => await this.#call('is it exported', () => world.exports.has(object)),
+      }),
       syncRights: async () => await this.#call('rights are synced', () => undefined),
       releaseRights: async () => await this.#call('rights are released', () => 1),
       isActiveBack: async () => await Promise.resolve(false),
@@ -261,9 +282,9 @@ export class Mover {
 
   #commands(): Commands {
     return {
-      run: async command =>
+      run: async (command, { active }) =>
         await this.#call(command, () => {
-          if (command === 'stop applications') this.#world.stopApplications()
+          if (command === 'stop applications') this.#world.stopApplications(active)
           else this.#world.stopConsumers()
           return { code: 0, output: '' }
         }),
@@ -271,18 +292,18 @@ export class Mover {
   }
 
   /** Refuses what an older run asks for, as the guard beside a DNS record does. */
-  #redirect(): Redirect {
+  #redirect(to: string): Redirect {
     const { switchboard } = this.#world
-    const isOurs = ({ run }: RunFacts): boolean => switchboard.leadsTo === 'target' && switchboard.by === run
+    const isOurs = ({ run }: RunFacts): boolean => switchboard.leadsTo === to && switchboard.by === run
     return {
       name: 'switchboard',
-      describe: () => 'applications are led to the target',
+      describe: () => `applications are led to the ${to}`,
       isApplied: async facts => await this.#call('is it redirected', () => isOurs(facts)),
       apply: async facts =>
         await this.#call('redirect', () => {
           if (facts.generation < switchboard.generation)
             throw new KdrError('other-controller', 'a newer run has been here')
-          Object.assign(switchboard, { leadsTo: 'target', by: facts.run, generation: facts.generation })
+          Object.assign(switchboard, { leadsTo: to, by: facts.run, generation: facts.generation })
         }),
       verify: async facts =>
         await this.#call('is the redirect there', () => {
@@ -318,17 +339,25 @@ export class Mover {
 
 function newRecord(
   kind: RunKind,
-  { run, generation }: { readonly run: string; readonly generation: number },
+  {
+    run,
+    generation,
+    after,
+  }: { readonly run: string; readonly generation: number; readonly after: string | undefined },
   clock: Clock,
 ): RunRecord {
+  const isBack = kind === 'failback'
+  const active = isBack ? 'target' : 'source'
+  const standby = isBack ? 'source' : 'target'
   return {
     run,
     kind,
     link: LINK,
-    active: SETTINGS.source,
-    standby: SETTINGS.target,
-    activeClusterId: 'id-source',
-    standbyClusterId: 'id-target',
+    active,
+    standby,
+    activeClusterId: `id-${active}`,
+    standbyClusterId: `id-${standby}`,
+    ...(after !== undefined && { after, exportTo: 'memory', recopy: ['*'] }),
     generation,
     state: 'planned',
     startedAt: clock.now(),
@@ -337,6 +366,13 @@ function newRecord(
     versions: { kdr: '0', node: '0' },
   }
 }
+
+/** As it leads from there. */
+const settingsOf = (source: string): typeof SETTINGS => ({
+  ...SETTINGS,
+  source,
+  target: source === 'source' ? 'target' : 'source',
+})
 
 function factsOf({ run, kind, link, active, standby, generation }: RunRecord): RunFacts {
   return { run, kind, link, active, standby, bootstrap: 'target:9092', generation: generation + 1 }

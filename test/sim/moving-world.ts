@@ -66,11 +66,17 @@ export class MovingWorld {
   readonly workloads: { readonly topic: string; readonly partition: number; readonly of: PartitionWorkload }[]
   readonly switchboard: Switchboard = { leadsTo: 'source', by: '', generation: 0 }
   readonly workers: SimProcess[] = []
+  /** What failbacks have exported, by its name. */
+  readonly exports = new Map<string, Buffer>()
+  /** What applications write at the target since it is active. */
+  readonly later: { readonly topic: string; readonly partition: number; readonly of: PartitionWorkload }[] =
+    []
   readonly acts: Act[] = []
   /** Wall clock. */
   darkSince = Infinity
   readonly random: Random
   #steps = STEPS
+  #laterSteps = 0
   #isConsuming = true
   #writers = 0n
 
@@ -148,7 +154,12 @@ export class MovingWorld {
   }
 
   /** They write the last that they have, and nothing more. */
-  stopApplications(): void {
+  stopApplications(at = 'source'): void {
+    if (at === 'target') {
+      for (const { of } of this.later) of.finish()
+      this.#laterSteps = 0
+      return
+    }
     while (this.#steps > 0) this.#step()
     for (const { of } of this.workloads) of.finish()
   }
@@ -156,6 +167,26 @@ export class MovingWorld {
   /** Whom nobody stops: they write on, wherever they have always written. */
   resumeApplications(steps: number): void {
     this.#steps += steps
+  }
+
+  /** They have been led to the target. */
+  startAtTarget(steps: number): void {
+    this.#laterSteps = steps
+    for (const { topic, partition } of this.workloads) {
+      const at = this.target.partition({ topic, partition })!
+      this.later.push({
+        topic,
+        partition,
+        of: new PartitionWorkload(at, {
+          clock: this.clock,
+          random: this.random.stream(`later ${topic} ${partition}`),
+          ageMs: 0,
+          producers: 1,
+          firstProducer: 1_000 + 100 * (topic.charCodeAt(0) - 96) + 10 * partition,
+          prefix: `2.${partition}.${topic}`,
+        }),
+      })
+    }
   }
 
   /** Nobody reaches the source any more, and what was written there last has not been copied. */
@@ -198,6 +229,10 @@ export class MovingWorld {
   async #applications(): Promise<void> {
     for (;;) {
       await this.clock.sleep(STEP_EVERY_MS)
+      if (this.#laterSteps > 0) {
+        this.#laterSteps--
+        for (const { of } of this.later) of.step()
+      }
       if (this.#steps === 0) continue
       this.#step()
       if (this.#steps === 0) for (const { of } of this.workloads) of.finish()
@@ -222,8 +257,12 @@ export class MovingWorld {
   }
 
   /** A worker in the process of a controller. */
-  async startCopying(process: SimProcess, worker: string): Promise<{ readonly stop: () => Promise<void> }> {
-    const { replication, stop } = await this.#compose(process, worker)
+  async startCopying(
+    process: SimProcess,
+    worker: string,
+    isTurned = false,
+  ): Promise<{ readonly stop: () => Promise<void> }> {
+    const { replication, stop } = await this.#compose(process, worker, isTurned)
     void replication.failed.catch(() => undefined)
     return { stop }
   }
@@ -257,8 +296,11 @@ export class MovingWorld {
   async #compose(
     process: SimProcess,
     worker: string,
+    isTurned = false,
   ): Promise<{ readonly replication: Replication; readonly stop: () => Promise<void> }> {
-    const { source, target } = this.ports(process)
+    const ports = this.ports(process)
+    const [source, target] = isTurned ? [ports.target, ports.source] : [ports.source, ports.target]
+    const settings = isTurned ? { ...SETTINGS, source: SETTINGS.target, target: SETTINGS.source } : SETTINGS
     const clock = this.clockOf(process)
     await source.describe()
     await target.describe()
@@ -266,7 +308,7 @@ export class MovingWorld {
     const entropy = this.random.stream(worker)
     const log = { event: (level: string, message: string) => this.say(`${worker} ${level} ${message}`) }
     const replication = await startReplication({
-      settings: SETTINGS,
+      settings,
       source,
       target,
       store,

@@ -46,6 +46,11 @@ export class Truth {
         if ((state === 'plain' || state === 'committed') && !isLost && !isCleaned) yield [offset, id]
   }
 
+  /** Whether this record was ever written there, by whatever transaction. */
+  wasWritten(offset: number, id: string): boolean {
+    return this.#at.get(offset)?.some(each => each.id === id) === true
+  }
+
   /** Whether the source has lost this record, so that no mirror of what it is now may hold it. */
   wasLost(offset: number, id: string): boolean {
     return this.#at.get(offset)?.some(each => each.id === id && each.isLost) === true
@@ -66,6 +71,8 @@ type Transaction = { readonly producerId: bigint; epoch: number; sequence: numbe
 export class PartitionWorkload {
   readonly truth = new Truth()
   readonly at: SimPartition
+  /** Where the log ended when it began. */
+  readonly firstOffset: number
   readonly #clock: SimClock
   readonly #random: Random
   readonly #ageMs: number
@@ -87,6 +94,7 @@ export class PartitionWorkload {
     },
   ) {
     this.at = at
+    this.firstOffset = at.log.end
     this.#prefix = options.prefix
     this.#clock = options.clock
     this.#random = options.random

@@ -42,6 +42,7 @@ export function makeTestApp(
         Promise.reject(new KdrError('unreachable', `no broker answers at "${link.target}"`)),
       withRun: (_config, link) =>
         Promise.reject(new KdrError('unreachable', `no broker answers at "${link.target}"`)),
+      withReplay: (_config, run) => Promise.reject(new KdrError('usage', `there is no run "${run}"`)),
       isAtHome: () => Promise.resolve(false),
       listRuns: () => Promise.resolve([]),
       readRun: (_config, run) => Promise.reject(new KdrError('usage', `there is no run "${run}"`)),

@@ -59,3 +59,42 @@ export const NO_STANDING_ASIDE: Planted = {
     }
   },
 }
+
+/** Nothing is taken for stranded, and all is copied anew. */
+export const FORGETS_THE_TAIL: Planted = {
+  steps: {
+    ...RUN_STEPS,
+    export: async context => {
+      const { data } = await RUN_STEPS.export({
+        ...context,
+        services: {
+          ...context.services,
+          openExport: () => ({
+            name: 'nowhere',
+            put: async () => await Promise.resolve(''),
+            has: async () => await Promise.resolve(true),
+          }),
+        },
+      })
+      return { what: '', data }
+    },
+  },
+}
+
+/** It goes on with what the old active holds, whatever stands beyond the cut. */
+export const KEEPS_WHAT_DIVERGED: Planted = {
+  steps: {
+    ...RUN_STEPS,
+    reverse: async context => {
+      const { stranded, ...rest } = context.dataOf('export')!
+      const partitions = stranded.partitions.map(each => ({ ...each, state: 'clean' as const }))
+      return await RUN_STEPS.reverse({
+        ...context,
+        dataOf: name =>
+          name === 'export'
+            ? ({ ...rest, stranded: { ...stranded, partitions } } as never)
+            : context.dataOf(name),
+      })
+    },
+  },
+}

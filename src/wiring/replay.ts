@@ -1,0 +1,217 @@
+// `kdr runs replay`: from the place where a failback has put its export into topics of the cluster that is active now. Whoever replays has
+// the journal of the link as a run has it, so that two of them, or one and a run, are never at it together.
+import { createHash } from 'node:crypto'
+import type { ReplayedTopic, ReplayOptions, Services } from '../cli/app.ts'
+import type { Config } from '../config/index.ts'
+import { deniedAt, type FenceSite, lift, refresh } from '../engine/runs/denials.ts'
+import { type ExportedPartition, type Manifest, MANIFEST } from '../engine/runs/export.ts'
+import { Journal } from '../engine/runs/journal.ts'
+import { takeOwnRights } from '../engine/runs/own-rights.ts'
+import { type ReplayPartition, replayTopic, strandedTopic, visibleRecords } from '../engine/runs/replay.ts'
+import { recordCodec } from '../kafka/records.ts'
+import { KdrError } from '../model/errors.ts'
+import { compilePatterns } from '../model/patterns.ts'
+import type { RunRecord } from '../model/runs.ts'
+import type { Cluster } from '../ports/cluster.ts'
+import type { DecodedRecord } from '../ports/records.ts'
+import type { ObjectStore } from '../ports/store.ts'
+import { JOURNAL_TOPIC } from '../state/topic-store.ts'
+import { beating } from './beating.ts'
+import { clusterOf, openCluster } from './clusters.ts'
+import { directionOf } from './direction.ts'
+import { exportStore } from './failback.ts'
+import { Opened, storeOf } from './opened.ts'
+import { ownPrincipals } from './outside.ts'
+import { findExport } from './run-history.ts'
+import { systemClock, systemEntropy, whoAmI } from './system.ts'
+
+type Export = { readonly manifest: Manifest; readonly read: (object: string) => Promise<Buffer> }
+
+export const withReplay: Services['withReplay'] = async (config, run, options, act) => {
+  const record = await findExport(config, run)
+  const found = await openManifest(config, record, options)
+  const topics = compilePatterns(options.topics.length === 0 ? ['*'] : options.topics, 'any')
+  const partitions = found.manifest.partitions.filter(({ topic }) => topics.matches(topic))
+  if (partitions.length === 0)
+    throw new KdrError('usage', `run "${record.run}" has exported nothing of such topics`, {
+      hint: `It has: ${[...new Set(found.manifest.partitions.map(({ topic }) => topic))].join(', ')}.`,
+    })
+  const chosen = partitions.map(each => partitionOf(found, each, options.keys))
+  const opened = new Opened()
+  try {
+    const link = config.links[record.link]
+    if (link === undefined)
+      throw new KdrError(
+        'usage',
+        `run "${record.run}" is about link "${record.link}", which the config does not have`,
+      )
+    const { link: now } = await directionOf(config, link)
+    const cluster = await opened.add(openCluster(clusterOf(config, now.source), systemClock))
+    return await act({
+      run: record.run,
+      cluster: now.source,
+      topics: await planned(chosen, partitions, options),
+      execute: async onProgress =>
+        await execute(opened, { config, record, cluster, chosen, options, found }, onProgress),
+    })
+  } finally {
+    await opened.close()
+  }
+}
+
+async function openManifest(config: Config, record: RunRecord, { from }: ReplayOptions): Promise<Export> {
+  const { store, prefix } = exportStore(config, from ?? record.exportTo ?? '')
+  const folder = `${prefix}${record.run}/`
+  const text = await store.get(`${folder}${MANIFEST}`)
+  if (text === undefined)
+    throw new KdrError('usage', `there is no export of run "${record.run}" at "${store.name}"`, {
+      hint: 'Name the folder or vault that has it now: --from DIR.',
+    })
+  const manifest = JSON.parse(text.toString()) as Manifest
+  if (manifest.v !== 1)
+    throw new KdrError('newer-version', `the export of run "${record.run}" has version ${String(manifest.v)}`)
+  const hashes = new Map(
+    manifest.partitions.flatMap(({ objects }) => objects.map(each => [each.name, each.sha256] as const)),
+  )
+  return { manifest, read: async object => await readObject(store, `${folder}${object}`, hashes.get(object)) }
+}
+
+async function readObject(store: ObjectStore, name: string, sha256: string | undefined): Promise<Buffer> {
+  const bytes = await store.get(name)
+  if (bytes === undefined || createHash('sha256').update(bytes).digest('hex') !== sha256)
+    throw new KdrError('damaged', `"${name}" of "${store.name}" is not what the manifest says`, {
+      hint: 'Take the export from a copy (--from DIR).',
+    })
+  return bytes
+}
+
+function partitionOf(
+  { read }: Export,
+  { topic, partition, cut, objects }: ExportedPartition,
+  keys: readonly string[],
+): ReplayPartition {
+  const segments = objects.map(({ name }) => name).filter(name => name.endsWith('.log'))
+  const filter = compilePatterns(keys, 'any')
+  const isWanted = ({ key }: DecodedRecord): boolean =>
+    keys.length === 0 || (key !== null && filter.matches(key.toString()))
+  async function* records(): AsyncIterable<DecodedRecord> {
+    for await (const record of visibleRecords(segments, read, { codec: recordCodec, from: cut }))
+      if (isWanted(record)) yield record
+  }
+  return { topic, partition, keys, records }
+}
+
+async function planned(
+  chosen: readonly ReplayPartition[],
+  partitions: readonly ExportedPartition[],
+  { into, keys }: ReplayOptions,
+): Promise<ReplayedTopic[]> {
+  const counts = new Map<string, number>()
+  for (const [index, each] of chosen.entries()) {
+    let count = 0
+    if (keys.length === 0) count = partitions[index]!.records
+    else for await (const _record of each.records()) count++
+    counts.set(each.topic, (counts.get(each.topic) ?? 0) + count)
+  }
+  return [...counts].map(([topic, records]) => ({
+    topic,
+    into: into === 'original' ? topic : strandedTopic(topic),
+    records,
+  }))
+}
+
+type Work = {
+  readonly config: Config
+  readonly record: RunRecord
+  readonly cluster: Cluster
+  readonly chosen: readonly ReplayPartition[]
+  readonly options: ReplayOptions
+  readonly found: Export
+}
+
+async function execute(
+  opened: Opened,
+  { config, record, cluster, chosen, options, found }: Work,
+  onProgress: (sentence: string) => void,
+): Promise<ReplayedTopic[]> {
+  const { into, takeOver } = options
+  const store = await opened.add(storeOf(cluster, { create: true, topic: JOURNAL_TOPIC }))
+  await store.refresh()
+  const journal = new Journal({
+    store,
+    clock: systemClock,
+    link: record.link,
+    controller: systemEntropy.uuid(),
+    by: whoAmI(),
+  })
+  await journal.claim(takeOver)
+  const stopBeats = beating(journal)
+  const byTopic = [...Map.groupBy(chosen, ({ topic }) => topic)]
+  const placeIn = (topic: string): string => (into === 'original' ? topic : strandedTopic(topic))
+  const names = byTopic.map(([topic]) => placeIn(topic))
+  try {
+    const rights = await ownRights(opened, { config, record, cluster, journal })
+    await rights.lift(names)
+    const done: ReplayedTopic[] = []
+    for (const [topic, partitions] of byTopic) {
+      const records = await replayTopic(
+        {
+          run: record.run,
+          into,
+          clusterId: found.manifest.clusterId,
+          target: cluster,
+          store: journal.guarding(store),
+          guard: journal.guard,
+          clock: systemClock,
+          codec: recordCodec,
+          progress: onProgress,
+        },
+        topic,
+        partitions,
+      )
+      done.push({ topic, into: placeIn(topic), records })
+    }
+    await rights.takeBack()
+    return done
+  } finally {
+    await stopBeats()
+    await journal.release().catch(() => undefined)
+  }
+}
+
+/** At an active with an authorizer kdr has denied itself to write to what it has promoted: for the time of a replay it may. */
+async function ownRights(
+  opened: Opened,
+  {
+    config,
+    record,
+    cluster,
+    journal,
+  }: Pick<Work, 'config' | 'record' | 'cluster'> & { readonly journal: Journal },
+) {
+  const { link } = await directionOf(config, config.links[record.link]!)
+  const own = await ownPrincipals(config, link)
+  const memory = await opened.add(storeOf(cluster, { create: true }))
+  const { clusterId } = await cluster.describe()
+  const site: FenceSite = {
+    of: { link: record.link, clusterId },
+    cluster,
+    stores: [journal.guarding(memory)],
+    clock: systemClock,
+    guard: journal.guard,
+  }
+  await refresh(site)
+  const isOwn = (topics: readonly string[]) =>
+    deniedAt(site).filter(({ principal, name }) => own.has(principal) && topics.includes(name))
+  let lifted: string[] = []
+  return {
+    lift: async (topics: readonly string[]) => {
+      const rules = isOwn(topics)
+      lifted = [...new Set(rules.map(({ name }) => name))]
+      await lift(site, rules)
+    },
+    takeBack: async () => {
+      if (lifted.length > 0) await takeOwnRights({ own }, site, lifted)
+    },
+  }
+}

@@ -1,0 +1,187 @@
+// The way home after a failover, in the simulated world: a controller is killed at its calls, and another one comes to the same end. All that
+// was readable at the active is at home at its offset; all that was stranded is in the export, once; what did not diverge was not copied
+// anew.
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import type { Manifest } from '../../src/engine/runs/export.ts'
+import type { RunReport } from '../../src/model/runs.ts'
+import { suite } from '../support/suite.ts'
+import { recordsAt } from './moved.ts'
+import { Mover, type Planted } from './mover.ts'
+import { MovingWorld } from './moving-world.ts'
+import { FORGETS_THE_TAIL, KEEPS_WHAT_DIVERGED } from './planted/moves.ts'
+
+const BEGINS_MS = 7_000
+const DARK_FOR_MS = 8_000
+const GOES_ON_MS = 4_000
+const LIMIT_MS = 600_000
+const SILENT_MS = 16_000
+const STEPS_LATER = 30
+const SETTLES_MS = 20_000
+
+type Trouble = { readonly call: number; readonly isBefore: boolean }
+type Made = {
+  readonly violations: readonly string[]
+  readonly report: RunReport | undefined
+  readonly mover: Mover
+}
+
+async function ended(world: MovingWorld, mover: Mover): Promise<void> {
+  let isOver = false
+  void mover.ended.then(() => {
+    isOver = true
+  })
+  if (!(await world.until(() => isOver || mover.process.isKilled, LIMIT_MS)))
+    world.violate(`${mover.name} hangs`)
+}
+
+/** Topic `b` diverges only where `isAllLost`. */
+async function goHome({
+  seed = 1,
+  isAllLost = false,
+  trouble,
+  planted,
+}: {
+  readonly seed?: number
+  readonly isAllLost?: boolean
+  readonly trouble?: Trouble
+  readonly planted?: Planted
+}): Promise<Made> {
+  const world = new MovingWorld({ seed, mayWriteMarkers: true, workers: 2 })
+  await world.pass(BEGINS_MS)
+  world.stopApplications()
+  await world.pass(SETTLES_MS)
+  for (const worker of world.workers) worker.kill()
+  // Never copied.
+  for (let n = 0; n < 6; n++)
+    for (const { topic, of } of world.workloads) if (topic === 'a' || isAllLost) of.step()
+  world.loseSource()
+  await world.pass(DARK_FOR_MS)
+  const failover = new Mover(world, 'f1', { kind: 'failover' })
+  await ended(world, failover)
+  const ids = new Map([...world.source.topics].map(([name, { id }]) => [name, id]))
+  world.startAtTarget(STEPS_LATER)
+  await world.pass(GOES_ON_MS)
+  world.networks.source.isDown = false
+  const cuts = failover.report!.rpo.partitions
+  const told: number[] = []
+  const options = {
+    kind: 'failback',
+    planted,
+    returning: {
+      failover: failover.report!.run,
+      cuts,
+      tellFailover: async ({ data }) => {
+        told.push(data?.stranded.records ?? -1)
+        await Promise.resolve()
+      },
+    },
+  } satisfies ConstructorParameters<typeof Mover>[2]
+  const first = new Mover(world, 'c1', options)
+  if (trouble !== undefined) first.process.crashAt = { ...trouble, isPause: false }
+  await ended(world, first)
+  let last = first
+  if (first.process.isKilled) {
+    await world.pass(SILENT_MS)
+    last = new Mover(world, 'c2', { ...options, resume: true })
+    await ended(world, last)
+  }
+  const { report } = last
+  if (report?.state !== 'done')
+    world.violate(`${last.name} did not come to the end: ${report?.sentence ?? String(last.error)}`)
+  else {
+    judgeLogs(world)
+    judgeExport(world, report, cuts)
+    if (!isAllLost && world.source.topics.get('b')?.id !== ids.get('b')) world.violate('b was copied anew')
+    if (told.at(-1) !== report.stranded?.records) world.violate(`the failover was told ${told.join()}`)
+  }
+  if (world.switchboard.leadsTo !== 'source') world.violate('applications were not led home')
+  for (const mover of [failover, first, last]) mover.process.kill()
+  return { violations: world.violations, report, mover: first }
+}
+
+/** Both hold what a reader saw at the active; home has one marker more, which fenced the link. */
+function judgeLogs(world: MovingWorld): void {
+  for (const { topic, partition } of world.later) {
+    const at = { topic, partition }
+    const [home, away] = [world.source.partition(at)?.log, world.target.partition(at)!.log]
+    const name = `${topic}/${partition}`
+    if (home?.end !== away.end + 1)
+      world.violate(`${name} ends at ${home?.end ?? -1} at home, at ${away.end} where it was`)
+    const found = recordsAt(world.source, at)
+    const before = world.workloads.find(each => each.topic === topic && each.partition === partition)!
+    const later = world.later.find(each => each.topic === topic && each.partition === partition)!
+    const wanted = new Map<number, string>()
+    // There the fence stands.
+    const cut = later.of.firstOffset - 1
+    for (const [offset, id] of before.of.truth.readable()) if (offset < cut) wanted.set(offset, id)
+    for (const [offset, id] of later.of.truth.readable()) wanted.set(offset, id)
+    for (const [offset, id] of wanted)
+      if (found.get(offset) !== id) world.violate(`${name} lacks ${id} at ${offset}`)
+    // What was aborted stands in a log that was not copied anew.
+    for (const [offset, id] of found)
+      if (wanted.get(offset) !== id && !(offset < cut && before.of.truth.wasWritten(offset, id)))
+        world.violate(`${name} has ${id} at ${offset}`)
+  }
+}
+
+/** Every readable record beyond its cut is in the export, once, and nothing else is. */
+function judgeExport(world: MovingWorld, { run }: RunReport, cuts: RunReport['rpo']['partitions']): void {
+  const text = world.exports.get(`${run}/manifest.json`)
+  const lines: string[] = []
+  const manifest = text === undefined ? undefined : (JSON.parse(text.toString()) as Manifest)
+  for (const { objects } of manifest?.partitions ?? [])
+    for (const { name } of objects.filter(each => each.name.endsWith('.jsonl')))
+      for (const line of (world.exports.get(`${run}/${name}`)?.toString() ?? '').trim().split('\n')) {
+        const record = JSON.parse(line) as {
+          topic: string
+          partition: number
+          offset: number
+          transaction?: string
+        }
+        if (record.transaction === undefined || record.transaction === 'committed')
+          lines.push(`${record.topic}/${record.partition} ${record.offset}`)
+      }
+  const cutAt = new Map(cuts.map(each => [`${each.topic}/${each.partition}`, each.cut]))
+  const wanted = world.workloads.flatMap(({ topic, partition, of }) =>
+    [...of.truth.readable()]
+      .filter(([offset]) => offset >= (cutAt.get(`${topic}/${partition}`) ?? 0))
+      .map(([offset]) => `${topic}/${partition} ${offset}`),
+  )
+  if (wanted.length === 0) world.violate('nothing was stranded: this shows nothing')
+  if (lines.toSorted().join() !== wanted.toSorted().join())
+    world.violate(`exported is ${lines.length}, stranded were ${wanted.length}`)
+  if ((manifest?.records ?? 0) !== wanted.length)
+    world.violate(`the manifest says ${manifest?.records ?? 0} of ${wanted.length}`)
+}
+
+describe('a simulated failback after a failover', () => {
+  test('comes to its end, and says what is so', async () => {
+    for (const seed of [1, 2, 3])
+      for (const isAllLost of [false, true]) {
+        const { violations } = await goHome({ seed, isAllLost })
+        assert.deepEqual(violations, [], `seed ${seed}, ${isAllLost ? 'all lost' : 'b is clean'}`)
+      }
+  })
+
+  test('whose controller is killed at a call: another one comes to the same end', async () => {
+    const calls = (await goHome({})).mover.process.calls
+    const every = suite === 'short' ? Math.ceil(calls / 16) : 1
+    for (let call = 1; call <= calls; call += every) {
+      const trouble = { call, isBefore: call % 2 === 0 }
+      assert.deepEqual((await goHome({ trouble })).violations, [], `call ${call} of ${calls}`)
+    }
+  })
+})
+
+describe('the oracles of a simulated failback find', () => {
+  test('a tail that is not exported', async () => {
+    const { violations } = await goHome({ planted: FORGETS_THE_TAIL })
+    assert.match(violations.join('; '), /exported is 0, stranded were/)
+  })
+
+  test('a topic that diverged and is taken for clean', async () => {
+    const { violations } = await goHome({ planted: KEEPS_WHAT_DIVERGED })
+    assert.match(violations.join('; '), /did not come to the end|lacks|has /)
+  })
+})

@@ -1,0 +1,214 @@
+// A replay of stranded records in the simulated world: killed at any of its calls, with answers lost and requests that take effect late, and
+// other applications writing to the same topics meanwhile: each record stands there once, in its order, and says where it came from.
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { type Into, replayTopic, type ReplayPartition } from '../../src/engine/runs/replay.ts'
+import { recordCodec } from '../../src/kafka/records.ts'
+import { findKdrError } from '../../src/model/errors.ts'
+import type { Cluster } from '../../src/ports/cluster.ts'
+import type { DecodedRecord } from '../../src/ports/records.ts'
+import { JOURNAL_TOPIC, openTopicStore } from '../../src/state/topic-store.ts'
+import { suite } from '../support/suite.ts'
+import { Chaos } from './chaos.ts'
+import { SimClock } from './clock.ts'
+import { SimCluster } from './cluster.ts'
+import { type NetworkFaults, SimNetwork, SimProcess } from './network.ts'
+import { simPort } from './port.ts'
+import { Random } from './random.ts'
+import { PartitionWorkload } from './workload.ts'
+import { START } from './world.ts'
+
+const TOPIC = 'orders'
+const PARTITIONS = 2
+/** Of each partition: three batches. */
+const RECORDS = 1_200
+const LIMIT_MS = 1_000_000
+
+function stranded(partition: number): ReplayPartition {
+  async function* records(): AsyncIterable<DecodedRecord> {
+    for (let n = 0; n < RECORDS; n++)
+      yield await Promise.resolve({
+        offset: 500 + 2 * n,
+        timestamp: START - 100_000_000 + n,
+        key: Buffer.from(`key-${n}`),
+        value: Buffer.from(`stranded ${partition} ${n}`),
+        headers: [[Buffer.from('own'), null]] as const,
+      })
+  }
+  return { topic: TOPIC, partition, keys: [], records }
+}
+
+type Options = {
+  readonly seed?: number
+  readonly into?: Into
+  readonly diesAt?: number
+  readonly faults?: Partial<NetworkFaults>
+  /** What a test changes, to see whether this finds it. */
+  readonly planted?: (target: Cluster) => Cluster
+}
+type Replayed = { readonly wrong: string[]; readonly calls: number; readonly tries: number }
+
+async function replay({ seed = 1, into = 'original', diesAt, faults, planted }: Options): Promise<Replayed> {
+  const clock = new SimClock(START)
+  const random = new Random(seed)
+  const cluster = new SimCluster({
+    name: 'target',
+    clusterId: 'id-target',
+    brokers: 2,
+    clock,
+    random: random.stream('target'),
+    mayWriteMarkers: true,
+    producerExpirationMs: 86_400_000,
+    brokerConfigs: {},
+    topicDefaults: {},
+  })
+  const network = new SimNetwork(clock, random.stream('net'), new Chaos(new Set(), () => undefined))
+  Object.assign(network.faults, faults)
+  const { partitions } = cluster.createTopic(TOPIC, PARTITIONS, {})
+  const others = partitions.map(
+    (at, partition) =>
+      new PartitionWorkload(at, {
+        clock,
+        random: random.stream(`others ${partition}`),
+        ageMs: 0,
+        producers: 1,
+        firstProducer: 10 * partition,
+        prefix: `other.${partition}`,
+      }),
+  )
+  for (let n = 0; n < 20; n++) for (const each of others) each.step()
+  let calls = 0
+  let tries = 0
+  let isDone = false
+  let writers = 0n
+  let first: SimProcess | undefined
+  const attempt = async (process: SimProcess): Promise<void> => {
+    const port = simPort(cluster, network, process)
+    const store = await openTopicStore(port, recordCodec, clock, {
+      create: true,
+      topic: JOURNAL_TOPIC,
+      writer: 2n ** 50n + ++writers,
+    })
+    await store.refresh()
+    const input = {
+      run: 'back-1',
+      into,
+      clusterId: 'EAST',
+      target: planted?.(port) ?? port,
+      store,
+      guard: async () => await Promise.resolve(),
+      clock,
+      codec: recordCodec,
+      progress: () => undefined,
+    }
+    await replayTopic(
+      input,
+      TOPIC,
+      Array.from({ length: PARTITIONS }, (_none, n) => stranded(n)),
+    )
+    isDone = true
+  }
+  const again = async (): Promise<void> => {
+    while (!isDone && tries < 20) {
+      const process = new SimProcess()
+      first ??= process
+      if (tries++ === 0 && diesAt !== undefined)
+        process.crashAt = { call: diesAt, isBefore: diesAt % 2 === 0 }
+      const ended = attempt(process).catch((error: unknown) => {
+        if (findKdrError(error)?.code !== 'unreachable') throw error
+      })
+      await Promise.race([ended, process.death])
+      calls = first.calls
+    }
+  }
+  const writing = (async () => {
+    while (!isDone) {
+      await clock.sleep(300)
+      for (const each of others) each.step()
+      // By the times of these records: no sequence number guards anything.
+      cluster.expireProducers()
+    }
+  })()
+  let failed: Error | undefined
+  const working = again().catch((error: unknown) => {
+    failed = error instanceof Error ? error : new Error(String(error))
+    isDone = true
+  })
+  await clock.run(() => isDone, LIMIT_MS)
+  await Promise.race([working, Promise.resolve()])
+  writing.catch(() => undefined)
+  if (failed !== undefined) throw failed
+  return { wrong: isDone ? judge(cluster, into) : ['it does not come to an end'], calls, tries }
+}
+
+function judge(cluster: SimCluster, into: Into): string[] {
+  const wrong: string[] = []
+  for (let partition = 0; partition < PARTITIONS; partition++) {
+    const topic = into === 'original' ? TOPIC : `${TOPIC}.stranded`
+    const { entries } = cluster.partition({ topic, partition })!.log
+    const found = entries
+      .filter(({ header, bytes }) => !header.isControl && bytes.length > 0)
+      .flatMap(({ header, bytes }) => recordCodec.decode({ header, bytes }))
+      .filter(({ value }) => value?.toString().startsWith('stranded') === true)
+    const values = found.map(({ value }) => value!.toString())
+    const wanted = Array.from({ length: RECORDS }, (_none, n) => `stranded ${partition} ${n}`)
+    if (values.join() !== wanted.join()) {
+      const twice = values.length - new Set(values).size
+      wrong.push(`${topic}/${partition} has ${values.length} of ${RECORDS}, ${twice} of them twice`)
+    }
+    for (const [n, { headers, timestamp }] of found.entries()) {
+      const of: Record<string, string> = Object.fromEntries(
+        headers.map(([name, value]) => [name.toString(), value?.toString() ?? '']),
+      )
+      const said = (name: string): string => of[`kdr.stranded.${name}`] ?? 'nothing'
+      const from = `${said('cluster')} ${said('topic')}/${said('partition')}`
+      if (from !== `EAST ${TOPIC}/${partition}` || !('own' in of) || timestamp !== START - 100_000_000 + n)
+        wrong.push(`record ${n} says ${JSON.stringify(of)}`)
+      if (said('offset') !== String(500 + 2 * n))
+        wrong.push(`record ${n} says that it was at ${said('offset')}`)
+    }
+  }
+  return wrong
+}
+
+describe('a simulated replay', () => {
+  for (const into of ['original', 'stranded'] as const)
+    test(`into ${into}: killed at a call, taken up again, each record is there once`, async () => {
+      const undisturbed = await replay({ into })
+      assert.deepEqual([undisturbed.wrong, undisturbed.tries], [[], 1])
+      for (let call = 1; call <= undisturbed.calls; call += suite === 'short' ? 3 : 1) {
+        const { wrong } = await replay({ into, diesAt: call })
+        assert.deepEqual(wrong, [], `call ${call} of ${undisturbed.calls}`)
+      }
+    })
+
+  test('answers that are lost, requests that take effect late or never', async () => {
+    const faults = { lost: 0.05, answerLost: 0.08, late: 0.08, lateWrites: 0.1, hung: 0.02 }
+    for (let seed = 1; seed <= (suite === 'short' ? 12 : 200); seed++)
+      assert.deepEqual((await replay({ seed, faults, diesAt: 5 * seed })).wrong, [], `seed ${seed}`)
+  })
+
+  test('one that does not see what stands there is found out', async () => {
+    const blind = (target: Cluster): Cluster => ({
+      ...target,
+      openFetchLane: async broker => {
+        const lane = await target.openFetchLane(broker)
+        return {
+          ...lane,
+          close: async () => await lane.close(),
+          fetch: async () => await Promise.resolve([]),
+        }
+      },
+      offsets: async (partitions, point) =>
+        (await target.offsets(partitions, point)).map(each => ({
+          ...each,
+          offset: point === 'logStart' ? 0 : 0,
+        })),
+    })
+    const { calls } = await replay({})
+    const found: string[] = []
+    for (let call = 1; call <= calls && found.length === 0; call++)
+      found.push(...(await replay({ diesAt: call, planted: blind })).wrong)
+    assert.match(found.join(), /twice|has/)
+  })
+})
