@@ -83,7 +83,8 @@ async function answer(
 
 type Answer = { readonly status: number; readonly text: string }
 
-async function answerOf({ served, token }: ServeOptions, request: IncomingMessage): Promise<Answer> {
+async function answerOf(options: ServeOptions, request: IncomingMessage): Promise<Answer> {
+  const { served } = options
   const [path] = (request.url ?? '').split('?')
   if (request.method !== 'GET' && request.method !== 'HEAD') return { status: 405, text: 'only GET\n' }
   try {
@@ -95,7 +96,7 @@ async function answerOf({ served, token }: ServeOptions, request: IncomingMessag
         return why === undefined ? { status: 200, text: 'ok\n' } : { status: 503, text: `${why}\n` }
       }
       case '/metrics':
-        if (!isAllowed(request.headers.authorization, await token()))
+        if (!isAllowed(request.headers.authorization, await options.token()))
           return { status: 401, text: 'a token is needed\n' }
         return { status: 200, text: await served.metrics() }
       default:
