@@ -7,8 +7,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { type RawBatch, readBatchHeader } from '../../src/model/batch.ts'
 import { openFileStore } from '../../src/store/files.ts'
+import { transactional } from './golden.ts'
 import {
   commitBatches,
   madeBatch,
@@ -30,13 +30,6 @@ const dir = mkdtempSync(join(tmpdir(), 'kdr-golden-'))
 after(() => rmSync(dir, { recursive: true }))
 
 const reader = /```python\n([\s\S]*?)```/.exec(readFileSync(PAGE, 'utf8'))?.[1] ?? ''
-
-function transactional(batch: RawBatch, producerId: bigint, isControl = false): RawBatch {
-  const { bytes } = batch
-  bytes.writeInt16BE(bytes.readInt16BE(21) | 0x10 | (isControl ? 0x20 : 0), 21)
-  bytes.writeBigInt64BE(producerId, 43)
-  return { bytes, header: readBatchHeader(bytes) }
-}
 
 describe('the reader of docs/formats/vault.md', { skip }, () => {
   test('has 30 lines at most', () => assert.ok(reader.split('\n').length - 1 <= 30))

@@ -23,6 +23,17 @@ import { SET, unique } from './made.ts'
 const START = 1_800_000_000_000
 const HOUR_MS = 3_600_000
 
+export type SimBackup = {
+  readonly meanwhile?: () => void
+  /** Those that begin so. */
+  readonly topics?: string
+  /** Instead of the world's own: in the eyes of one process. */
+  readonly store?: ObjectStore
+  readonly port?: Cluster
+  readonly maxBytesPerSecond?: number
+  readonly renewsBeyondBytes?: number
+}
+
 /** What a consumer sees: one line a record. */
 export type Seen = readonly string[]
 
@@ -54,13 +65,13 @@ export class SimSource {
   }
 
   /** Runs `act` in virtual time. */
-  async run<T>(act: () => Promise<T>): Promise<T> {
+  async run<T>(act: () => Promise<T>, limitMs = HOUR_MS): Promise<T> {
     let isDone = false
     const work = act().finally(() => {
       isDone = true
     })
     work.catch(() => undefined)
-    const ended = await this.clock.run(() => isDone, this.clock.monotonic() + HOUR_MS)
+    const ended = await this.clock.run(() => isDone, this.clock.monotonic() + limitMs)
     if (ended !== 'done') throw new Error(`the world came to its end: ${ended}`)
     return await work
   }
@@ -69,37 +80,46 @@ export class SimSource {
     await initVault(this.store, { vault: 'v', createdAt: new Date(START).toISOString(), by: 'test' })
   }
 
-  async backUp(
-    options: {
-      readonly meanwhile?: () => void
-      readonly topics?: string
-      readonly maxBytesPerSecond?: number | undefined
-      readonly renewsBeyondBytes?: number
-    } = {},
-  ): Promise<BackupResult> {
-    return await this.run(async () => {
-      const writer = await openSetWriter({
-        store: this.store,
-        set: SET,
-        by: 'test',
-        unique,
-        now: () => this.clock.now(),
-        // Compression is real work, and this time is not real.
-        compression: 'none',
-      })
-      return await backUp({
-        cluster: this.port,
-        writer,
-        isWanted: topic => topic.startsWith(options.topics ?? ''),
-        clock: this.clock,
-        signal: new AbortController().signal,
-        isIntact: batch => recordCodec.isIntact(batch),
-        segmentBytes: 2_000,
-        maxBytesPerSecond: options.maxBytesPerSecond,
-        ...(options.renewsBeyondBytes !== undefined && { renewsBeyondBytes: options.renewsBeyondBytes }),
-        onProgress: () => options.meanwhile?.(),
-      })
+  async backUp(options: SimBackup = {}): Promise<BackupResult> {
+    return await this.run(async () => await this.startBackUp(options))
+  }
+
+  /** Within `run`. */
+  async startBackUp({ meanwhile, topics = '', store, port, ...limits }: SimBackup = {}): Promise<BackupResult> {
+    const writer = await openSetWriter({
+      store: store ?? this.store,
+      set: SET,
+      by: 'test',
+      unique,
+      now: () => this.clock.now(),
+      // Compression is real work, and this time is not real.
+      compression: 'none',
     })
+    return await backUp({
+      cluster: port ?? this.port,
+      writer,
+      isWanted: topic => topic.startsWith(topics),
+      clock: this.clock,
+      signal: new AbortController().signal,
+      isIntact: batch => recordCodec.isIntact(batch),
+      segmentBytes: 2_000,
+      ...limits,
+      onProgress: () => meanwhile?.(),
+    })
+  }
+
+  /** Nothing happens meanwhile. */
+  async pass(ms: number): Promise<void> {
+    await this.run(async () => await this.clock.sleep(ms), ms + HOUR_MS)
+  }
+
+  /** A cleaner takes some batches below the last stable offset, as if later ones had their keys. */
+  compact({ log }: SimPartition): void {
+    const upTo = log.lastStable
+    const last = log.entries.at(-1)
+    log.entries = log.entries.filter(
+      each => each === last || each.next > upTo || each.header.isControl || this.random.chance(0.6),
+    )
   }
 
   topic(name: string, partitions = 1): SimPartition[] {

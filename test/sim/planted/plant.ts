@@ -24,8 +24,9 @@ export function changed(file: string, source: string, { name, changes }: Planted
   return text
 }
 
-export function plant(name: string): void {
-  const bug = findBug(name)
+export const plant = (name: string): void => plantBug(findBug(name))
+
+export function plantBug(bug: PlantedBug): void {
   const files = new Set(bug.changes.map(({ file }) => file))
   registerHooks({
     load(url, context, next) {
