@@ -5,24 +5,25 @@ import { type PartitionVerdict, verify, type VerifyProgress } from '../engine/ve
 import { recordCodec } from '../kafka/records.ts'
 import { KdrError } from '../model/errors.ts'
 import type { SetState } from '../model/vault.ts'
+import type { Clock } from '../ports/clock.ts'
 import type { Cluster, ClusterView } from '../ports/cluster.ts'
 import type { ObjectStore } from '../ports/store.ts'
 import type { SetPoint } from '../vault/point.ts'
 import { vaultCluster } from '../vault/source.ts'
-import { systemClock } from './system.ts'
 
 type Comparison = {
   readonly store: ObjectStore
   readonly set: string
   readonly point: SetPoint
   readonly cluster: Cluster
+  readonly clock: Clock
   readonly signal: AbortSignal
   readonly onProgress: (progress: VerifyProgress) => void
 }
 
 /** Throws KdrError: wrong-cluster, unreachable, damaged. */
 export async function compareWithSource(input: Comparison): Promise<SourceCheck> {
-  const { store, set, point, cluster, signal, onProgress } = input
+  const { store, set, point, cluster, clock, signal, onProgress } = input
   const { state } = point
   const view = await cluster.describe()
   if (view.clusterId !== state.cluster.id)
@@ -39,13 +40,13 @@ export async function compareWithSource(input: Comparison): Promise<SourceCheck>
     set,
     point,
     codec: recordCodec,
-    clock: systemClock,
+    clock,
   })
   const { partitions } = await verify({
     source: cluster,
     target: vault,
     codec: recordCodec,
-    clock: systemClock,
+    clock,
     link: set,
     isWanted: topic => state.topics.has(topic) && !left.has(topic),
     topics: [],

@@ -8,6 +8,7 @@ import { compilePatterns } from '../model/patterns.ts'
 import type { SetState } from '../model/vault.ts'
 import type { ObjectStore } from '../ports/store.ts'
 import { openStore } from '../store/open.ts'
+import { patientStore } from '../store/patient.ts'
 import { commitNumbers, locate, readCommit, readState } from '../vault/chain.ts'
 import { lockedNames, shortestLock } from '../vault/locks.ts'
 import { readPoint } from '../vault/point.ts'
@@ -28,7 +29,9 @@ export const unique = (): string => systemEntropy.uuid().replaceAll('-', '').sli
 const program = (): string => `kdr ${kdrVersion()}`
 
 export function storeOf(config: Config, name: string): ObjectStore {
-  return openStore({ ...vaultOf(config, name), now: () => systemClock.now() }, unique)
+  const fraction = (): number => systemEntropy.fraction()
+  const store = openStore({ ...vaultOf(config, name), now: () => systemClock.now() }, unique)
+  return patientStore(store, { clock: systemClock, fraction })
 }
 
 export async function withVault<T>(
@@ -119,7 +122,8 @@ export async function withSet<T>(
       const cluster = await openCluster(clusterOf(config, set.cluster), systemClock)
       try {
         const found = await readPoint(store, name, point, recordCodec)
-        return await compareWithSource({ store, set: name, point: found, cluster, signal, onProgress })
+        const of = { store, set: name, point: found, cluster, clock: systemClock }
+        return await compareWithSource({ ...of, signal, onProgress })
       } finally {
         await cluster.close()
       }

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { findKdrError } from '../../src/model/errors.ts'
 import { MemoryStore } from '../../src/store/memory.ts'
+import { patientStore } from '../../src/store/patient.ts'
 import { DAY_MS } from '../../src/vault/prune.ts'
 import { Random } from '../sim/random.ts'
 import { storeConformance } from '../store/conformance.ts'
@@ -60,4 +61,33 @@ describe('over a store that', () => {
       await keeper.readAll()
       for (const kind of Object.keys(faults)) assert.ok((store.came.get(kind) ?? 0) > 0, `${kind} came`)
     })
+})
+
+describe('a run that is patient', () => {
+  test('comes to its end at the first attempt, whatever the store does', { timeout: 60_000 }, async () => {
+    const source = new SimSource(8)
+    await source.init()
+    const keeper = new Keeper(source)
+    const faulty = new FaultyStore(keeper.objects, new Random(9), async ms => await source.clock.sleep(ms))
+    faulty.faults = { ...NO_STORE_FAULTS, refused: 0.03, storm: 0.005, cut: 0.02, lost: 0.2, landed: 0.2 }
+    const store = patientStore(faulty, { clock: source.clock, fraction: () => 0.5 })
+    // It is there: without an answer it would be given up soon.
+    await source.run(async () => await failureOf(store.head('kdr.json')))
+    const eyes: Eyes = { ...keeper.whole, store }
+    for (let day = 0; day < 8; day++) {
+      for (const at of source.topic('t', 2)) {
+        source.produce(at, 3)
+        at.log.trim(Math.max(0, at.log.end - 8))
+      }
+      await source.backUp(eyes)
+      await keeper.judge()
+      await keeper.verify(eyes)
+      await keeper.prune(2, eyes)
+      await keeper.judge(2)
+      await source.pass(DAY_MS)
+    }
+    assert.ok(keeper.range!.last > 8 && keeper.range!.first > 1, 'backups and prunes')
+    for (const kind of ['refused', 'storm', 'cut', 'lost', 'landed'])
+      assert.ok((faulty.came.get(kind) ?? 0) > 0, `${kind} came`)
+  })
 })

@@ -13,7 +13,7 @@ import { suite } from '../support/suite.ts'
 import { commitBatches, madeBatch, madeVault, SET, unique } from './made.ts'
 
 /** Of each object. */
-const PLACES = { short: 15, full: 400, soak: 4_000 }[suite]
+const PLACES = { short: 8, full: 400, soak: 4_000 }[suite]
 
 /** Objects of every kind: what is named is what must stand in them. */
 const KINDS: Readonly<Record<string, RegExp>> = {

@@ -30,7 +30,7 @@ export type SimBackup = {
   /** Instead of the world's own: in the eyes of one process. */
   readonly store?: ObjectStore
   readonly port?: Cluster
-  readonly maxBytesPerSecond?: number
+  readonly maxBytesPerSecond?: number | undefined
   readonly renewsBeyondBytes?: number
 }
 
@@ -85,7 +85,13 @@ export class SimSource {
   }
 
   /** Within `run`. */
-  async startBackUp({ meanwhile, topics = '', store, port, ...limits }: SimBackup = {}): Promise<BackupResult> {
+  async startBackUp({
+    meanwhile,
+    topics = '',
+    store,
+    port,
+    ...limits
+  }: SimBackup = {}): Promise<BackupResult> {
     const writer = await openSetWriter({
       store: store ?? this.store,
       set: SET,

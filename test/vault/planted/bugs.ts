@@ -13,7 +13,7 @@ export const VAULT_BUGS: readonly (PlantedBug & { readonly seed: number })[] = [
         put: 'for (const { name } of []) needed.add(name)',
       },
     ],
-    seed: 1,
+    seed: 2,
   },
   {
     name: 'prune-takes-the-base',
@@ -31,7 +31,7 @@ export const VAULT_BUGS: readonly (PlantedBug & { readonly seed: number })[] = [
     name: 'prune-does-not-wait',
     breaks: 'what is dropped is deleted at the next prune, while somebody reads it',
     changes: [{ file: 'vault/plan-prune.ts', find: 'at + graceMs <= now', put: 'at <= now' }],
-    seed: 1,
+    seed: 25,
   },
   {
     name: 'prune-believes-old-verifications',
@@ -43,7 +43,7 @@ export const VAULT_BUGS: readonly (PlantedBug & { readonly seed: number })[] = [
         put: 'if (record.number >= 1 && ',
       },
     ],
-    seed: 1,
+    seed: 6,
   },
   {
     name: 'prune-drops-one-too-many',
@@ -78,7 +78,7 @@ export const VAULT_BUGS: readonly (PlantedBug & { readonly seed: number })[] = [
         put: 'doomed.size >= 0',
       },
     ],
-    seed: 1,
+    seed: 27,
   },
   {
     name: 'prune-forgotten-by-the-next-commit',
@@ -127,7 +127,7 @@ export const VAULT_BUGS: readonly (PlantedBug & { readonly seed: number })[] = [
         put: 'return { ...applyCommit(before, commit, hash), sha256: before.sha256 }',
       },
     ],
-    seed: 1,
+    seed: 21,
   },
   {
     name: 'truncation-not-clipped',
@@ -151,6 +151,6 @@ export const VAULT_BUGS: readonly (PlantedBug & { readonly seed: number })[] = [
         put: 'objects: [...state.objects.values()].slice(-2),',
       },
     ],
-    seed: 1,
+    seed: 8,
   },
 ]
