@@ -111,6 +111,15 @@ describe('a prune', () => {
     assert.equal(after.endsAt, before.endsAt)
   })
 
+  test('says of its point what the commit before it could not take', async () => {
+    const store = await given(19)
+    const notes = [{ kind: 'lost', topic: 't', partition: 0, from: 3, to: 5, what: 'gone' }] as const
+    await commitBatches(store, [], { start: 17, now: 20 * DAY_MS, draft: { endsAt: iso(20), notes } })
+    await verify(store, 20)
+    const { commit } = await prune(store, 20.5)
+    assert.deepEqual((await readCommit(store, SET, commit!)).commit.notes, notes)
+  })
+
   test('is refused without a full verification of what is left, within 7 days', async () => {
     const store = await given(20)
     const refused = async (day: number, message: RegExp) => {

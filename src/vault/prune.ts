@@ -2,7 +2,7 @@
 // the new first one and what nothing needs any more; what an earlier one has named is deleted when its grace period is over. Killed
 // anywhere, it leaves a valid set, and the next one goes on.
 import { findKdrError, KdrError } from '../model/errors.ts'
-import { applyCommit, baseOf, type SetState, type VerifiedRecord } from '../model/vault.ts'
+import { applyCommit, baseOf, type Note, type SetState, type VerifiedRecord } from '../model/vault.ts'
 import type { PrunePlan, PruneReport } from '../model/vault-reports.ts'
 import type { ObjectStore, StoredObject } from '../ports/store.ts'
 import { ahead, numbersFrom } from './ahead.ts'
@@ -37,6 +37,8 @@ type Planned = {
   /** As of the newest commit, and the commit that reading begins with then. */
   readonly state: SetState
   readonly base: ReadCommit
+  /** Of the newest commit: they are about the point, which stays. */
+  readonly notes: readonly Note[]
 }
 
 /** Changes nothing. Throws KdrError: usage without a commit, damaged, store-unreachable. */
@@ -57,7 +59,7 @@ export async function preparePrune(options: PruneOptions): Promise<Planned> {
   const verified = isIdle ? undefined : await lastVerified(store, set, nextFirst)
   const refusal = isIdle ? undefined : refusalOf({ set, nextFirst, first, at, verified })
   const plan = { ...acts, set, days, last, first, nextFirst, begins: read.begins, verified, refusal }
-  return { plan, state: read.state, base: read.base }
+  return { plan, state: read.state, base: read.base, notes: read.notes }
 }
 
 /** The last commit that is as old as the days: any later moment is reached from there. */
@@ -81,11 +83,13 @@ async function readKept({ store, set }: PruneOptions, nextFirst: number, last: n
   let base: ReadCommit | undefined
   let begins = ''
   let state: SetState | undefined
+  let notes: readonly Note[] = []
   const numbers = numbersFrom(baseOf(nextFirst), last)
   for await (const read of ahead(numbers, READ_AHEAD, async at => await readCommit(store, set, at))) {
     const { commit, sha256 } = read
     if (state !== undefined) assertFollows(state, commit)
     base ??= read
+    notes = commit.notes
     state = applyCommit(state, commit, sha256)
     if (commit.number === nextFirst) {
       begins = commit.endsAt
@@ -94,7 +98,7 @@ async function readKept({ store, set }: PruneOptions, nextFirst: number, last: n
     if (commit.kind === 'commit') newestBackup = commit.number
     if (commit.prune !== undefined) prunes.push({ at: Date.parse(commit.at), doomed: commit.prune.doomed })
   }
-  return { needed, prunes, newestBackup, begins, base: base!, state: state! }
+  return { needed, prunes, newestBackup, begins, notes, base: base!, state: state! }
 }
 
 function refusalOf({
@@ -125,7 +129,7 @@ function refusalOf({
 /** Throws KdrError: other-writer when a commit was made since the plan, store-unreachable, and what the plan refuses. */
 export async function executePrune(
   options: PruneOptions,
-  { plan, state, base }: Planned,
+  { plan, state, base, notes }: Planned,
   onProgress: (progress: { readonly objects: number; readonly objectsDone: number }) => void = () =>
     undefined,
   signal?: AbortSignal,
@@ -141,7 +145,7 @@ export async function executePrune(
       doomed: plan.doomed.map(({ name }) => name),
     }
     const pruned = { first: plan.nextFirst, prune }
-    const next = composeCommit(committer, state, { draft: nothingNew(state), objects: [], pruned })
+    const next = composeCommit(committer, state, { draft: nothingNew(state, notes), objects: [], pruned })
     const other = await createCommit(committer, next)
     if (other !== undefined) throw otherWriter(set, other.commit.number)
     number = next.commit.number
@@ -165,9 +169,9 @@ export async function executePrune(
 }
 
 /** The same point once more. */
-function nothingNew({ groupsAt, endsAt, cluster }: SetState) {
-  const nothing = { topics: [], topicsGone: [], groups: [], groupsGone: [], rights: null, notes: [] }
-  return { groupsAt, endsAt, cluster, ...nothing }
+function nothingNew({ groupsAt, endsAt, cluster }: SetState, notes: readonly Note[]) {
+  const nothing = { topics: [], topicsGone: [], groups: [], groupsGone: [], rights: null }
+  return { groupsAt, endsAt, cluster, ...nothing, notes }
 }
 
 /** Why it stays; undefined when it is gone. */
