@@ -80,6 +80,18 @@ describe('a patient store', () => {
     assert.equal(String(await inner.get('a')), 'x')
   })
 
+  test('waits for nothing once it is told to stop', async () => {
+    const world = given()
+    const inner = new MemoryStore()
+    const stopping = new AbortController()
+    const store = patientStore(inner, { ...world, signal: stopping.signal })
+    await store.head('a')
+    inner.head = down
+    stopping.abort()
+    await assert.rejects(store.head('a'), error => findKdrError(error)?.code === 'store-unreachable')
+    assert.equal(world.elapsed(), 0)
+  })
+
   test('hands through what else the store has', () => {
     const inner = Object.assign(new MemoryStore(), { locks: { keepMs: 1 } })
     const store = patientStore(inner, given()) as typeof inner

@@ -8,13 +8,15 @@ export type Patience = {
   readonly clock: Pick<Clock, 'monotonic' | 'sleep'>
   /** Random, in [0, 1). */
   readonly fraction: () => number
+  /** Ends all waiting: what failed last is thrown. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /** One that has answered before will again; one that never has may not be there at all. */
 const PATIENCE_MS = { known: 60_000, unknown: 500 } as const
 const BACKOFF_MS = { first: 100, last: 5_000 } as const
 
-export function patientStore(store: ObjectStore, { clock, fraction }: Patience): ObjectStore {
+export function patientStore(store: ObjectStore, { clock, fraction, signal }: Patience): ObjectStore {
   let hasAnswered = false
   /** Throws the last failure. */
   const insist = async <T>(act: () => Promise<T>): Promise<T> => {
@@ -27,10 +29,11 @@ export function patientStore(store: ObjectStore, { clock, fraction }: Patience):
       } catch (error) {
         const patienceMs = hasAnswered ? PATIENCE_MS.known : PATIENCE_MS.unknown
         const isOver = clock.monotonic() - since + waitMs > patienceMs
-        if (findKdrError(error)?.code !== 'store-unreachable' || isOver) throw error
+        const isOther = findKdrError(error)?.code !== 'store-unreachable'
+        if (isOther || isOver || signal?.aborted === true) throw error
       }
       // Of many that were refused at once not all come back at once.
-      await clock.sleep(waitMs * (0.5 + fraction()))
+      await clock.sleep(waitMs * (0.5 + fraction()), signal)
     }
   }
   const { locks } = store
