@@ -71,7 +71,19 @@ export type MoveCase = Common & {
   readonly offsetsPerGroup: number
 }
 
-export type Case = CopyCase | LagCase | IdleCase | MoveCase
+/** A topic into a vault in a folder, and back. */
+export type BackupCase = Common & {
+  readonly kind: 'backup'
+  readonly data: Data
+}
+
+/** A moment among so many commits. */
+export type PointCase = Common & {
+  readonly kind: 'point'
+  readonly commits: number
+}
+
+export type Case = CopyCase | LagCase | IdleCase | MoveCase | BackupCase | PointCase
 
 const BATCH_BYTES = 256 * 1024
 
@@ -137,6 +149,16 @@ export const CASES: readonly Case[] = [
     ),
     workers,
   })),
+  backup('backup-plain', '1 KB records, uncompressed', PLAIN),
+  backup('backup-lz4', 'JSON, lz4', LZ4),
+  backup('backup-zstd', 'JSON, zstd', ZSTD),
+  {
+    kind: 'point',
+    name: 'point',
+    title: 'a moment among 10,000 commits',
+    contenders: ['kdr'],
+    commits: 10_000,
+  },
   copy('plain-rf3', '1 KB records, three target brokers, RF 3', PLAIN, 'replicated', MIRRORS),
   copy('lz4-rf3', 'JSON, lz4, three target brokers, RF 3', LZ4, 'replicated', MIRRORS),
   copy('zstd-rf3', 'JSON, zstd, three target brokers, RF 3', ZSTD, 'replicated', MIRRORS),
@@ -153,6 +175,10 @@ function copy(
   contenders: readonly ContenderName[],
 ): CopyCase {
   return { kind: 'copy', name, title, data, stage, contenders }
+}
+
+function backup(name: string, title: string, data: Data): BackupCase {
+  return { kind: 'backup', name, title, data, contenders: ['kdr', 'follower'] }
 }
 
 function move(name: string, title: string, topics: number): MoveCase {

@@ -1,7 +1,7 @@
 // The backlog of a case: made once, and copied by every contender in every round.
 
 import { logBytes } from './contenders/follower.ts'
-import type { CopyCase, Data } from './cases.ts'
+import type { BackupCase, CopyCase, Data } from './cases.ts'
 import type { Stage } from './stage.ts'
 
 export type Made = {
@@ -17,7 +17,11 @@ export type Made = {
 /** Where topics lie at the source: the second broker, if there is one, is the follower's. */
 const ON_FIRST = [[1]]
 
-export async function makeData(stage: Stage, { name, data }: CopyCase, sizeMb: number): Promise<Made> {
+export async function makeData(
+  stage: Stage,
+  { name, data }: CopyCase | BackupCase,
+  sizeMb: number,
+): Promise<Made> {
   const { judge, sourceAt } = stage
   const topic = `bench-${name}`
   const { partitions } = data

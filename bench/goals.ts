@@ -2,7 +2,15 @@
 // the machine falls out.
 
 import { geometricMean, median } from './measure.ts'
-import { type CaseReport, type CopyFigures, figuresOf, type LagFigures, type MoveFigures } from './report.ts'
+import {
+  type BackupFigures,
+  type CaseReport,
+  type CopyFigures,
+  figuresOf,
+  type LagFigures,
+  type MoveFigures,
+  type PointFigures,
+} from './report.ts'
 
 /** "Within 5 % counts as met": of a ratio. */
 const TOLERANCE = 0.05
@@ -27,7 +35,9 @@ type Goal = {
       readonly as: 'rate' | 'share'
     }
   /** What somebody waits for: at most `bound`, on this machine. */
-  | { readonly figure: keyof MoveFigures; readonly as: 'seconds' }
+  | { readonly figure: keyof MoveFigures | keyof PointFigures; readonly as: 'seconds' }
+  /** Of kdr itself: how many times faster it is than in `than`; at least `bound`. */
+  | { readonly figure: keyof BackupFigures; readonly than: keyof BackupFigures; readonly as: 'own rate' }
 )
 
 const COMPRESSED = ['lz4', 'zstd']
@@ -36,6 +46,8 @@ const ON_MIRRORMAKER = { against: 'mirrormaker', counts: 'worst' } as const
 const SPEED = { figure: 'seconds', as: 'rate' } as const
 const CPU = { figure: 'cpuSeconds', as: 'share' } as const
 const ON_MOVES = { cases: ['move-100', 'move-1000'], counts: 'worst', as: 'seconds', bound: 10 } as const
+
+const ON_BACKUPS = { cases: ['backup-plain', 'backup-lz4', 'backup-zstd'], counts: 'geometric mean' } as const
 
 const GOALS: readonly Goal[] = [
   { ...ON_MIRRORMAKER, ...SPEED, what: 'throughput, compressed', cases: COMPRESSED, bound: 6 },
@@ -88,6 +100,23 @@ const GOALS: readonly Goal[] = [
     bound: 1,
     wished: 0.5,
   },
+  { ...SPEED, ...ON_BACKUPS, what: 'backup', against: 'follower', bound: 0.9 },
+  {
+    ...ON_BACKUPS,
+    what: 'restore, against a link',
+    figure: 'restoreSeconds',
+    than: 'linkSeconds',
+    as: 'own rate',
+    bound: 1,
+  },
+  {
+    what: 'a point found',
+    cases: ['point'],
+    counts: 'worst',
+    figure: 'pointSeconds',
+    as: 'seconds',
+    bound: 1,
+  },
   { ...ON_MOVES, what: 'failover', figure: 'failoverSeconds' },
   { ...ON_MOVES, what: 'switchover, without the watch', figure: 'switchoverOwnSeconds' },
 ]
@@ -121,6 +150,7 @@ export function judgeGoals(reports: readonly CaseReport[]): GoalResult[] {
 function ratioOf(goal: Goal, reports: readonly CaseReport[], name: string): number {
   const own = medianOf(reports, name, 'kdr', goal.figure)
   if (goal.as === 'seconds') return own
+  if (goal.as === 'own rate') return medianOf(reports, name, 'kdr', goal.than) / own
   const rival = medianOf(reports, goal.rivalsCase ?? name, goal.against, goal.figure)
   return goal.as === 'rate' ? rival / own : own / rival
 }
@@ -140,7 +170,7 @@ export function medianOf(
 
 function combine({ counts, as }: Goal, ratios: readonly number[]): number {
   if (counts === 'geometric mean') return geometricMean(ratios)
-  return as === 'rate' ? Math.min(...ratios) : Math.max(...ratios)
+  return as === 'rate' || as === 'own rate' ? Math.min(...ratios) : Math.max(...ratios)
 }
 
 function verdictOf({ as, bound, wished }: Goal, ratio: number | undefined): GoalResult['verdict'] {
@@ -148,7 +178,9 @@ function verdictOf({ as, bound, wished }: Goal, ratio: number | undefined): Goal
   if (bound === undefined) return 'stated'
   const reaches = (wanted: number): boolean => {
     if (as === 'seconds') return ratio <= wanted
-    return as === 'rate' ? ratio >= wanted * (1 - TOLERANCE) : ratio <= wanted * (1 + TOLERANCE)
+    return as === 'rate' || as === 'own rate'
+      ? ratio >= wanted * (1 - TOLERANCE)
+      : ratio <= wanted * (1 + TOLERANCE)
   }
   if (wished !== undefined && reaches(wished)) return 'wish met'
   return reaches(bound) ? 'met' : 'missed'

@@ -7,6 +7,7 @@ import { loadavg } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { prepareDistribution } from '../src/lab/distribution.ts'
 import { javaTool } from '../src/lab/processes.ts'
+import { measureBackup, measurePoint } from './backup.ts'
 import { type Case, CASES, type StageKind } from './cases.ts'
 import { mirrormakerJars } from './contenders/mirrormaker.ts'
 import { measureCopying } from './copying.ts'
@@ -121,6 +122,10 @@ async function measure(stage: Stage, of: Case, settings: Settings): Promise<Case
       return await measureIdle(stage, of, { settings, say })
     case 'move':
       return await measureMoving(stage, of, { settings, say })
+    case 'backup':
+      return await measureBackup(stage, of, { settings, say })
+    case 'point':
+      return await measurePoint(stage, of, { settings, say })
   }
 }
 

@@ -2,7 +2,16 @@
 
 import type { LagReport } from '../src/lab/judge.ts'
 import type { RunKind, StepName } from '../src/model/runs.ts'
-import type { Case, ContenderName, CopyCase, IdleCase, LagCase, MoveCase } from './cases.ts'
+import type {
+  BackupCase,
+  Case,
+  ContenderName,
+  CopyCase,
+  IdleCase,
+  LagCase,
+  MoveCase,
+  PointCase,
+} from './cases.ts'
 import type { Made } from './data.ts'
 
 /** The follower's CPU and memory are those of the brokers, and not known. */
@@ -46,6 +55,29 @@ export type MoveFigures = {
   readonly failoverCommandSeconds: number
 } & { readonly [Step in `${RunKind} ${StepName}`]?: number }
 
+/** Of the follower only `seconds` are known. */
+export type BackupFigures = {
+  /** Of kdr: as the command says, from its first request to the commit. */
+  readonly seconds: number
+  /** From the start of the process to its end. */
+  readonly cpuSeconds?: number
+  readonly peakMb?: number
+  /** Objects created, for each GB of the source's log. */
+  readonly putsPerGb?: number
+  readonly storedMbPerGb?: number
+  /** From the first look at which the target held something to the one at which it held all; verification comes after that. */
+  readonly restoreSeconds?: number
+  readonly restorePeakMb?: number
+  /** Of a link, with the same topic and the same target. */
+  readonly linkSeconds?: number
+}
+
+export type PointFigures = {
+  /** From an opened vault to what it held then. */
+  readonly pointSeconds: number
+  readonly slowestPointSeconds: number
+}
+
 /** One contender in one round. */
 export type Attempt<Figures> = { readonly contender: ContenderName; readonly round: number } & (
   | { readonly figures: Figures }
@@ -62,6 +94,13 @@ export type CaseReport =
   | { readonly kind: 'lag'; readonly of: LagCase; readonly attempts: Attempt<LagFigures>[] }
   | { readonly kind: 'idle'; readonly of: IdleCase; readonly attempts: Attempt<IdleFigures>[] }
   | { readonly kind: 'move'; readonly of: MoveCase; readonly attempts: Attempt<MoveFigures>[] }
+  | {
+      readonly kind: 'backup'
+      readonly of: BackupCase
+      readonly data: Made
+      readonly attempts: Attempt<BackupFigures>[]
+    }
+  | { readonly kind: 'point'; readonly of: PointCase; readonly attempts: Attempt<PointFigures>[] }
   /** Nothing of it could be measured. */
   | { readonly kind: 'failed'; readonly of: Case; readonly failure: string }
 

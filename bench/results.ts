@@ -46,6 +46,8 @@ export function writeResults(run: Run): string {
     ...sectionOf(reports, 'lag', '## Lag', LAG_NOTE),
     ...sectionOf(reports, 'idle', '## Idle partitions', IDLE_NOTE),
     ...sectionOf(reports, 'move', '## Moves', MOVE_NOTE),
+    ...sectionOf(reports, 'backup', '## Backups', BACKUP_NOTE),
+    ...sectionOf(reports, 'point', '## A point among commits', POINT_NOTE),
     ...sectionOf(reports, 'failed', '## Could not be measured', ''),
     '## How the contenders were set',
     contendersNote(),
@@ -76,12 +78,12 @@ function timesOf(startedAt: Date, endedAt: Date | undefined): string {
 
 function goalsTable(results: readonly GoalResult[]): string {
   const rows = results.map(({ goal, ratios, ratio, verdict }) => {
-    const sign = goal.as === 'rate' ? '≥' : '≤'
+    const sign = goal.as === 'rate' || goal.as === 'own rate' ? '≥' : '≤'
     const unit = goal.as === 'seconds' ? ' s' : '×'
     const wish = goal.wished === undefined ? '' : `, ${goal.wished} wished`
     return [
       goal.what,
-      goal.as === 'seconds' ? '' : NAMES[goal.against],
+      'against' in goal ? NAMES[goal.against] : '',
       goal.bound === undefined ? 'stated' : `${sign} ${goal.bound}${unit}${wish}`,
       ratio === undefined ? '-' : `${digits(ratio)}${unit}`,
       ratios.length < 2
@@ -110,6 +112,14 @@ which nothing listens where the active cluster should be. *RTO* is that of the r
 (there is none here, so that nothing else is measured). *Without the watch*: a fence by \`fence.command\` (\`true\` here) has the source's ends stand still for longer than the
 brokers' session timeout, in a switchover; kdr can do nothing about that. *Command*: from the start of the process to its end.`
 
+const BACKUP_NOTE = `One commit of the topic into a vault in a folder of the same disk, with every object synced; the follower is the broker's own, as above. *Seconds*
+of kdr are the command's own, from the first request to the commit. The restore goes to the other cluster, its seconds are counted as those of a backlog, and so are those
+of a link with the same topic and target. *Puts*: objects created for each GB of the source's log, what a bucket would charge as requests; besides these a backup
+asks for the vault's record, a list of commits, and the commits since the last checkpoint.`
+
+const POINT_NOTE = `From opening the vault's folder to the state of the set at a moment: the commit is found, and what is needed of the commits before it is read.
+Nine moments spread over all commits; the median, and the slowest.`
+
 function sectionOf(
   reports: readonly CaseReport[],
   kind: CaseReport['kind'],
@@ -137,6 +147,14 @@ function textOf(report: CaseReport): string {
       return [heading, idleTable(report), roundsOf(report, 'readySeconds', 's'), failuresIn(report)]
         .filter(part => part !== '')
         .join('\n\n')
+    case 'backup':
+      return [heading, backupTable(report), roundsOf(report, 'seconds', 's'), failuresIn(report)]
+        .filter(part => part !== '')
+        .join('\n\n')
+    case 'point':
+      return [heading, pointTable(report), roundsOf(report, 'pointSeconds', 's'), failuresIn(report)]
+        .filter(part => part !== '')
+        .join('\n\n')
     case 'move':
       return [
         heading,
@@ -151,6 +169,7 @@ function textOf(report: CaseReport): string {
   }
 }
 
+type Measured = Exclude<CaseReport, { kind: 'failed' }>
 type Of<Kind> = Extract<CaseReport, { kind: Kind }>
 
 function copyTable({ of, data, attempts }: Of<'copy'>): string {
@@ -204,6 +223,42 @@ function idleTable({ of, attempts }: Of<'idle'>): string {
   return table(['', 'ready s', 'CPU %', 'peak MB', 'new record ms'], rows)
 }
 
+function backupTable({ of, data, attempts }: Of<'backup'>): string {
+  const mb = data.bytes / 1e6
+  const rows = of.contenders.map(contender => {
+    const figures = figuresOf(attempts, contender)
+    const rate = (name: 'seconds' | 'restoreSeconds' | 'linkSeconds'): string =>
+      digits(mb / middle(figures, name))
+    const columns = ['cpuSeconds', 'peakMb', 'restorePeakMb', 'putsPerGb', 'storedMbPerGb'] as const
+    return [
+      NAMES[contender],
+      rate('seconds'),
+      rate('restoreSeconds'),
+      rate('linkSeconds'),
+      ...columns.map(name => digits(middle(figures, name))),
+    ]
+  })
+  const titles = [
+    '',
+    'backup MB/s',
+    'restore MB/s',
+    'link MB/s',
+    'CPU s',
+    'peak MB',
+    'restore peak MB',
+    'puts a GB',
+    'MB stored a GB',
+  ]
+  const size = `${data.records} records, ${mb.toFixed(0)} MB in ${data.partitions} partitions of the source's log.`
+  return `${size}\n\n${table(titles, rows)}`
+}
+
+function pointTable({ of, attempts }: Of<'point'>): string {
+  const figures = figuresOf(attempts, 'kdr')
+  const row = [digits(middle(figures, 'pointSeconds')), digits(middle(figures, 'slowestPointSeconds'))]
+  return table(['commits', 'found in s', 'slowest s'], [[String(of.commits), ...row]])
+}
+
 function moveTable({ attempts }: Of<'move'>): string {
   const figures = figuresOf(attempts, 'kdr')
   const row = (
@@ -241,7 +296,7 @@ function stepsTable({ attempts }: Of<'move'>): string {
 }
 
 /** The raw figures, so that a reader may take other means. */
-function roundsOf(report: Of<'copy' | 'lag' | 'idle' | 'move'>, figure: string, unit: string): string {
+function roundsOf(report: Measured, figure: string, unit: string): string {
   const lines = report.of.contenders.map(contender => {
     const all: readonly { contender: ContenderName }[] = report.attempts
     const values = all
@@ -254,7 +309,7 @@ function roundsOf(report: Of<'copy' | 'lag' | 'idle' | 'move'>, figure: string, 
   return `By round, ${figure} (${unit}): ${lines.join('; ')}.`
 }
 
-function failuresIn(report: Of<'copy' | 'lag' | 'idle' | 'move'>): string {
+function failuresIn(report: Measured): string {
   return report.of.contenders
     .flatMap(contender =>
       failuresOf<object>(report.attempts, contender).map(

@@ -10,6 +10,8 @@ import { assertObjectName } from './names.ts'
 
 /** What is being written; no object's name begins with a dot. */
 const UNFINISHED = '.unfinished'
+/** Of a listing: ten thousand commits one by one would take seconds. */
+const LOOKS_AT_ONCE = 256
 
 /** `unique`: gives names that no other process uses. The folder is made at the first write. */
 export function openFileStore(root: string, unique: () => string): ObjectStore {
@@ -90,14 +92,18 @@ class FileStore implements ObjectStore {
       .filter(entry => !entry.name.startsWith('.'))
       .map(entry => ({ entry, name: `${folder}${entry.name}${entry.isDirectory() ? '/' : ''}` }))
       .sort((a, b) => (a.name < b.name ? -1 : 1))
-    for (const { entry, name } of named) {
-      if (entry.isDirectory()) {
-        if (name.startsWith(prefix) || prefix.startsWith(name)) yield* this.#walk(name, prefix)
-        continue
+    const wanted = named.filter(({ entry, name }) =>
+      entry.isDirectory() ? name.startsWith(prefix) || prefix.startsWith(name) : name.startsWith(prefix),
+    )
+    for (let at = 0; at < wanted.length; at += LOOKS_AT_ONCE) {
+      const some = wanted.slice(at, at + LOOKS_AT_ONCE)
+      const found = await Promise.all(
+        some.map(async ({ entry, name }) => (entry.isDirectory() ? undefined : await this.head(name))),
+      )
+      for (const [i, { entry, name }] of some.entries()) {
+        if (entry.isDirectory()) yield* this.#walk(name, prefix)
+        else if (found[i] !== undefined) yield found[i]
       }
-      if (!name.startsWith(prefix)) continue
-      const found = await this.head(name)
-      if (found !== undefined) yield found
     }
   }
 
