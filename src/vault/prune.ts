@@ -2,9 +2,10 @@
 // the new first one and what nothing needs any more; what an earlier one has named is deleted when its grace period is over. Killed
 // anywhere, it leaves a valid set, and the next one goes on.
 import { findKdrError, KdrError } from '../model/errors.ts'
-import { applyCommit, baseOf, type Note, type SetState, type VerifiedRecord } from '../model/vault.ts'
+import { applyCommit, baseOf, type Commit, type SetState, type VerifiedRecord } from '../model/vault.ts'
 import type { PrunePlan, PruneReport } from '../model/vault-reports.ts'
 import type { ObjectStore, StoredObject } from '../ports/store.ts'
+import type { CommitDraft } from '../ports/vault.ts'
 import { ahead, numbersFrom } from './ahead.ts'
 import { assertFollows, commitRange, locate, type ReadCommit, readCommit } from './chain.ts'
 import { composeCommit, createCommit, otherWriter } from './commit.ts'
@@ -37,8 +38,7 @@ type Planned = {
   /** As of the newest commit, and the commit that reading begins with then. */
   readonly state: SetState
   readonly base: ReadCommit
-  /** Of the newest commit: they are about the point, which stays. */
-  readonly notes: readonly Note[]
+  readonly newest: Commit
 }
 
 /** Changes nothing. Throws KdrError: usage without a commit, damaged, store-unreachable. */
@@ -59,7 +59,7 @@ export async function preparePrune(options: PruneOptions): Promise<Planned> {
   const verified = isIdle ? undefined : await lastVerified(store, set, nextFirst)
   const refusal = isIdle ? undefined : refusalOf({ set, nextFirst, first, at, verified })
   const plan = { ...acts, set, days, last, first, nextFirst, begins: read.begins, verified, refusal }
-  return { plan, state: read.state, base: read.base, notes: read.notes }
+  return { plan, state: read.state, base: read.base, newest: read.newest }
 }
 
 /** The last commit that is as old as the days: any later moment is reached from there. */
@@ -83,13 +83,13 @@ async function readKept({ store, set }: PruneOptions, nextFirst: number, last: n
   let base: ReadCommit | undefined
   let begins = ''
   let state: SetState | undefined
-  let notes: readonly Note[] = []
+  let newest: Commit | undefined
   const numbers = numbersFrom(baseOf(nextFirst), last)
   for await (const read of ahead(numbers, READ_AHEAD, async at => await readCommit(store, set, at))) {
     const { commit, sha256 } = read
     if (state !== undefined) assertFollows(state, commit)
     base ??= read
-    notes = commit.notes
+    newest = commit
     state = applyCommit(state, commit, sha256)
     if (commit.number === nextFirst) {
       begins = commit.endsAt
@@ -98,7 +98,7 @@ async function readKept({ store, set }: PruneOptions, nextFirst: number, last: n
     if (commit.kind === 'commit') newestBackup = commit.number
     if (commit.prune !== undefined) prunes.push({ at: Date.parse(commit.at), doomed: commit.prune.doomed })
   }
-  return { needed, prunes, newestBackup, begins, notes, base: base!, state: state! }
+  return { needed, prunes, newestBackup, begins, newest: newest!, base: base!, state: state! }
 }
 
 function refusalOf({
@@ -129,7 +129,7 @@ function refusalOf({
 /** Throws KdrError: other-writer when a commit was made since the plan, store-unreachable, and what the plan refuses. */
 export async function executePrune(
   options: PruneOptions,
-  { plan, state, base, notes }: Planned,
+  { plan, state, base, newest }: Planned,
   onProgress: (progress: { readonly objects: number; readonly objectsDone: number }) => void = () =>
     undefined,
   signal?: AbortSignal,
@@ -145,7 +145,7 @@ export async function executePrune(
       doomed: plan.doomed.map(({ name }) => name),
     }
     const pruned = { first: plan.nextFirst, prune }
-    const next = composeCommit(committer, state, { draft: nothingNew(state, notes), objects: [], pruned })
+    const next = composeCommit(committer, state, { draft: samePoint(newest), objects: [], pruned })
     const other = await createCommit(committer, next)
     if (other !== undefined) throw otherWriter(set, other.commit.number)
     number = next.commit.number
@@ -168,10 +168,30 @@ export async function executePrune(
   return { commit: number, deleted, kept }
 }
 
-/** The same point once more. */
-function nothingNew({ groupsAt, endsAt, cluster }: SetState, notes: readonly Note[]) {
+/** What a commit says of itself, and not of its point. */
+const OF_ITSELF: ReadonlySet<string> = new Set([
+  'v',
+  'kind',
+  'vault',
+  'set',
+  'number',
+  'first',
+  'previous',
+  'isCheckpoint',
+  'writer',
+  'by',
+  'at',
+  'lockedUntil',
+  'schemas',
+  'objects',
+  'prune',
+])
+
+/** The same point once more, with all that was said of it, and nothing new. */
+function samePoint(commit: Commit): CommitDraft {
+  const said = Object.fromEntries(Object.entries(commit).filter(([name]) => !OF_ITSELF.has(name)))
   const nothing = { topics: [], topicsGone: [], groups: [], groupsGone: [], rights: null }
-  return { groupsAt, endsAt, cluster, ...nothing, notes }
+  return { ...(said as CommitDraft), ...nothing }
 }
 
 /** Why it stays; undefined when it is gone. */
