@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import {
+  commitBatches,
   madeBatch,
   madeDraft,
   madeTopic,
@@ -10,12 +11,16 @@ import {
   unique,
   writeBatches,
 } from '../../test/vault/made.ts'
+import { recordCodec } from '../kafka/records.ts'
 import { KdrError } from '../model/errors.ts'
 import type { PartitionDelta } from '../model/vault.ts'
 import type { ObjectStore } from '../ports/store.ts'
 import { MemoryStore } from '../store/memory.ts'
-import { commitNumbers, readState } from './chain.ts'
+import { commitNumbers, commitRange, readState } from './chain.ts'
 import { lockedNames, planLock, shortestLock } from './locks.ts'
+import { executePrune, preparePrune } from './prune.ts'
+import { recordVerified } from './verified.ts'
+import { verifyVault } from './verify.ts'
 import { openSetWriter } from './writer.ts'
 
 const HOUR_MS = 3_600_000
@@ -114,6 +119,46 @@ describe('locks of a set', () => {
     Object.assign(world.store.locks ?? {}, { lock: () => Promise.reject(refused) })
     await assert.rejects(world.commit(), /no right to lock/)
     assert.deepEqual(await commitNumbers(world.store, SET), [1])
+  })
+
+  test('a prune keeps what is still locked, says so, and deletes it when the lock has run out', async () => {
+    const world = new Locked()
+    const { store } = world
+    const day0 = world.at
+    const iso = (day: number): string => new Date(day0 + day * DAY_MS).toISOString()
+    const isIntact = recordCodec.isIntact.bind(recordCodec)
+    const prune = async (day: number) => {
+      world.at = day0 + day * DAY_MS
+      const { last } = (await commitRange(store, SET))!
+      const found = await verifyVault({ store, set: SET, number: last, isFull: true, isIntact })
+      assert.deepEqual(found.problems, [])
+      const { objects, bytes } = found
+      await recordVerified(
+        store,
+        { set: SET, number: last, at: iso(day), by: 'test', objects, bytes },
+        unique,
+      )
+      const options = { store, set: SET, by: 'test', unique, now: () => world.at, days: 5 }
+      return await executePrune(options, await preparePrune(options))
+    }
+    await madeVault(store)
+    for (let day = 1; day <= 20; day++) {
+      world.at = day0 + day * DAY_MS
+      // The source keeps three days.
+      const how = { start: Math.max(0, day - 3), now: world.at, draft: { endsAt: iso(day) } }
+      await commitBatches(store, [madeBatch({ from: day, values: ['v'] })], how)
+    }
+    await prune(20.5)
+    const { deleted, kept } = await prune(22)
+    assert.ok(deleted.objects > 0 && kept.length > 0, `${deleted.objects} deleted, ${kept.length} kept`)
+    for (const { object, what } of kept) {
+      assert.match(what, /is locked until/)
+      assert.ok(await store.head(object), object)
+      assert.ok((store.lockedUntil.get(object) ?? 0) > world.at)
+    }
+    const later = await prune(40)
+    assert.deepEqual(later.kept, [])
+    for (const { object } of kept) assert.equal(await store.head(object), undefined)
   })
 
   test('a run that took longer than the slack locks what it has written itself too', () => {
