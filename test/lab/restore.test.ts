@@ -19,6 +19,7 @@ const DAY_MS = 86_400_000
 /** Retention is looked at often enough to be seen. */
 const WATCHFUL = { 'log.retention.check.interval.ms': '1000', 'log.initial.task.delay.ms': '500' }
 const KILLS = suite === 'short' ? 3 : 12
+const MOMENTS = suite === 'short' ? 3 : 50
 
 const acl = (change: Partial<Acl> & Pick<Acl, 'operation'>): Acl => ({
   type: 'TOPIC',
@@ -313,6 +314,63 @@ describe('restores', () => {
     await judge.closeProducer(two)
     await deleteTopic('east', 'a')
     await deleteTopic('east', 'b')
+  })
+
+  test('as of a random moment are the log as it stood, whatever clocks producers have', async () => {
+    const { judge } = context
+    const topic = 'skewed'
+    await judge.createTopic({ ...at('east'), topic, partitions: 2 })
+    const shownAt = async (point: string) => {
+      const { endsAt, topics } = await json('backup', 'show', point)
+      const found = (topics as { name: string; partitions: { end: number }[] }[]).find(
+        ({ name }) => name === topic,
+      )
+      return { at: Date.parse(String(endsAt)), ends: found?.partitions.map(({ end }) => end) ?? [0, 0] }
+    }
+    const commits: { readonly at: number; readonly ends: readonly number[] }[] = []
+    for (let round = 0; round < 8; round++) {
+      for (let i = 0; i < 5; i++) {
+        const records = Array.from({ length: 10 }, (_none, n) => ({
+          partition: n % 2,
+          value: b64(`${round} ${i} ${n}`),
+          // One in five is stamped by a clock that is wrong.
+          timestamp: Date.now() + (Math.random() < 0.2 ? Math.round((Math.random() - 0.5) * 4_000) : 0),
+        }))
+        await judge.produce({ ...at('east'), topic, records })
+        await sleep(30)
+      }
+      if (round % 2 === 1) commits.push(await shownAt(`all@${await backUp()}`))
+    }
+    const log = await judge.list({ ...at('east'), topic })
+    const [first, last] = [commits[0]!, commits.at(-1)!]
+    let wentOn = 0
+    for (let i = 0; i < MOMENTS; i++) {
+      const moment = Math.round(first.at + Math.random() * (last.at - first.at))
+      const base = commits.findLast(each => each.at <= moment)!
+      const next = commits[commits.indexOf(base) + 1]
+      const expected = base.ends.map((end, partition) => {
+        if (next === undefined) return end
+        const between = log.filter(
+          each => each.partition === partition && each.offset >= end && each.offset < next.ends[partition]!,
+        )
+        return between.find(({ timestamp }) => timestamp > moment)?.offset ?? next.ends[partition]!
+      })
+      const name = `moment-${i}`
+      const args = ['restore', `all@${new Date(moment).toISOString()}`, '--to', 'west', '--topic', topic]
+      await json(...args, '--rename', `${topic}=${name}`, '--yes')
+      const restored = await judge.list({ ...at('west'), topic: name })
+      const lines = (records: typeof log): string[] =>
+        records.map(each => `${each.partition} ${each.offset} ${each.timestamp} ${each.value}`).sort()
+      assert.deepEqual(
+        lines(restored),
+        lines(log.filter(({ partition, offset }) => offset < expected[partition]!)),
+        `as of ${moment}`,
+      )
+      if (expected.some((end, partition) => end > base.ends[partition]!)) wentOn++
+      await deleteTopic('west', name)
+    }
+    assert.ok(wentOn > 0)
+    await deleteTopic('east', topic)
   })
 
   test('give everything to a new cluster when the old one is destroyed, also when they are killed again and again', async () => {
