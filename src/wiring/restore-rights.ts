@@ -1,7 +1,7 @@
 // ACLs, quotas and user names of a restore. Nothing that the target has is taken away or changed, and nobody gets more than he had: denials
 // come first, and where one of them cannot be put there, nothing is allowed either. Passwords are in no backup.
 import type { RestorePlan } from '../cli/app-vault.ts'
-import { planAcls } from '../engine/sync/acl-plan.ts'
+import { NO_MIRRORS, planAcls } from '../engine/sync/acl-plan.ts'
 import { mirrorsOf } from '../engine/sync/mirror-names.ts'
 import { planQuotas } from '../engine/sync/quotas.ts'
 import { findKdrError } from '../model/errors.ts'
@@ -69,7 +69,9 @@ async function planRules(
     principals: {},
     own,
     fromElsewhere: new Set(),
-    mirrors: mirrorsOf({ topics: mirrors, patterns: [], forgotten: new Set() }),
+    // Where no link leads, there is nothing that only kdr may write to.
+    mirrors:
+      mirrors.size === 0 ? NO_MIRRORS : mirrorsOf({ topics: mirrors, patterns: [], forgotten: new Set() }),
   })
   const whys = { 'writes-to-mirrors': 0, 'stops-kdr': 0, 'denied-at-source': 0 }
   for (const { why } of plan.memory.held.values()) whys[why]++
