@@ -28,6 +28,7 @@ const KINDS: Readonly<Record<string, string>> = {
   N: 'Network and time',
   P: 'Processes and operators',
   C: 'Configs, rights and users',
+  B: 'Backups and restores',
 }
 
 /** By row, the files that hold a test of it. */

@@ -79,8 +79,8 @@ class Writers {
 
 describe('a consistent cut of a commit', () => {
   test('holds every transaction whole or not at all', async () => {
-    const counts = { cut: 0, lowered: 0, earlier: 0, none: 0, left: 0 }
-    for (let seed = 1; seed <= 15; seed++) {
+    const counts = { cut: 0, lowered: 0, earlier: 0, none: 0, left: 0, farBack: 0 }
+    for (let seed = 1; seed <= 18; seed++) {
       const source = new SimSource(seed)
       await source.init()
       const writers = new Writers(source)
@@ -100,6 +100,7 @@ describe('a consistent cut of a commit', () => {
         counts.cut++
         if (cut.wentBack.length > 0) counts.lowered++
         if (cut.state.number < commits) counts.earlier++
+        if (cut.remarks.some(each => each.includes('they are those of commit'))) counts.farBack++
         const ends = cut.state.topics.get('t')!.partitions.map(({ end }) => end)
         for (const { places, producer } of writers.all) {
           const isWhole = [...places].every(([at, offsets]) => offsets.at(-1)! < ends[at]!)

@@ -5,7 +5,7 @@ import { KdrError } from '../model/errors.ts'
 import type { Commit, LookedPartition, PartitionState, Point, SetState, TopicState } from '../model/vault.ts'
 import type { ObjectStore } from '../ports/store.ts'
 import { commitNumbers, locate, readCommit, readState } from './chain.ts'
-import { type ConsistentEnds, consistentEnds, spansOf } from './consistent.ts'
+import { type ConsistentEnds, consistentEnds, type LookedLog, spansOf } from './consistent.ts'
 import type { SetPoint } from './point.ts'
 import { SegmentReader } from './reader.ts'
 
@@ -25,9 +25,6 @@ export type ConsistentPoint = SetPoint & {
 
 /** So many commits back a cut is looked for. */
 const COMMITS_BACK = 100
-/** The clocks of kdr and of coordinators may differ by this, and an end may take so long to reach every partition. */
-const CLOCKS_MS = 60_000
-
 /** Throws KdrError: usage, not-ready where no such cut can be made, damaged, store-unreachable. */
 export async function readConsistent(
   store: ObjectStore,
@@ -38,7 +35,7 @@ export async function readConsistent(
   const numbers = (await commitNumbers(store, set)).filter(number => number <= wanted)
   for (const number of numbers.toReversed().slice(0, COMMITS_BACK)) {
     const { commit } = await readCommit(store, set, number)
-    const cut = await new Cutter(store, set, numbers).cut(commit)
+    const cut = await new Cutter({ store, set, numbers }).cut(commit)
     if (cut === undefined) continue
     if (number === wanted) return cut
     const why = `commit ${wanted} holds only in part what was complete when it was made; commit ${number} is the newest before it that can be cut`
@@ -53,61 +50,85 @@ export async function readConsistent(
   )
 }
 
+type CutterInput = {
+  readonly store: ObjectStore
+  readonly set: string
+  /** Of the commits, up to the point. */
+  readonly numbers: readonly number[]
+}
+
 class Cutter {
-  readonly #store: ObjectStore
-  readonly #set: string
-  readonly #numbers: readonly number[]
+  readonly #input: CutterInput
   readonly #reader: SegmentReader
 
-  constructor(store: ObjectStore, set: string, numbers: readonly number[]) {
-    this.#store = store
-    this.#set = set
-    this.#numbers = numbers
-    this.#reader = new SegmentReader(store, set)
+  constructor(input: CutterInput) {
+    this.#input = input
+    this.#reader = new SegmentReader(input.store, input.set)
   }
 
   /** Undefined: some of what was complete is not in the commit. */
   async cut(commit: Commit): Promise<ConsistentPoint | undefined> {
     const look = lookOf(commit)
-    const state = await readState(this.#store, this.#set, commit.number)
+    const state = await readState(this.#input.store, this.#input.set, commit.number)
     const looked = new Map(look.partitions.map(each => [`${each[0]}/${each[1]}`, each]))
     const first = await this.#ends(state, looked, 'stable')
     if (first.kind === 'held') return undefined
     if (!first.isFarBack && !first.isShort) return cutAt(state, first, look.moving)
-    for await (const floor of this.#floors(commit)) {
+    for await (const floor of this.#floors(state, looked)) {
       const ends = await this.#ends(state, looked, floor)
       if (ends.kind === 'held') return undefined
-      if (!ends.isShort) return cutFarBack(state, ends, floor)
+      if (!ends.isShort) return cutFarBack(state, ends, floor?.state)
     }
     return undefined
   }
 
   async #ends(
     { topics }: SetState,
-    looked: ReadonlyMap<string, LookedPartition>,
-    floor: 'stable' | SetState | undefined,
+    looked: Looked,
+    floor: 'stable' | Floor | undefined,
   ): Promise<ConsistentEnds> {
-    const logs = []
+    const logs: LookedLog[] = []
     for (const topic of topics.values())
       for (const log of topic.partitions) {
         const name = `${topic.name}/${log.partition}`
         const [, , stable, low, high] = looked.get(name) ?? ['', 0, log.end, log.end, log.end]
-        const from = floor === 'stable' ? stable : endIn(floor, topic, log)
+        const from = floor === 'stable' ? stable : endIn(floor?.state, topic, log)
         const spans = await spansOf(this.#reader, log, { from: Math.max(from, log.start), end: log.end })
-        logs.push({ name, end: log.end, low, high, spans })
+        const sureFrom = floor === 'stable' ? 0 : (floor?.sureFrom(topic, log) ?? 0)
+        logs.push({ name, end: log.end, low, high, spans, sureFrom })
       }
     return consistentEnds(logs)
   }
 
-  /** From before what was under way, further and further back; in the end, everything. */
-  async *#floors({ number, endsAt, transactions }: Commit): AsyncGenerator<SetState | undefined> {
-    const begun = (transactions?.open ?? []).map(({ startedAt }) => startedAt).filter(at => at > 0)
-    const before = Math.min(Date.parse(endsAt), ...begun) - CLOCKS_MS
-    for (const each of this.#numbers.filter(other => other < number).toReversed()) {
-      const { commit } = await readCommit(this.#store, this.#set, each)
-      if (Date.parse(commit.endsAt) < before) yield await readState(this.#store, this.#set, each)
+  /** Further and further back; in the end, everything. */
+  async *#floors(state: SetState, looked: Looked): AsyncGenerator<Floor | undefined> {
+    const { store, set, numbers } = this.#input
+    let after = { state, looked }
+    for (const each of numbers.filter(number => number < state.number).toReversed()) {
+      const { commit } = await readCommit(store, set, each)
+      const before = await readState(store, set, each)
+      yield floorOf(before, after)
+      if (commit.transactions === undefined) break
+      const own = new Map(commit.transactions.partitions.map(of => [`${of[0]}/${of[1]}`, of]))
+      after = { state: before, looked: own }
     }
     yield undefined
+  }
+}
+
+type Looked = ReadonlyMap<string, LookedPartition>
+
+/** A commit below whose ends every transaction is decided; those that began above what the next one saw began after it. */
+type Floor = {
+  readonly state: SetState
+  readonly sureFrom: (topic: TopicState, log: PartitionState) => number
+}
+
+function floorOf(state: SetState, after: { readonly state: SetState; readonly looked: Looked }): Floor {
+  return {
+    state,
+    sureFrom: (topic, log) =>
+      after.looked.get(`${topic.name}/${log.partition}`)?.[3] ?? endIn(after.state, topic, log),
   }
 }
 

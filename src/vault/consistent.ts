@@ -22,8 +22,10 @@ export type LookedLog = {
   /** The high watermark when what was being ended before had been, and when what was being ended by then had been too. */
   readonly low: number
   readonly high: number
-  /** From where the log was stable before all that. */
+  /** From where the log was stable before all that, or from further back. */
   readonly spans: readonly Span[]
+  /** Of a transaction that began here before this, there may be spans elsewhere that were not read. */
+  readonly sureFrom?: number
 }
 
 /**
@@ -58,7 +60,7 @@ export function consistentEnds(logs: readonly LookedLog[]): ConsistentEnds {
   let isShort = false
   for (let isChanged = true; isChanged; ) {
     isChanged = false
-    for (const { name, low, spans } of logs)
+    for (const { name, low, spans, sureFrom = 0 } of logs)
       for (const span of spans) {
         const end = ends.get(name)!
         const isKnown = left.has(keyOf(span))
@@ -66,7 +68,7 @@ export function consistentEnds(logs: readonly LookedLog[]): ConsistentEnds {
         if (isKnown ? span.from >= end : !isUnfinished && marker(span) < end) continue
         if (span.isEpochShared) shared.add(span.producer)
         if (marker(span) < low) isFarBack = true
-        if (span.isBegunBefore) isShort = true
+        if (span.isBegunBefore || span.from < sureFrom) isShort = true
         left.add(keyOf(span))
         ends.set(name, Math.min(end, span.from))
         isChanged = true

@@ -9,6 +9,7 @@ import { after, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { LAB_USERS } from '../../src/lab/lab.ts'
+import { faultRow } from '../support/fault-rows.ts'
 import { type Acl, b64 } from '../support/judge.ts'
 import { waitFor, withLab } from '../support/lab.ts'
 import { adminOf, type KdrResult, runKdrHere, startKdr } from '../support/link.ts'
@@ -152,8 +153,9 @@ describe('restores', () => {
     assert.deepEqual((await context.judge.describeAcls(at('east'))).map(shown).sort(), rules)
   })
 
-  test('stand beside what producers have created again, and take its place', async () => {
+  faultRow('B11', 'a deleted topic that producers have created again', async row => {
     const { judge } = context
+    row.did('`orders` was deleted, and a producer created it again, with one record')
     await deleteTopic('east', 'orders')
     await judge.createTopic({ ...at('east'), topic: 'orders', partitions: 2 })
     const records = [{ partition: 0, value: b64('since') }]
@@ -162,11 +164,15 @@ describe('restores', () => {
     const refused = await kdr('restore', `all@${commit}`, '--to', 'east', '--topic', 'orders', '--yes')
     assert.equal(refused.code, 12)
     assert.match(refused.stderr, /is there already[^]*--rename/)
+    row.saw('kdr refused with exit 12, and named `--rename`')
     for (const command of commandsOf('Producers have created it again', commit))
       assert.equal((await kdr(...command)).code, 0, command.join(' '))
     assert.equal(await digest('east', 'orders-restored'), orders)
     assert.equal(await digest('east', 'orders'), since)
     assert.deepEqual(await groupIn('east', 'orders-restored'), ['0 1500', '1 17'])
+    row.saw(
+      'beside it, as `orders-restored`, it had its records at their offsets, and its groups theirs; the new topic was as before',
+    )
     const [takeCommit, ...others] = commandsOf('Swap the two', commit)
     assert.equal((await kdr(...takeCommit!)).code, 0)
     await deleteTopic('east', 'orders')
@@ -175,6 +181,9 @@ describe('restores', () => {
     assert.equal(await digest('east', 'orders'), orders)
     assert.equal(await digest('east', 'orders-since'), since)
     assert.deepEqual(await groupIn('east', 'orders'), ['0 1500', '1 17'])
+    row.saw(
+      'deleted and restored under its own name it took its place, with what the new one had held beside it',
+    )
     await deleteTopic('east', 'orders-since')
   })
 
@@ -233,8 +242,11 @@ describe('restores', () => {
     await deleteTopic('west', 'part')
   })
 
-  test('keep old records from retention, unless told otherwise', async () => {
+  faultRow('T10', 'retention at the target after a restore of old records', async row => {
     const { judge } = context
+    row.did(
+      '500 records of 30 days ago, in a topic that keeps them for a day, were restored into a cluster that looks at retention every second',
+    )
     const named = ['restore', `all@${commit}`, '--to', 'west', '--topic', 'old', '--yes']
     const { retention } = await json(...named, '--rename', 'old=kept')
     assert.deepEqual(retention, [
@@ -252,6 +264,10 @@ describe('restores', () => {
       (await judge.describeConfigs({ ...at('west'), topic: 'let-go' }))['retention.ms'],
       String(DAY_MS),
     )
+    row.saw(
+      'kdr said that retention would take 500 records at once, and left `retention.ms=-1`: all of them stayed',
+    )
+    row.saw('with --original-retention the topic had its retention back, and the records went')
     await deleteTopic('west', 'kept')
     await deleteTopic('west', 'let-go')
   })
@@ -360,7 +376,7 @@ describe('restores', () => {
       await json(...args, '--rename', `${topic}=${name}`, '--yes')
       const restored = await judge.list({ ...at('west'), topic: name })
       const lines = (records: typeof log): string[] =>
-        records.map(each => `${each.partition} ${each.offset} ${each.timestamp} ${each.value}`).sort()
+        records.map(each => `${each.partition} ${each.offset} ${each.timestamp} ${each.value ?? ''}`).sort()
       assert.deepEqual(
         lines(restored),
         lines(log.filter(({ partition, offset }) => offset < expected[partition]!)),

@@ -204,6 +204,11 @@ export const FAULT_TABLE: readonly FaultTableRow[] = [
     must: 'the partitions on it wait, the others go on; they go on by themselves after a restart',
   },
   {
+    id: 'T10',
+    fault: 'retention at the target deletes what was just restored, because it is old',
+    must: 'nothing goes while it is written, nor right after it: the topic stays without retention, and the plan says how to give it back',
+  },
+  {
     id: 'T12',
     fault: "another producer has the link's producer id, or fences it",
     must: 'append nothing wrong; stop with a sentence',
@@ -412,5 +417,15 @@ export const FAULT_TABLE: readonly FaultTableRow[] = [
     id: 'C04',
     fault: 'client quotas change at the source',
     must: 'follow them, the defaults included; leave what the target has set itself, and name it',
+  },
+  {
+    id: 'B10',
+    fault: 'a restore is killed, at any of its requests',
+    must: 'the same command goes on, and the cluster then holds what the commit holds, with nothing of kdr left',
+  },
+  {
+    id: 'B11',
+    fault: 'a topic that is to be restored is there already, and is not empty',
+    must: 'refuse before anything is written (exit 12); beside it, under another name, it can be restored',
   },
 ]

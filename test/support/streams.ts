@@ -32,9 +32,9 @@ export class StreamsApp {
   }
 
   async #line(): Promise<string> {
-    const { value, done } = await this.#lines.next()
-    if (done === true) throw new Error('the Streams application has ended')
-    return value
+    const next = await this.#lines.next()
+    if (next.done === true) throw new Error('the Streams application has ended')
+    return next.value
   }
 
   /** Counts of all windows by word. */

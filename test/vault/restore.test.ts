@@ -12,6 +12,7 @@ import { Chaos } from '../sim/chaos.ts'
 import { SimCluster } from '../sim/cluster.ts'
 import { SimNetwork, SimProcess } from '../sim/network.ts'
 import { simPort } from '../sim/port.ts'
+import { faultRow } from '../support/fault-rows.ts'
 import { suite } from '../support/suite.ts'
 import { SET } from './made.ts'
 import { seenAtSource, SimSource } from './sim-source.ts'
@@ -163,7 +164,10 @@ describe('a restore', () => {
     target.assertHolds()
   })
 
-  test('that is killed at any call goes on when it is run again', async () => {
+  faultRow('B10', 'a restore that is killed at any call', { where: 'simulated' }, async row => {
+    row.did(
+      'a restore was killed at a call through a port, before its effect or after it; each time it was run again',
+    )
     const whole = new Target(await backedUp(1))
     await whole.restore()
     const { calls } = whole
@@ -187,5 +191,8 @@ describe('a restore', () => {
         target.assertHolds()
       }
     assert.ok(kills >= (calls / step) * 1.5, `${kills} kills`)
+    row.saw(
+      'records, offsets, log starts, configs and groups were those of the commit, and nothing of kdr was left',
+    )
   })
 })
