@@ -120,7 +120,7 @@ describe('restores', () => {
     })
     await judge.produce({ ...east, topic: 'old', count: 500, timestampBase: Date.now() - 30 * DAY_MS })
     await judge.createTopic({ ...east, topic: 'pay-1', partitions: 1 })
-    await judge.produce({ ...east, topic: 'pay-1', count: 300, transactionalId: 'pay', perTransaction: 3 })
+    await judge.produce({ ...east, topic: 'pay-1', count: 60, transactionalId: 'pay', perTransaction: 3 })
     await judge.alterGroupOffsets({
       ...east,
       group: 'billing',

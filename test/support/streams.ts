@@ -23,7 +23,7 @@ export class StreamsApp {
     const artifact = { group: 'org.apache.kafka', name: 'kafka-streams', version: VERSION }
     const logger = { group: 'org.slf4j', name: 'slf4j-simple', version: '1.7.36' }
     const jars = await resolveJars(`kafka-streams/${VERSION}`, [artifact, logger])
-    const quiet = '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn'
+    const quiet = '-Dorg.slf4j.simpleLogger.defaultLogLevel=error'
     const args = ['-Xmx400m', '-XX:+UseSerialGC', quiet, '-cp', `${jars}/*`, SOURCE, bootstrap, app, stateDir]
     const child = spawn(javaTool('java'), args, { stdio: ['pipe', 'pipe', 'inherit'] })
     const started = new StreamsApp(child, createInterface({ input: child.stdout }))
