@@ -22,7 +22,9 @@ import {
   untilIdentical,
 } from '../support/link.ts'
 import { linkStatus } from '../support/status.ts'
+import { suite } from '../support/suite.ts'
 
+const long = { skip: suite === 'short' && 'in make test-full' }
 /** A fence watches the ends for longer than this. */
 const QUICK = { 'broker.session.timeout.ms': '3000', 'broker.heartbeat.interval.ms': '500' }
 const context = withLab([
@@ -297,6 +299,35 @@ describe('the way home', { concurrency: 1 }, () => {
     assert.equal((await linkStatus(link)).home, true)
     await write('east', CLEAN, 30, 6)
     await untilIdentical(judge, sides('east', 'west'), CLEAN)
+    await stopDaemon()
+  })
+
+  test('where applications are home already, the other cluster becomes a standby again', long, async () => {
+    const { judge } = context
+    await startDaemon()
+    for (const topic of TOPICS) await untilIdentical(judge, sides('east', 'west'), topic)
+    await runOf('switchover', link.name, '--yes')
+    await write('west', CLEAN, 10, 7)
+    for (const topic of TOPICS) await untilIdentical(judge, sides('west', 'east'), topic)
+    await stopDaemon()
+    await write('west', LOST, 15, 8)
+    await context.cluster('west').kill()
+    const back = await runOf('failover', link.name, '--yes')
+    assert.deepEqual([back.active, back.standby], ['west', 'east'])
+    await context.cluster('west').start()
+    await write('east', CLEAN, 5, 9)
+    const refused = await link.run('failback', link.name, '--yes')
+    assert.equal(refused.code, 16, refused.stderr)
+    const report = await runOf('failback', link.name, '--export', folder, '--recopy', LOST, '--yes')
+    assert.deepEqual([report.state, report.stranded?.records, report.standby], ['done', 15, 'west'])
+    assert.deepEqual(
+      report.steps.map(({ name, state }) => `${name} ${state}`),
+      ['fence-returned done', 'export done', 'reverse done', 'catch-up done'],
+    )
+    const { home, source } = await linkStatus(link)
+    assert.deepEqual([home, source], [true, 'east'])
+    await startDaemon()
+    for (const topic of TOPICS) await untilIdentical(judge, sides('east', 'west'), topic)
     await stopDaemon()
   })
 })

@@ -1,7 +1,8 @@
 // What comes back and what goes away in the middle of a run: the old active of a failover, before and after the standby is promoted,
 // a broker of the standby, and the producers of a link that the standby's brokers have forgotten.
 import assert from 'node:assert/strict'
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { LAB_USERS } from '../../src/lab/lab.ts'
@@ -219,6 +220,26 @@ describe('in the middle of a run', { concurrency: 1 }, () => {
       assert.equal(copying.code, 17, copying.stderr)
       assert.match(copying.stderr, /was moved by a failover/)
       row.saw('nothing is copied from it: exit 17')
+    })
+
+    faultRow('P09', 'with ACLs: the applications stay out until they are led home', async row => {
+      const { link, topic } = late
+      row.did('kdr failback, with ACLs and the credentials of an application (fence.probe)')
+      const folder = mkdtempSync(join(tmpdir(), 'kdr-export-'))
+      const flags = ['--export', folder, '--recopy', topic, '--yes', '--json-lines'] as const
+      const failback = link.start('failback', link.name, ...flags)
+      await begins(failback, 'export')
+      assert.match(await write(topic, 1), /TopicAuthorization/)
+      const report = await ended(failback)
+      assert.deepEqual([report.state, report.fence.state, report.stranded?.records], ['done', 'proven', 3])
+      assert.match(stepOf(report, 'fence-returned').what, /every leader refuses User:app/)
+      assert.deepEqual(await denialsAtEast(topic), [])
+      assert.equal(await write(topic, 1), 'written')
+      const { home, source, generation } = await linkStatus(link)
+      assert.deepEqual([home, source, generation], [true, 'east', 4])
+      row.saw(
+        'the fence at the old cluster was proven before anything was read, and lifted when it was promoted',
+      )
     })
 
     /** What an application was told is written, and the standby never had, is what the report says is lost. */

@@ -11,7 +11,7 @@ import { MovingWorld } from './moving-world.ts'
 const BEGINS_MS = 7_000
 const LIMIT_MS = 300_000
 const SILENT_MS = 16_000
-const FOLLOWS_MS = 60_000
+const FOLLOWS_MS = 30_000
 const STEPS_AFTER = 30
 
 /** Calls of a switchover that nothing disturbs, and where each of its steps began. */
@@ -91,7 +91,7 @@ describe('a simulated switchover that is given up', () => {
   test('in the middle of the fence of the link, and whoever gives it up is killed too', async () => {
     const began = await undisturbed()
     const [fence, promoted] = [upTo(began, 'fence-link'), upTo(began, 'promote')]
-    const every = suite === 'short' ? 9 : 1
+    const every = suite === 'short' ? 14 : 1
     for (let call = fence; call < promoted; call += every)
       for (const abortDiesAt of [undefined, 12 + 3 * (call - fence)])
         assert.deepEqual(

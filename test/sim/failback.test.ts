@@ -166,7 +166,7 @@ describe('a simulated failback after a failover', () => {
 
   test('whose controller is killed at a call: another one comes to the same end', async () => {
     const calls = (await goHome({})).mover.process.calls
-    const every = suite === 'short' ? Math.ceil(calls / 16) : 1
+    const every = { short: Math.ceil(calls / 16), full: 7, soak: 1 }[suite]
     for (let call = 1; call <= calls; call += every) {
       const trouble = { call, isBefore: call % 2 === 0 }
       assert.deepEqual((await goHome({ trouble })).violations, [], `call ${call} of ${calls}`)
