@@ -5,7 +5,15 @@ import { formatCount, formatDuration, plural } from './format.ts'
 import { PAGE_STYLE } from './run-html-style.ts'
 import { planText } from './run-plan.ts'
 import { cautions, lossyPartitions } from './run-text.ts'
-import { betweenSteps, isRedirected, lossWords, rtoWords, titleOf, verdictOf } from './run-words.ts'
+import {
+  betweenSteps,
+  isRedirected,
+  lossWords,
+  rtoWords,
+  strandedWords,
+  titleOf,
+  verdictOf,
+} from './run-words.ts'
 import { PLAIN } from './table.ts'
 
 /** Partitions and groups that the page lists; the JSON has all. */
@@ -104,7 +112,11 @@ function durations(report: RunReport): string {
 
 function loss(report: RunReport): string {
   const { rpo, active, steps } = report
-  const sentence = `<p>${escape(capital(lossWords(report)))}.</p>`
+  const { stranded, exported } = report
+  const where = exported === undefined ? '' : `; exported to ${exported}`
+  const tail =
+    stranded === undefined ? '' : `<p>${escape(`Stranded: ${strandedWords(stranded)}${where}`)}.</p>`
+  const sentence = `<p>${escape(capital(lossWords(report)))}.</p>${tail}`
   const lossy = lossyPartitions(rpo.partitions)
   if (lossy.length === 0) return section('What is lost', sentence)
   const number = (count: number): string => `<td class="number">${escape(formatCount(count))}</td>`

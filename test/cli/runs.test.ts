@@ -265,6 +265,25 @@ describe('a report as text', () => {
 })
 
 describe('a report as a page', () => {
+  test('says what was stranded, and where that was exported to', () => {
+    const { record, steps } = failedOverDark()
+    const stranded = {
+      run: 'r1',
+      cluster: 'east',
+      records: 0,
+      offsets: 0,
+      from: null,
+      to: null,
+      partitions: [],
+    }
+    const data = { stranded, location: '/<out>/r2', objects: 1, bytes: 1 }
+    const page = reportHtml(reportOf(record, [...steps, makeStep('export', [0, 0], { data })]))
+    assert.match(
+      page,
+      /Stranded: &quot;east&quot; has nothing that was not copied; exported to \/&lt;out&gt;\/r2\./,
+    )
+  })
+
   test('escapes every name, wherever it comes from', () => {
     const evil = `<b>&"'`
     const { steps } = failedOverDark()
