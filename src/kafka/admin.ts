@@ -95,13 +95,13 @@ export async function addPartitions(
   return outcome(result?.errorCode ?? KafkaCode.UNKNOWN_SERVER_ERROR, result?.errorMessage)
 }
 
-export async function deleteTopic(context: ClusterContext, topic: string): Promise<Outcome> {
+export async function deleteTopic(context: ClusterContext, topic: string, id?: string): Promise<Outcome> {
   const answer = await askController(
     context,
     'DeleteTopics',
     deleteTopicsV6.api,
     reply => reply.responses.map(one => one.errorCode),
-    [{ name: topic, topicId: null }],
+    [id === undefined ? { name: topic, topicId: null } : { name: null, topicId: id }],
     context.requestTimeoutMs,
   )
   const result = answer.responses[0]

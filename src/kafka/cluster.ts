@@ -92,7 +92,7 @@ function assemble(context: ClusterContext): Cluster {
     addPartitions: (topic, totalCount) => admin.addPartitions(context, topic, totalCount),
     alterTopicConfigs: (topic, changes) => topicConfigs.alter(topic, changes),
     deleteRecords: targets => logs.deleteRecords(context, targets),
-    deleteTopic: topic => admin.deleteTopic(context, topic),
+    deleteTopic: (topic, id) => admin.deleteTopic(context, topic, id),
     openFetchLane: broker => openFetchLane(context, broker),
     openFetchSession: broker => openFetchSession(context, broker),
     offsets: (partitions, point) => logs.readOffsets(context, partitions, point),

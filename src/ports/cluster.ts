@@ -104,7 +104,8 @@ export interface TopicAdmin {
   alterTopicConfigs(topic: string, changes: Readonly<Record<string, string | null>>): Promise<Outcome>
   /** Moves log starts up to `before`; the answer's offset is the new log start. In the order of `targets`. */
   deleteRecords(targets: readonly (TopicPartition & { readonly before: number })[]): Promise<CodeAndOffset[]>
-  deleteTopic(topic: string): Promise<Outcome>
+  /** With an `id` only the one that has it, whatever has its name by now: else UNKNOWN_TOPIC_ID. */
+  deleteTopic(topic: string, id?: string): Promise<Outcome>
 }
 
 /**

@@ -4,9 +4,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Manifest } from '../../src/engine/runs/export.ts'
-import type { RunReport } from '../../src/model/runs.ts'
+import type { RunReport, StepName } from '../../src/model/runs.ts'
 import { suite } from '../support/suite.ts'
-import { recordsAt } from './moved.ts'
+import { differences, recordsAt } from './moved.ts'
 import { Mover, type Planted } from './mover.ts'
 import { MovingWorld } from './moving-world.ts'
 import { FORGETS_THE_TAIL, KEEPS_WHAT_DIVERGED } from './planted/moves.ts'
@@ -19,7 +19,8 @@ const SILENT_MS = 16_000
 const STEPS_LATER = 30
 const SETTLES_MS = 20_000
 
-type Trouble = { readonly call: number; readonly isBefore: boolean }
+/** A paused one wakes when another one has come to the end. */
+type Trouble = { readonly call: number; readonly isBefore: boolean; readonly isPause?: boolean }
 type Made = {
   readonly violations: readonly string[]
   readonly report: RunReport | undefined
@@ -31,7 +32,7 @@ async function ended(world: MovingWorld, mover: Mover): Promise<void> {
   void mover.ended.then(() => {
     isOver = true
   })
-  if (!(await world.until(() => isOver || mover.process.isKilled, LIMIT_MS)))
+  if (!(await world.until(() => isOver || mover.process.isKilled || mover.process.isPaused, LIMIT_MS)))
     world.violate(`${mover.name} hangs`)
 }
 
@@ -39,15 +40,17 @@ async function ended(world: MovingWorld, mover: Mover): Promise<void> {
 async function goHome({
   seed = 1,
   isAllLost = false,
+  mayWriteMarkers = true,
   trouble,
   planted,
 }: {
   readonly seed?: number
   readonly isAllLost?: boolean
+  readonly mayWriteMarkers?: boolean
   readonly trouble?: Trouble
   readonly planted?: Planted
 }): Promise<Made> {
-  const world = new MovingWorld({ seed, mayWriteMarkers: true, workers: 2 })
+  const world = new MovingWorld({ seed, mayWriteMarkers, workers: 2 })
   await world.pass(BEGINS_MS)
   world.stopApplications()
   await world.pass(SETTLES_MS)
@@ -78,10 +81,10 @@ async function goHome({
     },
   } satisfies ConstructorParameters<typeof Mover>[2]
   const first = new Mover(world, 'c1', options)
-  if (trouble !== undefined) first.process.crashAt = { ...trouble, isPause: false }
+  if (trouble !== undefined) first.process.crashAt = { ...trouble, isPause: trouble.isPause === true }
   await ended(world, first)
   let last = first
-  if (first.process.isKilled) {
+  if (first.process.isKilled || first.process.isPaused) {
     await world.pass(SILENT_MS)
     last = new Mover(world, 'c2', { ...options, resume: true })
     await ended(world, last)
@@ -95,9 +98,26 @@ async function goHome({
     if (!isAllLost && world.source.topics.get('b')?.id !== ids.get('b')) world.violate('b was copied anew')
     if (told.at(-1) !== report.stranded?.records) world.violate(`the failover was told ${told.join()}`)
   }
+  if (first.process.isPaused) {
+    const before = standing(world)
+    first.process.resume()
+    await world.pass(SETTLES_MS)
+    for (const each of differences(before, standing(world))) world.violate(`who wakes has changed ${each}`)
+  }
   if (world.switchboard.leadsTo !== 'source') world.violate('applications were not led home')
   for (const mover of [failover, first, last]) mover.process.kill()
   return { violations: world.violations, report, mover: first }
+}
+
+/** Topics at home: which they are, and how far they go. */
+function standing({ source }: MovingWorld): unknown {
+  const topics = [...source.topics.values()].filter(({ name }) => !name.startsWith('_kdr.'))
+  return Object.fromEntries(
+    topics.map(({ name, id, partitions }) => [
+      name,
+      { id, logs: partitions.map(({ log }) => `${log.logStart} to ${log.end}`).join() },
+    ]),
+  )
 }
 
 /** Both hold what a reader saw at the active; home has one marker more, which fenced the link. */
@@ -164,12 +184,27 @@ describe('a simulated failback after a failover', () => {
       }
   })
 
+  test('after one that was fenced by empty transactions', async () => {
+    assert.deepEqual((await goHome({ mayWriteMarkers: false })).violations, [])
+  })
+
   test('whose controller is killed at a call: another one comes to the same end', async () => {
     const calls = (await goHome({})).mover.process.calls
     const every = { short: Math.ceil(calls / 16), full: 7, soak: 1 }[suite]
     for (let call = 1; call <= calls; call += every) {
       const trouble = { call, isBefore: call % 2 === 0 }
       assert.deepEqual((await goHome({ trouble })).violations, [], `call ${call} of ${calls}`)
+    }
+  })
+
+  test('whose controller is paused at a call, and wakes when all is over: it changes nothing', async () => {
+    const base = await goHome({})
+    const beginOf = (step: StepName): number => base.mover.began.find(each => each.step === step)!.call
+    const [from, to] = [beginOf('reverse'), beginOf('catch-up')] as const
+    const every = { short: 4, full: 1, soak: 1 }[suite]
+    for (let call = from; call <= to; call += every) {
+      const trouble = { call, isBefore: true, isPause: true }
+      assert.deepEqual((await goHome({ trouble })).violations, [], `call ${call} of ${from} to ${to}`)
     }
   })
 })

@@ -186,8 +186,10 @@ export function simPort(
         code => ({ code, offset: -1 }),
         false,
       ),
-    deleteTopic: name =>
+    deleteTopic: (name, id) =>
       call('delete topic', () => {
+        if (id !== undefined && cluster.topics.get(name)?.id !== id)
+          return { code: KafkaCode.UNKNOWN_TOPIC_ID }
         if (cluster.isBeyondQuota) return { code: KafkaCode.THROTTLING_QUOTA_EXCEEDED }
         if (cluster.denies('delete', name)) return { code: KafkaCode.TOPIC_AUTHORIZATION_FAILED }
         return { code: cluster.deleteTopic(name) ? 0 : KafkaCode.UNKNOWN_TOPIC_OR_PARTITION }

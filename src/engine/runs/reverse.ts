@@ -23,6 +23,7 @@ import { activeStore, asActive } from './returned.ts'
 
 const DELETED_WITHIN_MS = 60_000
 const LOOK_EVERY_MS = 200
+const GONE: readonly number[] = [KafkaCode.UNKNOWN_TOPIC_ID, KafkaCode.UNKNOWN_TOPIC_OR_PARTITION]
 
 export async function reverse(context: RunContext): Promise<StepEnd<'reverse'>> {
   const { record, store, guard, dataOf, source, target } = context
@@ -98,11 +99,12 @@ async function deleteTopics(context: RunContext, topics: readonly string[]): Pro
       return id === undefined ? [] : [[topic, id] as const]
     }),
   )
-  for (const topic of ids.keys()) {
+  for (const [topic, id] of ids) {
     await guard()
     progress(`deletes "${topic}" at "${record.standby}"`)
-    const { code, message = '' } = await target.deleteTopic(topic)
-    if (code === KafkaCode.NONE || code === KafkaCode.UNKNOWN_TOPIC_OR_PARTITION) continue
+    // By its id: who stood still before this, and wakes, does not meet the topic that is copied anew.
+    const { code, message = '' } = await target.deleteTopic(topic, id)
+    if (code === KafkaCode.NONE || GONE.includes(code)) continue
     throw new KdrError(
       code === KafkaCode.TOPIC_AUTHORIZATION_FAILED ? 'not-allowed' : 'not-ready',
       `"${topic}" of "${record.standby}" cannot be deleted, to be copied anew: ${codeName(code)} ${message}`.trim(),
