@@ -84,3 +84,17 @@ export async function findOccupied(target: Cluster, { groups }: SetState): Promi
     .filter(({ group, state }) => groups.has(group) && state !== 'Empty' && state !== 'Dead')
     .map(({ group }) => group)
 }
+
+/** Pure. Where a group stood is not always there: retention had taken it, or the cut is below it. */
+export function clampedGroups({ groups, topics }: Pick<SetState, 'groups' | 'topics'>): string[] {
+  return [...groups.values()].flatMap(({ group, offsets }) =>
+    offsets.flatMap(([topic, partition, offset]) => {
+      const log = topics.get(topic)?.partitions[partition]
+      if (log === undefined || (offset >= log.start && offset <= log.end)) return []
+      const [edge, at] = offset < log.start ? ['begins', log.start] : ['ends', log.end]
+      return [
+        `group "${group}" stood at offset ${offset} of "${topic}" partition ${partition}, which ${edge} at ${at} here: it goes on there`,
+      ]
+    }),
+  )
+}

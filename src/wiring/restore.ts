@@ -17,7 +17,7 @@ import { vaultCluster } from '../vault/source.ts'
 import { openVault } from '../vault/vault.ts'
 import { clusterOf, openCluster } from './clusters.ts'
 import { withStore } from './open-link.ts'
-import { findConflicts, findOccupied, planTopics } from './restore-plan.ts'
+import { clampedGroups, findConflicts, findOccupied, planTopics } from './restore-plan.ts'
 import { planRetention } from './restore-retention.ts'
 import { mirrorsAt, planRights, type RightsScope } from './restore-rights.ts'
 import { restore } from './restore-run.ts'
@@ -91,7 +91,7 @@ export async function withRestore<T>(
       keepsRetention: options.keepsRetention,
       rights: rights?.shown,
       wentBack,
-      remarks,
+      remarks: [...remarks, ...clampedGroups(state)],
     }
     const opened = {
       options,
