@@ -29,8 +29,8 @@ export const PENDING_LOOK_MS = 60
 /** Markers are written within milliseconds of a transaction's end. */
 export const ENDING_LOOK_MS = 20
 export const ENDING_LOOKS = 250
-/** Groups that commit all the time are looked at again so often, before the commit says that they do. */
-export const MOVING_LOOKS = 6
+/** Groups that commit all the time are looked at again for so long, before the commit says that they do. */
+export const MOVING_PATIENCE_MS = 2_000
 /** What was written before the look is waited for so long, where transactions stand before it. */
 export const STABLE_PATIENCE_MS = 2_000
 

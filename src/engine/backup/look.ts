@@ -14,7 +14,7 @@ import type {
   TransactionView,
 } from '../../ports/cluster.ts'
 import { type CapturedGroups, captureGroups } from './capture.ts'
-import { ENDING_LOOK_MS, ENDING_LOOKS, MOVING_LOOKS, STABLE_PATIENCE_MS } from './limits.ts'
+import { ENDING_LOOK_MS, ENDING_LOOKS, MOVING_PATIENCE_MS, STABLE_PATIENCE_MS } from './limits.ts'
 import { nameOf } from './survey.ts'
 
 export type Looked = {
@@ -36,7 +36,8 @@ type LookInput = {
 /** Throws KdrError('unreachable'), and the reason of `signal`. */
 export async function lookAround(input: LookInput): Promise<Looked> {
   const { cluster, clock, signal } = input
-  for (let looks = 1; ; looks++) {
+  const until = clock.monotonic() + MOVING_PATIENCE_MS
+  for (;;) {
     const groupsAt = clock.now()
     const captured = await captureGroups(cluster, clock, input)
     signal.throwIfAborted()
@@ -48,7 +49,8 @@ export async function lookAround(input: LookInput): Promise<Looked> {
     )
     const isNew = [...after.groups.keys()].filter(name => !captured.groups.has(name))
     const names = [...moving.map(([name]) => name), ...isNew]
-    if (names.length > 0 && looks < MOVING_LOOKS) continue
+    // Where nothing is under way, it was no transaction that moved them.
+    if (names.length > 0 && seen.open.length > 0 && clock.monotonic() < until) continue
     await untilStable(input, seen.partitions)
     return { captured, groupsAt, transactions: { ...seen, moving: names } }
   }
