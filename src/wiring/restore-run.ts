@@ -8,7 +8,6 @@ import {
   type RestoreReport,
 } from '../cli/app-vault.ts'
 import { catchUp } from '../engine/replicate/once.ts'
-import type { PaceLimits } from '../engine/replicate/limits.ts'
 import type { Replication } from '../engine/replicate/replication.ts'
 import { startReplication } from '../engine/replicate/start.ts'
 import { firstDifference } from '../engine/verify/first-difference.ts'
@@ -36,8 +35,6 @@ export type Opened = {
   readonly rights: PlannedRights | undefined
   readonly clock: Clock
   readonly entropy: Entropy
-  /** For a world where all is small. */
-  readonly pace?: PaceLimits
 }
 
 /** Throws KdrError: not-empty, unfinished, not-ready, unreachable, other-controller, interrupted. */
@@ -78,7 +75,6 @@ async function copy(opened: Opened, plan: RestorePlan, store: StateStore): Promi
     entropy: opened.entropy,
     log: options.log,
     isAlone: true,
-    ...(opened.pace !== undefined && { pace: opened.pace }),
     firstDifference: async topic => await firstDifference(clusters, topic),
   })
   try {
