@@ -108,6 +108,32 @@ describe('a set as of a moment', () => {
     assert.ok(goesOn > 20 && inBatch > 5, `${goesOn} go on, ${inBatch} end in a batch`)
   })
 
+  test('goes on where the later commit has read a compacted log anew', async () => {
+    const source = new SimSource(5)
+    await source.init()
+    source.cluster.createTopic('t', 1, { 'cleanup.policy': 'compact' })
+    const [at] = source.topic('t')
+    const pass = async (): Promise<void> => await source.run(async () => await source.clock.sleep(10))
+    for (let commit = 1; commit <= 4; commit++) {
+      for (let i = 0; i < 10; i++) {
+        await pass()
+        source.produce(at!, 1)
+      }
+      await source.backUp({ renewsBeyondBytes: 100 })
+    }
+    const before = (await source.state(3)).topics.get('t')!.partitions[0]!
+    const after = (await source.state(4)).topics.get('t')!.partitions[0]!
+    assert.ok(after.segments[0]!.from === 0 && after.segments[0]!.object !== before.segments[0]!.object)
+    const [moment] = at!.log.entries.slice(35).map(({ header }) => header.maxTimestamp)
+    const found = await readPoint(source.store, SET, { kind: 'time', at: moment! }, recordCodec)
+    assert.deepEqual([found.state.number, found.state.topics.get('t')!.partitions[0]!.end], [3, 36])
+    const offsets = await readAll(sourceOf(source.store, found), 't', 0, 36)
+    assert.deepEqual(
+      offsets,
+      Array.from({ length: 36 }, (_none, i) => i),
+    )
+  })
+
   test('does not go on where the later log is another one', async () => {
     const at = (seconds: number): string => new Date(seconds * 1_000).toISOString()
     const store = await madeVault()

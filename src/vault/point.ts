@@ -78,6 +78,9 @@ async function goOnIn(
 /** The segments that follow; undefined where the later log does not go on from the earlier one (retention, truncation). */
 function continuation(known: PartitionState, later: PartitionState): PartitionState['segments'] | undefined {
   if (later.start > known.end) return undefined
+  // Read anew by that commit, and no other log: what it has above goes on from here.
+  if (later.wholeBytes !== undefined && later.wholeBytes !== known.wholeBytes)
+    return later.segments.filter(({ to }) => to > known.end)
   const own = new Map(later.segments.map(each => [`${each.object} ${each.position}`, each]))
   for (const { object, position, to } of known.segments)
     if (to > later.start && own.get(`${object} ${position}`)?.to !== to) return undefined
