@@ -40,6 +40,7 @@ function refusals({ refusals: found }: Plan, style: Style): string {
 }
 
 function summary(plan: Plan): string {
+  if (plan.isHome === true) return `copies ${plural(plan.topics, 'topic')} to "${plan.standby}" again\n`
   const { topics, groups: all, heldBack, standby, expected } = plan
   const carried = all.filter(({ state }) => state !== 'not-carried').length
   const rules =
@@ -94,12 +95,16 @@ function stranded({ stranded: found, standby }: Plan, style: Style): string {
     from ?? '-',
     to ?? '-',
   ])
+  const whys = diverged
+    .filter(({ why }) => why !== undefined)
+    .slice(0, SHOWN)
+    .map(({ topic, partition, why = '' }) => `${style.yellow('!')} "${topic}/${partition}": ${why}\n`)
   const topics = divergedTopics(found)
   const anew =
     topics.length === 0
       ? ''
       : `${style.yellow('!')} on "${standby}" these topics are exported, deleted, and copied anew: ${names(topics)}\n`
-  return `tail   ${strandedWords(found)}\n${table({ columns, style }, rows)}${anew}`
+  return `tail   ${strandedWords(found)}\n${table({ columns, style }, rows)}${whys.join('')}${anew}`
 }
 
 function losses({ loss }: Plan, style: Style): string {

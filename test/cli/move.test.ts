@@ -185,6 +185,14 @@ describe('kdr failover', () => {
 const TIMES = { from: '2026-03-01T10:00:00.000Z', to: '2026-03-01T10:00:04.000Z' }
 const LOST = { topic: 'orders', partition: 0, state: 'diverged', cut: 100, end: 141 } as const
 const KEPT = { topic: 'users', partition: 0, state: 'clean', cut: 9, end: 9 } as const
+const GONE = {
+  topic: 'orders',
+  partition: 1,
+  state: 'diverged',
+  cut: 5,
+  end: 5,
+  why: 'it is too late',
+} as const
 const STRANDED: Stranded = {
   run: 'f1',
   cluster: 'east',
@@ -193,6 +201,7 @@ const STRANDED: Stranded = {
   ...TIMES,
   partitions: [
     { ...LOST, ...TIMES, records: 40, hidden: 0, offsets: 41, older: 7 },
+    { ...GONE, from: null, to: null, records: 0, hidden: 0, offsets: 0, older: 5 },
     { ...KEPT, from: null, to: null, records: 0, hidden: 0, offsets: 0, older: 0 },
   ],
 }
@@ -214,6 +223,7 @@ describe('kdr failback', () => {
     assert.deepEqual([exit, seen.executed], [16, 0])
     assert.match(stdout, /^tail {3}40 records \(41 offsets\) of 1 topic at "east" alone/m)
     assert.match(stdout, /^orders\/0 {2}/m)
+    assert.match(stdout, /^! "orders\/1": it is too late$/m)
     assert.match(stderr, /40 record\(s\) stand at "east" alone.*: orders/)
     assert.match(stderr, /kdr failback l --export DIR --recopy orders$/m)
   })

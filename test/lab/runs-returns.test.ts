@@ -223,7 +223,8 @@ describe('in the middle of a run', { concurrency: 1 }, () => {
     })
 
     faultRow('P09', 'with ACLs: the applications stay out until they are led home', async row => {
-      const { link, topic } = late
+      const { link, topic, failover } = late
+      await failover.ended
       row.did('kdr failback, with ACLs and the credentials of an application (fence.probe)')
       const folder = mkdtempSync(join(tmpdir(), 'kdr-export-'))
       const flags = ['--export', folder, '--recopy', topic, '--yes', '--json-lines'] as const

@@ -194,6 +194,16 @@ describe('what a cluster that was left has beyond the cut', () => {
     assert.deepEqual([state, older], ['diverged', 4])
   })
 
+  test('the active has deleted by now what it lacks: it cannot go on, and is copied anew', async () => {
+    const left = new Left()
+    records(left.logOf(left.west), 5)
+    left.logOf(left.west).logStart = 13
+    const found = await left.look()
+    assert.deepEqual(shown(found), { state: 'diverged', cut: 10, end: 10, ...NOTHING })
+    assert.equal(found.why, 'the active begins at 13 by now, and there it ends at 10')
+    assert.equal(found.older, 10)
+  })
+
   test('the topic was deleted and created again at the active: all of it is other', async () => {
     const left = new Left()
     left.west.deleteTopic(TOPIC)

@@ -81,8 +81,12 @@ export async function observeTails(input: TailsInput): Promise<Tails> {
   for (const [index, at] of known.entries()) {
     const [start, end] = [starts[index]!, ends[index]!]
     const cut = Math.max(start, Math.min(froms[index]!, end))
-    const older = Math.max(0, Math.min(startAt.get(nameOf(at)) ?? end, end) - start)
-    tails.push(await tailOf(input, at, { cut, end, older, budget }))
+    const activeStart = startAt.get(nameOf(at)) ?? end
+    const older = Math.max(0, Math.min(activeStart, end) - start)
+    // One that never held anything is seeded.
+    const isTooFar = end > 0 && activeStart > end && at.why === undefined
+    const why = { why: `the active begins at ${activeStart} by now, and there it ends at ${end}` }
+    tails.push(await tailOf(input, { ...at, ...(isTooFar && why) }, { cut, end, older, budget }))
   }
   return { stranded: summed(tails, { run: failover, cluster: returned.name }), tails }
 }
