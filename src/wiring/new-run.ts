@@ -15,14 +15,15 @@ export function afterOf(direction: Direction | undefined): Pick<RunRecord, 'afte
 
 /** What was not accepted when it began may be accepted now. */
 export function acceptedNow(
-  { acceptSplitBrain, exportTo, recopy = [] }: RunRecord,
+  { acceptSplitBrain, exportTo, recopy: before = [] }: RunRecord,
   asked: OpenRunOptions,
 ): Pick<RunRecord, 'acceptSplitBrain' | 'exportTo' | 'recopy'> {
   const place = asked.exportTo ?? exportTo
+  const recopy = [...new Set([...before, ...(asked.recopy ?? [])])]
   return {
     acceptSplitBrain: acceptSplitBrain || asked.acceptSplitBrain,
     ...(place !== undefined && { exportTo: place }),
-    recopy: [...new Set([...recopy, ...(asked.recopy ?? [])])],
+    ...(recopy.length > 0 && { recopy }),
   }
 }
 

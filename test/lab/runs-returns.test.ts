@@ -222,26 +222,31 @@ describe('in the middle of a run', { concurrency: 1 }, () => {
       row.saw('nothing is copied from it: exit 17')
     })
 
-    faultRow('P09', 'with ACLs: the applications stay out until they are led home', async row => {
-      const { link, topic, failover } = late
-      await failover.ended
-      row.did('kdr failback, with ACLs and the credentials of an application (fence.probe)')
-      const folder = mkdtempSync(join(tmpdir(), 'kdr-export-'))
-      const flags = ['--export', folder, '--recopy', topic, '--yes', '--json-lines'] as const
-      const failback = link.start('failback', link.name, ...flags)
-      await begins(failback, 'export')
-      assert.match(await write(topic, 1), /TopicAuthorization/)
-      const report = await ended(failback)
-      assert.deepEqual([report.state, report.fence.state, report.stranded?.records], ['done', 'proven', 3])
-      assert.match(stepOf(report, 'fence-returned').what, /every leader refuses User:app/)
-      assert.deepEqual(await denialsAtEast(topic), [])
-      assert.equal(await write(topic, 1), 'written')
-      const { home, source, generation } = await linkStatus(link)
-      assert.deepEqual([home, source, generation], [true, 'east', 4])
-      row.saw(
-        'the fence at the old cluster was proven before anything was read, and lifted when it was promoted',
-      )
-    })
+    faultRow(
+      'P09',
+      'with ACLs: the applications stay out until they are led home',
+      { suite: 'full' },
+      async row => {
+        const { link, topic, failover } = late
+        await failover.ended
+        row.did('kdr failback, with ACLs and the credentials of an application (fence.probe)')
+        const folder = mkdtempSync(join(tmpdir(), 'kdr-export-'))
+        const flags = ['--export', folder, '--recopy', topic, '--yes', '--json-lines'] as const
+        const failback = link.start('failback', link.name, ...flags)
+        await begins(failback, 'export')
+        assert.match(await write(topic, 1), /TopicAuthorization/)
+        const report = await ended(failback)
+        assert.deepEqual([report.state, report.fence.state, report.stranded?.records], ['done', 'proven', 3])
+        assert.match(stepOf(report, 'fence-returned').what, /every leader refuses User:app/)
+        assert.deepEqual(await denialsAtEast(topic), [])
+        assert.equal(await write(topic, 1), 'written')
+        const { home, source, generation } = await linkStatus(link)
+        assert.deepEqual([home, source, generation], [true, 'east', 4])
+        row.saw(
+          'the fence at the old cluster was proven before anything was read, and lifted when it was promoted',
+        )
+      },
+    )
 
     /** What an application was told is written, and the standby never had, is what the report says is lost. */
     async function assertFenced({ link, topic }: Moving, report: RunReport, written: number): Promise<void> {

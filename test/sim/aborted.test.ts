@@ -28,17 +28,18 @@ async function ended(world: MovingWorld, mover: Mover): Promise<boolean> {
   void mover.ended.then(() => {
     isOver = true
   })
-  return await world.until(() => isOver || mover.process.isKilled, LIMIT_MS)
+  return await world.until(() => isOver || mover.process.isKilled || mover.process.isPaused, LIMIT_MS)
 }
 
-type Given = { readonly call: number; readonly abortDiesAt?: number }
+/** `isPaused`: it is not killed, and wakes when the run has been given up. */
+type Given = { readonly call: number; readonly abortDiesAt?: number; readonly isPaused?: boolean }
 
 /** What is wrong after a run that was killed at its so manieth call was given up, by one who may be killed too and then by another. */
-async function giveUp({ call, abortDiesAt }: Given): Promise<string[]> {
+async function giveUp({ call, abortDiesAt, isPaused = false }: Given): Promise<string[]> {
   const world = new MovingWorld({ seed: 1, mayWriteMarkers: true, workers: 2 })
   await world.pass(BEGINS_MS)
   const first = new Mover(world, 'c1', { kind: 'switchover' })
-  first.process.crashAt = { call, isBefore: call % 2 === 0, isPause: false }
+  first.process.crashAt = { call, isBefore: call % 2 === 0 || isPaused, isPause: isPaused }
   await ended(world, first)
   await world.pass(SILENT_MS)
   const undoing = new Mover(world, 'a1', { kind: 'switchover', abort: true })
@@ -53,6 +54,7 @@ async function giveUp({ call, abortDiesAt }: Given): Promise<string[]> {
   }
   if (last.report?.state !== 'aborted' && !last.foundDone)
     return [`it was not given up: ${String(last.error)} ${last.report?.state ?? ''}`]
+  first.process.resume()
   world.resumeApplications(STEPS_AFTER)
   await world.pass(FOLLOWS_MS)
   const wrong = [...world.violations]
@@ -99,5 +101,13 @@ describe('a simulated switchover that is given up', () => {
           [],
           `call ${call}, ${abortDiesAt ?? 'undisturbed'}`,
         )
+  })
+
+  test('while its controller stands still, and wakes afterwards: that changes nothing', async () => {
+    const began = await undisturbed()
+    const [sync, promoted] = [upTo(began, 'final-sync'), upTo(began, 'promote')]
+    const every = suite === 'short' ? 14 : 1
+    for (let call = sync; call < promoted; call += every)
+      assert.deepEqual(await giveUp({ call, isPaused: true }), [], `call ${call}`)
   })
 })
