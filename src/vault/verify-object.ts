@@ -1,4 +1,4 @@
-// Whether one object of a set is what was written. Answers what is wrong with it, or undefined.
+// Whether one object of a set is what was written, and if not, what that costs.
 import type { RawBatch } from '../model/batch.ts'
 import { findKdrError, KdrError } from '../model/errors.ts'
 import type { SegmentIndex, VaultObject } from '../model/vault.ts'
@@ -22,26 +22,51 @@ export async function checkSize(
   store: ObjectStore,
   set: string,
   { name, bytes }: VaultObject,
-): Promise<string | undefined> {
+  needed: readonly NamedSegment[],
+): Promise<Damage | undefined> {
   const found = await store.head(`${set}/${name}`)
-  if (found === undefined) return MISSING
-  return found.bytes === bytes ? undefined : `it has ${found.bytes} bytes and should have ${bytes}`
+  if (found?.bytes === bytes) return undefined
+  const what = found === undefined ? MISSING : `it has ${found.bytes} bytes and should have ${bytes}`
+  return { what, costs: needed }
 }
+
+/** What is wrong, and the segments that it costs. */
+export type Damage = { readonly what: string; readonly costs: readonly NamedSegment[] }
 
 /** Every byte, and that they say what the commits say. `needed`: the segments that are in it, or whose index is. */
 export async function checkBytes(
   world: World,
   object: VaultObject,
   needed: readonly NamedSegment[],
-): Promise<string | undefined> {
+): Promise<Damage | undefined> {
   const content = await world.store.get(`${world.set}/${object.name}`)
-  if (content === undefined) return MISSING
-  const what = bytesDiffer(content, object)
-  if (what !== undefined) return what
+  if (content === undefined) return { what: MISSING, costs: needed }
+  const differs = bytesDiffer(content, object)
+  if (needed.some(({ segment }) => segment.index === object.name)) {
+    const what =
+      differs ?? (await damageOf(() => checkIndex(parseIndex(content, object.name).segments, needed)))
+    return what === undefined ? undefined : { what, costs: needed }
+  }
+  const indexes = await readIndexes(world, needed)
+  const costs: NamedSegment[] = []
+  let first: string | undefined
+  for (const each of needed) {
+    const known = indexes.get(each.segment.index)
+    if (known === undefined) continue
+    const what = await damageOf(async () => await checkSegment(world.isIntact, content, each, known))
+    if (what === undefined) continue
+    first ??= what
+    costs.push(each)
+  }
+  const what = differs ?? first
+  // Of what no index tells the bytes, all may be lost.
+  return what === undefined ? undefined : { what, costs: costs.length === 0 ? needed : costs }
+}
+
+/** Undefined: it is as it should be. */
+async function damageOf(act: () => Promise<void> | void): Promise<string | undefined> {
   try {
-    if (needed.some(({ segment }) => segment.index === object.name))
-      checkIndex(parseIndex(content, object.name).segments, needed)
-    else await checkSegments(world, content, needed)
+    await act()
     return undefined
   } catch (error) {
     const known = findKdrError(error)
@@ -75,28 +100,28 @@ function checkIndex(indexes: readonly SegmentIndex[], needed: readonly NamedSegm
   }
 }
 
-async function checkSegments(
-  { store, set, objects, isIntact }: World,
-  content: Buffer,
+/** By the index's name, then by position; without those that are damaged: that is a problem of its own, and says nothing of batches. */
+async function readIndexes(
+  { store, set, objects }: World,
   needed: readonly NamedSegment[],
-): Promise<void> {
-  for (const [name, segments] of Map.groupBy(needed, ({ segment }) => segment.index)) {
+): Promise<Map<string, ReadonlyMap<number, SegmentIndex>>> {
+  const found = new Map<string, ReadonlyMap<number, SegmentIndex>>()
+  for (const name of new Set(needed.map(({ segment }) => segment.index))) {
     const expected = objects.get(name)
     const bytes = await store.get(`${set}/${name}`)
-    // An index that is damaged is a problem of its own, and says nothing of the batches.
     if (expected === undefined || bytes === undefined || bytesDiffer(bytes, expected) !== undefined) continue
-    const byPosition = new Map(parseIndex(bytes, name).segments.map(each => [each.position, each]))
-    for (const each of segments)
-      await checkSegment(isIntact, content, each, byPosition.get(each.segment.position))
+    found.set(name, new Map(parseIndex(bytes, name).segments.map(each => [each.position, each])))
   }
+  return found
 }
 
 async function checkSegment(
   isIntact: World['isIntact'],
   content: Buffer,
   { segment, topic, partition }: NamedSegment,
-  index: SegmentIndex | undefined,
+  indexes: ReadonlyMap<number, SegmentIndex>,
 ): Promise<void> {
+  const index = indexes.get(segment.position)
   const damaged = (offset: number, what: string): KdrError =>
     new KdrError('damaged', `"${topic}" partition ${partition} at offset ${offset}: ${what}`)
   if (index === undefined) throw damaged(segment.from, 'it has no index')

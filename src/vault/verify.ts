@@ -88,16 +88,17 @@ async function checkAll(
   const checks = ahead(objects.values(), width, async object => {
     signal?.throwIfAborted()
     const needed = byObject.get(object.name) ?? byIndex.get(object.name) ?? []
-    const what = whole.has(object.name)
+    const damage = whole.has(object.name)
       ? await checkBytes({ store, set, objects, isIntact }, object, needed)
-      : await checkSize(store, set, object)
-    return { object, needed, what }
+      : await checkSize(store, set, object, needed)
+    return { object, damage }
   })
-  for await (const { object, needed, what } of checks) {
+  for await (const { object, damage } of checks) {
     onProgress?.({ objects: objects.size, objectsDone: ++done })
-    if (what === undefined) continue
+    if (damage === undefined) continue
+    const { what, costs } = damage
     isMissing ||= what === MISSING
-    const lost = needed.map(lostOf)
+    const lost = costs.map(lostOf)
     problems.push({ object: `${set}/${object.name}`, what: `${what}${costText(lost)}`, lost })
   }
   return isMissing

@@ -419,6 +419,41 @@ export const FAULT_TABLE: readonly FaultTableRow[] = [
     must: 'follow them, the defaults included; leave what the target has set itself, and name it',
   },
   {
+    id: 'B01',
+    fault: 'the store refuses for a while (503), or connections to it break',
+    must: 'ask again, later and later; a run that gives up leaves what was committed, and the next one goes on',
+  },
+  {
+    id: 'B02',
+    fault: 'the store does what it was asked, and the answer is lost',
+    must: 'find out that it was done: nothing is written twice, and no other writer is blamed',
+  },
+  {
+    id: 'B03',
+    fault: 'a byte of an object changes, or an object is cut short',
+    must: 'verify names the object and what it costs; a reader refuses what is damaged, and reads the rest',
+  },
+  {
+    id: 'B05',
+    fault: 'a listing misses the newest objects',
+    must: 'find the newest commit all the same; nothing that it misses is taken for garbage',
+  },
+  {
+    id: 'B07',
+    fault: 'somebody, or a lifecycle rule of the store, deletes an object that is needed',
+    must: 'the cheap verify names it and what it costs, and nothing is pruned any more',
+  },
+  {
+    id: 'B08',
+    fault: 'a backup is killed between a segment and its commit',
+    must: 'leave what was committed; what it has written counts for nothing, and a later prune takes it',
+  },
+  {
+    id: 'B09',
+    fault: 'two backups of one set run at once',
+    must: 'at most one of them makes the next commit, the other ends with exit 13; nothing is lost',
+  },
+  {
     id: 'B10',
     fault: 'a restore is killed, at any of its requests',
     must: 'the same command goes on, and the cluster then holds what the commit holds, with nothing of kdr left',
