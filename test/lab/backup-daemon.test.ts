@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { prepareDistribution } from '../../src/lab/distribution.ts'
+import { classPathOf, resolveJars } from '../../src/lab/jars.ts'
 import { findPort } from '../../src/lab/ports.ts'
 import { javaTool, runTool } from '../../src/lab/processes.ts'
 import { freshTopic, patience, waitFor, withLab } from '../support/lab.ts'
@@ -114,7 +115,9 @@ describe('sets that kdr run keeps backed up', () => {
   test('a stop in the middle of a backup leaves no commit, and the next daemon makes it; metrics tell', async () => {
     write({ slow: { every: '1h', topics: [plain], maxBytesPerSecond: '200KB' } })
     const slow = startKdr(['run', '--only', 'backups', '-v', '--config', config])
-    await waitFor(() => readdirSync(join(dir, 'vault')).includes('slow'), { what: 'an announcement of it' })
+    await waitFor(() => readdirSync(join(dir, 'vault')).includes('slow'), {
+      what: () => `an announcement of it:\n${slow.stderr}`,
+    })
     await stop(slow)
     assert.deepEqual(await commits('slow'), [])
 
@@ -158,10 +161,16 @@ describe('sets that kdr run keeps backed up', () => {
     for (const [i, path] of exported.entries())
       assert.ok(readFileSync(path).equals(readFileSync(onDisk[i]!)), path)
 
-    const { classPath } = await prepareDistribution(undefined)
-    const tool = ['-XX:TieredStopAtLevel=1', '-cp', classPath, 'kafka.tools.DumpLogSegments']
+    const { version } = await prepareDistribution(undefined)
+    const jars = await resolveJars(`kafka-tools/${version}`, [
+      { group: 'org.apache.kafka', name: 'kafka-tools', version },
+      { group: 'org.slf4j', name: 'slf4j-simple', version: '1.7.36' },
+    ])
     const { code, output } = await runTool(javaTool('java'), [
-      ...tool,
+      '-XX:TieredStopAtLevel=1',
+      '-cp',
+      await classPathOf(jars),
+      'org.apache.kafka.tools.DumpLogSegments',
       '--deep-iteration',
       '--files',
       exported.join(','),

@@ -7,7 +7,7 @@ export const SEGMENT_BYTES = 16 * 1024 * 1024
  * and an answer on the way. With what Node needs itself, and what it has not given back yet, a backup takes about three times as much.
  */
 export const BUDGET_BYTES = 80 * 1024 * 1024
-export const FETCH_BYTES = 4 * 1024 * 1024
+export const FETCH_BYTES = 2 * 1024 * 1024
 const HELD_PER_READER = 2 * SEGMENT_BYTES + FETCH_BYTES
 export const READERS = Math.max(1, Math.floor(BUDGET_BYTES / HELD_PER_READER))
 
