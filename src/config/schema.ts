@@ -386,7 +386,7 @@ export function configSchema(directory: string) {
         listen: address('Where metrics and health are served.').prefault('127.0.0.1:9464'),
         token: secret(directory, 'What a caller must show; none if absent.').optional(),
       })
-      .meta({ description: 'The HTTP server of `kdr run`; none without this key.' })
+      .meta({ description: 'The HTTP server of `kdr run`, read when it starts; none without this key.' })
       .prefault({}),
   })
 }

@@ -34,6 +34,13 @@ export function storeOf(config: Config, name: string): ObjectStore {
   return patientStore(store, { clock: systemClock, fraction })
 }
 
+const NO_LOCKS = {
+  ability: 'object lock',
+  has: false,
+  why: 'only a bucket can keep what is in it from being deleted',
+  isOptional: true,
+} as const
+
 export async function withVault<T>(
   config: Config,
   name: string,
@@ -52,7 +59,8 @@ export async function withVault<T>(
       const id = unique()
       // What is tried out must not be locked.
       const unlocked = openStore({ ...vaultOf(config, name), lock: undefined }, unique)
-      return [...(await probeStore(unlocked, id)), ...((await store.probe?.(`probe/${id}`)) ?? [])]
+      const own = (await store.probe?.(`probe/${id}`)) ?? [NO_LOCKS]
+      return [...(await probeStore(unlocked, id)), ...own]
     },
     shortestLocks: async () => {
       const sets = Object.values(config.sets).filter(({ vault }) => vault === name)

@@ -70,7 +70,7 @@ describe('kdr vault', () => {
   test('probe says what the store can do', async () => {
     const { exit, stdout } = await kdr('vault', 'probe', 'main')
     assert.equal(exit, 0)
-    assert.match(stdout, /yes +create once[^]*can hold a vault/)
+    assert.match(stdout, /yes +create once[^]*yes +one winner[^]*no +object lock[^]*can hold a vault/)
   })
 
   test('what is not there, or comes later, is said', async () => {
