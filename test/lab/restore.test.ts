@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, describe, test } from 'node:test'
+import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { LAB_USERS } from '../../src/lab/lab.ts'
@@ -89,7 +89,8 @@ describe('restores', () => {
   let commit = 0
   let orders = ''
 
-  test('are made of a commit with ACLs, quotas and users', async () => {
+  // Any of the tests may be run alone.
+  before(async () => {
     const { judge } = context
     const sasl = { mechanism: 'plain', username: 'admin', password: LAB_USERS.admin }
     writeFileSync(
