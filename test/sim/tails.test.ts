@@ -41,9 +41,9 @@ class Left {
     return cluster.partition(AT)!.log
   }
 
-  async look(): Promise<StrandedPartition> {
+  async look({ isFenced = true, adoptedUpTo = [] as number[] } = {}): Promise<StrandedPartition> {
     const [sourceTopicId, targetTopicId] = this.#ids
-    const record = { phase: 'mirroring', sourceTopicId, targetTopicId, applied: {}, adoptedUpTo: [] }
+    const record = { phase: 'mirroring', sourceTopicId, targetTopicId, applied: {}, adoptedUpTo }
     await this.store.put(topicKey(LINK, TOPIC), toRecord('topic', record))
     const epochs = { epochs: [[0, 0]], origin: 0 }
     await this.store.put(partitionKey(LINK, TOPIC, 0), toRecord('partition', epochs))
@@ -53,7 +53,7 @@ class Left {
       link: LINK,
       topics: ['*'],
       failover: 'f1',
-      cuts: [{ ...AT, cut: CUT }],
+      cuts: isFenced ? [{ ...AT, cut: CUT }] : [],
       returned: this.#port(this.east),
       active: this.#port(this.west),
       store: this.store,
@@ -184,6 +184,16 @@ describe('what a cluster that was left has beyond the cut', () => {
       hidden: 0,
       offsets: 3,
     })
+  })
+
+  test('nobody has copied since it was adopted, so that no fence says where it was cut', async () => {
+    const left = new Left()
+    records(left.logOf(left.east), 3)
+    const found = await left.look({ isFenced: false, adoptedUpTo: [CUT] })
+    assert.deepEqual([found.state, found.cut, found.records], ['diverged', CUT, 3])
+    // Where nothing at all is known, all of it is exported.
+    const unknown = await left.look({ isFenced: false })
+    assert.deepEqual([unknown.state, unknown.cut, unknown.records], ['diverged', 0, 13])
   })
 
   test('what only it still holds below is told', async () => {

@@ -115,34 +115,36 @@ async function partitionsOf({ link, topics, cuts, returned, active, store }: Tai
   const filter = compilePatterns(topics, 'topics')
   const [there, here] = await Promise.all([returned.describe(), active.describe()])
   const cutAt = new Map(cuts.map(each => [nameOf(each), each.cut]))
-  return [...readTopics(store, link)].flatMap(([topic, { sourceTopicId, targetTopicId }]): Known[] => {
-    const found = there.topics.get(topic)
-    const now = here.topics.get(topic)
-    if (found === undefined || !filter.matches(topic)) return []
-    const why =
-      found.id !== sourceTopicId
-        ? 'it was deleted and created again there'
-        : now !== undefined && now.id !== targetTopicId
-          ? 'it was deleted and created again at the active'
-          : undefined
-    // Deleted by its applications since: it is no business of the link any more.
-    if (now === undefined) return []
-    return found.partitions.map(({ partition, leader }) => {
-      const other =
-        why ?? (partition < now.partitions.length ? undefined : 'the active has no such partition')
-      return {
-        topic,
-        partition,
-        topicId: found.id,
-        leader,
-        // Of one that no fence knows nothing says what was copied.
-        cut: other === undefined ? (cutAt.get(`${topic}/${partition}`) ?? 0) : 0,
-        ...(other !== undefined && { why: other }),
-        activeLeader: now.partitions[partition]?.leader ?? -1,
-        activeTopicId: now.id,
-      }
-    })
-  })
+  return [...readTopics(store, link)].flatMap(
+    ([topic, { sourceTopicId, targetTopicId, adoptedUpTo }]): Known[] => {
+      const found = there.topics.get(topic)
+      const now = here.topics.get(topic)
+      if (found === undefined || !filter.matches(topic)) return []
+      const why =
+        found.id !== sourceTopicId
+          ? 'it was deleted and created again there'
+          : now !== undefined && now.id !== targetTopicId
+            ? 'it was deleted and created again at the active'
+            : undefined
+      // Deleted by its applications since: it is no business of the link any more.
+      if (now === undefined) return []
+      return found.partitions.map(({ partition, leader }) => {
+        const other =
+          why ?? (partition < now.partitions.length ? undefined : 'the active has no such partition')
+        return {
+          topic,
+          partition,
+          topicId: found.id,
+          leader,
+          // One that no fence knows nobody has copied to since it was adopted.
+          cut: other === undefined ? (cutAt.get(`${topic}/${partition}`) ?? adoptedUpTo[partition] ?? 0) : 0,
+          ...(other !== undefined && { why: other }),
+          activeLeader: now.partitions[partition]?.leader ?? -1,
+          activeTopicId: now.id,
+        }
+      })
+    },
+  )
 }
 
 /**
