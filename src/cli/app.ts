@@ -2,14 +2,17 @@
 // this, so its tests need no process, no terminal and no cluster.
 
 import type { Served, Serving } from '../api/server.ts'
-import type { Config, InspectedCluster, LinkConfig, SecretRef } from '../config/index.ts'
+import type { Config, InspectedCluster, LinkConfig, PlanConfig, SecretRef } from '../config/index.ts'
+import type { PlanWorld } from '../engine/plans/world.ts'
 import type { OnceOptions, OnceResult } from '../engine/replicate/once.ts'
 import type { PartitionProgress } from '../engine/replicate/replication.ts'
+import type { FanOutTopic } from '../engine/runs/plan-fan-out.ts'
 import type { LinkStatus } from '../engine/status/status.ts'
 import type { CheckOptions, PrefixCheck } from '../engine/verify/adopt.ts'
 import type { Verification, VerifyProgress } from '../engine/verify/verify.ts'
 import type { JournalEntry, JournalVerb } from '../model/journal.ts'
 import type { Scope } from '../model/pauses.ts'
+import type { PlannedLink, PlanRunReport } from '../model/plan-runs.ts'
 import type { Plan, RunKind, RunReport, RunSummary, StepRecord } from '../model/runs.ts'
 import type { PartitionLoss } from '../model/state-records.ts'
 import type { Log } from '../ports/log.ts'
@@ -61,6 +64,24 @@ export type Services = VaultServices & {
     options: OpenRunOptions,
     act: (run: OpenedRun) => Promise<T>,
   ): Promise<T>
+  /** The same of a plan. Throws KdrError as `withRun` does; what stands in the way of a link is in `refusals`. */
+  withPlanRun<T>(
+    config: Config,
+    plan: PlanConfig,
+    options: OpenPlanOptions,
+    act: (run: OpenedPlanRun) => Promise<T>,
+  ): Promise<T>
+  /** A link that is to copy from another cluster, open while `act` decides on it. Throws KdrError: see observeFanOut. */
+  withFollow<T>(
+    config: Config,
+    link: LinkConfig,
+    cluster: string,
+    act: (opened: OpenedFollow) => Promise<T>,
+  ): Promise<T>
+  /** Undefined: it is not known, or no plan's. */
+  readPlanRun(config: Config, run: string): Promise<PlanRunReport | undefined>
+  /** Links stay where they are. Undefined: it is not known, or no plan's. Throws KdrError: 'not-ready' while a link is under way. */
+  abortPlanRun(config: Config, run: string, options: AbortRunOptions): Promise<PlanRunReport | undefined>
   /**
    * What a failback has exported, into topics of the active cluster; nothing changes before `execute`. Throws KdrError: usage for a run
    * that has exported nothing, damaged, store-unreachable.
@@ -73,7 +94,7 @@ export type Services = VaultServices & {
   ): Promise<T>
   /** Whether applications write where the config says, and the link copies from there. */
   isAtHome(config: Config, link: LinkConfig): Promise<boolean>
-  /** Of all links, newest first. */
+  /** Of all links and plans, newest first. */
   listRuns(config: Config): Promise<RunSummary[]>
   /** Throws KdrError('usage') for an id that is not known. */
   readRun(config: Config, run: string): Promise<RunReport>
@@ -119,6 +140,29 @@ export type OpenRunOptions = {
   readonly resume?: string
   readonly signal: AbortSignal
 }
+
+export type OpenedFollow = {
+  /** What it copies from until then. */
+  readonly source: string
+  readonly topics: readonly FanOutTopic[]
+  execute(onProgress: (what: string) => void): Promise<readonly FanOutTopic[]>
+}
+
+export type OpenPlanOptions = Omit<OpenRunOptions, 'topics'>
+
+export type OpenedPlanRun = {
+  /** Links that have not begun yet. */
+  readonly planned: readonly PlannedLink[]
+  /** Why it must not begin. */
+  readonly refusals: readonly string[]
+  /** Clusters that lose their writers. */
+  readonly losing: readonly string[]
+  /** As it stands now. */
+  readonly report: PlanRunReport
+  execute(hooks: PlanHooks): Promise<PlanRunReport>
+}
+
+export type PlanHooks = Pick<PlanWorld, 'ask' | 'onStep' | 'onLinkStep' | 'onWait'>
 
 export type AbortRunOptions = {
   readonly takeOver: boolean

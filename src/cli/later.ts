@@ -9,7 +9,6 @@ const LATER: readonly (readonly [name: string, summary: string])[] = [
   ['drill', 'rehearse a failover'],
   ['advise', 'say what to do now'],
   ['report', 'report on readiness'],
-  ['runbook', 'write the runbook'],
   ['serve', 'serve the web page'],
   ['gateway', 'route clients to the active cluster'],
 ]

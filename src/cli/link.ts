@@ -10,6 +10,7 @@ import { type App, type GlobalOptions, type LinkMemory, type Order, writeJson } 
 import { approve } from './approve.ts'
 import { formatCount } from './format.ts'
 import { adopt } from './link-adopt.ts'
+import { followCluster } from './link-follow.ts'
 import { showLog } from './link-log.ts'
 
 export type Changing = GlobalOptions & {
@@ -69,6 +70,17 @@ export function registerLink(program: Command, app: App): void {
   verb('forget', forget)
     .description('Lets go of a mirror topic: it stays as it is, and kdr leaves it alone.')
     .requiredOption('--topic <name>', 'the topic')
+  changing(link.command('follow'))
+    .argument('<link>', 'a link of the config')
+    .argument('<cluster>', 'the cluster that is active by now')
+    .description(
+      'After a failover from a to b, lets a second link a → c go on as b → c, from where its mirrors end: nothing is copied anew where c has nothing that b has not. A topic that has more stops, and says so (exit 3).',
+    )
+    .action(async (name: string, cluster: string, _options: unknown, command: Command) => {
+      const options: Changing = command.optsWithGlobals()
+      assertReason(options)
+      await followCluster(app, { name, cluster }, options)
+    })
   link
     .command('log')
     .argument('<link>', 'a link of the config')

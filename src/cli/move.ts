@@ -1,13 +1,23 @@
 // kdr switchover | failover | failback: applications move to the standby. Shows what that costs, asks by the name of the cluster that
 // loses its writers, and says of each step what it did and how long it took.
 import { type Command } from 'commander'
-import type { Config, LinkConfig } from '../config/index.ts'
+import type { LinkConfig } from '../config/index.ts'
 import { ERRORS, KdrError } from '../model/errors.ts'
 import type { Plan, RunKind, RunReport, StepRecord } from '../model/runs.ts'
 import { divergedTopics, missingFlags, strandedSentence } from '../model/stranded.ts'
-import { type App, type GlobalOptions, type OpenedRun, type Writer, writeJson, writeJsonLine } from './app.ts'
+import {
+  type App,
+  type GlobalOptions,
+  type OpenedRun,
+  type OpenPlanOptions,
+  type Writer,
+  writeJson,
+  writeJsonLine,
+} from './app.ts'
 import { approve } from './approve.ts'
 import { assertReason } from './link.ts'
+import { tellFollowers } from './link-follow.ts'
+import { movePlan, planNamed } from './move-plan.ts'
 import { collect, placeOf } from './place.ts'
 import { startProgress } from './progress.ts'
 import { planText } from './run-plan.ts'
@@ -50,7 +60,7 @@ export function registerMove(program: Command, app: App): void {
   for (const [kind, summary, description] of KINDS) {
     const command = program
       .command(kind)
-      .argument('<link>', 'a link of the config')
+      .argument('<link>', 'a link of the config, or a plan')
       .summary(summary)
       .description(`${description} Exit 17 when it must not begin, 21 when it stopped part-way.`)
       .helpGroup('Move')
@@ -79,27 +89,37 @@ export function registerMove(program: Command, app: App): void {
 }
 
 async function move(app: App, kind: RunKind, name: string, options: MoveOptions): Promise<void> {
-  const { topic: topics = [], reason, resume } = options
+  const { topic: topics = [], resume } = options
   assertReason(options)
   if (resume !== undefined && topics.length > 0)
     throw new KdrError('usage', 'a run that is resumed has its topics: `--topic` does not go with `--resume`')
   const config = await app.loadConfig(options.config)
-  const link = chooseLink(app, config, name)
+  const plan = planNamed(config, name)
+  const opening = openingOf(app, kind, options)
+  if (plan !== undefined) return await movePlan(app, config, plan, { opening, options })
+  const [link] = app.services.chooseLinks(config, [name]) as [LinkConfig]
   if (kind === 'failback' && resume === undefined && (await app.services.isAtHome(config, link)))
     return atHome(app, link, options)
-  const { signal } = app
-  const opening = {
+  await app.services.withRun(
+    config,
+    link,
+    { ...opening, topics },
+    async run => await carryOut(app, run, options),
+  )
+  if (kind === 'failover' && options.dryRun !== true && app.exit === 0) tellFollowers(app, config, [link])
+}
+
+function openingOf(app: App, kind: RunKind, { reason, resume, ...options }: MoveOptions): OpenPlanOptions {
+  return {
     kind,
-    topics,
     acceptSplitBrain: options.acceptSplitBrain === true,
     takeOver: options.takeOver === true,
     ...(reason !== undefined && { reason }),
     ...(resume !== undefined && { resume }),
     ...(options.export !== undefined && { exportTo: placeOf(options.export) }),
     ...(options.recopy !== undefined && { recopy: options.recopy }),
-    signal,
+    signal: app.signal,
   }
-  await app.services.withRun(config, link, opening, async run => await carryOut(app, run, options))
 }
 
 function atHome(app: App, { name, source, target }: LinkConfig, options: MoveOptions): void {
@@ -113,15 +133,6 @@ function atHome(app: App, { name, source, target }: LinkConfig, options: MoveOpt
       dryRun: options.dryRun === true,
     })
   else app.stdout.write(`${sentence}\n`)
-}
-
-function chooseLink(app: App, config: Config, name: string): LinkConfig {
-  if (config.links[name] === undefined && config.plans[name] !== undefined)
-    throw new KdrError('not-available', `"${name}" is a plan, and moving a whole plan is not available yet`, {
-      hint: `Move its links one by one: ${config.plans[name].links.join(', ')}.`,
-    })
-  const [link] = app.services.chooseLinks(config, [name]) as [LinkConfig]
-  return link
 }
 
 /** With --json and --json-lines all text goes to stderr: stdout is for objects. */

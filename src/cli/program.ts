@@ -14,6 +14,7 @@ import { registerLink } from './link.ts'
 import { registerMove } from './move.ts'
 import { registerRestore } from './restore.ts'
 import { registerRun } from './run.ts'
+import { registerRunbook } from './runbook.ts'
 import { registerRuns } from './runs.ts'
 import { registerStatus } from './status.ts'
 import { registerVault } from './vault.ts'
@@ -53,6 +54,7 @@ export function buildProgram(app: App): Command {
   registerLink(program, app)
   registerMove(program, app)
   registerRuns(program, app)
+  registerRunbook(program, app)
   registerVault(program, app)
   registerBackup(program, app)
   registerRestore(program, app)

@@ -40,6 +40,9 @@ rect { fill: var(--calm) }
 .failed rect { fill: var(--bad) }
 .aside rect { fill: var(--line) }
 .facts th { font-weight: 400; color: var(--quiet); width: 9rem }
+code { font: .9em ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace }
+.command { font-weight: 600; border-left: 4px solid var(--ink); margin: 1.25rem 0 .25rem }
+.checks { list-style: none; padding-left: 0 }
 pre { font: 12px/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace; white-space: pre-wrap; overflow-wrap: anywhere; margin: 0; padding-left: 1rem; border-left: 1px solid var(--line) }
 @media (max-width: 40rem) { .figures { grid-template-columns: repeat(2, 1fr) } }
 @media print {

@@ -2,7 +2,7 @@
 // years. All that comes from outside is escaped; a policy in the page forbids the rest. Times are UTC.
 import { isPastReturn, type ReportedStep, type RunReport, STEPS } from '../model/runs.ts'
 import { formatCount, formatDuration, plural } from './format.ts'
-import { PAGE_STYLE } from './run-html-style.ts'
+import { capital, escape, page, section, utc } from './page.ts'
 import { planText } from './run-plan.ts'
 import { cautions, lossyPartitions } from './run-text.ts'
 import {
@@ -21,22 +21,21 @@ const ROWS = 200
 
 export function reportHtml(report: RunReport): string {
   const title = `${report.kind} of ${report.scope.links.join(', ')}, ${report.startedAt.slice(0, 10)}`
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>${escape(title)}</title>
-<style>${PAGE_STYLE}</style>
-</head>
-<body>
-<main>
-${[header(report), figures(report), notes(report), durations(report), loss(report), groups(report), fence(report), timeline(report), origin(report), plan(report)].filter(part => part !== '').join('\n')}
-</main>
-</body>
-</html>
-`
+  return page(
+    title,
+    [
+      header(report),
+      figures(report),
+      notes(report),
+      durations(report),
+      loss(report),
+      groups(report),
+      fence(report),
+      timeline(report),
+      origin(report),
+      plan(report),
+    ].filter(part => part !== ''),
+  )
 }
 
 function header(report: RunReport): string {
@@ -215,32 +214,7 @@ function plan({ plan: shown }: RunReport): string {
   )
 }
 
-function section(title: string, content: string): string {
-  return `<section><h2>${escape(title)}</h2>${content}</section>`
-}
-
 function moreRow(count: number, columns: number): string {
   if (count <= ROWS) return ''
   return `<tr><td colspan="${columns}" class="quiet">${escape(`... and ${formatCount(count - ROWS)} more (--json has all)`)}</td></tr>`
-}
-
-/** `2026-03-01 10:00:00.000`. */
-function utc(iso: string): string {
-  return iso.replace('T', ' ').replace('Z', '')
-}
-
-function capital(text: string): string {
-  return `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`
-}
-
-const ENTITIES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-}
-
-function escape(text: string): string {
-  return text.replace(/[&<>"']/g, character => ENTITIES[character] ?? '')
 }

@@ -10,10 +10,11 @@ import { collect, placeOf } from './place.ts'
 import { startProgress } from './progress.ts'
 import { reportHtml } from './run-html.ts'
 import { fullReportText, reportText } from './run-text.ts'
+import { abortPlanRun, showPlanRun } from './runs-of-plans.ts'
 import { visible } from './run-words.ts'
 import { formatTable, type Style, styleOf } from './table.ts'
 
-type Format = 'text' | 'json' | 'html'
+export type Format = 'text' | 'json' | 'html'
 type ShowOptions = GlobalOptions & { readonly format?: Format }
 type ReplayFlags = GlobalOptions & {
   readonly into: 'original' | 'stranded'
@@ -24,7 +25,7 @@ type ReplayFlags = GlobalOptions & {
   readonly dryRun?: boolean
   readonly yes?: boolean
 }
-type AbortOptions = GlobalOptions & {
+export type AbortOptions = GlobalOptions & {
   readonly takeOver?: boolean
   readonly dryRun?: boolean
   readonly yes?: boolean
@@ -43,7 +44,7 @@ export function registerRuns(program: Command, app: App): void {
     .helpCommand(false)
   runs
     .command('list')
-    .description('Lists the runs of all links, newest first.')
+    .description('Lists the runs of all links and plans, newest first.')
     .action(async (_options: unknown, command: Command) => await list(app, command.optsWithGlobals()))
   runs
     .command('show')
@@ -147,10 +148,10 @@ function renderList(runs: readonly RunSummary[], style: Style): string {
   }
   const rows = runs
     .slice(0, SHOWN)
-    .map(({ run, kind, link, active, standby, state, startedAt, rtoMs }) => [
+    .map(({ run, kind, link, plan, active, standby, state, startedAt, rtoMs }) => [
       run,
       kind,
-      link,
+      plan === undefined ? link : `plan ${plan}`,
       `${active} → ${standby}`,
       paint[state](state),
       startedAt.slice(0, 19),
@@ -171,6 +172,7 @@ function renderList(runs: readonly RunSummary[], style: Style): string {
 async function show(app: App, run: string, options: ShowOptions): Promise<void> {
   const format = formatOf(options)
   const config = await app.loadConfig(options.config)
+  if (await showPlanRun(app, config, { run, format })) return
   const report = await app.services.readRun(config, run)
   switch (format) {
     case 'json':
@@ -191,6 +193,7 @@ function formatOf({ format, json }: ShowOptions): Format {
 async function abort(app: App, run: string, options: AbortOptions): Promise<void> {
   assertReason(options)
   const config = await app.loadConfig(options.config)
+  if (await abortPlanRun(app, config, { run, options })) return
   const before = await app.services.readRun(config, run)
   assertMayAbort(before)
   const { active } = before

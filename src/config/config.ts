@@ -1,6 +1,7 @@
 // The config as the rest of kdr sees it: checked, complete (every default filled in) and frozen.
 
 import type { LinkSettings } from '../model/link-settings.ts'
+import type { PlanShape } from '../model/plan-runs.ts'
 import type { ConsumersPolicy } from '../model/runs.ts'
 import type { Schedule } from '../model/schedule.ts'
 import type { SecretRef } from './secrets.ts'
@@ -79,7 +80,12 @@ export type FenceConfig = {
 }
 
 /** Links that move together. */
-export type PlanConfig = { readonly links: readonly string[] }
+export type PlanConfig = PlanShape & {
+  /** Of all stages, in their order. */
+  readonly links: readonly string[]
+  /** For the runbook. */
+  readonly decides: string | undefined
+}
 
 /** Credentials of a bucket come from where the AWS tools have theirs. */
 export type VaultConfig = {

@@ -5,6 +5,7 @@ import { findCircles } from './circles.ts'
 import { whyNotOverridable } from '../model/link-settings.ts'
 import type { ConfigDocument, Problem } from './document.ts'
 import { configJsonSchema, type JsonSchema, type Path, stepInto } from './json-schema.ts'
+import { checkPlan } from './plans.ts'
 import { at, didYouMean, spellPath } from './problems.ts'
 import { checkRedirect } from './redirects.ts'
 import type { ParsedConfig } from './schema.ts'
@@ -30,8 +31,10 @@ export function crossCheck(config: ParsedConfig, document: ConfigDocument): Prob
       checkRedirect(redirect, [link.source, link.target], [...here, 'redirect', index], report)
   }
   checkCircles(config, report)
-  for (const [name, plan] of Object.entries(config.plans ?? {})) {
-    for (const [index, link] of plan.links.entries()) known('links', link, ['plans', name, 'links', index])
+  for (const [name, plan] of Object.entries(config.plans)) {
+    for (const [index, links] of plan.links.entries())
+      for (const link of [links].flat()) known('links', link, ['plans', name, 'links', index])
+    checkPlan(plan, { name, links: Object.keys(config.links) }, report)
   }
   for (const [name, { url, lock, kmsKey, encryption }] of Object.entries(config.vaults)) {
     if (lock !== undefined && !url.startsWith('s3:'))

@@ -5,6 +5,7 @@ export type {
   Config,
   ConfigNote,
   LinkConfig,
+  PlanConfig,
   RedirectConfig,
   SaslConfig,
   SetConfig,

@@ -10,6 +10,7 @@ import { assertVersion } from '../model/versioned.ts'
 import type { ClusterConfig, Config, LinkConfig, SaslConfig, SetEvery, TlsConfig } from './config.ts'
 import { crossCheck, notesOn } from './cross-check.ts'
 import { type ConfigDocument, parseConfigText, type Problem } from './document.ts'
+import { planOf } from './plans.ts'
 import { problemsOf } from './problems.ts'
 import { redirectsIn } from './redirects.ts'
 import { configSchema, type ParsedConfig } from './schema.ts'
@@ -132,7 +133,7 @@ function assemble(parsed: ParsedConfig, document: ConfigDocument, path: string):
       maxBytesPerSecond,
       keepDays: keep?.days,
     })),
-    plans: mapRecord(parsed.plans ?? {}, ({ links }) => ({ links })),
+    plans: mapRecord(parsed.plans, planOf),
     server: document.has(['server'])
       ? { listen: parsed.server.listen, token: parsed.server.token }
       : undefined,

@@ -5,6 +5,7 @@
 import { z } from 'zod'
 import { PRIORITIES } from '../model/link-settings.ts'
 import { VERSION } from '../model/versioned.ts'
+import { plan } from './schema-plan.ts'
 import { vault } from './schema-vault.ts'
 import {
   address,
@@ -303,19 +304,7 @@ export function configSchema(directory: string) {
       .record(name, link)
       .meta({ description: 'What is copied where, by a name of your choice.' })
       .prefault({}),
-    plans: z
-      .record(
-        name,
-        z.strictObject({
-          links: z
-            .array(name)
-            .min(1, { error: 'names no link' })
-            .meta({ description: 'The links that move together.' }),
-          objectives: z.strictObject(objectives).meta({ description: 'What it should achieve.' }).optional(),
-        }),
-      )
-      .meta({ description: 'Links that move together.', ...later })
-      .optional(),
+    plans: z.record(name, plan).meta({ description: 'Links that move together.' }).prefault({}),
     vaults: z
       .record(name, vault)
       .meta({ description: 'Where backups are kept, by a name of your choice.' })

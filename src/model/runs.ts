@@ -332,6 +332,8 @@ export type RunSummary = Pick<
   'run' | 'kind' | 'active' | 'standby' | 'state' | 'startedAt' | 'sentence'
 > & {
   readonly link: string
+  /** Of a run of a plan: `link` has all of its links. */
+  readonly plan?: string
   /** Left out until applications can write again. */
   readonly rtoMs?: number
 }

@@ -31,6 +31,8 @@ export type LinkRecord = {
   readonly targetClusterId: string
   /** How many slots the link has: see slots.ts. */
   readonly slots: number
+  /** The source's name in the config, where it is none of the link's two clusters: see `follow` in engine/runs/fan-out.ts. */
+  readonly source?: string
   /** Ids of the clusters that its topics come from before the source (circle.ts). */
   readonly upstream?: readonly string[]
   /** The run that has made it so, and when (ms since 1970). */

@@ -27,7 +27,10 @@ export async function directionOf(config: Config, link: LinkConfig): Promise<Dir
   return directionBy(link, sides)
 }
 
-/** The same of clusters that are open; undefined: it does not answer. */
+/**
+ * The same of clusters that are open; undefined: it does not answer. Throws KdrError('not-available') for a link that follows a third
+ * cluster: a run would not move what it copies from.
+ */
 export async function directionAmong(
   link: LinkConfig,
   { source, target }: { readonly source: Cluster | undefined; readonly target: Cluster | undefined },
@@ -35,7 +38,15 @@ export async function directionAmong(
   const sides = await Promise.all(
     [source, target].map(async cluster => cluster && (await sideOf(cluster, link.name))),
   )
-  return directionBy(link, sides)
+  const direction = directionBy(link, sides)
+  const { source: now } = direction.link
+  if (now !== link.source && now !== link.target)
+    throw new KdrError(
+      'not-available',
+      `link "${link.name}" copies from "${now}" by now; moving it is not available before it copies from "${link.source}" again`,
+      { hint: `When "${link.source}" is active: kdr link follow ${link.name} ${link.source}` },
+    )
+  return direction
 }
 
 function directionBy(link: LinkConfig, sides: readonly (Side | undefined)[]): Direction {
@@ -44,6 +55,9 @@ function directionBy(link: LinkConfig, sides: readonly (Side | undefined)[]): Di
   const stale = known
     .filter(({ record }) => record.generation < (newest?.generation ?? 0))
     .map(({ name }) => name)
+  // A second standby follows whoever is active by now (kdr link follow).
+  if (newest?.source !== undefined && newest.source !== link.source)
+    return { link: { ...link, source: newest.source }, isHome: false, record: newest, stale }
   const isHome = newest === undefined || !isTurned(newest, sides)
   return { link: isHome ? link : turned(link), isHome, record: newest, stale }
 }

@@ -82,7 +82,7 @@ export async function runsOf(cluster: Cluster): Promise<KnownRun[]> {
 }
 
 /** Does not wait for those that keep silent, or fail, once one has found it. Throws the first failure if none has. */
-async function firstFound<T>(looks: readonly Promise<T | undefined>[]): Promise<T | undefined> {
+export async function firstFound<T>(looks: readonly Promise<T | undefined>[]): Promise<T | undefined> {
   const all = Promise.allSettled(looks).then(ended => {
     const found = ended.find(one => one.status === 'fulfilled' && one.value !== undefined)
     if (found?.status === 'fulfilled') return found.value

@@ -22,10 +22,17 @@ export const services: Services = {
     await (await import('./link-memory.ts')).withMemory(config, link, act),
   withRun: async (config, link, options, act) =>
     await (await import('./runs.ts')).withRun(config, link, options, act),
+  withPlanRun: async (config, plan, options, act) =>
+    await (await import('./plans.ts')).withPlanRun(config, plan, options, act),
+  withFollow: async (config, link, cluster, act) =>
+    await (await import('./fan-out.ts')).withFollow(config, link, cluster, act),
+  readPlanRun: async (config, run) => await (await import('./plan-history.ts')).readPlanRun(config, run),
+  abortPlanRun: async (config, run, options) =>
+    await (await import('./plans.ts')).abortPlanRun(config, run, options),
+  listRuns: async config => await (await import('./plan-history.ts')).listAllRuns(config),
   withReplay: async (config, run, options, act) =>
     await (await import('./replay.ts')).withReplay(config, run, options, act),
   isAtHome: async (config, link) => await (await import('./failback.ts')).isAtHome(config, link),
-  listRuns: async config => await (await import('./run-history.ts')).listRuns(config),
   readRun: async (config, run) => await (await import('./run-history.ts')).readRun(config, run),
   withVault: async (config, vault, act) => await (await import('./vaults.ts')).withVault(config, vault, act),
   withSet: async (config, set, act) => await (await import('./vaults.ts')).withSet(config, set, act),

@@ -9,9 +9,9 @@ import type { Services } from '../../src/cli/app.ts'
 import { approve } from '../../src/cli/approve.ts'
 import { makeTestApp, runForTest } from '../support/app.ts'
 
-const LATER = 'check drill advise report runbook serve gateway'.split(' ')
+const LATER = 'check drill advise report serve gateway'.split(' ')
 const GOOD =
-  'clusters: { a: { bootstrap: "a:1" }, b: { bootstrap: "b:1" } }\nlinks: { l: { source: a, target: b } }\nplans: {}\n'
+  'clusters: { a: { bootstrap: "a:1" }, b: { bootstrap: "b:1" } }\nlinks: { l: { source: a, target: b } }\naccept: []\n'
 
 function folder(config?: string): string {
   const directory = mkdtempSync(join(tmpdir(), 'kdr-cli-'))
@@ -149,7 +149,7 @@ describe('config', () => {
 
     const text = await runForTest(['config', 'check', '--config', path])
     assert.equal(text.exit, 0)
-    assert.match(text.stdout, /has 2 clusters and 1 link\nnote: .*kdr.yaml:3:1: plans: not available yet/)
+    assert.match(text.stdout, /has 2 clusters and 1 link\nnote: .*kdr.yaml:3:1: accept: not available yet/)
 
     const object = json((await runForTest(['--config', path, '--json', 'config', 'check'])).stdout)
     assert.deepEqual(object['clusters'], ['a', 'b'])

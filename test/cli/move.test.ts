@@ -16,7 +16,7 @@ import { drained, failedOverDark, type History, makePlan, makeRecord, stopped } 
 const config = join(mkdtempSync(join(tmpdir(), 'kdr-move-')), 'kdr.yaml')
 writeFileSync(
   config,
-  'clusters: { east: { bootstrap: "a:1" }, west: { bootstrap: "b:1" } }\nlinks: { l: { source: east, target: west } }\nplans: { region: { links: [l] } }\n',
+  'clusters: { east: { bootstrap: "a:1" }, west: { bootstrap: "b:1" } }\nlinks: { l: { source: east, target: west } }\n',
 )
 
 type Seen = { opened: OpenRunOptions[]; executed: number }
@@ -149,13 +149,6 @@ describe('kdr switchover', () => {
     assert.match(stdout, /run r1 goes on; done so far:\n.*preflight.*\n.*freeze groups/)
     assert.deepEqual([seen.opened[0]?.resume, seen.opened[0]?.takeOver], ['r1', true])
     assert.equal((await run(['switchover', 'l', '--resume', 'r1', '--topic', 't'], services)).exit, 2)
-  })
-
-  test('a plan is not moved yet', async () => {
-    const { exit, stderr } = await run(['switchover', 'region', '--yes'], going(drained()).services)
-
-    assert.equal(exit, 2)
-    assert.match(stderr, /"region" is a plan[^]*not available yet[^]*one by one: l\./)
   })
 })
 

@@ -42,6 +42,12 @@ export function makeTestApp(
         Promise.reject(new KdrError('unreachable', `no broker answers at "${link.target}"`)),
       withRun: (_config, link) =>
         Promise.reject(new KdrError('unreachable', `no broker answers at "${link.target}"`)),
+      withPlanRun: (_config, plan) =>
+        Promise.reject(new KdrError('unreachable', `no broker answers for "${plan.name}"`)),
+      withFollow: (_config, link) =>
+        Promise.reject(new KdrError('unreachable', `no broker answers at "${link.target}"`)),
+      readPlanRun: () => Promise.resolve(undefined),
+      abortPlanRun: () => Promise.resolve(undefined),
       withReplay: (_config, run) => Promise.reject(new KdrError('usage', `there is no run "${run}"`)),
       isAtHome: () => Promise.resolve(false),
       listRuns: () => Promise.resolve([]),

@@ -16,8 +16,13 @@ const FORGOTTEN = [
   'rights',
 ]
 
-export async function forgetDirection(store: StateStore, link: string): Promise<void> {
-  const forgotten = FORGOTTEN.flatMap(kind => {
+/** `but`: kinds of records that stay. */
+export async function forgetDirection(
+  store: StateStore,
+  link: string,
+  but: readonly string[] = [],
+): Promise<void> {
+  const forgotten = FORGOTTEN.filter(kind => !but.includes(kind)).flatMap(kind => {
     const own = `${kind}/${link}`
     const keys = store.entries(own).map(([key]) => key)
     return keys.filter(key => key === own || key.startsWith(`${own}/`))

@@ -12,7 +12,9 @@ type Beat = { readonly beat: number; readonly at: number }
 /** By the store of a run, and by worker: the second step that waits for one that is dead need not watch it anew. */
 const SEEN = new WeakMap<StateStore, Map<string, Beat>>()
 
-type Aside = Pick<RunContext, 'settings' | 'store' | 'clock' | 'record' | 'guard' | 'progress'>
+type Aside = Pick<RunContext, 'settings' | 'store' | 'clock' | 'guard' | 'progress'> & {
+  readonly record: Pick<RunContext['record'], 'run' | 'generation'>
+}
 
 /** Resolves when no worker holds anything of the link any more. */
 export async function standAside({ settings, store, clock, record, guard, progress }: Aside): Promise<void> {
