@@ -1,7 +1,8 @@
 // How the demo looks: a line for each stage, with its time in front; on a terminal the line of the current stage and the
 // table of the lag change in place, elsewhere only what has ended is printed, and now and then how far the mirror is.
 
-import type { DemoReport, Watcher } from '../demo/demo.ts'
+import type { DemoReport, Watcher } from '../demo/report.ts'
+import type { HomeReport } from '../demo/home.ts'
 import type { LagRow } from '../demo/observe.ts'
 import { DEMO_TOPICS } from '../demo/topics.ts'
 import type { App, Writer } from './app.ts'
@@ -25,7 +26,7 @@ export function watchOn(out: Writer, app: App): ClosableWatcher {
 }
 
 const INTRODUCTION =
-  'A Kafka cluster dies, and its consumers go on at the standby that kdr keeps. About a minute.'
+  'A Kafka cluster dies, its consumers go on at the standby that kdr keeps; it comes back, and all go home. Under two minutes.'
 
 class LiveWatcher implements ClosableWatcher {
   readonly #out: Writer
@@ -170,6 +171,7 @@ export function printReport(out: Writer, app: App, report: DemoReport): void {
   line('lost', lostText(report))
   line('repeated', repeated === 0 ? 'nothing' : `${plural(repeated, 'record')} reached the group twice`)
   line('at west', presentText(report))
+  if (report.home !== undefined) line('at home', homeText(report.home))
   // What was broken on purpose took its time as well.
   if (report.broken === undefined) line('took', tookText(report))
   out.write(`\n${indented(reportText(report.run, style))}`)
@@ -201,6 +203,12 @@ function presentText({ present, superseded, unacknowledged, problems }: DemoRepo
       : []),
   ]
   return [`${plural(present, 'record')}${where}`, ...notes].join(`\n${INDENT}`)
+}
+
+function homeText({ stranded, exported, rpo, present, problems }: HomeReport): string {
+  const found = `${plural(stranded.records, 'record')} came back with east that nobody else had: ${plural(exported.records, 'record')} exported`
+  const held = `${plural(present, 'record')} at east again${problems === 0 ? ', each at its offset' : `, and ${plural(problems, 'problem')}`}`
+  return `${found}\n${INDENT}${held}; the failover's report says: ${formatCount(rpo.records)} lost (${rpo.basis})`
 }
 
 function tookText({ seconds }: DemoReport): string {

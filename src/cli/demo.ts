@@ -2,7 +2,7 @@
 
 import { type Command, Option } from 'commander'
 import { BREAKS, type Break } from '../demo/breaks.ts'
-import type { DemoReport } from '../demo/demo.ts'
+import type { DemoReport } from '../demo/report.ts'
 import { KdrError } from '../model/errors.ts'
 import { type App, type GlobalOptions, writeJson } from './app.ts'
 import { printReport, watchOn } from './demo-screen.ts'
@@ -14,7 +14,7 @@ export function registerDemo(program: Command, app: App): void {
     .command('demo')
     .summary('see it work: a cluster dies, its consumers go on at the other')
     .description(
-      'Starts two real Kafka clusters on this machine, mirrors one to the other, kills it, lets a consumer group go on, and compares with what had been acknowledged. Needs a JDK and Maven; leaves nothing behind.',
+      'Starts two real Kafka clusters on this machine, mirrors one to the other, kills it, lets a consumer group go on, brings it back and leads all home, and compares with what had been acknowledged. Needs a JDK and Maven; leaves nothing behind.',
     )
     .helpGroup('Try')
     .addOption(

@@ -11,6 +11,14 @@ import { type Lab, type LabCluster, startLab } from '../lab/lab.ts'
 import { KdrError } from '../model/errors.ts'
 import { type Link, runLink } from './link.ts'
 
+const EAGER = {
+  // The cleaner of a compacted topic looks every half second.
+  'log.cleaner.backoff.ms': '500',
+  // A fence watches the ends of a log for longer than this: a broker that is cut off might not know of it yet.
+  'broker.session.timeout.ms': '3000',
+  'broker.heartbeat.interval.ms': '500',
+}
+
 export type CastOptions = {
   readonly signal: AbortSignal
   /** Before what is done only once on a machine. */
@@ -36,8 +44,7 @@ export async function gather({ signal, onFetch, onProgress }: CastOptions): Prom
     startJudge({ signal }),
     startLab({
       dir,
-      // The cleaner of a compacted topic looks every half second.
-      clusters: ['east', 'west'].map(name => ({ name, properties: { 'log.cleaner.backoff.ms': '500' } })),
+      clusters: ['east', 'west'].map(name => ({ name, properties: EAGER })),
       signal,
       onProgress,
     }),

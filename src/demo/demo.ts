@@ -1,5 +1,5 @@
 // The demo, as the story that it tells: a cluster is mirrored by `kdr run`, dies in the middle of its writes, and a
-// consumer group goes on at the other one. What is said at the end comes from a ledger of what the dead cluster had
+// consumer group goes on at the other one; the dead one comes back, and applications go home. What is said at the end comes from a ledger of what the dead cluster had
 // acknowledged and from Java's consumer at the living one, never from kdr.
 
 import { join } from 'node:path'
@@ -9,65 +9,14 @@ import { KdrError } from '../model/errors.ts'
 import type { RunReport } from '../model/runs.ts'
 import type { Break } from './breaks.ts'
 import { type Cast, gather } from './cast.ts'
+import { goHome } from './home.ts'
 import type { Link } from './link.ts'
 import { loseOne } from './lose-one.ts'
-import {
-  behindOf,
-  hasGroupReached,
-  type LagRow,
-  measureStep,
-  observeLag,
-  readEnds,
-  type Step,
-} from './observe.ts'
+import { behindOf, hasGroupReached, measureStep, observeLag, readEnds, type Step } from './observe.ts'
+import type { DemoOptions, DemoReport, StageName, Watcher } from './report.ts'
 import { DEMO_TOPICS, SABOTAGED } from './topics.ts'
 import { count, inSeconds } from './words.ts'
-import { cutsOf, judge as judgeAudits, type Problem, type Verdict } from './verdict.ts'
-
-/** Who shows it. A stage begins with what it does, and ends with what came of it. */
-export interface Watcher {
-  begin(text: string): void
-  update(text: string): void
-  /** What may take a minute, the first time. */
-  note(text: string): void
-  lag(rows: readonly LagRow[]): void
-  end(text: string, ms: number): void
-}
-
-export type DemoOptions = {
-  readonly watcher: Watcher
-  readonly signal: AbortSignal
-  /** What to break on purpose. */
-  readonly breaking?: Break | undefined
-}
-
-export type DemoReport = Verdict & {
-  readonly kafka: string
-  /** What the group has read at each cluster. */
-  readonly group: { readonly name: string; readonly atSource: number; readonly atTarget: number }
-  /** How long each stage took; `firstRecord` and `groupAtEnd` count from the kill. */
-  readonly seconds: Readonly<Partial<Record<StageName, number>>> & {
-    readonly firstRecord: number
-    readonly groupAtEnd: number
-    readonly total: number
-  }
-  /** What `kdr failover` says of itself. */
-  readonly run: RunReport
-  /** What was broken on purpose. */
-  readonly broken?: Omit<Problem, 'what'>
-}
-
-type StageName =
-  | 'clusters'
-  | 'backlog'
-  | 'mirror'
-  | 'group'
-  | 'groupCopied'
-  | 'kill'
-  | 'sabotage'
-  | 'failover'
-  | 'consumersMove'
-  | 'compare'
+import { cutsOf, judge as judgeAudits, type Problem, type TopicAudits, type Verdict } from './verdict.ts'
 
 const GROUP = 'billing'
 const LIVE_RATE = DEMO_TOPICS.reduce((sum, { rate }) => sum + rate, 0)
@@ -135,8 +84,20 @@ class Story {
     const verdict = await this.#compare(cast, await writers, { first, second, run })
     const [atSource, atTarget] = [
       await cast.judge.consumer({ consumer: first }),
-      await cast.judge.consumer({ consumer: second }),
+      await cast.judge.stopConsumer({ consumer: second }),
     ]
+    const members = { first, second, run }
+    const home =
+      broken === undefined
+        ? await goHome({
+            cast,
+            link,
+            failover: run,
+            verdict,
+            stage: async (name, text, work) => await this.#stage(name, text, work),
+            audit: async () => await this.#audit(cast.judge, cast.east, members),
+          })
+        : undefined
     const seconds = {
       ...(Object.fromEntries([...this.#stages].map(([name, ms]) => [name, inSeconds(ms)])) as Partial<
         Record<StageName, number>
@@ -147,11 +108,12 @@ class Story {
     }
     return {
       ...verdict,
-      ok: verdict.ok && broken === undefined,
+      ok: verdict.ok && home?.ok === true,
       run,
       kafka: cast.east.version,
       group: { name: GROUP, atSource: atSource.received, atTarget: atTarget.received },
       seconds,
+      ...(home && { home }),
       ...(broken && { broken }),
     }
   }
@@ -306,23 +268,10 @@ class Story {
   ): Promise<Verdict> {
     return await this.#stage('compare', 'west is held against the ledger', async () => {
       const consumers = [members.first, members.second]
-      const { bootstrap } = west
-      const audits = []
+      const audits = await this.#audit(judge, west, members)
       let repeated = 0
-      for (const { name: topic, kind } of DEMO_TOPICS) {
-        const workload = this.#workloads.get(topic)?.workload ?? ''
-        audits.push({
-          topic,
-          audits: await judge.auditLedger({
-            bootstrap,
-            workload,
-            kind,
-            consumers,
-            cuts: cutsOf(members.run, topic),
-          }),
-        })
-        repeated += (await judge.auditConsumers({ workload, consumers })).duplicates
-      }
+      for (const { name } of DEMO_TOPICS)
+        repeated += (await judge.auditConsumers({ workload: this.#workloadOf(name), consumers })).duplicates
       const lastAckMs = Math.max(...writers.map(report => report.lastAckMs))
       const verdict = judgeAudits(audits, { repeated, lastAckMs })
       return [
@@ -330,6 +279,21 @@ class Story {
         `west is held against the ledger: ${count(verdict.acknowledged)} records that east had acknowledged.`,
       ]
     })
+  }
+
+  async #audit(judge: Cast['judge'], { bootstrap }: Cast['west'], members: Members): Promise<TopicAudits[]> {
+    const consumers = [members.first, members.second]
+    const audits: TopicAudits[] = []
+    for (const { name: topic, kind } of DEMO_TOPICS) {
+      const cuts = cutsOf(members.run, topic)
+      const workload = this.#workloadOf(topic)
+      audits.push({ topic, audits: await judge.auditLedger({ bootstrap, workload, kind, consumers, cuts }) })
+    }
+    return audits
+  }
+
+  #workloadOf(topic: string): string {
+    return this.#workloads.get(topic)?.workload ?? ''
   }
 
   async #stage<T>(

@@ -9,11 +9,28 @@ import { fileURLToPath } from 'node:url'
 import { KdrError } from '../model/errors.ts'
 import type { RunReport } from '../model/runs.ts'
 
+/** What the export of a failback says of itself: of its manifest, what is looked at here. */
+export type Manifest = {
+  readonly records: number
+  readonly partitions: readonly {
+    readonly topic: string
+    readonly partition: number
+    readonly records: number
+    readonly objects: readonly unknown[]
+  }[]
+}
+
 export interface Link {
   /** Throws KdrError('not-ready') with the end of kdr's log when kdr has ended by itself. */
   assertRuns(): void
   /** `kdr failover`, as a person would type it. Throws KdrError('not-ready') with what it said when it does not end well. */
   failOver(): Promise<RunReport>
+  /** `kdr failback --dry-run`: what the cluster that has come back has, and nobody else. */
+  planFailback(): Promise<RunReport>
+  /** `kdr failback`, with all that diverged exported to a folder and copied anew. */
+  failBack(): Promise<{ readonly run: RunReport; readonly manifest: Manifest }>
+  /** `kdr runs show`. */
+  show(run: string): Promise<RunReport>
   /** The end of its log. */
   lastWords(): string
   /** SIGTERM; resolves when it is gone. */
@@ -48,6 +65,9 @@ export function runLink(options: LinkOptions): Link {
     stdio: ['ignore', log, log],
   })
   closeSync(log)
+  const name = `${options.source.name}-${options.target.name}`
+  const kdr = async (...args: string[]): Promise<RunReport> =>
+    await runKdr([...args, '--config', config, '--json'], dir)
   let isStopping = false
   const gone = new Promise<void>(resolve => {
     child.once('error', () => resolve())
@@ -56,7 +76,14 @@ export function runLink(options: LinkOptions): Link {
   const lastWords = () => readFileSync(logFile, 'utf8').trimEnd().split('\n').slice(-8).join('\n')
   return {
     lastWords,
-    failOver: async () => await failOver(config, `${options.source.name}-${options.target.name}`, dir),
+    failOver: async () => await kdr('failover', name, '--yes', '--reason', 'the demo has killed it'),
+    planFailback: async () => await kdr('failback', name, '--dry-run'),
+    async failBack() {
+      const to = join(dir, 'stranded')
+      const run = await kdr('failback', name, '--export', to, '--recopy', '*', '--yes')
+      return { run, manifest: readManifest(join(to, run.run)) }
+    },
+    show: async run => await kdr('runs', 'show', run),
     assertRuns() {
       if (isRunning(child) || isStopping) return
       const lines = readFileSync(logFile, 'utf8').trimEnd().split('\n').slice(-8)
@@ -87,8 +114,8 @@ export function runLink(options: LinkOptions): Link {
   }
 }
 
-async function failOver(config: string, link: string, dir: string): Promise<RunReport> {
-  const args = ['failover', link, '--config', config, '--yes', '--json', '--reason', 'the demo has killed it']
+/** A command of kdr with --json. */
+async function runKdr(args: readonly string[], dir: string): Promise<RunReport> {
   const child = spawn(process.execPath, [MAIN, ...args], { cwd: dir, stdio: ['ignore', 'pipe', 'pipe'] })
   const texts = { stdout: '', stderr: '' }
   for (const stream of ['stdout', 'stderr'] as const)
@@ -97,11 +124,15 @@ async function failOver(config: string, link: string, dir: string): Promise<RunR
   if (code === 0) return JSON.parse(texts.stdout) as RunReport
   throw new KdrError(
     'not-ready',
-    `\`kdr failover\` has ended with ${String(code)}:\n${texts.stderr.trimEnd()}`,
+    `\`kdr ${args[0] ?? ''}\` has ended with ${String(code)}:\n${texts.stderr.trimEnd()}`,
     {
       hint: 'This should not happen; please report what it says above.',
     },
   )
+}
+
+function readManifest(dir: string): Manifest {
+  return JSON.parse(readFileSync(join(dir, 'manifest.json'), 'utf8')) as Manifest
 }
 
 function isRunning(child: ChildProcess): boolean {
@@ -119,6 +150,8 @@ function configText({ source, target, topics }: LinkOptions): string {
     `    target: ${target.name}`,
     `    topics: [${topics.join(', ')}]`,
     '    sync: { groups: 1s }',
+    // The producers of the demo have ended by themselves: with yours this is what stops them.
+    '    fence: { acl: false, command: "true" }',
     '',
   ].join('\n')
 }

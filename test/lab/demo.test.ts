@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import type { DemoReport } from '../../src/demo/demo.ts'
+import type { DemoReport } from '../../src/demo/report.ts'
 import { markProcess, processState } from '../../src/lab/processes.ts'
 import { waitFor } from '../support/lab.ts'
 import { suite } from '../support/suite.ts'
@@ -35,7 +35,7 @@ describe('kdr demo', () => {
     return { child, written, ended }
   }
 
-  test('loses at most the tail, repeats nothing, and exits 0', async () => {
+  test('loses at most the tail, repeats nothing, comes home with all of it, and exits 0', async () => {
     const { written, ended } = start(['--json'])
 
     assert.equal(await ended, 0, `${written.stderr}${written.stdout}`)
@@ -44,11 +44,17 @@ describe('kdr demo', () => {
     assert.equal(report.ok, true)
     assert.equal(report.repeated, 0)
     assert.deepEqual(report.firstProblems, [])
-    const { acknowledged, present, superseded, lost, group } = report
+    const { acknowledged, present, superseded, lost, group, home } = report
     assert.ok(acknowledged > 80_000)
     assert.equal(present + superseded + lost.records, acknowledged)
     assert.ok(group.atTarget > 0, 'the group had something left to read at the target')
     assert.ok(report.seconds.firstRecord > 0)
+    assert.ok(home !== undefined && home.ok)
+    assert.equal(home.problems, 0)
+    // What east had not acknowledged when it died is stranded as well.
+    assert.ok(home.stranded.records >= lost.records)
+    assert.equal(home.exported.records, home.stranded.records)
+    assert.deepEqual(home.rpo, { basis: 'exact', records: home.stranded.records })
     assert.deepEqual(readdirSync(temporary), [])
   })
 
