@@ -288,7 +288,7 @@ describe('the way home', { concurrency: 1 }, () => {
     await assertIdentical(judge, sides('east', 'west'), TOPICS)
   })
 
-  test('after a switchover it leads home as well', async () => {
+  test('after a switchover it leads home as well', long, async () => {
     const { judge } = context
     const away = await runOf('switchover', link.name, '--yes')
     assert.equal(away.state, 'done')

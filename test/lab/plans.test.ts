@@ -40,7 +40,7 @@ async function copy(): Promise<void> {
   assert.equal(code, 0, stderr)
 }
 
-describe('two standbys of one cluster', () => {
+describe('two standbys of one cluster', { skip: suite === 'short' && 'in make test-full' }, () => {
   const [even, ahead, gone] = ['fan-even', 'fan-ahead', 'fan-gone'].map(name => freshTopic(name)) as [
     string,
     string,
@@ -200,7 +200,7 @@ describe('a plan over two links', () => {
     )
   })
 
-  test('goes home when both are back', { skip: suite === 'short' }, async () => {
+  test('goes home when both are back', { skip: suite === 'short' && 'in make test-full' }, async () => {
     for (const source of SOURCES) await side(source).start()
     const report = await moved('failback', 'region', '--export', join(dir, 'stranded'), '--recopy', '*')
 
