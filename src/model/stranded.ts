@@ -25,6 +25,7 @@ export type Stranded = {
 /**
  * `clean`: what it has is the beginning of what the active has. `cut`: from here on it may be other; `end`: of its log. `hidden`:
  * records of transactions that were aborted, or never ended. `older`: offsets that only it still holds, below where the active begins.
+ * `gone`: offsets beyond the cut that were deleted there before anybody looked. `lacks`: offsets below its beginning that the active has.
  */
 export type StrandedPartition = At & {
   readonly state: 'clean' | 'diverged'
@@ -36,6 +37,8 @@ export type StrandedPartition = At & {
   readonly from: string | null
   readonly to: string | null
   readonly older: number
+  readonly gone?: number
+  readonly lacks?: number
   readonly why?: string
 }
 

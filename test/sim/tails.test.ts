@@ -214,6 +214,45 @@ describe('what a cluster that was left has beyond the cut', () => {
     assert.equal(found.older, 10)
   })
 
+  test('its tail was deleted before anybody looked: what stood there is not known, and it is copied anew', async () => {
+    const left = new Left()
+    records(left.logOf(left.east), 3)
+    left.logOf(left.east).logStart = 13
+    const found = await left.look()
+    assert.deepEqual(shown(found), { state: 'diverged', cut: 13, end: 13, ...NOTHING })
+    assert.deepEqual([found.gone, found.why], [3, 'what stood there from 10 on was deleted up to 13'])
+  })
+
+  test('a part of its tail was deleted: what is left is counted, and how much is gone', async () => {
+    const left = new Left()
+    records(left.logOf(left.east), 5)
+    left.logOf(left.east).logStart = 12
+    const found = await left.look()
+    assert.deepEqual([found.state, found.cut, found.records, found.gone], ['diverged', 12, 3, 2])
+  })
+
+  test('it was emptied up to the cut, and the active has it all: it is copied anew', async () => {
+    const left = new Left()
+    left.logOf(left.east).logStart = 10
+    const found = await left.look()
+    assert.deepEqual([found.state, found.gone], ['diverged', undefined])
+    assert.match(found.why ?? '', /all was deleted there, up to 10, and the active begins at 0/)
+  })
+
+  test('both were emptied up to the cut: there is nothing that either lacks', async () => {
+    const left = new Left()
+    for (const cluster of [left.east, left.west]) left.logOf(cluster).logStart = 10
+    assert.deepEqual(shown(await left.look()), { state: 'clean', cut: 10, end: 10, ...NOTHING })
+  })
+
+  test('it has deleted more than the active: it goes on, and what it lacks is told', async () => {
+    const left = new Left()
+    left.logOf(left.east).logStart = 6
+    left.logOf(left.west).logStart = 2
+    const { state, lacks } = await left.look()
+    assert.deepEqual([state, lacks], ['clean', 4])
+  })
+
   test('the topic was deleted and created again at the active: all of it is other', async () => {
     const left = new Left()
     left.west.deleteTopic(TOPIC)

@@ -45,6 +45,7 @@ export async function observeReturn(input: ReturnInput): Promise<Plan> {
     warnings: [
       ...room.warnings,
       ...olderOf(stranded),
+      ...lackingOf(stranded, settings.source),
       ...(await onlyThere(input)),
       ...(await stillMoving(input, stranded)),
     ],
@@ -63,6 +64,18 @@ function olderOf(stranded: Stranded): string[] {
       ? []
       : [
           `"${topic}": ${offsets} offset(s) are older than what the active still holds; "${stranded.cluster}" alone has them, and copied anew it has them no more`,
+        ]
+  })
+}
+
+/** Records that only the active still holds, of topics that go on with what they hold. */
+function lackingOf({ partitions, cluster }: Stranded, active: string): string[] {
+  return [...Map.groupBy(partitions, ({ topic }) => topic)].flatMap(([topic, some]) => {
+    const offsets = some.reduce((sum, { lacks = 0 }) => sum + lacks, 0)
+    return offsets === 0 || some.some(({ state }) => state === 'diverged')
+      ? []
+      : [
+          `"${topic}": "${cluster}" has deleted ${offsets} offset(s) that "${active}" still holds, and is not given them again`,
         ]
   })
 }

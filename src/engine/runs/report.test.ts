@@ -208,4 +208,17 @@ describe('the report of a run', () => {
       STEPS,
     )
   })
+
+  test('a failover whose tail was deleted before anybody looked lost at most that many more', () => {
+    const { record, steps } = failedOverDark()
+    const at = { topic: 'orders', partition: 0, cut: 1_020, end: 1_032 }
+    const none = { hidden: 0, from: null, to: null, older: 0 }
+    const tail = { ...at, ...none, state: 'diverged' as const, records: 12, offsets: 12, gone: 20 }
+    const found = { run: 'r1', cluster: 'east', records: 12, offsets: 12, from: null, to: null }
+    const data = { objects: 0, bytes: 0, stranded: { ...found, partitions: [tail] } }
+    const { rpo } = reportOf(record, [...steps, makeStep('export', [0, 0], { data })])
+
+    assert.deepEqual([rpo.records, rpo.basis, rpo.partitions[0]?.lostRecords], [32, 'estimate', 32])
+    assert.equal(rpo.ms, reportOf(record, steps).rpo.ms)
+  })
 })

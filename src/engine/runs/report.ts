@@ -129,7 +129,7 @@ function rpoFound({ kind, startedAt }: RunRecord, journal: Journal): RunReport['
     ...said.partitions.map(each => {
       const tail = found.get(nameOf(each))
       if (tail === undefined) return { ...each, sourceEnd: each.cut, lostRecords: 0 }
-      return { ...each, sourceEnd: tail.end, lostRecords: tail.records }
+      return { ...each, sourceEnd: tail.end, lostRecords: tail.records + (tail.gone ?? 0) }
     }),
     ...stranded.partitions
       .filter(each => !isCut.has(nameOf(each)) && each.records > 0)
@@ -144,6 +144,9 @@ function rpoFound({ kind, startedAt }: RunRecord, journal: Journal): RunReport['
   const oldest = stranded.from === null ? Infinity : Date.parse(stranded.from)
   // Records may carry any time; what was seen of the source bounds it.
   const ms = Math.min(said.ms, Math.max(0, (journal.plan?.at ?? startedAt) - oldest))
+  // What was deleted before anybody looked: at most so many, and of any age.
+  const gone = stranded.partitions.reduce((sum, each) => sum + (each.gone ?? 0), 0)
+  if (gone > 0) return { records: stranded.records + gone, ms: said.ms, basis: 'estimate', partitions }
   return {
     records: stranded.records,
     ms: stranded.records === 0 ? 0 : ms,

@@ -76,19 +76,45 @@ export async function observeTails(input: TailsInput): Promise<Tails> {
   const activeStarts = await offsetsOf(active, there, 'logStart')
   const startAt = new Map(there.map((at, index) => [nameOf(at), activeStarts[index]!]))
   const froms = await commonEnds(input, known)
+  const isCut = new Set(input.cuts.map(nameOf))
   const budget = { left: input.budgetBytes ?? Infinity }
   const tails: Tail[] = []
   for (const [index, at] of known.entries()) {
     const [start, end] = [starts[index]!, ends[index]!]
-    const cut = Math.max(start, Math.min(froms[index]!, end))
+    const common = Math.min(froms[index]!, end)
     const activeStart = startAt.get(nameOf(at)) ?? end
-    const older = Math.max(0, Math.min(activeStart, end) - start)
-    // One that never held anything is seeded.
-    const isTooFar = end > 0 && activeStart > end && at.why === undefined
-    const why = { why: `the active begins at ${activeStart} by now, and there it ends at ${end}` }
-    tails.push(await tailOf(input, { ...at, ...(isTooFar && why) }, { cut, end, older, budget }))
+    const why = at.why ?? whyOther({ start, end, common, activeStart })
+    const of = {
+      cut: Math.max(start, common),
+      end,
+      older: Math.max(0, Math.min(activeStart, end) - start),
+      ...(at.why === undefined && isCut.has(nameOf(at)) && start > common && { gone: start - common }),
+      ...(why === undefined && start > activeStart && { lacks: start - activeStart }),
+    }
+    tails.push(await tailOf(input, { ...at, ...(why !== undefined && { why }) }, { of, budget }))
   }
   return { stranded: summed(tails, { run: failover, cluster: returned.name }), tails }
+}
+
+/**
+ * Why a log cannot go on, whatever stands in it. What was deleted beyond the cut cannot be held against what the active has there, and one
+ * that is empty holds nothing by which a mirror is known again.
+ */
+function whyOther({ start, end, common, activeStart }: Extent): string | undefined {
+  // One that never held anything is seeded.
+  if (end > 0 && activeStart > end)
+    return `the active begins at ${activeStart} by now, and there it ends at ${end}`
+  if (start > common) return `what stood there from ${common} on was deleted up to ${start}`
+  if (start === end && activeStart < start)
+    return `all was deleted there, up to ${end}, and the active begins at ${activeStart}`
+  return undefined
+}
+
+type Extent = {
+  readonly start: number
+  readonly end: number
+  readonly common: number
+  readonly activeStart: number
 }
 
 /** Diverged ones, in the order of their names, with their sums. */
@@ -171,13 +197,12 @@ async function commonEnds({ link, returned, store }: TailsInput, known: readonly
 }
 
 type Bounds = {
-  readonly cut: number
-  readonly end: number
-  readonly older: number
+  readonly of: Pick<StrandedPartition, 'cut' | 'end' | 'older' | 'gone' | 'lacks'>
   readonly budget: { left: number }
 }
 
-async function tailOf(input: TailsInput, at: Known, { cut, end, older, budget }: Bounds): Promise<Tail> {
+async function tailOf(input: TailsInput, at: Known, { of, budget }: Bounds): Promise<Tail> {
+  const { cut, end } = of
   const { returned, active, codec } = input
   const { topic, partition, topicId, leader, why } = at
   const tally = new Tally(codec)
@@ -193,7 +218,7 @@ async function tailOf(input: TailsInput, at: Known, { cut, end, older, budget }:
   const isIdentical =
     why === undefined &&
     (cut === end || (!isCut && !tally.hasData && (await hasOnlyMarkers(active, at, cut, end))))
-  const base = { topic, partition, topicId, leader, cut, end, older }
+  const base = { topic, partition, topicId, leader, ...of }
   if (isIdentical)
     return {
       ...base,
