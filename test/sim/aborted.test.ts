@@ -32,10 +32,26 @@ async function ended(world: MovingWorld, mover: Mover): Promise<boolean> {
 }
 
 /** `isPaused`: it is not killed, and wakes when the run has been given up. */
-type Given = { readonly call: number; readonly abortDiesAt?: number; readonly isPaused?: boolean }
+type Given = {
+  readonly call: number
+  readonly abortDiesAt?: number
+  /** Of that call's effect; left out: of every second call. */
+  readonly isBefore?: boolean
+  readonly isPaused?: boolean
+}
 
 /** What is wrong after a run that was killed at its so manieth call was given up, by one who may be killed too and then by another. */
-async function giveUp({ call, abortDiesAt, isPaused = false }: Given): Promise<string[]> {
+async function giveUp(given: Given): Promise<string[]> {
+  return (await givenUp(given)).wrong
+}
+
+/** `calls`: of the one who gives it up. */
+async function givenUp({
+  call,
+  abortDiesAt,
+  isBefore,
+  isPaused = false,
+}: Given): Promise<{ readonly wrong: string[]; readonly calls: number }> {
   const world = new MovingWorld({ seed: 1, mayWriteMarkers: true, workers: 2 })
   await world.pass(BEGINS_MS)
   const first = new Mover(world, 'c1', { kind: 'switchover' })
@@ -44,8 +60,13 @@ async function giveUp({ call, abortDiesAt, isPaused = false }: Given): Promise<s
   await world.pass(SILENT_MS)
   const undoing = new Mover(world, 'a1', { kind: 'switchover', abort: true })
   if (abortDiesAt !== undefined)
-    undoing.process.crashAt = { call: abortDiesAt, isBefore: abortDiesAt % 2 === 0, isPause: false }
+    undoing.process.crashAt = {
+      call: abortDiesAt,
+      isBefore: isBefore ?? abortDiesAt % 2 === 0,
+      isPause: false,
+    }
   await ended(world, undoing)
+  const { calls } = undoing.process
   let last = undoing
   if (undoing.process.isKilled) {
     await world.pass(SILENT_MS)
@@ -53,7 +74,7 @@ async function giveUp({ call, abortDiesAt, isPaused = false }: Given): Promise<s
     await ended(world, last)
   }
   if (last.report?.state !== 'aborted' && !last.foundDone)
-    return [`it was not given up: ${String(last.error)} ${last.report?.state ?? ''}`]
+    return { wrong: [`it was not given up: ${String(last.error)} ${last.report?.state ?? ''}`], calls }
   first.process.resume()
   world.resumeApplications(STEPS_AFTER)
   await world.pass(FOLLOWS_MS)
@@ -71,7 +92,7 @@ async function giveUp({ call, abortDiesAt, isPaused = false }: Given): Promise<s
         wrong.push(`${topic}/${partition} lacks ${offset}`)
   }
   for (const process of [...world.workers, first.process, undoing.process, last.process]) process.kill()
-  return wrong
+  return { wrong, calls }
 }
 
 function isReadable(world: MovingWorld, at: { topic: string; partition: number }, offset: number): boolean {
@@ -100,6 +121,21 @@ describe('a simulated switchover that is given up', () => {
           await giveUp({ call, ...(abortDiesAt !== undefined && { abortDiesAt }) }),
           [],
           `call ${call}, ${abortDiesAt ?? 'undisturbed'}`,
+        )
+  })
+
+  test('when the link is fenced, and whoever gives it up is killed at a call: another one brings it to the same end', async () => {
+    const began = await undisturbed()
+    const call = upTo(began, 'promote') - 1
+    const { wrong, calls } = await givenUp({ call })
+    assert.deepEqual(wrong, [])
+    // While it writes down what it has found: the store takes several records with one call.
+    for (let abortDiesAt = calls - 15; abortDiesAt <= calls; abortDiesAt++)
+      for (const isBefore of suite === 'short' ? [false] : [false, true])
+        assert.deepEqual(
+          await giveUp({ call, abortDiesAt, isBefore }),
+          [],
+          `${isBefore ? 'before' : 'after'} call ${abortDiesAt} of ${calls}`,
         )
   })
 

@@ -16,16 +16,17 @@ const FORGOTTEN = [
   'rights',
 ]
 
-/** `but`: kinds of records that stay. */
+/** `but`: kinds of records, and keys of single ones, that stay. */
 export async function forgetDirection(
   store: StateStore,
   link: string,
   but: readonly string[] = [],
 ): Promise<void> {
-  const forgotten = FORGOTTEN.filter(kind => !but.includes(kind)).flatMap(kind => {
+  const stays = new Set(but)
+  const forgotten = FORGOTTEN.filter(kind => !stays.has(kind)).flatMap(kind => {
     const own = `${kind}/${link}`
     const keys = store.entries(own).map(([key]) => key)
-    return keys.filter(key => key === own || key.startsWith(`${own}/`))
+    return keys.filter(key => (key === own || key.startsWith(`${own}/`)) && !stays.has(key))
   })
   await Promise.all(forgotten.map(async key => await store.put(key, undefined)))
 }

@@ -45,9 +45,9 @@ export async function undoFence(context: RunContext): Promise<void> {
   await level(context, source, mirrors)
   const ends = await offsetsOf(target, mirrors, 'logEnd')
   const before = readTopics(store, record.link)
-  await guard()
-  await forgetDirection(store, record.link)
   const endOf = new Map(mirrors.map((mirror, index) => [nameOf(mirror), ends[index]!]))
+  // Over what stands there: whoever is killed in between leaves mirrors that the next one finds.
+  await guard()
   await Promise.all(
     [...Map.groupBy(mirrors, ({ topic }) => topic)].map(async ([topic, some]) => {
       const adopted: TopicRecord = {
@@ -60,6 +60,9 @@ export async function undoFence(context: RunContext): Promise<void> {
       await store.put(topicKey(record.link, topic), toRecord('topic', adopted))
     }),
   )
+  await guard()
+  const kept = mirrors.map(({ topic }) => topicKey(record.link, topic))
+  await forgetDirection(store, record.link, kept)
   const link = { ...readLink(store, record.link)!, generation: record.generation + 1 }
   await guard()
   await store.put(linkKey(record.link), toRecord('link', link))
