@@ -1,6 +1,6 @@
 // What is said of a run, on the terminal and on the page alike.
 import { isPastReturn, mayGiveUp, type ReportedStep, type RunReport, type StepName } from '../model/runs.ts'
-import { divergedTopics, type Stranded } from '../model/stranded.ts'
+import type { Stranded } from '../model/stranded.ts'
 import { formatDuration, plural } from './format.ts'
 
 export function titleOf(step: StepName): string {
@@ -46,7 +46,7 @@ export function strandedWords({
   partitions,
   ...rest
 }: Stranded): string {
-  const topics = divergedTopics({ partitions }).length
+  const topics = new Set(partitions.flatMap(({ state, topic }) => (state === 'clean' ? [] : [topic]))).size
   if (topics === 0) return `"${cluster}" has nothing that was not copied`
   const upTo = rest.atMost === true ? 'at most ' : ''
   const times = from === null || to === null ? '' : `, from ${from} to ${to}`

@@ -23,12 +23,13 @@ export type Stranded = {
 }
 
 /**
- * `clean`: what it has is the beginning of what the active has. `cut`: from here on it may be other; `end`: of its log. `hidden`:
+ * `clean`: what it has is the beginning of what the active has. `alone`: of a topic that was never copied and the active has not; it stays
+ * there as it is. `cut`: from here on it may be other; `end`: of its log. `hidden`:
  * records of transactions that were aborted, or never ended. `older`: offsets that only it still holds, below where the active begins.
  * `gone`: offsets beyond the cut that were deleted there before anybody looked. `lacks`: offsets below its beginning that the active has.
  */
 export type StrandedPartition = At & {
-  readonly state: 'clean' | 'diverged'
+  readonly state: 'clean' | 'diverged' | 'alone'
   readonly cut: number
   readonly end: number
   readonly records: number

@@ -132,7 +132,7 @@ export async function strandedAt(
       codec: recordCodec,
       budgetBytes: STATUS_BYTES,
     })
-    return { ...stranded, partitions: stranded.partitions.filter(({ state }) => state === 'diverged') }
+    return { ...stranded, partitions: stranded.partitions.filter(({ state }) => state !== 'clean') }
   } catch (error) {
     const code = findKdrError(error)?.code
     if (code !== 'unreachable' && code !== 'not-allowed') throw error
@@ -151,7 +151,8 @@ export function openExport(config: Config, to: string): ExportPlace {
       await store.put(`${prefix}${object}`, body)
       return hash.digest('hex')
     },
-    has: async object => (await store.head(`${prefix}${object}`)) !== undefined,
+    sizeOf: async object => (await store.head(`${prefix}${object}`))?.bytes,
+    read: async object => await store.get(`${prefix}${object}`),
   }
 }
 

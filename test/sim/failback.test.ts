@@ -3,13 +3,18 @@
 // anew.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import type { RunContext } from '../../src/engine/runs/context.ts'
 import type { Manifest } from '../../src/engine/runs/export.ts'
+import { RUN_STEPS } from '../../src/engine/runs/steps.ts'
+import { recordCodec } from '../../src/kafka/records.ts'
 import type { RunReport, StepName } from '../../src/model/runs.ts'
 import { suite } from '../support/suite.ts'
 import { differences, recordsAt } from './moved.ts'
 import { Mover, type Planted } from './mover.ts'
+import type { SimCluster } from './cluster.ts'
 import { MovingWorld } from './moving-world.ts'
-import { FORGETS_THE_TAIL, KEEPS_WHAT_DIVERGED } from './planted/moves.ts'
+import { forgetsTheTail, KEEPS_WHAT_DIVERGED } from './planted/moves.ts'
+import { START } from './world.ts'
 
 const BEGINS_MS = 7_000
 const DARK_FOR_MS = 8_000
@@ -25,6 +30,7 @@ type Made = {
   readonly violations: readonly string[]
   readonly report: RunReport | undefined
   readonly mover: Mover
+  readonly world: MovingWorld
 }
 
 async function ended(world: MovingWorld, mover: Mover): Promise<void> {
@@ -36,19 +42,42 @@ async function ended(world: MovingWorld, mover: Mover): Promise<void> {
     world.violate(`${mover.name} hangs`)
 }
 
-/** Topic `b` diverges only where `isAllLost`. */
+/** So that it may be seen who wrote it. */
+function append(cluster: SimCluster, topic: string, ids: readonly string[]): void {
+  const { log } = cluster.partition({ topic, partition: 0 })!
+  for (const id of ids)
+    log.force(
+      recordCodec.encode({
+        codec: 'none',
+        baseOffset: 0,
+        records: [
+          { offset: 0, timestamp: START, key: Buffer.from('k'), value: Buffer.from(id), headers: [] },
+        ],
+        producer: { producerId: -1n, producerEpoch: -1 },
+        baseSequence: -1,
+      }),
+    )
+  log.advance()
+}
+
+/**
+ * Topic `b` diverges only where `isAllLost`. `isNew`: topics `x` and `y` were made at the old active just before it was lost, and `x` at the
+ * new one since.
+ */
 async function goHome({
   seed = 1,
   isAllLost = false,
+  isNew = false,
   mayWriteMarkers = true,
   trouble,
   planted,
 }: {
   readonly seed?: number
   readonly isAllLost?: boolean
+  readonly isNew?: boolean
   readonly mayWriteMarkers?: boolean
   readonly trouble?: Trouble
-  readonly planted?: Planted
+  readonly planted?: Planted | ((world: MovingWorld) => Planted)
 }): Promise<Made> {
   const world = new MovingWorld({ seed, mayWriteMarkers, workers: 2 })
   await world.pass(BEGINS_MS)
@@ -58,6 +87,11 @@ async function goHome({
   // Never copied.
   for (let n = 0; n < 6; n++)
     for (const { topic, of } of world.workloads) if (topic === 'a' || isAllLost) of.step()
+  if (isNew)
+    for (const [topic, ids] of NEW) {
+      world.source.createTopic(topic, 1, {})
+      append(world.source, topic, ids)
+    }
   world.loseSource()
   await world.pass(DARK_FOR_MS)
   const failover = new Mover(world, 'f1', { kind: 'failover' })
@@ -65,12 +99,16 @@ async function goHome({
   const ids = new Map([...world.source.topics].map(([name, { id }]) => [name, id]))
   world.startAtTarget(STEPS_LATER)
   await world.pass(GOES_ON_MS)
+  if (isNew) {
+    world.target.createTopic('x', 1, {})
+    append(world.target, 'x', ['since 1', 'since 2'])
+  }
   world.networks.source.isDown = false
   const cuts = failover.report!.rpo.partitions
   const told: number[] = []
   const options = {
     kind: 'failback',
-    planted,
+    planted: typeof planted === 'function' ? planted(world) : planted,
     returning: {
       failover: failover.report!.run,
       cuts,
@@ -94,7 +132,8 @@ async function goHome({
     world.violate(`${last.name} did not come to the end: ${report?.sentence ?? String(last.error)}`)
   else {
     judgeLogs(world)
-    judgeExport(world, report, cuts)
+    judgeExport(world, report, { cuts, isNew })
+    if (isNew) judgeNew(world, ids)
     if (!isAllLost && world.source.topics.get('b')?.id !== ids.get('b')) world.violate('b was copied anew')
     if (told.at(-1) !== report.stranded?.records) world.violate(`the failover was told ${told.join()}`)
   }
@@ -106,7 +145,7 @@ async function goHome({
   }
   if (world.switchboard.leadsTo !== 'source') world.violate('applications were not led home')
   for (const mover of [failover, first, last]) mover.process.kill()
-  return { violations: world.violations, report, mover: first }
+  return { violations: world.violations, report, mover: first, world }
 }
 
 /** Topics at home: which they are, and how far they go. */
@@ -145,8 +184,30 @@ function judgeLogs(world: MovingWorld): void {
   }
 }
 
+/** The one that both had is what it is at the active; the other one was left as it was. */
+function judgeNew(world: MovingWorld, ids: ReadonlyMap<string, string>): void {
+  const valuesOf = (cluster: SimCluster, topic: string): string[] =>
+    (cluster.partition({ topic, partition: 0 })?.log.entries ?? [])
+      .filter(({ header, bytes }) => !header.isControl && bytes.length > 0)
+      .flatMap(({ header, bytes }) => recordCodec.decode({ header, bytes }))
+      .map(({ value }) => String(value))
+  if (valuesOf(world.source, 'x').join() !== 'since 1,since 2')
+    world.violate(`x holds ${valuesOf(world.source, 'x').join()}`)
+  if (world.source.topics.get('y')?.id !== ids.get('y') || valuesOf(world.source, 'y').length !== 3)
+    world.violate('y was touched')
+}
+
+const NEW = [
+  ['x', ['1', '2', '3', '4', '5', '6', '7']],
+  ['y', ['1', '2', '3']],
+] as const
+
 /** Every readable record beyond its cut is in the export, once, and nothing else is. */
-function judgeExport(world: MovingWorld, { run }: RunReport, cuts: RunReport['rpo']['partitions']): void {
+function judgeExport(
+  world: MovingWorld,
+  { run }: RunReport,
+  { cuts, isNew }: { readonly cuts: RunReport['rpo']['partitions']; readonly isNew: boolean },
+): void {
   const text = world.exports.get(`${run}/manifest.json`)
   const lines: string[] = []
   const manifest = text === undefined ? undefined : (JSON.parse(text.toString()) as Manifest)
@@ -168,6 +229,7 @@ function judgeExport(world: MovingWorld, { run }: RunReport, cuts: RunReport['rp
       .filter(([offset]) => offset >= (cutAt.get(`${topic}/${partition}`) ?? 0))
       .map(([offset]) => `${topic}/${partition} ${offset}`),
   )
+  if (isNew) for (const [topic, ids] of NEW) wanted.push(...ids.map((_id, offset) => `${topic}/0 ${offset}`))
   if (wanted.length === 0) world.violate('nothing was stranded: this shows nothing')
   if (lines.toSorted().join() !== wanted.toSorted().join())
     world.violate(`exported is ${lines.length}, stranded were ${wanted.length}`)
@@ -182,6 +244,51 @@ describe('a simulated failback after a failover', () => {
         const { violations } = await goHome({ seed, isAllLost })
         assert.deepEqual(violations, [], `seed ${seed}, ${isAllLost ? 'all lost' : 'b is clean'}`)
       }
+  })
+
+  test('what was never copied is found too: one that both have is copied anew, one that it has alone stays', async () => {
+    const { violations, report } = await goHome({ isNew: true })
+    assert.deepEqual(violations, [])
+    const states = new Map(report?.stranded?.partitions.map(({ topic, state }) => [topic, state]))
+    assert.deepEqual([states.get('x'), states.get('y')], ['diverged', 'alone'])
+  })
+
+  test('deletes nothing of which the export is not whole', async () => {
+    const { violations, world, report } = await goHome({
+      planted: ({ exports }) => ({
+        steps: {
+          ...RUN_STEPS,
+          reverse: async context => {
+            const some = [...exports.keys()].filter(name => name.endsWith('.jsonl'))
+            exports.set(some.at(-1)!, Buffer.from('{}'))
+            return await RUN_STEPS.reverse(context)
+          },
+        },
+      }),
+    })
+    assert.match(violations.join(), /"a" is not deleted: what was exported of it is not whole at "memory"/)
+    assert.deepEqual([report?.stoppedBy, world.source.topics.has('a')], ['damaged', true])
+  })
+
+  test('deletes nothing that was written to while another one was deleted', async () => {
+    const { violations, world, report } = await goHome({
+      isAllLost: true,
+      planted: ({ source }) => ({
+        context: (context: RunContext) => ({
+          ...context,
+          target: {
+            ...context.target,
+            deleteTopic: async (topic, id) => {
+              const ended = await context.target.deleteTopic(topic, id)
+              if (topic === 'a') append(source, 'b', ['late'])
+              return ended
+            },
+          },
+        }),
+      }),
+    })
+    assert.match(violations.join(), /was written to since it was looked at: b\/0/)
+    assert.deepEqual([report?.stoppedBy, world.source.topics.has('b')], ['not-fenced', true])
   })
 
   test('after one that was fenced by empty transactions', async () => {
@@ -211,7 +318,7 @@ describe('a simulated failback after a failover', () => {
 
 describe('the oracles of a simulated failback find', () => {
   test('a tail that is not exported', async () => {
-    const { violations } = await goHome({ planted: FORGETS_THE_TAIL })
+    const { violations } = await goHome({ planted: forgetsTheTail() })
     assert.match(violations.join('; '), /exported is 0, stranded were/)
   })
 

@@ -271,7 +271,9 @@ export class Mover {
             world.exports.set(object, Buffer.concat(body))
             return object
           }),
-        has: async (object: string) => await this.#call('is it exported', () => world.exports.has(object)),
+        sizeOf: async (object: string) =>
+          await this.#call('is it exported', () => world.exports.get(object)?.length),
+        read: async (object: string) => await this.#call('what is exported', () => world.exports.get(object)),
       }),
       syncRights: async () => await this.#call('rights are synced', () => undefined),
       releaseRights: async () => await this.#call('rights are released', () => 1),

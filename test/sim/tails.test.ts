@@ -3,7 +3,12 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { observeTails } from '../../src/engine/runs/tails.ts'
 import { recordCodec } from '../../src/kafka/records.ts'
-import type { StrandedPartition } from '../../src/model/stranded.ts'
+import {
+  divergedTopics,
+  hasRecords,
+  type Stranded,
+  type StrandedPartition,
+} from '../../src/model/stranded.ts'
 import { partitionKey, topicKey, toRecord } from '../../src/model/state-records.ts'
 import { FakeStore } from '../support/fenced-cluster.ts'
 import { Chaos } from './chaos.ts'
@@ -37,18 +42,22 @@ class Left {
     for (const cluster of [this.east, this.west]) this.logOf(cluster).advance()
   }
 
-  logOf(cluster: SimCluster): SimLog {
-    return cluster.partition(AT)!.log
+  logOf(cluster: SimCluster, topic = TOPIC): SimLog {
+    return cluster.partition({ ...AT, topic })!.log
   }
 
-  async look({ isFenced = true, adoptedUpTo = [] as number[] } = {}): Promise<StrandedPartition> {
+  async look(known: Parameters<Left['lookAtAll']>[0] = {}): Promise<StrandedPartition> {
+    return (await this.lookAtAll(known)).partitions[0]!
+  }
+
+  async lookAtAll({ isFenced = true, adoptedUpTo = [] as number[] } = {}): Promise<Stranded> {
     const [sourceTopicId, targetTopicId] = this.#ids
     const record = { phase: 'mirroring', sourceTopicId, targetTopicId, applied: {}, adoptedUpTo }
     await this.store.put(topicKey(LINK, TOPIC), toRecord('topic', record))
     const epochs = { epochs: [[0, 0]], origin: 0 }
     await this.store.put(partitionKey(LINK, TOPIC, 0), toRecord('partition', epochs))
-    for (const cluster of [this.east, this.west]) this.logOf(cluster).advance()
-    let found: StrandedPartition | undefined
+    for (const { at } of [...this.east.all(), ...this.west.all()]) at.log.advance()
+    let found: Stranded | undefined
     const looking = observeTails({
       link: LINK,
       topics: ['*'],
@@ -59,7 +68,7 @@ class Left {
       store: this.store,
       codec: recordCodec,
     }).then(({ stranded }) => {
-      found = stranded.partitions[0]
+      found = stranded
     })
     let failed: Error | undefined
     looking.catch((error: unknown) => {
@@ -260,5 +269,39 @@ describe('what a cluster that was left has beyond the cut', () => {
     const found = await left.look()
     assert.deepEqual([found.state, found.cut, found.records], ['diverged', 0, 10])
     assert.match(found.why ?? '', /created again at the active/)
+  })
+
+  test('a topic that was never copied: other than what the active has under its name', async () => {
+    const left = new Left()
+    for (const cluster of [left.east, left.west]) cluster.createTopic('new', 1, {})
+    records(left.logOf(left.east, 'new'), 7)
+    const { partitions, records: count } = await left.lookAtAll()
+    const found = partitions.find(({ topic }) => topic === 'new')
+    assert.deepEqual(
+      [found?.state, found?.cut, found?.records, found?.why],
+      ['diverged', 0, 7, 'it was never copied'],
+    )
+    assert.equal(count, 7)
+  })
+
+  test('a topic that was never copied and the active has not: its records count, and nothing of it is other', async () => {
+    const left = new Left()
+    left.east.createTopic('new', 1, {})
+    records(left.logOf(left.east, 'new'), 7)
+    const found = await left.lookAtAll()
+    assert.deepEqual(
+      found.partitions.map(({ topic, state }) => [topic, state]),
+      [
+        ['new', 'alone'],
+        [TOPIC, 'clean'],
+      ],
+    )
+    assert.deepEqual([found.records, divergedTopics(found), hasRecords(found)], [7, [], false])
+  })
+
+  test('a topic that was never copied and holds nothing is none of these', async () => {
+    const left = new Left()
+    left.east.createTopic('new', 1, {})
+    assert.equal((await left.lookAtAll()).partitions.length, 1)
   })
 })

@@ -73,7 +73,9 @@ export interface ExportPlace {
   readonly name: string
   /** Durable when it resolves, whole or not at all; what was there is replaced. Returns its SHA-256. */
   put(object: string, body: readonly Uint8Array[]): Promise<string>
-  has(object: string): Promise<boolean>
+  /** In bytes; undefined: it is not there. */
+  sizeOf(object: string): Promise<number | undefined>
+  read(object: string): Promise<Buffer | undefined>
 }
 
 /** What other engines do for a run: engines do not know each other. */

@@ -5,16 +5,12 @@ import type { RawBatch } from '../../model/batch.ts'
 import { KdrError } from '../../model/errors.ts'
 import { recordAsJson } from '../../model/record-text.ts'
 import type { StepData } from '../../model/runs.ts'
-import {
-  divergedTopics,
-  hasRecords,
-  missingFlags,
-  type Stranded,
-  strandedSentence,
-} from '../../model/stranded.ts'
+import { hasRecords, missingFlags, type Stranded, strandedSentence } from '../../model/stranded.ts'
 import type { ExportPlace, RunContext, StepEnd } from './context.ts'
+import { nameOf } from './mirrors.ts'
+import { readLog } from './read-log.ts'
 import { activeStore, returnedOf } from './returned.ts'
-import { fateOf, observeTails, readLog, type Tail } from './tails.ts'
+import { fateOf, observeTails, type Tail } from './tails.ts'
 
 /** Of raw batches in one object. */
 const OBJECT_BYTES = 32 * 1024 * 1024
@@ -101,7 +97,42 @@ async function isThere(
   if (before === undefined || !isSameTail(before.stranded, stranded)) return false
   if (before.location === undefined) return !hasRecords(stranded)
   const { exportTo = '' } = record
-  return await services.openExport(exportTo).has(`${record.run}/${MANIFEST}`)
+  return (await services.openExport(exportTo).sizeOf(`${record.run}/${MANIFEST}`)) !== undefined
+}
+
+/**
+ * Before a topic is deleted: all that was exported of it is there, as long as it was written. Throws KdrError('damaged').
+ */
+export async function assertExportStands(
+  { services, record }: Pick<RunContext, 'services' | 'record'>,
+  { location, stranded }: Data,
+  topic: string,
+): Promise<void> {
+  const held = stranded.partitions.filter(
+    ({ state, cut, end, ...each }) => each.topic === topic && state === 'diverged' && end > cut,
+  )
+  const isEmpty = held.every(({ records, hidden }) => records + hidden === 0)
+  if (held.length === 0 || (isEmpty && location === undefined)) return
+  const place = services.openExport(record.exportTo ?? '')
+  const text = location === undefined ? undefined : await place.read(`${record.run}/${MANIFEST}`)
+  if (text === undefined) throw notThere(record, topic, MANIFEST)
+  const { partitions } = JSON.parse(text.toString()) as Manifest
+  for (const at of held) {
+    const exported = partitions.find(each => nameOf(each) === nameOf(at))
+    if (exported?.end !== at.end) throw notThere(record, topic, `${nameOf(at)} in ${MANIFEST}`)
+    for (const { name, bytes } of exported.objects)
+      if ((await place.sizeOf(`${record.run}/${name}`)) !== bytes) throw notThere(record, topic, name)
+  }
+}
+
+function notThere({ exportTo = '', run }: RunContext['record'], topic: string, what: string): KdrError {
+  return new KdrError(
+    'damaged',
+    `"${topic}" is not deleted: what was exported of it is not whole at "${exportTo}" (${what})`,
+    {
+      hint: `Put that back, and resume; or give the run up (kdr runs abort ${run}) and begin again: another one exports it anew.`,
+    },
+  )
 }
 
 /** By where the logs end: what retention has taken since is in the export, and nowhere else. */
@@ -116,11 +147,11 @@ function isSameTail(before: Stranded, now: Stranded): boolean {
 
 async function exportAll(context: RunContext, stranded: Stranded, tails: readonly Tail[]): Promise<Data> {
   const { record, services, options, guard, progress } = context
-  const diverged = tails.filter(({ state, end, cut }) => state === 'diverged' && end > cut)
-  if (options.exportTo === undefined || diverged.length === 0) return { stranded, objects: 0, bytes: 0 }
+  const only = tails.filter(({ state, end, cut }) => state !== 'clean' && end > cut)
+  if (options.exportTo === undefined || only.length === 0) return { stranded, objects: 0, bytes: 0 }
   const place = services.openExport(options.exportTo)
   const partitions: ExportedPartition[] = []
-  for (const tail of diverged) {
+  for (const tail of only) {
     await guard()
     progress(`exports "${tail.topic}/${tail.partition}" to ${place.name}`)
     partitions.push(await exportTail(context, place, tail))
@@ -220,8 +251,9 @@ function lineOf({ fates }: Tail, { header }: RawBatch, record: Parameters<typeof
 const folderOf = (topic: string): string => (/^[A-Za-z0-9_]/.test(topic) ? topic : `_${topic}`)
 
 function wordsOf({ record }: RunContext, { stranded, location, objects }: Data): string {
-  const topics = divergedTopics(stranded)
-  if (topics.length === 0) return `"${record.standby}" has nothing that "${record.active}" has not`
-  const what = `${stranded.records} record(s) in ${stranded.offsets} offset(s) of ${topics.length} topic(s) stand at "${record.standby}" alone`
+  const only = stranded.partitions.filter(({ state }) => state !== 'clean')
+  const topics = new Set(only.map(({ topic }) => topic))
+  if (topics.size === 0) return `"${record.standby}" has nothing that "${record.active}" has not`
+  const what = `${stranded.records} record(s) in ${stranded.offsets} offset(s) of ${topics.size} topic(s) stand at "${record.standby}" alone`
   return location === undefined ? what : `${what}: exported to ${location} (${objects} objects)`
 }

@@ -17,7 +17,7 @@ const LOOK_AGAIN_MS = 500
 const BEFORE_WITHIN_MS = 10_000
 const OWN_TIMEOUT_MS = 5_000
 
-type ProofContext = Pick<RunContext, 'record' | 'store' | 'clock' | 'progress'>
+type ProofContext = Pick<RunContext, 'record' | 'store' | 'returned' | 'clock' | 'progress'>
 
 /** Before the fence: on every leader there is something that the application may write to. Throws what the probe throws. */
 export async function probeBefore(

@@ -12,7 +12,7 @@ import type { AppendLane, LogReader, LogWriter, TopicAdmin } from '../../ports/c
 import type { DecodedRecord, RecordCodec } from '../../ports/records.ts'
 import type { StateStore } from '../../ports/state.ts'
 import { nameOf, offsetsOf } from './mirrors.ts'
-import { readLog } from './tails.ts'
+import { readLog } from './read-log.ts'
 
 export type Into = 'original' | 'stranded'
 

@@ -4,6 +4,7 @@
 import { KdrError } from '../../model/errors.ts'
 import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
 import { compilePatterns } from '../../model/patterns.ts'
+import type { StepData } from '../../model/runs.ts'
 import { divergedTopics, type Stranded } from '../../model/stranded.ts'
 import {
   holdKey,
@@ -16,6 +17,7 @@ import {
 } from '../../model/state-records.ts'
 import type { ClusterView } from '../../ports/cluster.ts'
 import type { RunContext, StepEnd } from './context.ts'
+import { assertExportStands } from './export.ts'
 import { forgetDirection } from './forget-direction.ts'
 import { nameOf, offsetsOf } from './mirrors.ts'
 import { giveOwnRightsBack } from './own-rights.ts'
@@ -27,9 +29,10 @@ const GONE: readonly number[] = [KafkaCode.UNKNOWN_TOPIC_ID, KafkaCode.UNKNOWN_T
 
 export async function reverse(context: RunContext): Promise<StepEnd<'reverse'>> {
   const { record, store, guard, dataOf, source, target } = context
-  const stranded = dataOf('export')?.stranded
-  if (stranded === undefined || source === undefined)
+  const exported = dataOf('export')
+  if (exported === undefined || source === undefined)
     throw new KdrError('not-ready', 'what is stranded was not looked at')
+  const { stranded } = exported
   const memory = activeStore(context)
   const { generation } = record
   await memory.refresh()
@@ -39,7 +42,7 @@ export async function reverse(context: RunContext): Promise<StepEnd<'reverse'>> 
   if (!isDone) {
     await assertAsExported(context, stranded)
     await giveOwnRightsBack(asActive(context))
-    await deleteTopics(context, recopied)
+    await deleteTopics(context, recopied, exported)
     await guard()
     await forgetDirection(store, record.link)
     await adopt(context, stranded, { returned: await target.describe(), active: await source.describe() })
@@ -51,7 +54,8 @@ export async function reverse(context: RunContext): Promise<StepEnd<'reverse'>> 
     await memory.put(linkKey(record.link), toRecord('link', linkOf(context)))
     await memory.put(holdKey(record.link), undefined)
   }
-  const kept = new Set(stranded.partitions.map(({ topic }) => topic)).size - recopied.length
+  const taken = stranded.partitions.filter(({ state }) => state !== 'alone')
+  const kept = new Set(taken.map(({ topic }) => topic)).size - recopied.length
   const anew = recopied.length === 0 ? '' : `, ${recopied.length} are copied anew: ${recopied.join(', ')}`
   return {
     what: `"${record.standby}" is a standby of "${record.active}" (generation ${generation}): ${kept} topic(s) go on with what they hold${anew}`,
@@ -71,11 +75,18 @@ function linkOf(context: RunContext): LinkRecord {
   }
 }
 
-/** Throws KdrError('not-fenced') when something was written there since, to a topic that still stands. */
-async function assertAsExported({ record, target }: RunContext, { partitions }: Stranded): Promise<void> {
+/** Throws KdrError('not-fenced') when something was written there since, to a topic that still stands. `only`: to this one. */
+async function assertAsExported(
+  { record, target }: RunContext,
+  { partitions }: Stranded,
+  only?: string,
+): Promise<void> {
   const { topics } = await target.describe()
   const there = partitions.filter(
-    ({ topic, partition }) => topics.get(topic)?.partitions[partition] !== undefined,
+    ({ topic, partition, state }) =>
+      state !== 'alone' &&
+      (only ?? topic) === topic &&
+      topics.get(topic)?.partitions[partition] !== undefined,
   )
   const ends = await offsetsOf(target, there, 'logEnd')
   const grown = there.filter(({ end }, index) => ends[index]! !== end)
@@ -89,8 +100,13 @@ async function assertAsExported({ record, target }: RunContext, { partitions }: 
   )
 }
 
-/** Resolves when the cluster shows none of them any more. Throws KdrError: not-allowed, not-ready. */
-async function deleteTopics(context: RunContext, topics: readonly string[]): Promise<void> {
+/** Resolves when the cluster shows none of them any more. Throws KdrError: not-allowed, not-ready, not-fenced, damaged. */
+async function deleteTopics(
+  context: RunContext,
+  topics: readonly string[],
+  exported: StepData['export'],
+): Promise<void> {
+  const { stranded } = exported
   const { target, record, clock, guard, progress } = context
   const before = await target.describe()
   const ids = new Map(
@@ -102,6 +118,9 @@ async function deleteTopics(context: RunContext, topics: readonly string[]): Pro
   for (const [topic, id] of ids) {
     await guard()
     progress(`deletes "${topic}" at "${record.standby}"`)
+    await assertExportStands(context, exported, topic)
+    // Last: what comes now nobody has.
+    await assertAsExported(context, stranded, topic)
     // By its id: who stood still before this, and wakes, does not meet the topic that is copied anew.
     const { code, message = '' } = await target.deleteTopic(topic, id)
     if (code === KafkaCode.NONE || GONE.includes(code)) continue

@@ -1,5 +1,6 @@
 // The partitions at the old active that a link mirrors, as they are led now. A topic of the name that is not the recorded one
-// is none of them.
+// is none of them; but at a cluster that has come back all are that the link takes, as what was never copied may be deleted there.
+import { compilePatterns } from '../../model/patterns.ts'
 import { readTopics } from '../../model/state-records.ts'
 import type { Cluster, ClusterView, TopicPartition } from '../../ports/cluster.ts'
 import type { RunContext } from './context.ts'
@@ -10,13 +11,16 @@ export type SourcePartition = TopicPartition & { readonly topicId: string; reado
 export type SourceView = { readonly view: ClusterView; readonly partitions: readonly SourcePartition[] }
 
 export async function sourcePartitions(
-  { record, store }: Pick<RunContext, 'record' | 'store'>,
+  { record, store, returned }: Pick<RunContext, 'record' | 'store' | 'returned'>,
   source: Pick<Cluster, 'describe'>,
 ): Promise<SourceView> {
   const view = await source.describe()
-  const partitions = [...readTopics(store, record.link)].flatMap(([topic, { sourceTopicId }]) => {
-    const found = view.topics.get(topic)
-    if (found === undefined || found.id !== sourceTopicId) return []
+  const mirrored = readTopics(store, record.link)
+  const taken = returned && compilePatterns(returned.settings.topics, 'topics')
+  const partitions = [...view.topics.values()].flatMap(found => {
+    const topic = found.name
+    const isTaken = !found.isInternal && taken?.matches(topic) === true
+    if (!isTaken && found.id !== mirrored.get(topic)?.sourceTopicId) return []
     return found.partitions.map(({ partition, leader }) => ({ topic, partition, topicId: found.id, leader }))
   })
   return { view, partitions }

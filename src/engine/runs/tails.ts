@@ -1,22 +1,17 @@
 // What a cluster that was left by a failover has beyond the cut (DESIGN 3, Failback), partition by partition: held against what the cluster
 // has that is active since. A tail of control batches alone is identical where as many stand at the cut on the other side. Reads
 // only; batches are looked at by their headers, and markers for how their transactions ended.
-import { type RawBatch, splitBatches } from '../../model/batch.ts'
-import { KdrError } from '../../model/errors.ts'
-import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
+import type { RawBatch } from '../../model/batch.ts'
+import { KafkaCode } from '../../model/kafka-codes.ts'
 import { epochBefore } from '../../model/link.ts'
 import { compilePatterns } from '../../model/patterns.ts'
 import type { At, Stranded, StrandedPartition } from '../../model/stranded.ts'
 import { readPartition, readTopics } from '../../model/state-records.ts'
-import type { LogReader, TopicAdmin } from '../../ports/cluster.ts'
+import { type ClusterView, type LogReader, NO_TOPIC_ID, type TopicAdmin } from '../../ports/cluster.ts'
 import type { RecordCodec } from '../../ports/records.ts'
 import type { StateStore } from '../../ports/state.ts'
 import { nameOf, offsetsOf } from './mirrors.ts'
-
-const FETCH_BYTES = 4 * 1024 * 1024
-const FETCH_WAIT_MS = 200
-/** An answer without a byte, so often: the cleaner has taken the rest. */
-const EMPTY_ANSWERS = 3
+import { readLog, unread } from './read-log.ts'
 
 type Reading = Pick<LogReader, 'offsets' | 'epochEnds' | 'openFetchLane'> & Pick<TopicAdmin, 'describe'>
 
@@ -61,6 +56,8 @@ type Known = At & {
   /** At the active; -1: it has no such partition. */
   readonly activeLeader: number
   readonly activeTopicId: string
+  /** The active has no topic of the name, and never had a mirror of it. */
+  readonly isAlone?: true
 }
 
 /** Throws KdrError('unreachable') when one of the two cannot be read. */
@@ -83,13 +80,13 @@ export async function observeTails(input: TailsInput): Promise<Tails> {
     const [start, end] = [starts[index]!, ends[index]!]
     const common = Math.min(froms[index]!, end)
     const activeStart = startAt.get(nameOf(at)) ?? end
-    const why = at.why ?? whyOther({ start, end, common, activeStart })
+    const why = at.isAlone === true ? undefined : (at.why ?? whyOther({ start, end, common, activeStart }))
     const of = {
       cut: Math.max(start, common),
       end,
       older: Math.max(0, Math.min(activeStart, end) - start),
       ...(at.why === undefined && isCut.has(nameOf(at)) && start > common && { gone: start - common }),
-      ...(why === undefined && start > activeStart && { lacks: start - activeStart }),
+      ...(why === undefined && at.isAlone !== true && start > activeStart && { lacks: start - activeStart }),
     }
     tails.push(await tailOf(input, { ...at, ...(why !== undefined && { why }) }, { of, budget }))
   }
@@ -110,6 +107,8 @@ function whyOther({ start, end, common, activeStart }: Extent): string | undefin
   return undefined
 }
 
+const GRAVITY = { diverged: 0, alone: 1, clean: 2 } as const
+
 type Extent = {
   readonly start: number
   readonly end: number
@@ -117,29 +116,56 @@ type Extent = {
   readonly activeStart: number
 }
 
-/** Diverged ones, in the order of their names, with their sums. */
+/** Those that diverged first, in the order of their names; with the sums of all that only this cluster has. */
 function summed(tails: readonly Tail[], of: Pick<Stranded, 'run' | 'cluster'>): Stranded {
-  const diverged = tails.filter(({ state }) => state === 'diverged')
+  const only = tails.filter(({ state }) => state !== 'clean')
   const times = (pick: 'from' | 'to'): string[] =>
-    diverged.flatMap(each => (each[pick] === null ? [] : [each[pick]])).toSorted()
-  const gravity = ({ state }: Tail): number => (state === 'diverged' ? 0 : 1)
+    only.flatMap(each => (each[pick] === null ? [] : [each[pick]])).toSorted()
   return {
     ...of,
-    records: diverged.reduce((sum, { records }) => sum + records, 0),
-    offsets: diverged.reduce((sum, { offsets }) => sum + offsets, 0),
+    records: only.reduce((sum, { records }) => sum + records, 0),
+    offsets: only.reduce((sum, { offsets }) => sum + offsets, 0),
     from: times('from')[0] ?? null,
     to: times('to').at(-1) ?? null,
     partitions: tails
-      .toSorted((a, b) => gravity(a) - gravity(b))
+      .toSorted((a, b) => GRAVITY[a.state] - GRAVITY[b.state])
       .map(({ topicId: _topicId, leader: _leader, fates: _fates, isCut: _isCut, ...shown }) => shown),
     ...(tails.some(({ isCut }) => isCut === true) && { atMost: true }),
   }
 }
 
-/** All that the link had copied and the cluster that has come back still has, and what was made there since. */
-async function partitionsOf({ link, topics, cuts, returned, active, store }: TailsInput): Promise<Known[]> {
+/** All that the link takes and the cluster that has come back has: what was copied, and what never was. */
+async function partitionsOf(input: TailsInput): Promise<Known[]> {
+  const [there, here] = await Promise.all([input.returned.describe(), input.active.describe()])
+  return [...copiedOf(input, there, here), ...(await neverCopied(input, there, here))]
+}
+
+/** Of topics that hold something. Under its name the active may have another one by now. */
+async function neverCopied(
+  { link, topics, returned, store }: TailsInput,
+  there: ClusterView,
+  here: ClusterView,
+): Promise<Known[]> {
   const filter = compilePatterns(topics, 'topics')
-  const [there, here] = await Promise.all([returned.describe(), active.describe()])
+  const mirrored = readTopics(store, link)
+  const some = [...there.topics.values()]
+    .filter(({ name, isInternal }) => !isInternal && filter.matches(name) && !mirrored.has(name))
+    .flatMap(({ name, id, partitions }) => {
+      const now = here.topics.get(name)
+      return partitions.map(({ partition, leader }): Known => {
+        const at = { topic: name, partition, topicId: id, leader, cut: 0 }
+        if (now === undefined) return { ...at, activeLeader: -1, activeTopicId: NO_TOPIC_ID, isAlone: true }
+        const activeLeader = now.partitions[partition]?.leader ?? -1
+        return { ...at, why: 'it was never copied', activeLeader, activeTopicId: now.id }
+      })
+    })
+  const ends = await offsetsOf(returned, some, 'logEnd')
+  const held = new Set(some.filter((_at, index) => ends[index]! > 0).map(({ topic }) => topic))
+  return some.filter(({ topic }) => held.has(topic))
+}
+
+function copiedOf({ link, topics, cuts, store }: TailsInput, there: ClusterView, here: ClusterView): Known[] {
+  const filter = compilePatterns(topics, 'topics')
   const cutAt = new Map(cuts.map(each => [nameOf(each), each.cut]))
   return [...readTopics(store, link)].flatMap(
     ([topic, { sourceTopicId, targetTopicId, adoptedUpTo }]): Known[] => {
@@ -216,6 +242,7 @@ async function tailOf(input: TailsInput, at: Known, { of, budget }: Bounds): Pro
     })
   const { isCut } = read
   const isIdentical =
+    at.isAlone !== true &&
     why === undefined &&
     (cut === end || (!isCut && !tally.hasData && (await hasOnlyMarkers(active, at, cut, end))))
   const base = { topic, partition, topicId, leader, ...of }
@@ -232,7 +259,7 @@ async function tailOf(input: TailsInput, at: Known, { of, budget }: Bounds): Pro
     }
   return {
     ...base,
-    state: 'diverged',
+    state: at.isAlone === true ? 'alone' : 'diverged',
     records: isCut ? end - cut : tally.count('committed'),
     hidden: isCut ? 0 : tally.count('aborted') + tally.count('open'),
     offsets: end - cut,
@@ -322,51 +349,4 @@ export function fateOf(
   const marker = fates.get(producerId)?.find(each => each.offset > offset)
   if (marker === undefined) return 'open'
   return marker.isAbort ? 'aborted' : 'committed'
-}
-
-type Place = At & { readonly topicId: string; readonly leader: number }
-
-/**
- * All batches that reach into [from, to), control batches and those of open transactions too. `onBatches` answers whether to go on.
- * Throws KdrError('unreachable') when the leader does not give them.
- */
-export async function readLog(
-  cluster: Pick<LogReader, 'openFetchLane'>,
-  { topic, partition, topicId, leader }: Place,
-  { from, to }: { readonly from: number; readonly to: number },
-  onBatches: (batches: readonly RawBatch[]) => Promise<boolean>,
-): Promise<void> {
-  if (leader < 0) throw unread({ topic, partition }, KafkaCode.LEADER_NOT_AVAILABLE)
-  const lane = await cluster.openFetchLane(leader)
-  try {
-    let empty = 0
-    for (let offset = from; offset < to; ) {
-      const [answer] = await lane.fetch({
-        isolation: 'uncommitted',
-        maxWaitMs: FETCH_WAIT_MS,
-        maxBytes: FETCH_BYTES,
-        partitions: [
-          { topic, partition, topicId, offset, leaderEpoch: -1, lastFetchedEpoch: -1, maxBytes: FETCH_BYTES },
-        ],
-      })
-      if (answer?.code !== KafkaCode.NONE)
-        throw unread({ topic, partition }, answer?.code ?? KafkaCode.UNKNOWN_SERVER_ERROR)
-      const read = splitBatches(answer.records)
-      const batches = read.filter(({ header }) => header.lastOffset >= offset && header.baseOffset < to)
-      if (batches.length > 0 && !(await onBatches(batches))) return
-      const last = read.at(-1)?.header.lastOffset
-      if (last === undefined) {
-        if (++empty === EMPTY_ANSWERS) return
-        continue
-      }
-      empty = 0
-      offset = Math.max(offset, last + 1)
-    }
-  } finally {
-    await lane.close()
-  }
-}
-
-function unread({ topic, partition }: At, code: number): KdrError {
-  return new KdrError('unreachable', `"${topic}/${partition}" cannot be read: ${codeName(code)}`)
 }

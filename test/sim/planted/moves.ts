@@ -1,5 +1,6 @@
 // Bugs of a move that its oracles must find: put in from outside, by what the controller is given.
 import { heldBy, mirrorsOf } from '../../../src/engine/runs/mirrors.ts'
+import type { RunContext } from '../../../src/engine/runs/context.ts'
 import { RUN_STEPS } from '../../../src/engine/runs/steps.ts'
 import type { Journal } from '../../../src/engine/runs/journal.ts'
 import type { StateStore } from '../../../src/ports/state.ts'
@@ -60,25 +61,25 @@ export const NO_STANDING_ASIDE: Planted = {
   },
 }
 
-/** Nothing is taken for stranded, and all is copied anew. */
-export const FORGETS_THE_TAIL: Planted = {
-  steps: {
-    ...RUN_STEPS,
-    export: async context => {
-      const { data } = await RUN_STEPS.export({
-        ...context,
-        services: {
-          ...context.services,
-          openExport: () => ({
-            name: 'nowhere',
-            put: async () => await Promise.resolve(''),
-            has: async () => await Promise.resolve(true),
-          }),
+/** Where the tail is exported to nobody finds it. */
+export function forgetsTheTail(): Planted {
+  const nowhere = new Map<string, Buffer>()
+  const forgetting = (context: RunContext): RunContext => ({
+    ...context,
+    services: {
+      ...context.services,
+      openExport: () => ({
+        name: 'nowhere',
+        put: async (object, body) => {
+          nowhere.set(object, Buffer.concat(body))
+          return await Promise.resolve('')
         },
-      })
-      return { what: '', data }
+        sizeOf: async object => await Promise.resolve(nowhere.get(object)?.length),
+        read: async object => await Promise.resolve(nowhere.get(object)),
+      }),
     },
-  },
+  })
+  return { context: forgetting }
 }
 
 /** It goes on with what the old active holds, whatever stands beyond the cut. */
