@@ -53,6 +53,28 @@ export function divergedTopics({ partitions }: Pick<Stranded, 'partitions'>): st
 export const hasRecords = ({ partitions }: Stranded): boolean =>
   partitions.some(({ state, records, hidden }) => state === 'diverged' && records + hidden > 0)
 
+/**
+ * With what was found before, of logs that are gone by now or are others: a failback that was given up may have deleted some. The
+ * failover has lost what they held all the same.
+ */
+export function withEarlier(now: Stranded, before: Stranded | undefined): Stranded {
+  const endOf = new Map(now.partitions.map(({ topic, partition, end }) => [`${topic}/${partition}`, end]))
+  const gone = (before?.partitions ?? []).filter(
+    ({ topic, partition, state, end }) =>
+      state !== 'clean' && (endOf.get(`${topic}/${partition}`) ?? -1) < end,
+  )
+  if (gone.length === 0) return now
+  const times = (pick: 'from' | 'to'): string[] => [now, ...gone].flatMap(each => each[pick] ?? []).toSorted()
+  return {
+    ...now,
+    records: gone.reduce((sum, { records }) => sum + records, now.records),
+    offsets: gone.reduce((sum, { offsets }) => sum + offsets, now.offsets),
+    from: times('from')[0] ?? null,
+    to: times('to').at(-1) ?? null,
+    partitions: [...gone, ...now.partitions],
+  }
+}
+
 /** Flags without which it is not touched: where it is exported to, and each topic that is deleted and copied anew. */
 export function missingFlags(
   stranded: Stranded,

@@ -92,6 +92,7 @@ export async function returnedOf(
     settings,
     facts: { ...factsOf(config, record), active: record.standby, standby: record.active },
     probe,
+    told: toldOf(known),
     tellFailover: async found => {
       if (known === undefined) return
       const store = await opened.add(storeOf(active, { create: false, topic: JOURNAL_TOPIC }))
@@ -99,6 +100,11 @@ export async function returnedOf(
       await writeStep(store, after, found, claimAbove(store, after))
     },
   }
+}
+
+function toldOf(known: KnownRun | undefined): Returned['told'] {
+  const data = known?.steps.find(({ name }) => name === 'export')?.data
+  return data !== undefined && 'stranded' in data && 'objects' in data ? data : undefined
 }
 
 /** Whatever was written of it before. */

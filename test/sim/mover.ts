@@ -44,7 +44,7 @@ export type MoverOptions = {
   /** Takes up the newest run of the journal that is not over, if there is one. */
   readonly resume?: boolean
   /** Of a failback after a failover. */
-  readonly returning?: Pick<Returned, 'failover' | 'cuts' | 'tellFailover'>
+  readonly returning?: Pick<Returned, 'failover' | 'cuts' | 'told' | 'tellFailover'>
   /** Gives that up. */
   readonly abort?: boolean
   readonly planted?: Planted | undefined

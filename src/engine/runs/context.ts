@@ -63,6 +63,8 @@ export type Returned = {
   readonly settings: LinkSettings
   readonly facts: RunFacts
   readonly probe: WriterProbe | undefined
+  /** What an earlier failback has found, which was given up. */
+  readonly told: StepData['export'] | undefined
   /** The failover's report is corrected by what was found. */
   readonly tellFailover: (found: StepRecord<'export'>) => Promise<void>
 }

@@ -5,7 +5,13 @@ import type { RawBatch } from '../../model/batch.ts'
 import { KdrError } from '../../model/errors.ts'
 import { recordAsJson } from '../../model/record-text.ts'
 import type { StepData } from '../../model/runs.ts'
-import { hasRecords, missingFlags, type Stranded, strandedSentence } from '../../model/stranded.ts'
+import {
+  hasRecords,
+  missingFlags,
+  type Stranded,
+  strandedSentence,
+  withEarlier,
+} from '../../model/stranded.ts'
 import type { ExportPlace, RunContext, StepEnd } from './context.ts'
 import { nameOf } from './mirrors.ts'
 import { readLog } from './read-log.ts'
@@ -70,9 +76,18 @@ export async function exportTails(context: RunContext): Promise<StepEnd<'export'
     startedAt: context.clock.now(),
     ms: 0,
     what,
-    data,
+    data: allOf(data, returnedOf(context).told),
   })
   return { what, data }
+}
+
+/** All that the failover has lost, and where it is: a failback before this one may have exported and deleted a part of it. */
+function allOf(data: Data, told: Data | undefined): Data {
+  const stranded = withEarlier(data.stranded, told?.stranded)
+  if (stranded === data.stranded) return data
+  const [earlier, own] = [told?.location ?? '', data.location ?? '']
+  const location = earlier.includes(own) ? earlier : [earlier, own].filter(place => place !== '').join(', ')
+  return { ...data, stranded, ...(location !== '' && { location }) }
 }
 
 /** Throws KdrError('would-lose') with the flags that are missing. */
