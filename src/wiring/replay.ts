@@ -22,21 +22,36 @@ import { directionOf } from './direction.ts'
 import { exportStore } from './failback.ts'
 import { Opened, storeOf } from './opened.ts'
 import { ownPrincipals } from './outside.ts'
-import { findExport } from './run-history.ts'
+import { findExports } from './run-history.ts'
 import { systemClock, systemEntropy, whoAmI } from './system.ts'
 
-type Export = { readonly manifest: Manifest; readonly read: (object: string) => Promise<Buffer> }
+type Export = {
+  readonly record: RunRecord
+  readonly manifest: Manifest
+  readonly read: (object: string) => Promise<Buffer>
+}
+/** `partitions`: of the export, those that are to be replayed from it. */
+type Chosen = {
+  readonly found: Export
+  readonly partitions: readonly ExportedPartition[]
+  readonly replayed: readonly ReplayPartition[]
+}
 
 export const withReplay: Services['withReplay'] = async (config, run, options, act) => {
-  const record = await findExport(config, run)
-  const found = await openManifest(config, record, options)
+  const records = await findExports(config, run)
+  const [record] = records
+  const exports = await Promise.all(records.map(async each => await openManifest(config, each, options)))
   const topics = compilePatterns(options.topics.length === 0 ? ['*'] : options.topics, 'any')
-  const partitions = found.manifest.partitions.filter(({ topic }) => topics.matches(topic))
-  if (partitions.length === 0)
+  const newest = newestOf(exports.map(({ manifest }) => manifest))
+  const chosen = exports.flatMap((found, index): Chosen[] => {
+    const partitions = newest[index]!.filter(({ topic }) => topics.matches(topic))
+    const replayed = partitions.map(each => partitionOf(found, each, options.keys))
+    return partitions.length === 0 ? [] : [{ found, partitions, replayed }]
+  })
+  if (chosen.length === 0)
     throw new KdrError('usage', `run "${record.run}" has exported nothing of such topics`, {
-      hint: `It has: ${[...new Set(found.manifest.partitions.map(({ topic }) => topic))].join(', ')}.`,
+      hint: `It has: ${[...new Set(newest.flat().map(({ topic }) => topic))].join(', ')}.`,
     })
-  const chosen = partitions.map(each => partitionOf(found, each, options.keys))
   const opened = new Opened()
   try {
     const link = config.links[record.link]
@@ -50,13 +65,26 @@ export const withReplay: Services['withReplay'] = async (config, run, options, a
     return await act({
       run: record.run,
       cluster: now.source,
-      topics: await planned(chosen, partitions, options),
+      topics: await planned(chosen, options),
       execute: async onProgress =>
-        await execute(opened, { config, record, cluster, chosen, options, found }, onProgress),
+        await execute(opened, { config, record, cluster, chosen, options }, onProgress),
     })
   } finally {
     await opened.close()
   }
+}
+
+/** Newest first. Of a log that several have exported the newest has all; one that is gone since only an older one has. */
+export function newestOf(manifests: readonly Manifest[]): ExportedPartition[][] {
+  const seen = new Set<string>()
+  return manifests.map(({ partitions }) =>
+    partitions.filter(({ topicId, partition }) => {
+      const log = `${topicId}/${partition}`
+      const isFirst = !seen.has(log)
+      seen.add(log)
+      return isFirst
+    }),
+  )
 }
 
 async function openManifest(config: Config, record: RunRecord, { from }: ReplayOptions): Promise<Export> {
@@ -65,7 +93,7 @@ async function openManifest(config: Config, record: RunRecord, { from }: ReplayO
   const text = await store.get(`${folder}${MANIFEST}`)
   if (text === undefined)
     throw new KdrError('usage', `there is no export of run "${record.run}" at "${store.name}"`, {
-      hint: 'Name the folder or vault that has it now: --from DIR.',
+      hint: 'Name the folder or vault that has it now: --from DIR. Of several exports of one failover each can be replayed by its own id.',
     })
   const manifest = JSON.parse(text.toString()) as Manifest
   if (manifest.v !== 1)
@@ -73,7 +101,11 @@ async function openManifest(config: Config, record: RunRecord, { from }: ReplayO
   const hashes = new Map(
     manifest.partitions.flatMap(({ objects }) => objects.map(each => [each.name, each.sha256] as const)),
   )
-  return { manifest, read: async object => await readObject(store, `${folder}${object}`, hashes.get(object)) }
+  return {
+    record,
+    manifest,
+    read: async object => await readObject(store, `${folder}${object}`, hashes.get(object)),
+  }
 }
 
 async function readObject(store: ObjectStore, name: string, sha256: string | undefined): Promise<Buffer> {
@@ -101,18 +133,15 @@ function partitionOf(
   return { topic, partition, keys, records }
 }
 
-async function planned(
-  chosen: readonly ReplayPartition[],
-  partitions: readonly ExportedPartition[],
-  { into, keys }: ReplayOptions,
-): Promise<ReplayedTopic[]> {
+async function planned(chosen: readonly Chosen[], { into, keys }: ReplayOptions): Promise<ReplayedTopic[]> {
   const counts = new Map<string, number>()
-  for (const [index, each] of chosen.entries()) {
-    let count = 0
-    if (keys.length === 0) count = partitions[index]!.records
-    else for await (const _record of each.records()) count++
-    counts.set(each.topic, (counts.get(each.topic) ?? 0) + count)
-  }
+  for (const { partitions, replayed } of chosen)
+    for (const [index, each] of replayed.entries()) {
+      let count = 0
+      if (keys.length === 0) count = partitions[index]!.records
+      else for await (const _record of each.records()) count++
+      counts.set(each.topic, (counts.get(each.topic) ?? 0) + count)
+    }
   return [...counts].map(([topic, records]) => ({
     topic,
     into: into === 'original' ? topic : strandedTopic(topic),
@@ -124,14 +153,13 @@ type Work = {
   readonly config: Config
   readonly record: RunRecord
   readonly cluster: Cluster
-  readonly chosen: readonly ReplayPartition[]
+  readonly chosen: readonly Chosen[]
   readonly options: ReplayOptions
-  readonly found: Export
 }
 
 async function execute(
   opened: Opened,
-  { config, record, cluster, chosen, options, found }: Work,
+  { config, record, cluster, chosen, options }: Work,
   onProgress: (sentence: string) => void,
 ): Promise<ReplayedTopic[]> {
   const { into, takeOver } = options
@@ -146,17 +174,24 @@ async function execute(
   })
   await journal.claim(takeOver)
   const stopBeats = beating(journal)
-  const byTopic = [...Map.groupBy(chosen, ({ topic }) => topic)]
+  // The oldest first, as it was written.
+  const byTopic = chosen.toReversed().flatMap(({ found, replayed }) =>
+    [...Map.groupBy(replayed, ({ topic }) => topic)].map(([topic, partitions]) => ({
+      found,
+      topic,
+      partitions,
+    })),
+  )
   const placeIn = (topic: string): string => (into === 'original' ? topic : strandedTopic(topic))
-  const names = byTopic.map(([topic]) => placeIn(topic))
+  const names = [...new Set(byTopic.map(({ topic }) => placeIn(topic)))]
   try {
     const rights = await ownRights(opened, { config, record, cluster, journal })
     await rights.lift(names)
-    const done: ReplayedTopic[] = []
-    for (const [topic, partitions] of byTopic) {
+    const done = new Map<string, number>()
+    for (const { found, topic, partitions } of byTopic) {
       const records = await replayTopic(
         {
-          run: record.run,
+          run: found.record.run,
           into,
           clusterId: found.manifest.clusterId,
           target: cluster,
@@ -169,10 +204,10 @@ async function execute(
         topic,
         partitions,
       )
-      done.push({ topic, into: placeIn(topic), records })
+      done.set(topic, (done.get(topic) ?? 0) + records)
     }
     await rights.takeBack()
-    return done
+    return [...done].map(([topic, records]) => ({ topic, into: placeIn(topic), records }))
   } finally {
     await stopBeats()
     await journal.release().catch(() => undefined)

@@ -35,16 +35,19 @@ export async function findRun(config: Config, run: string): Promise<KnownRun> {
   })
 }
 
-/** The failback that has exported what a failover had left behind, by its own id or by that of the failover. */
-export async function findExport(config: Config, run: string): Promise<RunRecord> {
+/**
+ * A failback that has exported what a failover had left behind, by its own id; by that of the failover all, newest first: one that was given
+ * up may have deleted a part of it.
+ */
+export async function findExports(config: Config, run: string): Promise<[RunRecord, ...RunRecord[]]> {
   const runs = await allRuns(config)
   const hasExported = ({ steps }: KnownRun): boolean =>
     steps.some(({ name, data }) => name === 'export' && data !== undefined && 'location' in data)
   const found = runs
     .filter(({ record }) => record.kind === 'failback' && (record.run === run || record.after === run))
     .toSorted((a, b) => b.record.startedAt - a.record.startedAt)
-  const record = found.find(hasExported)?.record
-  if (record !== undefined) return record
+  const [newest, ...older] = found.filter(hasExported).map(({ record }) => record)
+  if (newest !== undefined) return [newest, ...older]
   throw new KdrError('usage', `no run "${run}" has exported stranded records`, {
     hint: 'See: kdr runs list. A failback that has found some says so: kdr runs show RUN',
   })

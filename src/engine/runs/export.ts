@@ -165,11 +165,13 @@ async function exportAll(context: RunContext, stranded: Stranded, tails: readonl
   const only = tails.filter(({ state, end, cut }) => state !== 'clean' && end > cut)
   if (options.exportTo === undefined || only.length === 0) return { stranded, objects: 0, bytes: 0 }
   const place = services.openExport(options.exportTo)
+  const folders = foldersOf(only)
   const partitions: ExportedPartition[] = []
   for (const tail of only) {
     await guard()
     progress(`exports "${tail.topic}/${tail.partition}" to ${place.name}`)
-    partitions.push(await exportTail(context, place, tail))
+    const folder = `${folders.get(tail.topic)!}-${tail.partition}`
+    partitions.push(await exportTail(context, { place, folder }, tail))
   }
   const { records, offsets, run: failover, cluster } = stranded
   const manifest: Manifest = {
@@ -192,14 +194,16 @@ async function exportAll(context: RunContext, stranded: Stranded, tails: readonl
   return { stranded, location: `${place.name}/${record.run}`, objects: objects.length + 1, bytes }
 }
 
-async function exportTail(context: RunContext, place: ExportPlace, tail: Tail): Promise<ExportedPartition> {
+type Into = { readonly place: ExportPlace; readonly folder: string }
+
+async function exportTail(context: RunContext, into: Into, tail: Tail): Promise<ExportedPartition> {
   const { target, record } = context
   const objects: ExportedObject[] = []
   let gathered: RawBatch[] = []
   let bytes = 0
   const write = async (): Promise<void> => {
     if (gathered.length === 0) return
-    objects.push(...(await writeSegment(context, place, tail, gathered)))
+    objects.push(...(await writeSegment(context, into, tail, gathered)))
     gathered = []
     bytes = 0
   }
@@ -226,13 +230,13 @@ async function exportTail(context: RunContext, place: ExportPlace, tail: Tail): 
 
 async function writeSegment(
   { record, codec }: RunContext,
-  place: ExportPlace,
+  { place, folder }: Into,
   tail: Tail,
   batches: readonly RawBatch[],
 ): Promise<ExportedObject[]> {
   const { topic, partition } = tail
   const base = String(batches[0]!.header.baseOffset).padStart(20, '0')
-  const name = `${record.run}/${folderOf(topic)}-${partition}/${base}`
+  const name = `${record.run}/${folder}/${base}`
   const lines = batches
     .filter(({ header }) => !header.isControl)
     .flatMap(batch =>
@@ -262,8 +266,23 @@ function lineOf({ fates }: Tail, { header }: RawBatch, record: Parameters<typeof
   }
 }
 
-/** Names of objects begin with a letter, a digit or `_`. */
-const folderOf = (topic: string): string => (/^[A-Za-z0-9_]/.test(topic) ? topic : `_${topic}`)
+/**
+ * By topic. Names of objects begin with a letter, a digit or `_`, and where they go upper and lower case may be one: topics that would meet
+ * there have their ids behind their names.
+ */
+export function foldersOf(
+  topics: readonly { readonly topic: string; readonly topicId: string }[],
+): Map<string, string> {
+  const plain = (topic: string): string => (/^[A-Za-z0-9_]/.test(topic) ? topic : `_${topic}`)
+  const ids = new Map(topics.map(({ topic, topicId }) => [topic, topicId]))
+  const meeting = Map.groupBy(ids.keys(), topic => plain(topic).toLowerCase())
+  return new Map(
+    [...ids].map(([topic, id]) => {
+      const isAlone = meeting.get(plain(topic).toLowerCase())!.length === 1
+      return [topic, isAlone ? plain(topic) : `${plain(topic)}.${id}`]
+    }),
+  )
+}
 
 function wordsOf({ record }: RunContext, { stranded, location, objects }: Data): string {
   const only = stranded.partitions.filter(({ state }) => state !== 'clean')
