@@ -121,6 +121,8 @@ export type OpenedReplay = {
   /** The active cluster. */
   readonly cluster: string
   readonly topics: readonly ReplayedTopic[]
+  /** Worth reading before it is approved. */
+  readonly warnings: readonly string[]
   /** Returns how many records of each stand there now. */
   execute(onProgress: (sentence: string) => void): Promise<readonly ReplayedTopic[]>
 }

@@ -114,6 +114,7 @@ async function replay(app: App, run: string, options: ReplayFlags): Promise<void
     const rows = opened.topics.map(each => [each.topic, each.into, formatCount(each.records)])
     const columns = [{ title: 'TOPIC' }, { title: 'INTO' }, { title: 'RECORDS', align: 'right' }] as const
     out.write(formatTable(columns, rows, styleOf(out, app.env)))
+    for (const warning of opened.warnings) out.write(`${styleOf(out, app.env).yellow('!')} ${warning}\n`)
     const isDry = options.dryRun === true
     if (!isDry) await approve(app, { yes: options.yes === true, name: cluster, change })
     const progress = startProgress(app)

@@ -12,15 +12,16 @@ import { recordCodec } from '../kafka/records.ts'
 import { KdrError } from '../model/errors.ts'
 import { compilePatterns } from '../model/patterns.ts'
 import type { RunRecord } from '../model/runs.ts'
-import type { Cluster } from '../ports/cluster.ts'
+import type { Cluster, TopicConfigs } from '../ports/cluster.ts'
 import type { DecodedRecord } from '../ports/records.ts'
+import type { StateStore } from '../ports/state.ts'
 import type { ObjectStore } from '../ports/store.ts'
 import { JOURNAL_TOPIC } from '../state/topic-store.ts'
 import { beating } from './beating.ts'
 import { clusterOf, openCluster } from './clusters.ts'
 import { directionOf } from './direction.ts'
 import { exportStore } from './failback.ts'
-import { Opened, storeOf } from './opened.ts'
+import { ifReachable, Opened, storeOf } from './opened.ts'
 import { ownPrincipals } from './outside.ts'
 import { findExports } from './run-history.ts'
 import { systemClock, systemEntropy, whoAmI } from './system.ts'
@@ -62,9 +63,13 @@ export const withReplay: Services['withReplay'] = async (config, run, options, a
       )
     const { link: now } = await directionOf(config, link)
     const cluster = await opened.add(openCluster(clusterOf(config, now.source), systemClock))
+    const all = chosen.flatMap(each => each.partitions)
+    const names = [...new Set(all.map(({ topic }) => topic))]
+    const isOriginal = options.into === 'original'
     return await act({
       run: record.run,
       cluster: now.source,
+      warnings: isOriginal ? outlivedOf(all, await cluster.topicConfigs(names), systemClock.now()) : [],
       topics: await planned(chosen, options),
       execute: async onProgress =>
         await execute(opened, { config, record, cluster, chosen, options }, onProgress),
@@ -185,6 +190,7 @@ async function execute(
   const placeIn = (topic: string): string => (into === 'original' ? topic : strandedTopic(topic))
   const names = [...new Set(byTopic.map(({ topic }) => placeIn(topic)))]
   try {
+    const elsewhere = await memoryElsewhere(opened, { config, record, cluster }, onProgress)
     const rights = await ownRights(opened, { config, record, cluster, journal })
     await rights.lift(names)
     const done = new Map<string, number>()
@@ -196,6 +202,7 @@ async function execute(
           clusterId: found.manifest.clusterId,
           target: cluster,
           store: journal.guarding(store),
+          elsewhere,
           guard: journal.guard,
           clock: systemClock,
           codec: recordCodec,
@@ -212,6 +219,46 @@ async function execute(
     await stopBeats()
     await journal.release().catch(() => undefined)
   }
+}
+
+/** What the journal of the cluster at the other end says of replays: it may have been the active one before. */
+async function memoryElsewhere(
+  opened: Opened,
+  { config, record, cluster }: Pick<Work, 'config' | 'record' | 'cluster'>,
+  onProgress: (sentence: string) => void,
+): Promise<StateStore | undefined> {
+  const { source, target } = config.links[record.link]!
+  const name = cluster.name === source ? target : source
+  const other = await ifReachable(opened.add(openCluster(clusterOf(config, name), systemClock)))
+  if (other === undefined) {
+    onProgress(`"${name}" does not answer: whether it was replayed there before is not known`)
+    return undefined
+  }
+  const memory = await opened.add(storeOf(other, { create: false, topic: JOURNAL_TOPIC }))
+  await memory.refresh()
+  return memory
+}
+
+/**
+ * Replayed records keep their times: where retention goes by these, some are deleted as soon as the broker looks. `configs`: of the topics
+ * that they go to.
+ */
+export function outlivedOf(
+  partitions: readonly Pick<ExportedPartition, 'topic' | 'from'>[],
+  configs: ReadonlyMap<string, Pick<TopicConfigs, 'entries'>>,
+  now: number,
+): string[] {
+  return [...Map.groupBy(partitions, ({ topic }) => topic)].flatMap(([topic, some]) => {
+    const valueOf = (name: string): string => configs.get(topic)?.entries.get(name)?.value ?? ''
+    const keptMs = Number(valueOf('retention.ms'))
+    const oldest = Math.min(...some.map(({ from }) => (from === null ? Infinity : Date.parse(from))))
+    const isByTimes = valueOf('message.timestamp.type') !== 'LogAppendTime'
+    return !isByTimes || !valueOf('cleanup.policy').includes('delete') || keptMs <= 0 || now - oldest < keptMs
+      ? []
+      : [
+          `"${topic}" keeps records for ${keptMs} ms by their times, and the oldest of these is from ${new Date(oldest).toISOString()}: the broker deletes such ones soon. Raise its retention.ms first, or use --into stranded`,
+        ]
+  })
 }
 
 /** At an active with an authorizer kdr has denied itself to write to what it has promoted: for the time of a replay it may. */

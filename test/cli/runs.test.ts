@@ -146,6 +146,7 @@ describe('kdr runs replay', () => {
             run: id,
             cluster: 'east',
             topics,
+            warnings: ['"orders" keeps records for 5 ms'],
             execute: () => {
               count++
               return Promise.resolve(topics)
@@ -163,6 +164,7 @@ describe('kdr runs replay', () => {
     assert.equal(dry.exit, 0)
     assert.match(dry.stdout, /^40 records of 1 topic go into topics of "east"$/m)
     assert.match(dry.stdout, /^orders {2}orders\.stranded {7}40$/m)
+    assert.match(dry.stdout, /^! "orders" keeps records for 5 ms$/m)
     assert.equal((await run(args, services)).exit, 20)
     assert.equal(executed(), 0)
     const typed = await run(args, services, { ask: () => Promise.resolve('east') })

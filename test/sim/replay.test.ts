@@ -23,6 +23,8 @@ const PARTITIONS = 2
 /** Of each partition: three batches. */
 const RECORDS = 1_200
 const LIMIT_MS = 1_000_000
+/** Of calls at which a process is killed. */
+const STEP = suite === 'short' ? 3 : 1
 
 function stranded(partition: number): ReplayPartition {
   async function* records(): AsyncIterable<DecodedRecord> {
@@ -45,10 +47,31 @@ type Options = {
   readonly faults?: Partial<NetworkFaults>
   /** What a test changes, to see whether this finds it. */
   readonly planted?: (target: Cluster) => Cluster
+  /** Before each repetition. */
+  readonly between?: (cluster: SimCluster) => void
+  /** So often it is repeated when it is done. */
+  readonly repeats?: number
+  readonly elsewhere?: ReadonlyMap<string, unknown>
 }
-type Replayed = { readonly wrong: string[]; readonly calls: number; readonly tries: number }
+type Replayed = {
+  readonly wrong: string[]
+  readonly calls: number
+  readonly tries: number
+  readonly cluster: SimCluster
+  /** Of each time that it was done: how many records were said to stand there. */
+  readonly counts: readonly number[]
+}
 
-async function replay({ seed = 1, into = 'original', diesAt, faults, planted }: Options): Promise<Replayed> {
+async function replay({
+  seed = 1,
+  into = 'original',
+  diesAt,
+  faults,
+  planted,
+  between = () => undefined,
+  repeats = 0,
+  elsewhere,
+}: Options): Promise<Replayed> {
   const clock = new SimClock(START)
   const random = new Random(seed)
   const cluster = new SimCluster({
@@ -81,6 +104,7 @@ async function replay({ seed = 1, into = 'original', diesAt, faults, planted }: 
   let tries = 0
   let isDone = false
   let writers = 0n
+  const counts: number[] = []
   let first: SimProcess | undefined
   const attempt = async (process: SimProcess): Promise<void> => {
     const port = simPort(cluster, network, process)
@@ -96,21 +120,25 @@ async function replay({ seed = 1, into = 'original', diesAt, faults, planted }: 
       clusterId: 'EAST',
       target: planted?.(port) ?? port,
       store,
+      elsewhere: elsewhere && { get: (key: string) => elsewhere.get(key) as never },
       guard: async () => await Promise.resolve(),
       clock,
       codec: recordCodec,
       progress: () => undefined,
     }
-    await replayTopic(
-      input,
-      TOPIC,
-      Array.from({ length: PARTITIONS }, (_none, n) => stranded(n)),
+    counts.push(
+      await replayTopic(
+        input,
+        TOPIC,
+        Array.from({ length: PARTITIONS }, (_none, n) => stranded(n)),
+      ),
     )
-    isDone = true
+    isDone = counts.length > repeats
   }
   const again = async (): Promise<void> => {
     while (!isDone && tries < 20) {
       const process = new SimProcess()
+      if (tries > 0) between(cluster)
       first ??= process
       if (tries++ === 0 && diesAt !== undefined)
         process.crashAt = { call: diesAt, isBefore: diesAt % 2 === 0 }
@@ -138,7 +166,13 @@ async function replay({ seed = 1, into = 'original', diesAt, faults, planted }: 
   await Promise.race([working, Promise.resolve()])
   writing.catch(() => undefined)
   if (failed !== undefined) throw failed
-  return { wrong: isDone ? judge(cluster, into) : ['it does not come to an end'], calls, tries }
+  return {
+    wrong: isDone ? judge(cluster, into) : ['it does not come to an end'],
+    calls,
+    tries,
+    cluster,
+    counts,
+  }
 }
 
 function judge(cluster: SimCluster, into: Into): string[] {
@@ -171,6 +205,24 @@ function judge(cluster: SimCluster, into: Into): string[] {
   return wrong
 }
 
+/** Of a batch (docs of the protocol, record batch). */
+const RECORD_COUNT_AT = 57
+
+/** Retention, and nobody has written since. */
+function trimAll(cluster: SimCluster, only?: number): void {
+  for (const { topic, partition, at } of cluster.all())
+    if (topic === TOPIC && (only ?? partition) === partition) at.log.trim(at.log.end)
+}
+
+/** Batches that a replay has brought. */
+function bringers(cluster: SimCluster, only?: number) {
+  return cluster
+    .all()
+    .filter(({ topic, partition }) => topic === TOPIC && (only ?? partition) === partition)
+    .flatMap(({ at }) => at.log.entries)
+    .filter(({ header }) => header.producerId > 2n ** 60n && header.producerId < 2n ** 61n)
+}
+
 describe('a simulated replay', () => {
   for (const into of ['original', 'stranded'] as const)
     test(`into ${into}: killed at a call, taken up again, each record is there once`, async () => {
@@ -186,6 +238,113 @@ describe('a simulated replay', () => {
     const faults = { lost: 0.05, answerLost: 0.08, late: 0.08, lateWrites: 0.1, hung: 0.02 }
     for (let seed = 1; seed <= (suite === 'short' ? 12 : 200); seed++)
       assert.deepEqual((await replay({ seed, faults, diesAt: 5 * seed })).wrong, [], `seed ${seed}`)
+  })
+
+  test('once it is done it is not done again, though retention has taken what it brought', async () => {
+    const { counts, cluster } = await replay({ repeats: 1, between: trimAll })
+    assert.deepEqual(counts, [PARTITIONS * RECORDS, PARTITIONS * RECORDS])
+    assert.equal(bringers(cluster).length, 0)
+  })
+
+  test('a partition that was done is not done again, though the others were not', async () => {
+    const { calls } = await replay({})
+    let seen = 0
+    for (let diesAt = 1; diesAt <= calls; diesAt += STEP) {
+      let isOther = false
+      const { counts, cluster } = await replay({
+        diesAt,
+        between: each => {
+          // The second one is begun when the first one is done.
+          isOther = bringers(each, 1).length > 0
+          if (isOther) trimAll(each, 0)
+        },
+      })
+      if (!isOther) continue
+      seen++
+      assert.deepEqual([counts, bringers(cluster, 0).length], [[PARTITIONS * RECORDS], 0], `call ${diesAt}`)
+    }
+    assert.ok(seen > 0)
+  })
+
+  test('what retention has taken before it was done is not guessed', async () => {
+    const { calls } = await replay({})
+    let seen = 0
+    for (let diesAt = 1; diesAt <= calls; diesAt += STEP) {
+      let brought = 0
+      const error = await replay({
+        diesAt,
+        between: each => {
+          brought = bringers(each, 0).length
+          trimAll(each, 0)
+        },
+      }).then(
+        ({ counts, cluster }) => {
+          // It was done, or nothing had come yet.
+          const again = bringers(cluster, 0).length
+          assert.deepEqual([counts, brought === 0 || again === 0], [[PARTITIONS * RECORDS], true])
+        },
+        (refused: unknown) => findKdrError(refused)?.message,
+      )
+      if (error === undefined) continue
+      seen++
+      assert.match(error, /how much of it was replayed cannot be told/)
+    }
+    assert.ok(seen > 0)
+  })
+
+  test('of a batch that the cleaner has thinned all is counted', async () => {
+    const { calls } = await replay({})
+    for (let diesAt = 1; diesAt <= calls; diesAt += STEP) {
+      const { cluster } = await replay({
+        diesAt,
+        between: each => {
+          for (const { bytes } of bringers(each)) bytes.writeInt32BE(1, RECORD_COUNT_AT)
+        },
+      })
+      for (const partition of [0, 1]) {
+        const brought = bringers(cluster, partition)
+        const records = brought.reduce(
+          (sum, { header }) => sum + header.lastOffset - header.baseOffset + 1,
+          0,
+        )
+        assert.equal(records, RECORDS, `call ${diesAt} of ${calls}`)
+      }
+    }
+  })
+
+  describe('that was begun at the other cluster, which was the active one', () => {
+    const key = `replay/back-1/original/${TOPIC}`
+    const there = { keys: [], topicId: 'another' }
+
+    test('and ended there: the link has brought it', async () => {
+      const { counts, cluster } = await replay({
+        elsewhere: new Map([[key, { ...there, isDone: true, count: 77 }]]),
+      })
+      assert.deepEqual([counts, bringers(cluster).length], [[77], 0])
+    })
+
+    test('and not ended: it is not begun again', async () => {
+      await assert.rejects(
+        replay({ elsewhere: new Map([[key, there]]) }),
+        /were replayed at the other cluster/,
+      )
+    })
+
+    test('into a topic that was not brought here: it is done here', async () => {
+      const elsewhere = new Map([
+        [key.replace('original', 'stranded'), { ...there, isDone: true, count: 77 }],
+      ])
+      assert.deepEqual((await replay({ into: 'stranded', elsewhere })).wrong, [])
+    })
+  })
+
+  test('a topic that is made for it keeps what it gets, however old', async () => {
+    const { cluster } = await replay({ into: 'stranded' })
+    const { configs } = cluster.topics.get(`${TOPIC}.stranded`)!
+    assert.deepEqual(
+      [configs.get('retention.ms'), configs.get('retention.bytes'), configs.get('cleanup.policy')],
+      ['-1', '-1', 'delete'],
+    )
   })
 
   test('one that does not see what stands there is found out', async () => {

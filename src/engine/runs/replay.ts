@@ -27,6 +27,8 @@ export type ReplayInput = {
     Pick<LogWriter, 'openAppendLane'> & { readonly name: string }
   /** Of the target; takes records only while this process may act. */
   readonly store: StateStore
+  /** Of the cluster at the other end of the link, which may have been the active one before; undefined: it does not answer. */
+  readonly elsewhere?: Pick<StateStore, 'get'> | undefined
   readonly guard: () => Promise<void>
   readonly clock: Clock
   readonly codec: RecordCodec
@@ -39,10 +41,15 @@ export type ReplayPartition = At & {
   readonly records: () => AsyncIterable<DecodedRecord>
 }
 
-/** Of one topic: which records, so that nobody takes others later and counts them twice. */
-type ReplayRecord = { readonly keys: readonly string[]; readonly topicId: string; readonly isDone?: true }
-/** `from`: where the partition ended before anything was replayed into it. */
-type PlaceRecord = { readonly from: number; readonly topicId: string }
+/** Of one topic: which records, so that nobody takes others later and counts them twice. `count`: of one that is done. */
+type ReplayRecord = {
+  readonly keys: readonly string[]
+  readonly topicId: string
+  readonly isDone?: true
+  readonly count?: number
+}
+/** `from`: where the partition ended before anything was replayed into it; `count`: all of it has been. */
+type PlaceRecord = { readonly from: number; readonly topicId: string; readonly count?: number }
 
 const BATCH_RECORDS = 500
 const BATCH_BYTES = 256 * 1024
@@ -54,6 +61,9 @@ const PATIENCE_MS = 60_000
 const RIGHTS_MS = 15_000
 const HEADERS = 'kdr.stranded.'
 
+/** With the times that they were written at, a broker would delete the records within minutes. */
+const KEPT = { 'cleanup.policy': 'delete', 'retention.ms': '-1', 'retention.bytes': '-1' }
+
 export const strandedTopic = (topic: string): string => `${topic}.stranded`
 
 /** All partitions of one topic. Returns how many records stand there. Throws KdrError: usage, not-ready, not-allowed, unreachable. */
@@ -62,16 +72,29 @@ export async function replayTopic(
   topic: string,
   partitions: readonly ReplayPartition[],
 ): Promise<number> {
-  const { store, run, into, guard } = input
+  const { store, elsewhere, run, into, guard } = input
   const key = `replay/${run}/${into}/${topic}`
   await store.refresh()
   const { keys } = partitions[0]!
   const before = store.get(key) as ReplayRecord | undefined
-  if (before !== undefined && before.keys.join('\n') !== keys.join('\n'))
+  const said = elsewhere?.get(key) as ReplayRecord | undefined
+  const there = said !== undefined && (await isPlaceThere(input, topic)) ? said : undefined
+  const known = before ?? there
+  if (known !== undefined && known.keys.join('\n') !== keys.join('\n'))
     throw new KdrError(
       'usage',
-      `records of "${topic}" were replayed before, and chosen otherwise (${before.keys.length === 0 ? 'all' : `--key ${before.keys.join(' --key ')}`}): what both take would be there twice`,
+      `records of "${topic}" were replayed before, and chosen otherwise (${known.keys.length === 0 ? 'all' : `--key ${known.keys.join(' --key ')}`}): what both take would be there twice`,
       { hint: 'Repeat it as it was, or replay the rest with a program of your own from the JSON lines.' },
+    )
+  // The link has brought it here.
+  if (before === undefined && there?.isDone === true) return there.count ?? 0
+  if (before === undefined && there !== undefined)
+    throw new KdrError(
+      'not-ready',
+      `records of "${topic}" were replayed at the other cluster, and not to their end: how far cannot be told from what the link has brought here`,
+      {
+        hint: 'Replay into the other place (--into), or the rest with a program of your own from the JSON lines.',
+      },
     )
   const place = await placeOf(input, topic, partitions)
   if (before !== undefined && before.topicId !== place.topicId)
@@ -80,12 +103,19 @@ export async function replayTopic(
       `"${place.topic}" was deleted and created again since this was begun: what was replayed is gone with it`,
       { hint: 'Replay into the other place (--into), or with a program of your own from the JSON lines.' },
     )
+  // What stands there retention may have taken since.
+  if (before?.isDone === true && before.count !== undefined) return before.count
   await guard()
   if (before === undefined) await store.put(key, toRecord('replay', { keys, topicId: place.topicId }))
   let count = 0
   for (const each of partitions) count += await new PartitionReplay(input, place, each).run()
-  await store.put(key, toRecord('replay', { keys, topicId: place.topicId, isDone: true }))
+  await store.put(key, toRecord('replay', { keys, topicId: place.topicId, isDone: true, count }))
   return count
+}
+
+async function isPlaceThere({ target, into }: ReplayInput, topic: string): Promise<boolean> {
+  const { topics } = await target.describe()
+  return topics.has(into === 'original' ? topic : strandedTopic(topic))
 }
 
 type Place = { readonly topic: string; readonly topicId: string }
@@ -118,7 +148,7 @@ async function placeOf(
       await guard()
       const count = Math.max(needed, view.topics.get(topic)?.partitions.length ?? 0)
       const [made] = await target.createTopics([
-        { name, partitions: count, replicationFactor: Math.min(3, view.brokers.length), configs: {} },
+        { name, partitions: count, replicationFactor: Math.min(3, view.brokers.length), configs: KEPT },
       ])
       const { code, message = '' } = made!
       if (code !== KafkaCode.NONE && code !== KafkaCode.TOPIC_ALREADY_EXISTS)
@@ -134,6 +164,7 @@ class PartitionReplay {
   readonly #origin: ReplayPartition
   readonly #producerId: bigint
   #lane: AppendLane | undefined
+  #from = 0
   /** Up to here the target's log was looked at. */
   #looked = 0
   /** So many records stand there. */
@@ -163,6 +194,7 @@ class PartitionReplay {
         bytes = 0
       }
       await this.#bring(chunk)
+      await this.#remember({ from: this.#from, topicId: this.#at.topicId, count: this.#count })
       return this.#count
     } finally {
       await this.#lane?.close()
@@ -171,19 +203,31 @@ class PartitionReplay {
 
   /** Where the log ended is durable before anything is sent. */
   async #begin(): Promise<void> {
-    const { store, target, run, into, guard, clock } = this.#input
-    const key = `replay/${run}/${into}/${nameOf(this.#origin)}`
-    const before = store.get(key) as PlaceRecord | undefined
+    const { store, target, clock } = this.#input
+    const before = store.get(this.#key) as PlaceRecord | undefined
     if (before !== undefined) {
+      this.#from = before.from
       this.#looked = before.from
+      this.#count = before.count ?? 0
+      if (before.count !== undefined) return
       // What a process that is gone has sent last may still be under way.
       await clock.sleep(TIMEOUT_MS)
       return await this.#look()
     }
     const [from = 0] = await offsetsOf(target, [this.#at], 'logEnd')
-    await guard()
-    await store.put(key, toRecord('replay-place', { from, topicId: this.#at.topicId }))
+    await this.#remember({ from, topicId: this.#at.topicId })
+    this.#from = from
     this.#looked = from
+  }
+
+  get #key(): string {
+    const { run, into } = this.#input
+    return `replay/${run}/${into}/${nameOf(this.#origin)}`
+  }
+
+  async #remember(place: PlaceRecord): Promise<void> {
+    await this.#input.guard()
+    await this.#input.store.put(this.#key, toRecord('replay-place', place))
   }
 
   /** Until all of these stand there. */
@@ -284,12 +328,25 @@ class PartitionReplay {
     const leader = await this.#leader()
     const [start = 0] = await offsetsOf(target, [this.#at], 'logStart')
     const from = Math.max(start, this.#looked)
+    let isFound = false
     await readLog(target, { ...this.#at, leader }, { from, to: end }, batches => {
       for (const { header } of batches)
-        if (header.producerId === this.#producerId && !header.isControl)
-          this.#count = Math.max(this.#count, header.baseSequence + header.recordCount)
+        if (header.producerId === this.#producerId && !header.isControl) {
+          // By its offsets: the cleaner may have taken some of its records.
+          const records = header.lastOffset - header.baseOffset + 1
+          this.#count = Math.max(this.#count, header.baseSequence + records)
+          isFound = true
+        }
       return Promise.resolve(true)
     })
+    if (start > this.#looked && !isFound)
+      throw new KdrError(
+        'not-ready',
+        `"${nameOf(this.#at)}" of "${target.name}" was deleted up to ${start} since this was begun: how much of it was replayed cannot be told`,
+        {
+          hint: 'Replay into the other place (--into), or the rest with a program of your own from the JSON lines.',
+        },
+      )
     this.#looked = end
   }
 
