@@ -18,10 +18,19 @@ export type CommitRange = { readonly first: number; readonly last: number }
 /** Undefined when nothing was ever committed. */
 export async function commitRange(store: ObjectStore, set: string): Promise<CommitRange | undefined> {
   let last = 0
-  for await (const { name } of store.list(commitsPrefix(set)))
-    last = Math.max(last, commitNumber(set, name) ?? 0)
+  for (const number of await listedNumbers(store, set)) last = Math.max(last, number)
   while ((await store.head(commitName(set, last + 1))) !== undefined) last++
   return last === 0 ? undefined : { first: await firstOf(store, set, last), last }
+}
+
+/** Of all that is listed; those that nobody counts any more included. */
+export async function listedNumbers(store: ObjectStore, set: string): Promise<Set<number>> {
+  const numbers = new Set<number>()
+  for await (const { name } of store.list(commitsPrefix(set))) {
+    const number = commitNumber(set, name)
+    if (number !== undefined) numbers.add(number)
+  }
+  return numbers
 }
 
 /** As the newest commit says that can be read: a damaged one is for whoever needs it. */
@@ -84,17 +93,33 @@ export async function readLatest(
   set: string,
   known?: SetState,
 ): Promise<SetState | undefined> {
-  if (known !== undefined) return await readOn(store, set, known)
   const range = await commitRange(store, set)
-  return range === undefined ? undefined : await readState(store, set, range.last)
+  if (range === undefined) return undefined
+  return (known && (await readOn(store, set, { known, range }))) ?? (await readState(store, set, range.last))
 }
 
-async function readOn(store: ObjectStore, set: string, known: SetState): Promise<SetState> {
+/**
+ * Undefined: nothing leads on from what is known. What is below the base of the commits that count may be pruned: then the next one is
+ * missing, and the newest is not known by that.
+ */
+async function readOn(
+  store: ObjectStore,
+  set: string,
+  { known, range: { first, last } }: { readonly known: SetState; readonly range: CommitRange },
+): Promise<SetState | undefined> {
+  if (known.number < baseOf(first) || known.number > last) return undefined
+  if (known.number === last && (await readCommit(store, set, last)).sha256 !== known.sha256) return undefined
   let state = known
-  while ((await store.head(commitName(set, state.number + 1))) !== undefined) {
-    const { commit, sha256: hash } = await readCommit(store, set, state.number + 1)
-    assertFollows(state, commit)
-    state = applyCommit(state, commit, hash)
+  try {
+    for (let number = known.number + 1; number <= last; number++) {
+      const { commit, sha256: hash } = await readCommit(store, set, number)
+      assertFollows(state, commit)
+      state = applyCommit(state, commit, hash)
+    }
+  } catch (error) {
+    // Whether the set is damaged, or only what is known is of another one, is seen without it.
+    if (findKdrError(error)?.code !== 'damaged') throw error
+    return undefined
   }
   return state
 }

@@ -12,7 +12,7 @@ import {
 } from '../model/vault.ts'
 import type { ObjectStore } from '../ports/store.ts'
 import type { CommitDraft } from '../ports/vault.ts'
-import { type ReadCommit, readCommit } from './chain.ts'
+import { listedNumbers, type ReadCommit, readCommit } from './chain.ts'
 import { commitName } from './names.ts'
 import { seal } from './sealed.ts'
 
@@ -68,12 +68,16 @@ export function composeCommit(
   return { commit: whole, body: seal(whole) }
 }
 
-/** Undefined: it stands. Else the commit of that number that another writer has made. Throws KdrError('store-unreachable'). */
+/** Undefined: it stands. Else the commit of that number that another writer has made. Throws KdrError: other-writer, store-unreachable. */
 export async function createCommit(
   { store, set, writer }: Committer,
   { commit, body }: Composed,
 ): Promise<ReadCommit | undefined> {
   const { number } = commit
+  // What its writer knows may be so old that the commits behind it are pruned: the number is free again, and no reader would come by it.
+  const listed = await listedNumbers(store, set)
+  const newest = Math.max(0, ...listed)
+  if (newest > number && !listed.has(number)) throw otherWriter(set, newest)
   try {
     if ((await store.create(commitName(set, number), [body])) === 'created') return undefined
   } catch (error) {

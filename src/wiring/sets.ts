@@ -37,15 +37,18 @@ export function followSet(config: Config, set: SetConfig, { log }: { readonly lo
         : { number: newest.commit.number, at: Date.parse(newest.commit.endsAt) }
     },
     turn: () => new Turn({ store, set: name, id: unique(), now }),
-    backUp: async signal =>
-      await backUpSet(config, set, {
+    backUp: async signal => {
+      const result = await backUpSet(config, set, {
         store,
         known,
         signal,
         onOpened: state => {
           known = state
         },
-      }),
+      })
+      number = result.commit
+      return result
+    },
   })
   return {
     set,
