@@ -90,7 +90,7 @@ class S3Store implements ObjectStore {
   async get(name: string, range?: ByteRange): Promise<Buffer | undefined> {
     if (range !== undefined && range.to <= range.from)
       return (await this.head(name)) === undefined ? undefined : Buffer.alloc(0)
-    return await this.#ask(`read "${name}"`, async () => {
+    return await this.#find(`read "${name}"`, async () => {
       const { sdk, client } = await this.#open()
       const command = new sdk.GetObjectCommand({
         ...this.#at(name),
@@ -122,16 +122,16 @@ class S3Store implements ObjectStore {
         const Bucket = this.#options.bucket
         return await client.send(new sdk.ListObjectsV2Command({ Bucket, Prefix, ContinuationToken: token }))
       })
-      for (const { Key = '', Size = 0 } of page?.Contents ?? [])
+      for (const { Key = '', Size = 0 } of page.Contents ?? [])
         yield { name: Key.slice(this.#below.length), bytes: Size }
-      token = page?.NextContinuationToken
+      token = page.NextContinuationToken
     } while (token !== undefined)
   }
 
   async delete(name: string): Promise<void> {
     // In a bucket with locks a plain delete only hides the object: the lock would not be noticed, and the bytes stay.
     const version = this.locks === undefined ? undefined : await this.#unlockedVersion(name)
-    await this.#ask(`delete "${name}"`, async () => {
+    await this.#find(`delete "${name}"`, async () => {
       const { sdk, client } = await this.#open()
       await client.send(new sdk.DeleteObjectCommand({ ...this.#at(name), VersionId: version }))
     })
@@ -178,7 +178,12 @@ class S3Store implements ObjectStore {
     await this.#ask(`lock "${name}"`, async () => {
       const { sdk, client } = await this.#open()
       const Retention = { Mode: modeOf(lock?.mode ?? 'governance'), RetainUntilDate: new Date(until) }
-      await client.send(new sdk.PutObjectRetentionCommand({ ...this.#at(name), Retention }))
+      try {
+        await client.send(new sdk.PutObjectRetentionCommand({ ...this.#at(name), Retention }))
+      } catch (cause) {
+        if (nameOf(cause) !== 'NoSuchKey') throw cause
+        throw new KdrError('damaged', `object "${name}" is missing`, { cause })
+      }
     })
   }
 
@@ -195,7 +200,7 @@ class S3Store implements ObjectStore {
   }
 
   async #look(name: string): Promise<S3.HeadObjectCommandOutput | undefined> {
-    return await this.#ask(`look at "${name}"`, async () => {
+    return await this.#find(`look at "${name}"`, async () => {
       const { sdk, client } = await this.#open()
       return await client.send(new sdk.HeadObjectCommand(this.#at(name)))
     })
@@ -249,8 +254,16 @@ class S3Store implements ObjectStore {
     return await this.#opening
   }
 
-  /** Undefined when there is no such object. */
-  async #ask<T>(what: string, act: () => Promise<T>): Promise<T | undefined> {
+  async #ask<T>(what: string, act: () => Promise<T>): Promise<T> {
+    try {
+      return await act()
+    } catch (error) {
+      throw this.#failure(what, error)
+    }
+  }
+
+  /** Undefined when there is no such object: whatever else a 404 answers has not been done. */
+  async #find<T>(what: string, act: () => Promise<T>): Promise<T | undefined> {
     try {
       return await act()
     } catch (error) {
