@@ -3,8 +3,10 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { SET } from '../../test/vault/made.ts'
 import { SimSource } from '../../test/vault/sim-source.ts'
+import type { SimPartition } from '../../test/sim/cluster.ts'
 import { findKdrError } from '../model/errors.ts'
-import type { SeenTransactions } from '../ports/cluster.ts'
+import { KafkaCode } from '../model/kafka-codes.ts'
+import type { LogPoint, SeenTransactions, TopicPartition } from '../ports/cluster.ts'
 import { readConsistent } from './consistent-point.ts'
 
 const PARTITIONS = 3
@@ -117,6 +119,56 @@ describe('a consistent cut of a commit', () => {
       JSON.stringify(counts),
     )
     assert.ok(none < counts.cut, JSON.stringify(counts))
+  })
+
+  /** A first commit without, then a transaction over both partitions, of which the second commit can have only one. */
+  async function half(spoil: (source: SimSource, second: SimPartition) => void): Promise<SimSource> {
+    const source = new SimSource(1)
+    await source.init()
+    Object.assign(source.port, {
+      transactionsOf: () => Promise.resolve({ isComplete: true, transactions: [] }),
+    })
+    const [first, second] = source.topic('t', 2)
+    for (const at of [first!, second!]) source.produce(at, 2)
+    await source.backUp()
+    const producer = source.newProducer()
+    for (const at of [first!, second!]) source.produce(at, 1, producer)
+    for (const at of [first!, second!]) source.end(at, producer, true)
+    spoil(source, second!)
+    const { notes } = await source.backUp()
+    assert.deepEqual(
+      notes.map(({ kind, partition }) => [kind, partition]),
+      [['unread', 1]],
+    )
+    return source
+  }
+
+  const endsAt = async (source: SimSource, number: number): Promise<readonly number[]> => {
+    const { state } = await readConsistent(source.store, SET, { kind: 'commit', number })
+    return state.topics.get('t')!.partitions.map(({ end }) => end)
+  }
+
+  test('leaves out a transaction of which a partition was not read to its end', async () => {
+    const source = await half((_source, { log }) => {
+      const { bytes } = log.entries.at(-2)!
+      bytes[bytes.length - 1]! ^= 1
+    })
+    assert.deepEqual(await endsAt(source, 2), [2, 2])
+  })
+
+  test('leaves out a transaction of which a partition did not answer', async () => {
+    const source = await half(({ port }) => {
+      const ask = port.offsets.bind(port)
+      Object.assign(port, {
+        offsets: async (partitions: readonly TopicPartition[], point: LogPoint) => {
+          const answers = await ask(partitions, point)
+          return answers.map((answer, at) =>
+            partitions[at]!.partition === 1 ? { ...answer, code: KafkaCode.NOT_LEADER_OR_FOLLOWER } : answer,
+          )
+        },
+      })
+    })
+    assert.deepEqual(await endsAt(source, 2), [2, 2])
   })
 
   test('is refused where a commit says nothing of transactions, or not of all', async () => {

@@ -2,13 +2,20 @@
 // what the commit before has is not read again. A partition that cannot be read holds up nobody; the commit says so.
 import type { RawBatch } from '../../model/batch.ts'
 import { KdrError } from '../../model/errors.ts'
-import type { Note, PartitionDelta, PartitionState, TopicConfig, TopicDelta } from '../../model/vault.ts'
+import type {
+  Note,
+  PartitionDelta,
+  PartitionState,
+  SetState,
+  TopicConfig,
+  TopicDelta,
+} from '../../model/vault.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Cluster, TopicView } from '../../ports/cluster.ts'
 import type { SetWriter } from '../../ports/vault.ts'
 import { captureConfigs, captureRights } from './capture.ts'
 import { READERS, RENEWS_BEYOND_BYTES } from './limits.ts'
-import { lookAround, lookUpTo } from './look.ts'
+import { type CommittedLog, lookAround, lookUpTo } from './look.ts'
 import { type PartitionPlan, planPartition } from './plan.ts'
 import { PartitionReader, type Reading, type ReadPartition } from './read-partition.ts'
 import { Rate } from './rate.ts'
@@ -59,7 +66,7 @@ export async function backUp(input: BackupInput): Promise<BackupResult> {
   const { cluster, writer, isWanted, clock, signal } = input
   const before = writer.state
   assertSameCluster((await cluster.describe()).clusterId, input)
-  const { captured, groupsAt, transactions } = await lookAround({ cluster, clock, isWanted, before, signal })
+  const { captured, groupsAt, ...look } = await lookAround({ cluster, clock, isWanted, before, signal })
   const seen = await survey({ cluster, writer, clock, isWanted, before, signal })
   assertSameCluster(seen.view.clusterId, input)
   const { configs, notes: configNotes } = await captureConfigs(
@@ -88,7 +95,7 @@ export async function backUp(input: BackupInput): Promise<BackupResult> {
     ...[...plans.values()].flatMap(each => each.notes),
     ...[...read.values()].flatMap(each => each.notes),
   ]
-  const looked = lookUpTo(transactions, of => plans.get(nameOf(of))?.end)
+  const looked = lookUpTo(look, committedLogs(before, seen, { plans, read }))
   signal.throwIfAborted()
   const committed = await writer.commit({
     groupsAt: new Date(groupsAt).toISOString(),
@@ -196,6 +203,24 @@ function readingsOf({ topics }: Surveyed, plans: ReadonlyMap<string, PartitionPl
     }),
   )
   return readings.sort((a, b) => b.end - b.from - (a.end - a.from))
+}
+
+/** Those that are not shown any more stay as they were. */
+function committedLogs(
+  before: SetState | undefined,
+  { topics, topicsGone }: Surveyed,
+  { plans, read }: Pick<Seen, 'plans' | 'read'>,
+): CommittedLog[] {
+  const shown = new Set([...topics.map(({ name }) => name), ...topicsGone])
+  const kept = [...(before?.topics.values() ?? [])].filter(({ name }) => !shown.has(name))
+  return [...topics, ...kept].flatMap(topic =>
+    topic.partitions.map(({ partition }) => {
+      const of = { topic: topic.name, topicId: topic.id, partition }
+      const known = sameTopic(before, topic)?.partitions[partition]
+      const end = read.get(nameOf(of))?.end ?? plans.get(nameOf(of))?.end ?? known?.end ?? 0
+      return { ...of, end }
+    }),
+  )
 }
 
 type Seen = {

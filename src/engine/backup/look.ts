@@ -14,7 +14,7 @@ import type {
   TransactionView,
 } from '../../ports/cluster.ts'
 import { type CapturedGroups, captureGroups } from './capture.ts'
-import { ENDING_LOOK_MS, ENDING_LOOKS, MOVING_PATIENCE_MS, STABLE_PATIENCE_MS } from './limits.ts'
+import { BACKOFF_MS, ENDING_LOOK_MS, ENDING_LOOKS, MOVING_PATIENCE_MS, STABLE_PATIENCE_MS } from './limits.ts'
 import { nameOf } from './survey.ts'
 
 export type Looked = {
@@ -23,7 +23,15 @@ export type Looked = {
   readonly groupsAt: number
   /** Undefined where the cluster cannot tell. */
   readonly transactions: TransactionLook | undefined
+  /** Of the topics that were looked at, by name. */
+  readonly topicIds: ReadonlyMap<string, string>
 }
+
+/** What the commit has of a partition. */
+export type CommittedLog = TopicPartition & { readonly topicId: string; readonly end: number }
+
+/** More than any end: what stands above it was not looked at, so that the commit cannot be cut. */
+const UNKNOWN = Number.MAX_SAFE_INTEGER
 
 type LookInput = {
   readonly cluster: Cluster
@@ -42,7 +50,7 @@ export async function lookAround(input: LookInput): Promise<Looked> {
     const captured = await captureGroups(cluster, clock, input)
     signal.throwIfAborted()
     const seen = await lookAtLogs(input)
-    if (seen === undefined) return { captured, groupsAt, transactions: undefined }
+    if (seen === undefined) return { captured, groupsAt, transactions: undefined, topicIds: new Map() }
     const after = await captureGroups(cluster, clock, input)
     const moving = [...captured.groups].filter(
       ([name, group]) => JSON.stringify(after.groups.get(name)) !== JSON.stringify(group),
@@ -52,35 +60,49 @@ export async function lookAround(input: LookInput): Promise<Looked> {
     // Where nothing is under way, it was no transaction that moved them.
     if (names.length > 0 && seen.open.length > 0 && clock.monotonic() < until) continue
     await untilStable(input, seen.partitions)
-    return { captured, groupsAt, transactions: { ...seen, moving: names } }
+    const { topicIds, ...look } = seen
+    return { captured, groupsAt, transactions: { ...look, moving: names }, topicIds }
   }
 }
 
-/** Only those whose log went on: of the others the end says all. */
+/**
+ * Of what is committed, those whose log went on, or was not read so far: of the others the end says all. One that did not answer, or is
+ * younger than the look, may have what was complete by then elsewhere.
+ */
 export function lookUpTo(
-  look: TransactionLook | undefined,
-  endOf: (of: TopicPartition) => number | undefined,
+  { transactions, topicIds }: Pick<Looked, 'transactions' | 'topicIds'>,
+  committed: readonly CommittedLog[],
 ): TransactionLook | undefined {
-  if (look === undefined) return undefined
-  const partitions = look.partitions.filter(
-    ([topic, partition, stable, , high]) => Math.max(high, endOf({ topic, partition }) ?? stable) > stable,
-  )
-  return { ...look, partitions }
+  if (transactions === undefined) return undefined
+  const looked = new Map(transactions.partitions.map(each => [`${each[0]}/${each[1]}`, each]))
+  const partitions = committed.flatMap((of): LookedPartition[] => {
+    const { topic, topicId, partition, end } = of
+    const known = topicIds.get(topic) === topicId ? looked.get(nameOf(of)) : undefined
+    if (known === undefined) return [[topic, partition, end, UNKNOWN, UNKNOWN]]
+    const [, , stable, , high] = known
+    return high > stable || end !== stable ? [known] : []
+  })
+  return { ...transactions, partitions }
 }
 
-async function lookAtLogs(input: LookInput): Promise<Omit<TransactionLook, 'moving'> | undefined> {
-  const { cluster, isWanted } = input
+type LogsLook = Omit<TransactionLook, 'moving'> & Pick<Looked, 'topicIds'>
+
+async function lookAtLogs(input: LookInput): Promise<LogsLook | undefined> {
+  const { cluster, clock, isWanted } = input
   const view = await cluster.describe()
-  const partitions = [...view.topics.values()]
-    .filter(({ name }) => isWanted(name))
-    .flatMap(({ name: topic, partitions: own }) => own.map(({ partition }) => ({ topic, partition })))
-  const stable = await offsetsOf(cluster, partitions, 'lastStable')
+  const topics = [...view.topics.values()].filter(({ name }) => isWanted(name))
+  const partitions = topics.flatMap(({ name: topic, partitions: own }) =>
+    own.map(({ partition }) => ({ topic, partition })),
+  )
+  const until = clock.monotonic() + STABLE_PATIENCE_MS
+  const stable = await patientOffsets(input, partitions, { point: 'lastStable', until })
   if ((await untilEnded(input)) === undefined) return undefined
-  const low = await offsetsOf(cluster, partitions, 'highWatermark')
+  const low = await patientOffsets(input, partitions, { point: 'highWatermark', until })
   const seen = await untilEnded(input)
   if (seen === undefined) return undefined
-  const high = await offsetsOf(cluster, partitions, 'highWatermark')
+  const high = await patientOffsets(input, partitions, { point: 'highWatermark', until })
   return {
+    topicIds: new Map(topics.map(({ name, id }) => [name, id])),
     isComplete: seen.isComplete,
     open: seen.transactions.flatMap(each => openOf(each, isWanted)),
     partitions: partitions.flatMap((of): LookedPartition[] => {
@@ -115,6 +137,23 @@ async function offsetsOf(
       return code === KafkaCode.NONE ? [[nameOf(of), offset] as const] : []
     }),
   )
+}
+
+/** Asks again, until then, where a leader is on the move: without an answer the commit cannot be cut. */
+async function patientOffsets(
+  { cluster, clock, signal }: LookInput,
+  partitions: readonly TopicPartition[],
+  { point, until }: { readonly point: LogPoint; readonly until: number },
+): Promise<Map<string, number>> {
+  const found = await offsetsOf(cluster, partitions, point)
+  for (;;) {
+    const left = partitions.filter(of => !found.has(nameOf(of)))
+    if (left.length === 0 || clock.monotonic() >= until) return found
+    await clock.sleep(BACKOFF_MS.first, signal)
+    signal.throwIfAborted()
+    await cluster.describe()
+    for (const [name, offset] of await offsetsOf(cluster, left, point)) found.set(name, offset)
+  }
 }
 
 /** What is under way when all that were being ended at first have been; undefined where that cannot be told. */

@@ -73,7 +73,10 @@ export async function survey(input: SurveyInput): Promise<Surveyed> {
   return { view, topics, sights, unread, ...gone, endsAt }
 }
 
-export function sameTopic(before: SetState | undefined, { name, id }: TopicView): TopicState | undefined {
+export function sameTopic(
+  before: SetState | undefined,
+  { name, id }: Pick<TopicView, 'name' | 'id'>,
+): TopicState | undefined {
   const known = before?.topics.get(name)
   return known?.id === id ? known : undefined
 }
