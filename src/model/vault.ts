@@ -1,6 +1,7 @@
 // What a vault says of a set, as its commits hold it (docs/formats/vault.md). A commit says what changed since the one before it;
 // a state is what all commits up to a point say together. Offsets are [from, to): `to` is one behind the last.
 import { KdrError } from './errors.ts'
+import { type Renewal, renewalOf } from './renewal.ts'
 import type { AclRule } from './rights.ts'
 
 export const VAULT_FORMAT = 'kdr-vault'
@@ -76,7 +77,7 @@ export type IndexRecord = { readonly v: 1; readonly segments: readonly SegmentIn
 export type OffsetSpan = { readonly from: number; readonly to: number }
 
 /** What became of one partition since the commit before. */
-export type PartitionDelta = {
+export type PartitionDelta = Renewal & {
   readonly partition: number
   /** The log start at the source. */
   readonly start: number
@@ -84,8 +85,6 @@ export type PartitionDelta = {
   readonly end: number
   /** The source's log was truncated: what was taken from here on does not count any more. */
   readonly clip?: number
-  /** Bytes of the segments when it was last read whole: what a compacted log has grown by since tells when to do that again. */
-  readonly wholeBytes?: number
   readonly segments: readonly Segment[]
 }
 
@@ -306,15 +305,10 @@ export const emptyPartition = (partition: number): PartitionState => ({
 /** What stands below the source's log start is not part of the log any more. */
 export function applyPartition(before: PartitionState, delta: PartitionDelta | undefined): PartitionState {
   if (delta === undefined) return before
-  const { partition, start, end, clip, segments, wholeBytes = before.wholeBytes } = delta
+  const { partition, start, end, clip, segments } = delta
   const kept = clip === undefined ? before.segments : clipSegments(before.segments, clip)
-  return {
-    partition,
-    start,
-    end,
-    ...(wholeBytes !== undefined && { wholeBytes }),
-    segments: [...kept, ...segments].filter(({ to }) => to > start),
-  }
+  const counting = [...kept, ...segments].filter(({ to }) => to > start)
+  return { partition, start, end, ...renewalOf(before, delta), segments: counting }
 }
 
 export function clipSegments(segments: readonly Segment[], at: number): Segment[] {

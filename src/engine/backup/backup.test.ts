@@ -194,6 +194,33 @@ describe('a backup', () => {
     await assertHolds(source, 5, 't')
   })
 
+  test('that cannot read a log anew goes on with it as it was, and does not try that each time', async () => {
+    const source = await given()
+    source.cluster.createTopic('t', 1, { 'cleanup.policy': 'compact' })
+    const [at] = source.topic('t')
+    const limits = { renewsBeyondBytes: 1_000 }
+    const backUp = async () => {
+      for (let i = 0; i < 10; i++) source.produce(at!, 1)
+      return await source.backUp(limits)
+    }
+    for (let commit = 1; commit <= 3; commit++) await backUp()
+    // The vault has it; the source's only copy of it is damaged by now.
+    const { bytes } = at!.log.entries[5]!
+    bytes[bytes.length - 1]! ^= 1
+    const failed = await backUp()
+    assert.deepEqual(kinds(failed.notes), ['unread'])
+    assert.match(failed.notes[0]!.what, /could not be read anew, and goes on as it was: .* 5 does not match/)
+    const logAt = async (commit: number) => (await source.state(commit)).topics.get('t')!.partitions[0]!
+    assert.deepEqual([(await logAt(4)).end, (await logAt(4)).segments.at(-1)!.to], [40, 40])
+    assert.deepEqual((await backUp()).notes, [])
+    assert.equal((await logAt(5)).end, 50)
+    // It is tried again when it has grown, and done when it can be.
+    bytes[bytes.length - 1]! ^= 1
+    let commits = 5
+    while (!kinds((await backUp()).notes).includes('renewed')) assert.ok(++commits < 12, 'never again')
+    await assertHolds(source, commits + 1, 't')
+  })
+
   test('goes on through lost answers and leaders that move', async () => {
     const source = await given()
     const partitions = source.topic('t', 4)

@@ -16,7 +16,7 @@ import type { SetWriter } from '../../ports/vault.ts'
 import { captureConfigs, captureRights } from './capture.ts'
 import { READERS, RENEWS_BEYOND_BYTES } from './limits.ts'
 import { type CommittedLog, lookAround, lookUpTo } from './look.ts'
-import { type PartitionPlan, planPartition } from './plan.ts'
+import { type PartitionPlan, planPartition, planWithoutRenewal } from './plan.ts'
 import { PartitionReader, type Reading, type ReadPartition } from './read-partition.ts'
 import { Rate } from './rate.ts'
 import { nameOf, sameTopic, survey, type Surveyed } from './survey.ts'
@@ -82,9 +82,12 @@ export async function backUp(input: BackupInput): Promise<BackupResult> {
     }),
   )
   const read = await readAll(input, seen, plans)
-  // One that was to be read anew, and could not be to its end, stays as it is.
-  for (const [name, { clip, isWhole, end }] of plans)
-    if (isWhole && clip !== undefined && (read.get(name)?.end ?? end) < end) plans.delete(name)
+  const unrenewed = plansWithoutRenewal(seen, plans, read)
+  for (const [name, plan] of unrenewed) {
+    plans.set(name, plan)
+    read.delete(name)
+  }
+  for (const [name, each] of await readAll(input, seen, unrenewed)) read.set(name, each)
   const topics = seen.topics.map(topic => topicDelta(topic, input, { seen, plans, read, configs }))
   const notes = [
     ...captured.notes,
@@ -205,6 +208,23 @@ function readingsOf({ topics }: Surveyed, plans: ReadonlyMap<string, PartitionPl
   return readings.sort((a, b) => b.end - b.from - (a.end - a.from))
 }
 
+/** Of those that were to be read anew, and could not be to their end. */
+function plansWithoutRenewal(
+  { sights }: Surveyed,
+  plans: ReadonlyMap<string, PartitionPlan>,
+  read: ReadonlyMap<string, ReadPartition>,
+): Map<string, PartitionPlan> {
+  const found = new Map<string, PartitionPlan>()
+  for (const [name, { clip, isWhole, end }] of plans) {
+    const [done, sight] = [read.get(name), sights.get(name)]
+    if (!isWhole || clip === undefined || done === undefined || sight === undefined || done.end >= end)
+      continue
+    const why = done.notes.find(({ kind }) => kind === 'unread')?.what ?? 'it ends elsewhere now'
+    found.set(name, planWithoutRenewal(partitionOf(name), sight, why))
+  }
+  return found
+}
+
 /** Those that are not shown any more stay as they were. */
 function committedLogs(
   before: SetState | undefined,
@@ -261,23 +281,27 @@ function partitionDelta(
   read: ReadPartition | undefined,
 ): PartitionDelta | undefined {
   if (plan === undefined) return undefined
-  const { start, clip, isWhole } = plan
+  const { start, clip, isWhole, triedBytes } = plan
   const segments = read?.segments ?? []
+  const end = read?.end ?? plan.end
   return {
     partition,
     start,
-    end: read?.end ?? plan.end,
+    end,
     ...(clip !== undefined && { clip }),
     ...(isWhole && { wholeBytes: segments.reduce((sum, { rawBytes }) => sum + rawBytes, 0) }),
+    // Where nothing can be read, that it was tried tells nothing.
+    ...(triedBytes !== undefined && end >= plan.end && { triedBytes }),
     segments,
   }
 }
 
 function isUnchanged(
   known: PartitionState | undefined,
-  { start, end, clip, segments }: PartitionDelta,
+  { start, end, clip, segments, triedBytes = known?.triedBytes }: PartitionDelta,
 ): boolean {
-  return known?.start === start && known.end === end && clip === undefined && segments.length === 0
+  const isSameLog = known?.start === start && known.end === end && clip === undefined
+  return isSameLog && segments.length === 0 && known.triedBytes === triedBytes
 }
 
 function recreated({ writer }: BackupInput, { topics }: Surveyed): Note[] {

@@ -25,6 +25,8 @@ export type PartitionPlan = {
   readonly lastEpoch: number
   /** From the log's start on, so that nothing read before counts. */
   readonly isWhole: boolean
+  /** It was to be read anew, and could not be: what the vault held then. */
+  readonly triedBytes?: number
   readonly notes: readonly Note[]
 }
 
@@ -81,9 +83,25 @@ const GROWTH = 3
 
 function hasOutgrown({ before, renewsBeyondBytes }: Sight): boolean {
   if (before === undefined || renewsBeyondBytes === undefined) return false
-  const bytes = before.segments.reduce((sum, { rawBytes }) => sum + rawBytes, 0)
-  const whole = before.wholeBytes ?? 0
+  const bytes = bytesOf(before)
+  const { wholeBytes: whole = 0, triedBytes: tried } = before
+  // What failed once is not read in vain by every commit.
+  if (tried !== undefined && bytes - tried < Math.max(renewsBeyondBytes, tried / GROWTH)) return false
   return bytes >= GROWTH * whole && bytes - whole >= renewsBeyondBytes
+}
+
+const bytesOf = ({ segments }: PartitionState): number =>
+  segments.reduce((sum, { rawBytes }) => sum + rawBytes, 0)
+
+/** Instead of one that was to read it anew, and could not: it goes on as it was. `why`: what was said of that. */
+export function planWithoutRenewal(partition: number, sight: Sight, why: string): PartitionPlan {
+  const plan = planPartition(partition, { ...sight, renewsBeyondBytes: undefined })
+  const what = `the log could not be read anew, and goes on as it was: ${why}`
+  return {
+    ...plan,
+    ...(sight.before !== undefined && { triedBytes: bytesOf(sight.before) }),
+    notes: [...plan.notes, { kind: 'unread', topic: sight.topic, partition, what }],
+  }
 }
 
 export function lostNote(
