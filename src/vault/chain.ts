@@ -143,7 +143,7 @@ export async function locate(store: ObjectStore, set: string, point: Point): Pro
     const why = point.number < first ? 'was pruned' : 'is not there'
     throw new KdrError('usage', `commit ${point.number} of set "${set}" ${why}: it has ${first} to ${last}`)
   }
-  // Ends are captured one commit after the other, so their times ascend. A prune has those of the commit before it.
+  // Their times never go back: whoever makes a commit sees to that. A prune has those of the commit before it.
   let low = first - 1
   for (let high = last + 1; high - low > 1; ) {
     const middle = (low + high) >> 1

@@ -57,7 +57,7 @@ export function composeCommit(
     writer,
     by,
     at: new Date(now()).toISOString(),
-    ...draft,
+    ...inOrder(draft, before),
     schemas: null,
     ...(lockedUntil !== undefined && { lockedUntil }),
     objects,
@@ -66,6 +66,16 @@ export function composeCommit(
   if (number % CHECKPOINT_EVERY !== 0) return { commit, body: seal(commit) }
   const whole: Commit = { ...commit, isCheckpoint: true, ...wholeOf(applyCommit(before, commit, '')) }
   return { commit: whole, body: seal(whole) }
+}
+
+/**
+ * A moment is looked for among the times of commits, so these never go back: where one of two clocks is wrong, the later commit is as of
+ * the same time.
+ */
+function inOrder(draft: CommitDraft, before: SetState | undefined): CommitDraft {
+  if (before === undefined || Date.parse(draft.endsAt) >= Date.parse(before.endsAt)) return draft
+  const what = `the clock said ${draft.endsAt} when the ends were captured, earlier than those of commit ${before.number}: one of the two was wrong, and this commit is as of ${before.endsAt} too`
+  return { ...draft, endsAt: before.endsAt, notes: [...draft.notes, { kind: 'clock', what }] }
 }
 
 /** Undefined: it stands. Else the commit of that number that another writer has made. Throws KdrError: other-writer, store-unreachable. */

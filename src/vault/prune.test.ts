@@ -13,11 +13,14 @@ import {
 } from '../../test/vault/made.ts'
 import { recordCodec } from '../kafka/records.ts'
 import { findKdrError, KdrError } from '../model/errors.ts'
+import type { Commit } from '../model/vault.ts'
 import type { PrunePlan, PruneReport } from '../model/vault-reports.ts'
 import type { ObjectStore } from '../ports/store.ts'
 import { MemoryStore } from '../store/memory.ts'
 import { commitNumbers, commitRange, locate, readCommit, readState } from './chain.ts'
 import { DAY_MS, executePrune, preparePrune } from './prune.ts'
+import { commitName } from './names.ts'
+import { seal, sha256 } from './sealed.ts'
 import { recordVerified } from './verified.ts'
 import { verifyVault } from './verify.ts'
 
@@ -89,6 +92,24 @@ describe('a prune', () => {
     assert.equal(first.doomed.length, 22)
     await assertWhole(store)
     assert.deepEqual((await commitRange(store, SET))?.first, later.nextFirst)
+  })
+
+  test('takes none that is younger than the days, where the clock of a later one was wrong', async () => {
+    const store = await given(20)
+    // As an earlier kdr would have written them.
+    let previous: string | null = null
+    for (const number of await commitNumbers(store, SET)) {
+      const { sha256: _seal, ...commit } = (await readCommit(store, SET, number)).commit as Commit & {
+        readonly sha256: string
+      }
+      const endsAt = number === 18 ? iso(2) : commit.endsAt
+      const bytes = seal({ ...commit, previous, endsAt })
+      store.objects.set(commitName(SET, number), bytes)
+      previous = sha256(bytes)
+    }
+    await verify(store, 20)
+    assert.equal((await prune(store, 20.5)).nextFirst, 15)
+    await assertWhole(store)
   })
 
   test('what was dropped is refused, and said to be pruned', async () => {

@@ -7,7 +7,7 @@ import type { PrunePlan, PruneReport } from '../model/vault-reports.ts'
 import type { ObjectStore, StoredObject } from '../ports/store.ts'
 import type { CommitDraft } from '../ports/vault.ts'
 import { ahead, numbersFrom } from './ahead.ts'
-import { assertFollows, commitRange, locate, type ReadCommit, readCommit } from './chain.ts'
+import { assertFollows, commitRange, type ReadCommit, readCommit } from './chain.ts'
 import { composeCommit, createCommit, otherWriter } from './commit.ts'
 import { planPrune } from './plan-prune.ts'
 import { openVault } from './vault.ts'
@@ -62,16 +62,25 @@ export async function preparePrune(options: PruneOptions): Promise<Planned> {
   return { plan, state: read.state, base: read.base, newest: read.newest }
 }
 
-/** The last commit that is as old as the days: any later moment is reached from there. */
+/**
+ * The last commit before all that are younger than the days: any later moment is reached from there. One that is older behind a younger
+ * one had a wrong clock, and takes nothing with it.
+ */
 async function firstFrom(
   { store, set, days }: PruneOptions,
   { first, last }: { readonly first: number; readonly last: number },
   at: number,
 ): Promise<number> {
-  const oldest = await readCommit(store, set, first)
-  const time = at - days * DAY_MS
-  if (Date.parse(oldest.commit.endsAt) > time) return first
-  const { number } = await locate(store, set, { kind: 'time', at: time })
+  let number = first - 1
+  const commits = ahead(
+    numbersFrom(first, last),
+    READ_AHEAD,
+    async each => await readCommit(store, set, each),
+  )
+  for await (const { commit } of commits) {
+    if (Date.parse(commit.endsAt) > at - days * DAY_MS) break
+    number = commit.number
+  }
   return Math.min(last, Math.max(first, number))
 }
 

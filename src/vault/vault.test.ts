@@ -18,7 +18,8 @@ import { findKdrError, KdrError } from '../model/errors.ts'
 import { epochsOf } from '../model/vault.ts'
 import type { ObjectStore } from '../ports/store.ts'
 import { MemoryStore } from '../store/memory.ts'
-import { commitNumbers, locate, readLatest, readState } from './chain.ts'
+import { commitNumbers, locate, readCommit, readLatest, readState } from './chain.ts'
+import { capturedAt } from './newest.ts'
 import { SegmentReader } from './reader.ts'
 import { initVault, openVault, probeStore } from './vault.ts'
 import { verifyVault } from './verify.ts'
@@ -287,6 +288,23 @@ describe('a point of a set', () => {
     assert.deepEqual(await locate(store, SET, { kind: 'time', at: 20_000 }), { number: 2, next: 3 })
     assert.deepEqual(await locate(store, SET, { kind: 'time', at: 29_999 }), { number: 2, next: 3 })
     assert.deepEqual(await locate(store, SET, { kind: 'time', at: 99_000 }), { number: 4, next: undefined })
+  })
+
+  test('is found where a clock went back: the commit is as of the same time as the one before it, and says so', async () => {
+    const store = await given()
+    await commitBatches(store, [madeBatch({ from: 5, values: ['v'] })], { draft: { endsAt: at(15) } })
+    await commitBatches(store, [madeBatch({ from: 6, values: ['v'] })], { draft: { endsAt: at(50) } })
+    const { commit } = await readCommit(store, SET, 5)
+    assert.deepEqual([commit.endsAt, commit.notes.map(({ kind }) => kind)], [at(40), ['clock']])
+    assert.match(commit.notes[0]!.what, /said 1970-01-01T00:00:15.*earlier than those of commit 4/)
+    assert.deepEqual(await locate(store, SET, { kind: 'time', at: 45_000 }), { number: 5, next: 6 })
+    assert.deepEqual(await locate(store, SET, { kind: 'time', at: 20_000 }), { number: 2, next: 3 })
+  })
+
+  test('is no older, for whoever waits for the next one, than the clock said when it was made', () => {
+    // The one before it was made by a clock that was ahead.
+    assert.equal(capturedAt({ endsAt: at(900), at: at(20) }), at(20))
+    assert.equal(capturedAt({ endsAt: at(10), at: at(20) }), at(10))
   })
 
   test('that the set does not have is said', async () => {

@@ -3,6 +3,7 @@ import type { Config, SetConfig } from '../config/index.ts'
 import { findKdrError } from '../model/errors.ts'
 import { type SetStatus, setStatus, unknownStatus } from '../model/set-status.ts'
 import { readLatest } from '../vault/chain.ts'
+import { capturedAt } from '../vault/newest.ts'
 import { openVault } from '../vault/vault.ts'
 import { lastVerified } from '../vault/verified.ts'
 import { systemClock } from './system.ts'
@@ -26,7 +27,7 @@ export async function readSetStatus(config: Config, set: SetConfig): Promise<Set
       vaultMadeAt: Date.parse(made.createdAt),
       newest: state && {
         number: state.number,
-        endsAt: state.endsAt,
+        endsAt: capturedAt(state),
         bytes: objects.reduce((sum, { bytes }) => sum + bytes, 0),
         objects: objects.length,
         verifiedAt: verified?.at,

@@ -5,7 +5,7 @@ import { SetFollower } from '../engine/backup/follow.ts'
 import { KdrError } from '../model/errors.ts'
 import type { SetState } from '../model/vault.ts'
 import type { Log } from '../ports/log.ts'
-import { newestCommit } from '../vault/newest.ts'
+import { capturedAt, newestCommit } from '../vault/newest.ts'
 import { ANNOUNCE_EVERY_MS, Turn } from '../vault/turn.ts'
 import { openVault } from '../vault/vault.ts'
 import { systemClock, systemEntropy } from './system.ts'
@@ -34,7 +34,7 @@ export function followSet(config: Config, set: SetConfig, { log }: { readonly lo
       number = newest?.commit.number
       return newest === undefined
         ? undefined
-        : { number: newest.commit.number, at: Date.parse(newest.commit.endsAt) }
+        : { number: newest.commit.number, at: Date.parse(capturedAt(newest.commit)) }
     },
     turn: () => new Turn({ store, set: name, id: unique(), now }),
     backUp: async signal => {
