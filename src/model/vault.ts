@@ -1,6 +1,7 @@
 // What a vault says of a set, as its commits hold it (docs/formats/vault.md). A commit says what changed since the one before it;
 // a state is what all commits up to a point say together. Offsets are [from, to): `to` is one behind the last.
 import { KdrError } from './errors.ts'
+import type { NoteKind } from './note-kinds.ts'
 import { type Renewal, renewalOf } from './renewal.ts'
 import type { AclRule } from './rights.ts'
 
@@ -120,21 +121,6 @@ export type VaultRights = {
   readonly users: readonly { readonly name: string; readonly mechanisms: readonly string[] }[] | null
 }
 
-/**
- * `recreated`: another topic of this name. `deleted`: the topic is gone, or no longer of the set. `lost`: [from, to) was deleted at the
- * source before it was taken. `truncated`: the source took [from, to) back. `unread`: [from, to) is there, and could not be read.
- * `renewed`: a compacted log was read anew, so that what has been superseded since is not restored.
- * `pending`: a transaction had commits of the group under way, and its offsets are those before it. `clock`: a clock was wrong.
- */
-export type NoteKind =
-  | 'recreated'
-  | 'deleted'
-  | 'lost'
-  | 'truncated'
-  | 'unread'
-  | 'renewed'
-  | 'pending'
-  | 'clock'
 export type Note = {
   readonly kind: NoteKind
   readonly topic?: string

@@ -1,8 +1,11 @@
 // What retention would take from restored records at its first look, minutes after the restore. By default such a topic keeps what it has
-// while it is restored, `retention.ms=-1` or `retention.bytes=-1`, and that is said: records that were restored do not vanish.
+// while it is restored, `retention.ms=-1` or `retention.bytes=-1`, and that is said: records that were restored do not vanish. Kafka deletes
+// whole segments, from the oldest on, and its own may be as short as a batch: a segment of the vault, which may span years, tells nothing.
 import type { RestorePlan } from '../cli/app-vault.ts'
 import type { PartitionState, TopicState } from '../model/vault.ts'
 import type { Cluster } from '../ports/cluster.ts'
+import { ahead } from '../vault/ahead.ts'
+import type { SegmentReader } from '../vault/reader.ts'
 
 export type Retention = RestorePlan['retention'][number]
 
@@ -14,13 +17,30 @@ const BROKER_CONFIGS = [
   'log.retention.bytes',
 ]
 
+/** Partitions looked into at once. */
+const LOOKS_AT_ONCE = 16
+
+/** Reads headers of what is old, and one frame of each partition that is not. Throws KdrError: damaged, store-unreachable. */
 export async function planRetention(
   target: Cluster,
   topics: readonly TopicState[],
-  now: number,
+  { now, reader }: { readonly now: number; readonly reader: SegmentReader },
 ): Promise<Retention[]> {
-  const broker = await target.brokerConfigs(BROKER_CONFIGS)
-  return topics.flatMap(topic => retentionOf(topic, defaultsOf(broker), now))
+  const defaults = defaultsOf(await target.brokerConfigs(BROKER_CONFIGS))
+  const found: Retention[] = []
+  for (const topic of topics) {
+    const { ms, bytes } = limitsOf(topic, defaults)
+    let [old, over] = [0, 0]
+    const each = async (log: PartitionState): Promise<number> =>
+      ms.limit < 0 ? 0 : await recordsBefore(reader, log, now - ms.limit)
+    for await (const records of ahead(topic.partitions, LOOKS_AT_ONCE, each)) old += records
+    if (bytes.limit >= 0) over = sumOf(topic.partitions, log => recordsOver(log, bytes.limit))
+    if (old > 0)
+      found.push({ topic: topic.name, config: 'retention.ms', value: ms.own ?? null, records: old })
+    if (over > 0)
+      found.push({ topic: topic.name, config: 'retention.bytes', value: bytes.own ?? null, records: over })
+  }
+  return found
 }
 
 type Defaults = {
@@ -47,49 +67,60 @@ function defaultsOf(broker: ReadonlyMap<string, string>): Defaults {
   }
 }
 
-/** Pure. What a topic has of its own, else what it will have from the target's brokers. */
-export function retentionOf(
-  { name, configs, partitions }: TopicState,
+type Limit = { readonly own: string | undefined; readonly limit: number }
+
+/** What a topic has of its own, else what it will have from the target's brokers. Below 0: no limit. */
+function limitsOf(
+  { configs }: TopicState,
   defaults: Defaults,
-  now: number,
-): Retention[] {
+): { readonly ms: Limit; readonly bytes: Limit } {
   const own = (config: string): string | undefined =>
     configs[config]?.isOverride === true ? (configs[config].value ?? undefined) : undefined
   const policy = own('cleanup.policy') ?? configs['cleanup.policy']?.value ?? defaults.policy ?? 'delete'
-  if (!policy.includes('delete')) return []
-  const found: Retention[] = []
-  const ms = Number(own('retention.ms') ?? defaults.ms ?? -1)
-  const bytes = Number(own('retention.bytes') ?? defaults.bytes ?? -1)
-  const old = ms < 0 ? 0 : sumOf(partitions, log => recordsUntil(log, each => each.maxTimestamp < now - ms))
-  const over = bytes < 0 ? 0 : sumOf(partitions, log => recordsOver(log, bytes))
-  if (old > 0)
-    found.push({ topic: name, config: 'retention.ms', value: own('retention.ms') ?? null, records: old })
-  if (over > 0)
-    found.push({
-      topic: name,
-      config: 'retention.bytes',
-      value: own('retention.bytes') ?? null,
-      records: over,
-    })
-  return found
-}
-
-/** Kafka deletes whole segments, from the oldest on; those of the vault are about as good a measure as its own. */
-function recordsUntil(
-  { segments }: PartitionState,
-  isGone: (segment: PartitionState['segments'][number]) => boolean,
-): number {
-  const kept = segments.findIndex(each => !isGone(each))
-  return sumOf(kept < 0 ? segments : segments.slice(0, kept), ({ records }) => records)
-}
-
-function recordsOver(log: PartitionState, limit: number): number {
-  let bytes = sumOf(log.segments, ({ rawBytes }) => rawBytes)
-  return recordsUntil(log, ({ rawBytes }) => {
-    const isGone = bytes - rawBytes >= limit
-    bytes -= rawBytes
-    return isGone
+  const isDeleted = policy.includes('delete')
+  const limitOf = (config: string, fallback: number | undefined): Limit => ({
+    own: own(config),
+    limit: isDeleted ? Number(own(config) ?? fallback ?? -1) : -1,
   })
+  return { ms: limitOf('retention.ms', defaults.ms), bytes: limitOf('retention.bytes', defaults.bytes) }
+}
+
+/** Of the batches from the first one on that are older, without any that stands behind a younger one. */
+async function recordsBefore(
+  reader: SegmentReader,
+  { segments, start, end }: PartitionState,
+  time: number,
+): Promise<number> {
+  let records = 0
+  for (const segment of segments) {
+    if (segment.from >= end) break
+    if (segment.maxTimestamp < time) {
+      records += segment.records
+      continue
+    }
+    for (let offset = Math.max(start, segment.from); ; ) {
+      const run = await reader.read([segment], offset, end)
+      if (run === undefined) break
+      for (const { header } of run.batches) {
+        if (header.maxTimestamp >= time) return records
+        records += header.recordCount
+      }
+      offset = run.batches.at(-1)!.header.lastOffset + 1
+    }
+  }
+  return records
+}
+
+/** As if segments were as short as records. */
+function recordsOver({ segments }: PartitionState, limit: number): number {
+  let excess = sumOf(segments, ({ rawBytes }) => rawBytes) - limit
+  let over = 0
+  for (const { rawBytes, records } of segments) {
+    if (excess <= 0) break
+    over += Math.ceil(records * Math.min(1, excess / rawBytes))
+    excess -= rawBytes
+  }
+  return over
 }
 
 function sumOf<T>(items: readonly T[], of: (item: T) => number): number {

@@ -13,6 +13,7 @@ import { readCommit } from '../vault/chain.ts'
 import { choose, endBefore } from '../vault/choose.ts'
 import { readConsistent, type WentBack } from '../vault/consistent-point.ts'
 import { readPoint, type SetPoint } from '../vault/point.ts'
+import { SegmentReader } from '../vault/reader.ts'
 import { vaultCluster } from '../vault/source.ts'
 import { openVault } from '../vault/vault.ts'
 import { clusterOf, openCluster } from './clusters.ts'
@@ -87,7 +88,10 @@ export async function withRestore<T>(
       isResumed: known.isResumed,
       conflicts: await findConflicts(target, topics, known.topics),
       ...planTopics(topics),
-      retention: await planRetention(target, topics, systemClock.now()),
+      retention: await planRetention(target, topics, {
+        now: systemClock.now(),
+        reader: new SegmentReader(store, set),
+      }),
       keepsRetention: options.keepsRetention,
       rights: rights?.shown,
       wentBack,
