@@ -54,20 +54,19 @@ function targetOf({ aclsCode = 0, rules = [], quotas = [], users = [], answer }:
   return { target, made, changed }
 }
 
-const STATE = {
-  topics: new Map([['orders', {} as never]]),
-  groups: new Map([['billing', {} as never]]),
-}
+const NAMES = new Map([['orders', 'orders']])
 const planned = async (
   target: Cluster,
   rights: Partial<VaultRights>,
   scope: RightsScope = 'all',
   mirrors: readonly string[] = ['mirrored'],
+  names: ReadonlyMap<string, string> = NAMES,
 ) =>
   (await planRights({
     target,
     rights: { acls: null, quotas: null, users: null, ...rights },
-    state: STATE,
+    names,
+    groups: new Set(['billing']),
     scope,
     own: new Set(['User:kdr']),
     mirrors: new Set(mirrors),
@@ -125,6 +124,41 @@ describe('rights of a restore', () => {
     )
     assert.deepEqual(plan.acls, [rule(), group])
     assert.deepEqual([plan.quotas, plan.shown.usersMissing], [[], []])
+  })
+
+  test('of single topics give nobody what a denial that is not restored took from him', async () => {
+    const denials = [
+      rule({ name: '*', principal: 'User:bob', permission: 'DENY' }),
+      rule({ name: 'ord', pattern: 'PREFIXED', principal: 'User:eve', operation: 'ALL', permission: 'DENY' }),
+      rule({ name: 'pay', pattern: 'PREFIXED', permission: 'DENY' }),
+    ]
+    const named = rule({ principal: 'User:dan', permission: 'DENY' })
+    const allowed = ['User:app', 'User:bob', 'User:eve', 'User:*', 'User:dan'].map(principal =>
+      rule({ principal }),
+    )
+    const read = rule({ principal: 'User:bob', operation: 'READ' })
+    const acls = [...denials, named, ...allowed, read]
+    const plan = await planned(targetOf({}).target, { acls }, 'named')
+    assert.deepEqual(plan.acls, [named, allowed[0], allowed[4], read])
+    assert.match(plan.shown.cannot.join(), /3 ACL\(s\) are left out: a denial for a prefix or for all/)
+    // The target has them: they are in force there.
+    const there = await planned(targetOf({ rules: denials }).target, { acls }, 'named')
+    assert.deepEqual(there.acls, [named, ...allowed, read])
+    assert.deepEqual(there.shown.cannot, [])
+  })
+
+  test('of a topic with a new name are those of the old one', async () => {
+    const acls = [
+      rule(),
+      rule({ name: 'copy', principal: 'User:other' }),
+      rule({ name: 'ord', pattern: 'PREFIXED', principal: 'User:eve', permission: 'DENY' }),
+      rule({ principal: 'User:eve' }),
+    ]
+    const names = new Map([['orders', 'copy']])
+    // The target's denial does not reach the new name.
+    const { target } = targetOf({ rules: acls.slice(2, 3) })
+    const plan = await planned(target, { acls }, 'named', [], names)
+    assert.deepEqual(plan.acls, [rule({ name: 'copy' })])
   })
 
   test('that cannot be given are said, with the reason', async () => {

@@ -1,7 +1,8 @@
 // ACLs, quotas and user names of a restore. Nothing that the target has is taken away or changed, and nobody gets more than he had: denials
-// come first, and where one of them cannot be put there, nothing is allowed either. Passwords are in no backup.
+// come first, and where one of them cannot be put there, or would reach further than the restore, what it takes something from is not allowed
+// either. Passwords are in no backup.
 import type { RestorePlan } from '../cli/app-vault.ts'
-import { NO_MIRRORS, planAcls } from '../engine/sync/acl-plan.ts'
+import { EVERYBODY, NO_MIRRORS, planAcls } from '../engine/sync/acl-plan.ts'
 import { mirrorsOf } from '../engine/sync/mirror-names.ts'
 import { planQuotas } from '../engine/sync/quotas.ts'
 import { findKdrError } from '../model/errors.ts'
@@ -27,7 +28,9 @@ export type PlannedRights = {
 type RightsInput = {
   readonly target: Cluster
   readonly rights: VaultRights
-  readonly state: Pick<SetState, 'topics' | 'groups'>
+  /** Of the topics that are restored: their names in the set, each with the new one. */
+  readonly names: ReadonlyMap<string, string>
+  readonly groups: Pick<SetState['groups'], 'has'>
   readonly scope: RightsScope
   /** kdr's own principals: theirs is each cluster's own business. */
   readonly own: ReadonlySet<string>
@@ -49,11 +52,10 @@ export async function planRights(input: RightsInput): Promise<PlannedRights | un
   return { acls, quotas: quotas.changes, shown }
 }
 
-async function planRules(
-  { target, rights, state, scope, own, mirrors }: RightsInput,
-  cannot: string[],
-): Promise<readonly AclRule[]> {
-  const rules = (rights.acls ?? []).filter(rule => scope === 'all' || isNamed(rule, state))
+async function planRules(input: RightsInput, cannot: string[]): Promise<readonly AclRule[]> {
+  const { target, rights, scope, own, mirrors } = input
+  const all = rights.acls ?? []
+  const rules = scope === 'all' ? all : all.filter(rule => isNamed(rule, input))
   if (rules.length === 0) return []
   const answer = await asked(async () => await target.describeAcls())
   if (typeof answer === 'string' || answer.code !== KafkaCode.NONE) {
@@ -62,8 +64,10 @@ async function planRules(
     cannot.push(`${rules.length} ACL(s) cannot be put at "${target.name}": ${why}`)
     return []
   }
+  const source =
+    scope === 'all' ? rules : undefeated({ all, named: rules, there: answer.rules }, input, cannot)
   const plan = planAcls({
-    source: rules,
+    source,
     target: answer.rules,
     applied: new Map(),
     principals: {},
@@ -87,9 +91,57 @@ async function planRules(
 }
 
 /** A prefix, or `*`, would reach what is not restored. */
-function isNamed({ type, pattern, name }: AclRule, { topics, groups }: RightsInput['state']): boolean {
+function isNamed({ type, pattern, name }: AclRule, { names, groups }: RightsInput): boolean {
   if (pattern !== 'LITERAL') return false
-  return (type === 'TOPIC' && topics.has(name)) || (type === 'GROUP' && groups.has(name))
+  return (type === 'TOPIC' && names.has(name)) || (type === 'GROUP' && groups.has(name))
+}
+
+type NamedRules = {
+  readonly all: readonly AclRule[]
+  readonly named: readonly AclRule[]
+  /** At the target. */
+  readonly there: readonly AclRule[]
+}
+
+/**
+ * Under their new names, without what a denial takes something from that is not restored, because it would reach further: unless the
+ * target has it, and it reaches the new name too.
+ */
+function undefeated({ all, named, there }: NamedRules, input: RightsInput, cannot: string[]): AclRule[] {
+  const known = new Set(there.map(aclKey))
+  const denials = all.filter(rule => rule.permission !== 'ALLOW' && !isNamed(rule, input))
+  let left = 0
+  const kept = named.flatMap(rule => {
+    const renamed = rule.type === 'TOPIC' ? { ...rule, name: input.names.get(rule.name) ?? rule.name } : rule
+    const isDefeated =
+      rule.permission === 'ALLOW' &&
+      denials.some(
+        denial => takesFrom(denial, rule) && !(known.has(aclKey(denial)) && isReached(denial, renamed.name)),
+      )
+    if (isDefeated) left++
+    return isDefeated ? [] : [renamed]
+  })
+  if (left > 0)
+    cannot.push(
+      `${left} ACL(s) are left out: a denial for a prefix or for all takes something from them, and would reach more than is restored`,
+    )
+  return kept
+}
+
+/** Whether the denial may take away something of what is allowed. Of what another right implies (DESCRIBE by READ) rather too much. */
+function takesFrom(denial: AclRule, allowed: AclRule): boolean {
+  const meet = (a: string, b: string, all: string): boolean => a === b || a === all || b === all
+  return (
+    denial.type === allowed.type &&
+    isReached(denial, allowed.name) &&
+    meet(denial.principal, allowed.principal, EVERYBODY) &&
+    meet(denial.host, allowed.host, '*') &&
+    (meet(denial.operation, allowed.operation, 'ALL') || denial.operation.startsWith('DESCRIBE'))
+  )
+}
+
+function isReached({ pattern, name }: AclRule, by: string): boolean {
+  return pattern === 'PREFIXED' ? by.startsWith(name) : name === '*' || name === by
 }
 
 const NO_QUOTAS = { changes: [], values: 0 } as const

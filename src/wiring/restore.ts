@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import type { OpenedRestore, RestoreOptions, RestorePlan } from '../cli/app-vault.ts'
 import type { Config } from '../config/index.ts'
 import { recordCodec } from '../kafka/records.ts'
-import { isWhole } from '../model/choice.ts'
+import { isWhole, newName } from '../model/choice.ts'
 import { KdrError } from '../model/errors.ts'
 import { readLink, readTopics } from '../model/state-records.ts'
 import { spellPoint } from '../model/vault.ts'
@@ -40,7 +40,7 @@ export async function withRestore<T>(
       hint: `It has: ${Object.keys(config.clusters).join(', ')}.`,
     })
   const { vault } = await openVault(store)
-  const { point: found, wentBack, remarks } = await find(store, options)
+  const { point: found, names, wentBack, remarks } = await find(store, options)
   const { state, asOf } = found
   const { commit } = await readCommit(store, set, state.number)
   const topics = [...state.topics.values()]
@@ -70,7 +70,8 @@ export async function withRestore<T>(
     const rights = await planRights({
       target,
       rights: state.rights,
-      state,
+      names,
+      groups: state.groups,
       scope: scopeOf(options),
       own: new Set(own),
       mirrors: known.mirrors,
@@ -116,6 +117,8 @@ export async function withRestore<T>(
 
 type Found = {
   readonly point: SetPoint
+  /** Of the topics that are restored: in the set, each with the new one. */
+  readonly names: ReadonlyMap<string, string>
   readonly wentBack: readonly WentBack[]
   readonly remarks: readonly string[]
 }
@@ -130,14 +133,19 @@ async function find(store: ObjectStore, options: RestoreOptions): Promise<Found>
     remarks.push('records are chosen by their timestamps: what is restored is not a state that ever existed')
   if (cut === 'consistent' && point.kind === 'time')
     remarks.push('a consistent cut is one of a commit: of the last one at or before that time')
+  const meant = [...ended.state.topics.keys()].filter(topic => isNoted(options, topic))
   return {
     point: choose(ended, choice, set),
+    names: new Map(meant.map(name => [name, newName(name, choice.renames)])),
     wentBack: found.wentBack.filter(isMeant),
     remarks,
   }
 }
 
-async function findPoint(store: ObjectStore, { set, point, choice, cut }: RestoreOptions): Promise<Found> {
+async function findPoint(
+  store: ObjectStore,
+  { set, point, choice, cut }: RestoreOptions,
+): Promise<Omit<Found, 'names'>> {
   const plain = { wentBack: [], remarks: [] }
   if (cut === 'as-of') return { point: await readPoint(store, set, point, recordCodec), ...plain }
   if (choice.untilOffsets.length > 0)
