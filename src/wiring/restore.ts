@@ -1,5 +1,4 @@
 // kdr restore: finds the point in the vault, plans what is written to the target, and hands both to restore-run.ts.
-import { createHash } from 'node:crypto'
 import type { OpenedRestore, RestoreOptions, RestorePlan } from '../cli/app-vault.ts'
 import type { Config } from '../config/index.ts'
 import { recordCodec } from '../kafka/records.ts'
@@ -21,6 +20,7 @@ import { withStore } from './open-link.ts'
 import { clampedGroups, findConflicts, findOccupied, planTopics } from './restore-plan.ts'
 import { planRetention } from './restore-retention.ts'
 import { mirrorsAt, planRights, type RightsScope } from './restore-rights.ts'
+import { wayOf } from './restore-way.ts'
 import { restore } from './restore-run.ts'
 import { principalOf } from './rights.ts'
 import { systemClock, systemEntropy } from './system.ts'
@@ -163,13 +163,6 @@ async function findPoint(
 
 const isNoted = ({ choice: { topics } }: RestoreOptions, topic: string): boolean =>
   topics.length === 0 || topics.includes(topic)
-
-/** What makes it another restore than that of the same point as it was: a restore goes on only with its own. */
-function wayOf({ choice: { partitions, renames, untilOffsets }, cut }: RestoreOptions): string {
-  if (partitions.length + renames.length + untilOffsets.length === 0 && cut === 'as-of') return ''
-  const way = JSON.stringify([partitions.toSorted((a, b) => a - b), renames, untilOffsets, cut])
-  return `@${createHash('sha256').update(way).digest('hex').slice(0, 12)}`
-}
 
 /** Single topics come into a cluster that lives, whose administrators have had the last word since. */
 function scopeOf({ rights, choice }: RestoreOptions): RightsScope {

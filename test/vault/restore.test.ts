@@ -6,9 +6,11 @@ import type { RestorePlan, RestoreReport } from '../../src/cli/app-vault.ts'
 import { recordCodec } from '../../src/kafka/records.ts'
 import { KdrError } from '../../src/model/errors.ts'
 import { readUpTo } from '../../src/vault/by-timestamp.ts'
+import { choose } from '../../src/vault/choose.ts'
 import { readPoint, type SetPoint } from '../../src/vault/point.ts'
 import { vaultCluster } from '../../src/vault/source.ts'
 import { restore } from '../../src/wiring/restore-run.ts'
+import { wayOf } from '../../src/wiring/restore-way.ts'
 import { Chaos } from '../sim/chaos.ts'
 import { SimCluster } from '../sim/cluster.ts'
 import { SimNetwork, SimProcess } from '../sim/network.ts'
@@ -85,14 +87,21 @@ class Target {
   }
 
   /** Undefined: it was killed. */
-  async restore(crashAt?: SimProcess['crashAt'], of?: SetPoint): Promise<RestoreReport | undefined> {
+  async restore(
+    crashAt?: SimProcess['crashAt'],
+    of?: SetPoint,
+    topics: readonly string[] = [],
+  ): Promise<RestoreReport | undefined> {
     const { source } = this
     const { clock, random } = source
     const process = new SimProcess()
     process.crashAt = crashAt
     this.#process = process
     const target = simPort(this.cluster, this.#network, process)
-    const point = of ?? (await readPoint(source.store, SET, { kind: 'latest' }, recordCodec))
+    const choice = { topics, partitions: [], renames: [], untilOffsets: [], withGroups: true }
+    const whole = of ?? (await readPoint(source.store, SET, { kind: 'latest' }, recordCodec))
+    const point = choose(whole, choice, SET)
+    const at = `1${wayOf({ choice, cut: 'as-of' })}`
     const { state } = point
     const opened = {
       options: {
@@ -103,10 +112,10 @@ class Target {
         onProgress: () => undefined,
         onStep: () => undefined,
       },
-      link: 'restore@all@1',
+      link: `restore@all@${at}`,
       source: vaultCluster({
         name: 'set all',
-        clusterId: 'vault:v/all@1',
+        clusterId: `vault:v/all@${at}`,
         store: source.store,
         set: SET,
         point,
@@ -162,6 +171,18 @@ describe('a restore', () => {
     const target = new Target(await backedUp(1))
     const report = await target.restore()
     assert.deepEqual([report?.verified, report?.groups, report?.problems], [true, 1, []])
+    target.assertHolds()
+  })
+
+  test('goes on where it was killed, also when other topics of the same point were restored since', async () => {
+    const target = new Target(await backedUp(1))
+    const isBegun = () => target.cluster.topics.get('t')?.partitions.some(({ log }) => log.end > 0) === true
+    for (let call = 20; !isBegun(); call += 10) {
+      assert.ok(call < 300, 'nothing was ever written')
+      assert.equal(await target.restore({ call, isBefore: false }, undefined, ['t']), undefined)
+    }
+    assert.equal((await target.restore(undefined, undefined, ['other']))?.verified, true)
+    assert.equal((await target.restore(undefined, undefined, ['t']))?.verified, true)
     target.assertHolds()
   })
 
