@@ -8,6 +8,8 @@ import type { ObjectStore } from '../ports/store.ts'
 /** Announced again after so long; one that is three times as old belongs to nobody any more. */
 export const ANNOUNCE_EVERY_MS = 20_000
 const FORGOTTEN_MS = 3 * ANNOUNCE_EVERY_MS
+/** Between machines. What was announced later than that belongs to a clock that is wrong, and says nothing of who is at it now. */
+const CLOCKS_DIFFER_MS = 60_000
 
 type Announced = { readonly id: string; readonly since: number; readonly at: number }
 
@@ -18,6 +20,10 @@ export type TurnOptions = {
   readonly id: string
   /** Wall clock, ms. */
   readonly now: () => number
+}
+
+function isRecent({ at }: Announced, now: number): boolean {
+  return at + FORGOTTEN_MS >= now && at <= now + CLOCKS_DIFFER_MS
 }
 
 export class Turn {
@@ -35,7 +41,7 @@ export class Turn {
     const { store, set, id, now } = this.#options
     for await (const { name } of store.list(runningPrefix(set))) {
       const other = await this.#read(name)
-      if (other === undefined || other.id === id || other.at + FORGOTTEN_MS < now()) continue
+      if (other === undefined || other.id === id || !isRecent(other, now())) continue
       const isFirst = other.since < this.#since || (other.since === this.#since && other.id < id)
       if (!this.#isAnnounced || isFirst) return true
     }

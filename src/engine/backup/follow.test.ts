@@ -173,4 +173,22 @@ describe('a set that is followed', () => {
     await world.run([world.follower('a', EVERY)], 5 * MINUTE_MS)
     assert.deepEqual(minutes(world.commits), [1])
   })
+
+  test('an announcement by a clock that is ahead holds up nobody, while that of one a little ahead does', async () => {
+    for (const [aheadMs, expected] of [
+      [600 * MINUTE_MS, 0],
+      [MINUTE_MS / 2, 2],
+    ] as const) {
+      const world = new World()
+      const dead = new Turn({
+        store: world.store,
+        set: 'all',
+        id: 'dead',
+        now: () => world.clock.now() + aheadMs,
+      })
+      await dead.announce()
+      await world.run([world.follower('a', EVERY)], 5 * MINUTE_MS)
+      assert.deepEqual(minutes(world.commits), [expected])
+    }
+  })
 })
