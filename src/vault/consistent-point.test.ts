@@ -1,13 +1,17 @@
 // --consistent on real commits: a simulated source whose transactions go on over several partitions while it is backed up.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { SET } from '../../test/vault/made.ts'
+import { SET, unique } from '../../test/vault/made.ts'
 import { SimSource } from '../../test/vault/sim-source.ts'
 import type { SimPartition } from '../../test/sim/cluster.ts'
 import { findKdrError } from '../model/errors.ts'
 import { KafkaCode } from '../model/kafka-codes.ts'
 import type { LogPoint, SeenTransactions, TopicPartition } from '../ports/cluster.ts'
-import { readConsistent } from './consistent-point.ts'
+import { commitNumbers } from './chain.ts'
+import { type ConsistentPoint, readConsistent } from './consistent-point.ts'
+import { writerId } from './names.ts'
+import { executePrune, preparePrune } from './prune.ts'
+import { recordVerified } from './verified.ts'
 
 const PARTITIONS = 3
 
@@ -46,6 +50,19 @@ class Writers {
     }
   }
 
+  /** Every transaction is whole in it, or not there. How many are not. */
+  assertWhole({ state }: ConsistentPoint, where: string): number {
+    const ends = state.topics.get('t')!.partitions.map(({ end }) => end)
+    let left = 0
+    for (const { places, producer } of this.all) {
+      const isWhole = [...places].every(([at, offsets]) => offsets.at(-1)! < ends[at]!)
+      const isAbsent = [...places].every(([at, offsets]) => offsets[0]! >= ends[at]!)
+      assert.ok(isWhole || isAbsent, `${where}: ${producer} is there in part`)
+      if (isAbsent) left++
+    }
+    return left
+  }
+
   /** One producer's life: transaction after transaction. */
   async write(longest: number): Promise<void> {
     const { source } = this
@@ -79,7 +96,42 @@ class Writers {
   }
 }
 
+/** Drops what a stopped backup has left, and no commit. */
+async function prune({ store, clock }: SimSource): Promise<number> {
+  await store.put(`${SET}/packs/${writerId(1, unique())}.pack`, [])
+  const number = (await commitNumbers(store, SET)).at(-1)!
+  const verified = { set: SET, by: 'test', objects: 0, bytes: 0, number }
+  await recordVerified(store, { ...verified, at: new Date(clock.now()).toISOString() }, unique)
+  const options = { store, set: SET, by: 'test', unique, now: () => clock.now(), days: 1 }
+  return (await executePrune(options, await preparePrune(options))).commit!
+}
+
 describe('a consistent cut of a commit', () => {
+  test('is the same when the set is pruned behind it', async () => {
+    let farBack = 0
+    for (let seed = 1; seed <= 40 && farBack < 6; seed++) {
+      const source = new SimSource(seed)
+      await source.init()
+      const writers = new Writers(source)
+      for (const longest of [10, 20, 1_500]) void writers.write(longest)
+      const cutOf = async (number: number) =>
+        await readConsistent(source.store, SET, { kind: 'commit', number }).catch(() => undefined)
+      for (let commit = 1; commit <= 4; commit++) {
+        await source.run(async () => await source.clock.sleep(source.random.between(50, 400)))
+        await source.backUp()
+      }
+      writers.isOver = true
+      const before = await cutOf(4)
+      const after = await cutOf(await prune(source))
+      if (before?.remarks.some(each => each.includes('they are those of commit'))) farBack++
+      if (after !== undefined) writers.assertWhole(after, `seed ${seed}, pruned`)
+      const held = (cut: ConsistentPoint | undefined) =>
+        cut && [cut.state.topics.get('t')!.partitions.map(({ end }) => end), cut.state.groups]
+      assert.deepEqual(held(after), held(before), `seed ${seed}`)
+    }
+    assert.ok(farBack >= 3, `${farBack} of them far back`)
+  })
+
   test('holds every transaction whole or not at all', async () => {
     const counts = { cut: 0, lowered: 0, earlier: 0, none: 0, left: 0, farBack: 0 }
     for (let seed = 1; seed <= 18; seed++) {
@@ -103,13 +155,7 @@ describe('a consistent cut of a commit', () => {
         if (cut.wentBack.length > 0) counts.lowered++
         if (cut.state.number < commits) counts.earlier++
         if (cut.remarks.some(each => each.includes('they are those of commit'))) counts.farBack++
-        const ends = cut.state.topics.get('t')!.partitions.map(({ end }) => end)
-        for (const { places, producer } of writers.all) {
-          const isWhole = [...places].every(([at, offsets]) => offsets.at(-1)! < ends[at]!)
-          const isAbsent = [...places].every(([at, offsets]) => offsets[0]! >= ends[at]!)
-          assert.ok(isWhole || isAbsent, `seed ${seed}, commit ${commits}: ${producer} is there in part`)
-          if (isAbsent) counts.left++
-        }
+        counts.left += writers.assertWhole(cut, `seed ${seed}, commit ${commits}`)
       }
       writers.isOver = true
     }

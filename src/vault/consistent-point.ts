@@ -74,7 +74,7 @@ class Cutter {
     const first = await this.#ends(state, looked, 'stable')
     if (first.kind === 'held') return undefined
     if (!first.isFarBack && !first.isShort) return cutAt(state, first, look.moving)
-    for await (const floor of this.#floors(state, looked)) {
+    for await (const floor of this.#floors({ state, looked, isPrune: commit.kind === 'prune' })) {
       const ends = await this.#ends(state, looked, floor)
       if (ends.kind === 'held') return undefined
       if (!ends.isShort) return cutFarBack(state, ends, floor?.state)
@@ -100,17 +100,26 @@ class Cutter {
     return consistentEnds(logs)
   }
 
-  /** Further and further back; in the end, everything. */
-  async *#floors(state: SetState, looked: Looked): AsyncGenerator<Floor | undefined> {
+  /** Further and further back; in the end, everything. A prune is the commit before it once more: that one leads no further. */
+  async *#floors(from: {
+    readonly state: SetState
+    readonly looked: Looked
+    readonly isPrune: boolean
+  }): AsyncGenerator<Floor | undefined> {
     const { store, set, numbers } = this.#input
-    let after = { state, looked }
-    for (const each of numbers.filter(number => number < state.number).toReversed()) {
+    let after = from
+    for (const each of numbers.filter(number => number < from.state.number).toReversed()) {
       const { commit } = await readCommit(store, set, each)
+      const isPrune = commit.kind === 'prune'
+      if (after.isPrune) {
+        after = { ...after, isPrune }
+        continue
+      }
       const before = await readState(store, set, each)
       yield floorOf(before, after)
       if (commit.transactions === undefined) break
       const own = new Map(commit.transactions.partitions.map(of => [`${of[0]}/${of[1]}`, of]))
-      after = { state: before, looked: own }
+      after = { state: before, looked: own, isPrune }
     }
     yield undefined
   }
