@@ -80,4 +80,30 @@ describe('records up to a timestamp', () => {
     }
     assert.ok(inMiddle > 20, `${inMiddle} with records left out in the middle`)
   })
+
+  test('come with the group offsets of then, but for topics that were made again since', async () => {
+    const source = new SimSource(1)
+    await source.init()
+    for (const name of ['t', 'again']) source.produce(source.topic(name)[0]!, 5)
+    source.cluster.groups.set(
+      'g',
+      new Map([
+        ['t/0', 2],
+        ['again/0', 4],
+      ]),
+    )
+    await source.backUp()
+    const moment = source.clock.now()
+    await source.pass(1_000)
+    source.cluster.deleteTopic('again')
+    source.produce(source.topic('again')[0]!, 9, undefined, -60_000)
+    source.cluster.groups.set('g', new Map([['t/0', 5]]))
+    await source.backUp()
+    const { state } = await readUpTo(source.store, SET, moment, recordCodec)
+    assert.equal(state.topics.get('again')!.partitions[0]!.end, 9)
+    assert.deepEqual(
+      state.groups.get('g')!.offsets.map(([topic, partition, offset]) => [topic, partition, offset]),
+      [['t', 0, 2]],
+    )
+  })
 })

@@ -1,7 +1,7 @@
 // A filter: of all that the newest commit holds, the records with a timestamp up to T, at their offsets. It is not a state that existed:
 // what came late with an old timestamp is there, what a fast clock stamped later is not. Group offsets are those as of T.
 import { KdrError } from '../model/errors.ts'
-import type { PartitionState, TopicState, VaultGroup } from '../model/vault.ts'
+import type { PartitionState, SetState, TopicState, VaultGroup } from '../model/vault.ts'
 import type { RecordCodec } from '../ports/records.ts'
 import type { ObjectStore } from '../ports/store.ts'
 import { locate, readLatest, readState } from './chain.ts'
@@ -20,7 +20,7 @@ export async function readUpTo(
   if (state === undefined)
     throw new KdrError('usage', `set "${set}" has no commit yet`, { hint: `Make one: kdr backup run ${set}` })
   const { number } = await locate(store, set, { kind: 'time', at: time })
-  const { groups } = number === state.number ? state : await readState(store, set, number)
+  const then = number === state.number ? state : await readState(store, set, number)
   const reader = new SegmentReader(store, set)
   const topics = new Map<string, TopicState>()
   for (const topic of state.topics.values()) {
@@ -33,17 +33,19 @@ export async function readUpTo(
     }
     topics.set(topic.name, { ...topic, partitions })
   }
-  return { state: { ...state, topics, groups: knownOf(groups, topics) }, asOf: time, upTo: time }
+  return { state: { ...state, topics, groups: knownOf(then, topics) }, asOf: time, upTo: time }
 }
 
-/** Offsets in topics that have gone since lead nowhere. */
+/** Offsets in topics that have gone since, or were made again, lead nowhere. */
 function knownOf(
-  groups: ReadonlyMap<string, VaultGroup>,
+  then: Pick<SetState, 'groups' | 'topics'>,
   topics: ReadonlyMap<string, TopicState>,
 ): Map<string, VaultGroup> {
+  const isSame = (topic: string): boolean =>
+    topics.has(topic) && topics.get(topic)?.id === then.topics.get(topic)?.id
   return new Map(
-    [...groups].flatMap(([name, group]) => {
-      const offsets = group.offsets.filter(([topic]) => topics.has(topic))
+    [...then.groups].flatMap(([name, group]) => {
+      const offsets = group.offsets.filter(([topic]) => isSame(topic))
       return offsets.length === 0 ? [] : [[name, { ...group, offsets }] as const]
     }),
   )
