@@ -108,6 +108,27 @@ describe('a set as of a moment', () => {
     assert.ok(goesOn > 20 && inBatch > 5, `${goesOn} go on, ${inBatch} end in a batch`)
   })
 
+  test('goes on where a log was read anew that takes as much as when it was the last time', async () => {
+    const source = new SimSource(5)
+    await source.init()
+    source.cluster.createTopic('t', 1, { 'cleanup.policy': 'compact' })
+    const [at] = source.topic('t')
+    for (let commit = 1; commit <= 7; commit++) {
+      for (let i = 0; i < 10; i++) {
+        await source.run(async () => await source.clock.sleep(10))
+        source.produce(at!, 1)
+      }
+      at!.log.entries = at!.log.entries.slice(-10)
+      await source.backUp({ renewsBeyondBytes: 1_000 })
+    }
+    const wholeBytes = async (number: number) =>
+      (await source.state(number)).topics.get('t')!.partitions[0]!.wholeBytes
+    assert.equal(await wholeBytes(6), await wholeBytes(7))
+    const moment = at!.log.entries[4]!.header.maxTimestamp
+    const found = await readPoint(source.store, SET, { kind: 'time', at: moment }, recordCodec)
+    assert.deepEqual([found.state.number, found.state.topics.get('t')!.partitions[0]!.end], [6, 65])
+  })
+
   test('goes on where the later commit has read a compacted log anew', async () => {
     const source = new SimSource(5)
     await source.init()

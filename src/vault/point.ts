@@ -4,7 +4,7 @@
 import type { PartitionState, Point, SetState, TopicState } from '../model/vault.ts'
 import type { RecordCodec } from '../ports/records.ts'
 import type { ObjectStore } from '../ports/store.ts'
-import { locate, readState } from './chain.ts'
+import { locate, readCommit, readState } from './chain.ts'
 import { firstOpen } from './open-transactions.ts'
 import { SegmentReader } from './reader.ts'
 import { firstLater } from './times.ts'
@@ -29,7 +29,10 @@ export async function readPoint(
   const state = await readState(store, set, number)
   if (point.kind !== 'time' || next === undefined) return { state, asOf: undefined }
   const later = await readState(store, set, next)
-  const cutter = { reader: new SegmentReader(store, set), codec, time: point.at }
+  const { notes } = (await readCommit(store, set, next)).commit
+  const isRenewed = (topic: string, partition: number): boolean =>
+    notes.some(note => note.kind === 'renewed' && note.topic === topic && note.partition === partition)
+  const cutter = { reader: new SegmentReader(store, set), codec, time: point.at, isRenewed }
   const topics = new Map<string, TopicState>()
   for (const topic of state.topics.values()) {
     const after = later.topics.get(topic.name)
@@ -49,6 +52,8 @@ type Cutter = {
   readonly reader: SegmentReader
   readonly codec: RecordCodec
   readonly time: number
+  /** The later commit has read it anew, and no other log. */
+  readonly isRenewed: (topic: string, partition: number) => boolean
 }
 
 async function goOn(cutter: Cutter, before: TopicState, after: TopicState): Promise<TopicState> {
@@ -56,17 +61,19 @@ async function goOn(cutter: Cutter, before: TopicState, after: TopicState): Prom
   for (const later of after.partitions) {
     const known = before.partitions[later.partition]
     const from = known ?? { partition: later.partition, start: later.start, end: later.start, segments: [] }
-    partitions.push(await goOnIn(cutter, from, later))
+    const isRenewed = cutter.isRenewed(before.name, later.partition)
+    partitions.push(await goOnIn(cutter, { known: from, later, isRenewed }))
   }
   return { ...before, partitions }
 }
 
+type Step = { readonly known: PartitionState; readonly later: PartitionState; readonly isRenewed: boolean }
+
 async function goOnIn(
   { reader, codec, time }: Cutter,
-  known: PartitionState,
-  later: PartitionState,
+  { known, later, isRenewed }: Step,
 ): Promise<PartitionState> {
-  const more = continuation(known, later)
+  const more = continuation({ known, later, isRenewed })
   if (more === undefined) return known
   const segments = [...known.segments, ...more]
   const from = known.end
@@ -76,11 +83,9 @@ async function goOnIn(
 }
 
 /** The segments that follow; undefined where the later log does not go on from the earlier one (retention, truncation). */
-function continuation(known: PartitionState, later: PartitionState): PartitionState['segments'] | undefined {
+function continuation({ known, later, isRenewed }: Step): PartitionState['segments'] | undefined {
   if (later.start > known.end) return undefined
-  // Read anew by that commit, and no other log: what it has above goes on from here.
-  if (later.wholeBytes !== undefined && later.wholeBytes !== known.wholeBytes)
-    return later.segments.filter(({ to }) => to > known.end)
+  if (isRenewed) return later.segments.filter(({ to }) => to > known.end)
   const own = new Map(later.segments.map(each => [`${each.object} ${each.position}`, each]))
   for (const { object, position, to } of known.segments)
     if (to > later.start && own.get(`${object} ${position}`)?.to !== to) return undefined
