@@ -6,8 +6,10 @@ import { after, describe, test } from 'node:test'
 import { storeConformance } from '../../test/store/conformance.ts'
 import { findKdrError } from '../model/errors.ts'
 import type { ObjectStore } from '../ports/store.ts'
-import { openFileStore } from './files.ts'
+import { failure, openFileStore } from './files.ts'
+import { MemoryStore } from './memory.ts'
 import { openStore } from './open.ts'
+import { patientStore } from './patient.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'kdr-store-'))
 after(() => rmSync(root, { recursive: true }))
@@ -61,6 +63,25 @@ describe('a store in a folder', () => {
     await store.put('a', [Buffer.from('x')])
     const error = await openFileStore(join(dir, 'a'), unique).put('b', []).catch(findKdrError)
     assert.equal(error?.code, 'store-unreachable')
+  })
+
+  test('a disk that is full is said at once: asking again makes no room', async () => {
+    const full = Object.assign(new Error('no space left on device, write'), { code: 'ENOSPC' })
+    let asked = 0
+    const inner = Object.assign(new MemoryStore(), {
+      put: () => {
+        asked++
+        throw failure('cannot write "a"', full.code, full)
+      },
+    })
+    const store = patientStore(inner, {
+      clock: { monotonic: () => 0, sleep: () => Promise.resolve() },
+      fraction: () => 0,
+    })
+    await store.head('a')
+    const error = await store.put('a', []).catch(findKdrError)
+    assert.deepEqual([error?.code, asked], ['store-lacks', 1])
+    assert.match(`${error?.message} ${error?.hint}`, /cannot write "a": no space left.*Make room there/)
   })
 })
 

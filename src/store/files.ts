@@ -163,7 +163,8 @@ class FileStore implements ObjectStore {
   }
 }
 
-function failure(what: string, code: string | undefined, cause: unknown): unknown {
+/** What a failed call means for whoever asked the store. */
+export function failure(what: string, code: string | undefined, cause: unknown): unknown {
   if (code === undefined) return cause
   const message = `${what}: ${cause instanceof Error ? cause.message : code}`
   if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS')
@@ -171,6 +172,9 @@ function failure(what: string, code: string | undefined, cause: unknown): unknow
       hint: "Give the user that runs kdr the right to read and write the vault's folder.",
       cause,
     })
+  // Nobody makes room within the minute for which a store is asked again.
+  if (code === 'ENOSPC' || code === 'EDQUOT')
+    return new KdrError('store-lacks', message, { hint: 'Make room there, and do it again.', cause })
   return new KdrError('store-unreachable', message, { cause })
 }
 

@@ -15,7 +15,8 @@ import { backUpSet, storeOf, unique } from './vaults.ts'
 export function followSet(config: Config, set: SetConfig, { log }: { readonly log: Log }): FollowedSet {
   const { name, every } = set
   if (every === undefined) throw new KdrError('not-ready', `set "${name}" has no \`every:\``)
-  const store = storeOf(config, set.vault)
+  const stopping = new AbortController()
+  const store = storeOf(config, set.vault, stopping.signal)
   const now = (): number => systemClock.now()
   // What was read once is not read again.
   let known: SetState | undefined
@@ -55,6 +56,9 @@ export function followSet(config: Config, set: SetConfig, { log }: { readonly lo
     get sight() {
       return follower.sight
     },
-    run: async signal => await follower.run(signal),
+    run: async signal => {
+      signal.addEventListener('abort', () => stopping.abort(), { once: true })
+      await follower.run(signal)
+    },
   }
 }

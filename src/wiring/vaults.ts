@@ -28,10 +28,11 @@ import { kdrVersion } from './version.ts'
 export const unique = (): string => systemEntropy.uuid().replaceAll('-', '').slice(0, 16)
 const program = (): string => `kdr ${kdrVersion()}`
 
-export function storeOf(config: Config, name: string): ObjectStore {
+/** `signal`: ends the waiting for a store that does not answer. */
+export function storeOf(config: Config, name: string, signal?: AbortSignal): ObjectStore {
   const fraction = (): number => systemEntropy.fraction()
   const store = openStore({ ...vaultOf(config, name), now: () => systemClock.now() }, unique)
-  return patientStore(store, { clock: systemClock, fraction })
+  return patientStore(store, { clock: systemClock, fraction, signal })
 }
 
 const NO_LOCKS = {
