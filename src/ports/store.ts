@@ -51,8 +51,11 @@ export interface ObjectStore {
   /** A range that reaches beyond the end gives what there is. Undefined: there is no such object. */
   get(name: string, range?: ByteRange): Promise<Buffer | undefined>
   head(name: string): Promise<StoredObject | undefined>
-  /** All whose names begin with `prefix`, in the order of their names. The newest may be missing: listings may be late. */
-  list(prefix: string): AsyncIterable<StoredObject>
+  /**
+   * All whose names begin with `prefix`, in the order of their names. The newest may be missing: listings may be late. Those up to `after`
+   * need not come: a set may have hundreds of thousands of commits.
+   */
+  list(prefix: string, after?: string): AsyncIterable<StoredObject>
   /** One that is not there is success. Throws KdrError('not-allowed'), with `facts.lockedUntil`, for one that is locked. */
   delete(name: string): Promise<void>
   readonly locks?: ObjectLocks | undefined

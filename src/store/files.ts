@@ -70,10 +70,10 @@ class FileStore implements ObjectStore {
     })
   }
 
-  async *list(prefix: string): AsyncIterable<StoredObject> {
+  async *list(prefix: string, after = ''): AsyncIterable<StoredObject> {
     // Only the folder that all names with this prefix are below is walked.
     const folder = prefix.slice(0, prefix.lastIndexOf('/') + 1)
-    yield* this.#walk(folder, prefix)
+    yield* this.#walk(folder, { prefix, after })
   }
 
   async delete(name: string): Promise<void> {
@@ -81,7 +81,10 @@ class FileStore implements ObjectStore {
     await this.#ask(`delete "${name}"`, async () => await rm(path))
   }
 
-  async *#walk(folder: string, prefix: string): AsyncGenerator<StoredObject> {
+  async *#walk(
+    folder: string,
+    { prefix, after }: { readonly prefix: string; readonly after: string },
+  ): AsyncGenerator<StoredObject> {
     const entries =
       (await this.#ask(
         `list "${folder}"`,
@@ -93,7 +96,9 @@ class FileStore implements ObjectStore {
       .map(entry => ({ entry, name: `${folder}${entry.name}${entry.isDirectory() ? '/' : ''}` }))
       .sort((a, b) => (a.name < b.name ? -1 : 1))
     const wanted = named.filter(({ entry, name }) =>
-      entry.isDirectory() ? name.startsWith(prefix) || prefix.startsWith(name) : name.startsWith(prefix),
+      entry.isDirectory()
+        ? name.startsWith(prefix) || prefix.startsWith(name)
+        : name.startsWith(prefix) && name > after,
     )
     for (let at = 0; at < wanted.length; at += LOOKS_AT_ONCE) {
       const some = wanted.slice(at, at + LOOKS_AT_ONCE)
@@ -101,7 +106,7 @@ class FileStore implements ObjectStore {
         some.map(async ({ entry, name }) => (entry.isDirectory() ? undefined : await this.head(name))),
       )
       for (const [i, { entry, name }] of some.entries()) {
-        if (entry.isDirectory()) yield* this.#walk(name, prefix)
+        if (entry.isDirectory()) yield* this.#walk(name, { prefix, after })
         else if (found[i] !== undefined) yield found[i]
       }
     }

@@ -46,8 +46,8 @@ export class MemoryStore implements ObjectStore {
     return Promise.resolve(found && { name, bytes: found.length })
   }
 
-  async *list(prefix: string): AsyncIterable<StoredObject> {
-    const names = [...this.objects.keys()].filter(name => name.startsWith(prefix)).sort()
+  async *list(prefix: string, after = ''): AsyncIterable<StoredObject> {
+    const names = [...this.objects.keys()].filter(name => name.startsWith(prefix) && name > after).sort()
     for (const name of names) {
       const found = await this.head(name)
       if (found !== undefined) yield found

@@ -43,7 +43,7 @@ export function patientStore(store: ObjectStore, { clock, fraction, signal }: Pa
     put: async (name, body) => await insist(async () => await store.put(name, body)),
     get: async (name, range) => await insist(async () => await store.get(name, range)),
     head: async name => await insist(async () => await store.head(name)),
-    list: prefix => listAll(store, prefix, insist),
+    list: (prefix, after) => listAll(store, { prefix, after }, insist),
     delete: async name => await insist(async () => await store.delete(name)),
     locks: locks && {
       keepMs: locks.keepMs,
@@ -59,15 +59,15 @@ export function patientStore(store: ObjectStore, { clock, fraction, signal }: Pa
 /** One that was cut goes on behind the last name that came. */
 async function* listAll(
   store: ObjectStore,
-  prefix: string,
+  { prefix, after }: { readonly prefix: string; readonly after: string | undefined },
   insist: <T>(act: () => Promise<T>) => Promise<T>,
 ): AsyncGenerator<StoredObject> {
   let last: string | undefined
-  let listing = store.list(prefix)[Symbol.asyncIterator]()
+  let listing = store.list(prefix, after)[Symbol.asyncIterator]()
   let isBroken = false
   for (;;) {
     const next = await insist(async () => {
-      if (isBroken) listing = store.list(prefix)[Symbol.asyncIterator]()
+      if (isBroken) listing = store.list(prefix, last ?? after)[Symbol.asyncIterator]()
       isBroken = true
       let each = await listing.next()
       while (each.done !== true && last !== undefined && each.value.name <= last) each = await listing.next()

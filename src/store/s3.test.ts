@@ -49,6 +49,18 @@ after(() => {
 
 const isCode = (code: string) => (error: unknown) => findKdrError(error)?.code === code
 
+describe('a bucket', () => {
+  test('is asked for no more of a listing than what stands behind a name', async () => {
+    const asked: (string | null)[] = []
+    answer = ({ query }) => {
+      asked.push(query.get('start-after'))
+      return { status: 200, body: '<ListBucketResult></ListBucketResult>' }
+    }
+    for await (const each of store.list('s/', 's/a')) assert.fail(each.name)
+    assert.deepEqual(asked, ['s/a'])
+  })
+})
+
 describe('a bucket that answers 404', () => {
   test('has no such object, where one is read, looked at or deleted', async () => {
     answer = () => ({ status: 404, code: 'NoSuchKey' })

@@ -113,14 +113,17 @@ class S3Store implements ObjectStore {
     return found && { name, bytes: found.ContentLength ?? 0 }
   }
 
-  async *list(prefix: string): AsyncIterable<StoredObject> {
+  async *list(prefix: string, after?: string): AsyncIterable<StoredObject> {
     const Prefix = `${this.#below}${prefix}`
+    const StartAfter = after && `${this.#below}${after}`
     let token: string | undefined
     do {
       const page = await this.#ask(`list "${prefix}"`, async () => {
         const { sdk, client } = await this.#open()
         const Bucket = this.#options.bucket
-        return await client.send(new sdk.ListObjectsV2Command({ Bucket, Prefix, ContinuationToken: token }))
+        return await client.send(
+          new sdk.ListObjectsV2Command({ Bucket, Prefix, StartAfter, ContinuationToken: token }),
+        )
       })
       for (const { Key = '', Size = 0 } of page.Contents ?? [])
         yield { name: Key.slice(this.#below.length), bytes: Size }

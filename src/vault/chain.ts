@@ -17,20 +17,26 @@ export type CommitRange = { readonly first: number; readonly last: number }
 
 /** Undefined when nothing was ever committed. */
 export async function commitRange(store: ObjectStore, set: string): Promise<CommitRange | undefined> {
-  let last = 0
-  for (const number of await listedNumbers(store, set)) last = Math.max(last, number)
-  while ((await store.head(commitName(set, last + 1))) !== undefined) last++
+  const last = await newestNumber(store, set, 0)
   return last === 0 ? undefined : { first: await firstOf(store, set, last), last }
 }
 
-/** Of all that is listed; those that nobody counts any more included. */
-export async function listedNumbers(store: ObjectStore, set: string): Promise<Set<number>> {
+/** Of what is listed behind `after`; those that nobody counts any more included. */
+export async function listedNumbers(store: ObjectStore, set: string, after = 0): Promise<Set<number>> {
   const numbers = new Set<number>()
-  for await (const { name } of store.list(commitsPrefix(set))) {
-    const number = commitNumber(set, name)
-    if (number !== undefined) numbers.add(number)
+  for await (const { name } of store.list(commitsPrefix(set), commitName(set, after))) {
+    const number = commitNumber(set, name) ?? 0
+    if (number > after) numbers.add(number)
   }
   return numbers
+}
+
+/** Beyond the listing, which may be late. `least`: one that is there; 0 for none. */
+async function newestNumber(store: ObjectStore, set: string, least: number): Promise<number> {
+  let last = least
+  for (const number of await listedNumbers(store, set, least)) last = Math.max(last, number)
+  while ((await store.head(commitName(set, last + 1))) !== undefined) last++
+  return last
 }
 
 /** As the newest commit says that can be read: a damaged one is for whoever needs it. */
@@ -93,35 +99,30 @@ export async function readLatest(
   set: string,
   known?: SetState,
 ): Promise<SetState | undefined> {
+  const state = known && (await readOn(store, set, known))
+  if (state !== undefined) return state
   const range = await commitRange(store, set)
-  if (range === undefined) return undefined
-  return (known && (await readOn(store, set, { known, range }))) ?? (await readState(store, set, range.last))
+  return range === undefined ? undefined : await readState(store, set, range.last)
 }
 
-/**
- * Undefined: nothing leads on from what is known. What is below the base of the commits that count may be pruned: then the next one is
- * missing, and the newest is not known by that.
- */
-async function readOn(
-  store: ObjectStore,
-  set: string,
-  { known, range: { first, last } }: { readonly known: SetState; readonly range: CommitRange },
-): Promise<SetState | undefined> {
-  if (known.number < baseOf(first) || known.number > last) return undefined
-  if (known.number === last && (await readCommit(store, set, last)).sha256 !== known.sha256) return undefined
-  let state = known
+/** Undefined: nothing leads on from what is known. What is behind it may be pruned: then the next one is missing, and others are there. */
+async function readOn(store: ObjectStore, set: string, known: SetState): Promise<SetState | undefined> {
   try {
+    const last = await newestNumber(store, set, known.number)
+    if (last === known.number)
+      return (await readCommit(store, set, last)).sha256 === known.sha256 ? known : undefined
+    let state = known
     for (let number = known.number + 1; number <= last; number++) {
       const { commit, sha256: hash } = await readCommit(store, set, number)
       assertFollows(state, commit)
       state = applyCommit(state, commit, hash)
     }
+    return state
   } catch (error) {
     // Whether the set is damaged, or only what is known is of another one, is seen without it.
     if (findKdrError(error)?.code !== 'damaged') throw error
     return undefined
   }
-  return state
 }
 
 export type Located = {

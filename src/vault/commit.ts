@@ -85,7 +85,7 @@ export async function createCommit(
 ): Promise<ReadCommit | undefined> {
   const { number } = commit
   // What its writer knows may be so old that the commits behind it are pruned: the number is free again, and no reader would come by it.
-  const listed = await listedNumbers(store, set)
+  const listed = await listedNumbers(store, set, number - 1)
   const newest = Math.max(0, ...listed)
   if (newest > number && !listed.has(number)) throw otherWriter(set, newest)
   try {

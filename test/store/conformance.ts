@@ -49,9 +49,9 @@ export function lockConformance(open: () => Promise<ObjectStore>, now: () => num
 
 /** `open`: an empty store; called again it gives another empty one. */
 export function storeConformance(open: () => Promise<ObjectStore>): void {
-  const names = async (store: ObjectStore, prefix: string): Promise<string[]> => {
+  const names = async (store: ObjectStore, prefix: string, after?: string): Promise<string[]> => {
     const found: string[] = []
-    for await (const { name } of store.list(prefix)) found.push(name)
+    for await (const { name } of store.list(prefix, after)) found.push(name)
     return found
   }
 
@@ -120,6 +120,9 @@ export function storeConformance(open: () => Promise<ObjectStore>): void {
     assert.deepEqual(await names(store, 's/b'), ['s/b-x/1', 's/b/10', 's/b/2'])
     assert.deepEqual(await names(store, 's/b/1'), ['s/b/10'])
     assert.deepEqual(await names(store, 'nothing/'), [])
+    assert.deepEqual(await names(store, 's/b', 's/b/10'), ['s/b/2'])
+    assert.deepEqual(await names(store, 's/', 's/a/0'), ['s/a/1', 's/b-x/1', 's/b/10', 's/b/2', 's/c'])
+    assert.deepEqual(await names(store, 's/', 's/c'), [])
     assert.equal((await names(store, '')).length, 7)
   })
 

@@ -84,11 +84,11 @@ export class FaultyStore implements ObjectStore {
     return await this.#inner.head(name)
   }
 
-  async *list(prefix: string): AsyncIterable<StoredObject> {
+  async *list(prefix: string, after?: string): AsyncIterable<StoredObject> {
     await this.#before(`list "${prefix}"`)
     const isLate = this.#comes('late', this.faults.late)
     const hidden = new Set(isLate ? this.#newest.slice(-this.#random.between(1, NEWEST)) : [])
-    for await (const each of this.#inner.list(prefix)) {
+    for await (const each of this.#inner.list(prefix, after)) {
       if (this.#comes('cut', this.faults.cut)) throw unreachable(`list "${prefix}"`, 'cut')
       if (!hidden.has(each.name)) yield each
     }

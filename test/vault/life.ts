@@ -38,8 +38,8 @@ export function mortalStore(store: ObjectStore, life: Life): ObjectStore {
     put: async (name: string, body: Body) => await life.call(() => store.put(name, body)),
     get: async (name: string, range?: ByteRange) => await life.call(() => store.get(name, range)),
     head: async (name: string) => await life.call(() => store.head(name)),
-    async *list(prefix: string): AsyncIterable<StoredObject> {
-      const found = await life.call(() => store.list(prefix))
+    async *list(prefix: string, after?: string): AsyncIterable<StoredObject> {
+      const found = await life.call(() => store.list(prefix, after))
       for await (const each of found) yield await life.call(() => each)
     },
     delete: async (name: string) => await life.call(() => store.delete(name)),
