@@ -18,7 +18,7 @@ import { approve } from './approve.ts'
 import { assertReason } from './link.ts'
 import { tellFollowers } from './link-follow.ts'
 import { movePlan, planNamed } from './move-plan.ts'
-import { collect, placeOf } from './place.ts'
+import { collect, placeOf } from './option-values.ts'
 import { startProgress } from './progress.ts'
 import { planText } from './run-plan.ts'
 import { progressLine, reportText, stepLine } from './run-text.ts'
@@ -64,7 +64,7 @@ export function registerMove(program: Command, app: App): void {
       .summary(summary)
       .description(`${description} Exit 17 when it must not begin, 21 when it stopped part-way.`)
       .helpGroup('Move')
-      .option('--topic <name>', 'only this topic; may be repeated', collect, [])
+      .option('--topic <name>', 'only this topic; may be repeated', collect)
       .option('--accept-split-brain', 'go on although applications may still write to the old active cluster')
       .option('--take-over', 'go on with a run that another controller seems to be at')
       .option('--resume <run>', 'go on with a run that was stopped')
@@ -83,7 +83,6 @@ export function registerMove(program: Command, app: App): void {
           '--recopy <topic>',
           'delete this topic where it diverged, and copy it anew; a pattern; may be repeated',
           collect,
-          [],
         )
   }
 }

@@ -8,16 +8,17 @@ import { type App, type GlobalOptions, writeJson } from './app.ts'
 import { NOT_EMPTY_HINT, type RestoreProgress, type RestoreReport } from './app-vault.ts'
 import { approve } from './approve.ts'
 import { plural } from './format.ts'
+import { collect } from './option-values.ts'
 import { startProgress } from './progress.ts'
 import { planJson, planText, progressText, reportText } from './restore-text.ts'
 import { styleOf } from './table.ts'
 
 type RestoreFlags = GlobalOptions & {
   readonly to: string
-  readonly topic: readonly string[]
-  readonly partition: readonly string[]
-  readonly rename: readonly string[]
-  readonly untilOffset: readonly string[]
+  readonly topic?: readonly string[]
+  readonly partition?: readonly string[]
+  readonly rename?: readonly string[]
+  readonly untilOffset?: readonly string[]
   readonly consistent?: boolean
   readonly byTimestamp?: boolean
   readonly groups: boolean
@@ -39,24 +40,21 @@ export function registerRestore(program: Command, app: App): void {
     )
     .helpGroup('Back up')
     .requiredOption('--to <cluster>', 'a cluster of the config')
-    .option('--topic <name>', 'only this topic; may be repeated', collect, [])
+    .option('--topic <name>', 'only this topic; may be repeated', collect)
     .option(
       '--partition <number>',
       'only this partition of each topic, the others stay empty; may be repeated',
       collect,
-      [],
     )
     .option(
       '--rename <from=to>',
       'restore this topic under another name, with its groups; `pay-*=old-pay-*` for all that begin so; may be repeated',
       collect,
-      [],
     )
     .option(
       '--until-offset <topic/partition=offset>',
       'only what stands before this offset of a partition; may be repeated',
       collect,
-      [],
     )
     .option('--consistent', 'every transaction whole or not at all, in all its partitions and group offsets')
     .option('--by-timestamp', 'only records with a timestamp up to the time; no state that ever existed')
@@ -79,11 +77,13 @@ export function registerRestore(program: Command, app: App): void {
     )
 }
 
-function collect(value: string, before: readonly string[]): string[] {
-  return [...before, value]
-}
-
-function choiceOf({ topic, partition, rename, untilOffset, groups }: RestoreFlags): Choice {
+function choiceOf({
+  topic = [],
+  partition = [],
+  rename = [],
+  untilOffset = [],
+  groups,
+}: RestoreFlags): Choice {
   return {
     topics: topic,
     partitions: partition.map(readPartition),

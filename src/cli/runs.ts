@@ -6,7 +6,7 @@ import { type App, type GlobalOptions, writeJson } from './app.ts'
 import { approve } from './approve.ts'
 import { formatCount, formatDuration, plural } from './format.ts'
 import { assertReason } from './link.ts'
-import { collect, placeOf } from './place.ts'
+import { collect, placeOf } from './option-values.ts'
 import { startProgress } from './progress.ts'
 import { reportHtml } from './run-html.ts'
 import { fullReportText, reportText } from './run-text.ts'
@@ -68,8 +68,8 @@ export function registerRuns(program: Command, app: App): void {
         .choices(['original', 'stranded'])
         .makeOptionMandatory(),
     )
-    .option('--topic <pattern>', 'only these topics; may be repeated', collect, [])
-    .option('--key <pattern>', 'only records with such a key; may be repeated', collect, [])
+    .option('--topic <pattern>', 'only these topics; may be repeated', collect)
+    .option('--key <pattern>', 'only records with such a key; may be repeated', collect)
     .option('--from <dir>', 'where the export is now: a folder, or vault:NAME')
     .option('--take-over', 'also when another controller seems to be at it')
     .option('--dry-run', 'show the plan and change nothing')

@@ -7,6 +7,7 @@ import { KdrError } from '../model/errors.ts'
 import { parseDuration } from '../model/units.ts'
 import { type App, type GlobalOptions, writeJson, writeJsonLine } from './app.ts'
 import { formatCount, formatDuration, plural } from './format.ts'
+import { collect } from './option-values.ts'
 import { startProgress } from './progress.ts'
 import { formatTable, type Style, styleOf } from './table.ts'
 
@@ -29,7 +30,7 @@ export function registerVerify(program: Command, app: App): void {
       'Compares offset, key, value, headers and timestamp of every record that both sides still hold. Only reads. Exit 3 when something differs.',
     )
     .helpGroup('Replicate')
-    .option('--topic <name>', 'only this topic; may be repeated', collect, [])
+    .option('--topic <name>', 'only this topic; may be repeated', collect)
     .option('--since <duration>', 'only records of the last 30s, 5m, 7d, ...')
     .option('--sample <percent>', 'only this share of the offsets, in ranges spread over each log')
     .option('--json-lines', 'progress as JSON lines on stdout')
@@ -37,10 +38,6 @@ export function registerVerify(program: Command, app: App): void {
       async (name: string, _options: unknown, command: Command) =>
         await runVerify(app, name, command.optsWithGlobals()),
     )
-}
-
-function collect(value: string, before: readonly string[]): string[] {
-  return [...before, value]
 }
 
 async function runVerify(app: App, name: string, options: VerifyOptions): Promise<void> {

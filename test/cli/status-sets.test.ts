@@ -60,9 +60,10 @@ describe('kdr status, with sets', () => {
   })
 
   test('shows the newest commit, its age against the schedule, and when it was verified', async () => {
-    const endsAt = new Date(Date.now() - HOUR_MS).toISOString()
+    const now = Date.now() - HOUR_MS
+    const endsAt = new Date(now).toISOString()
     const batches = [madeBatch({ from: 0, values: ['a', 'b'] })]
-    await commitBatches(openFileStore(folder, unique), batches, { draft: { endsAt } })
+    await commitBatches(openFileStore(folder, unique), batches, { now, draft: { endsAt } })
     const before = await status()
     const all = before.sets[0]
     assert.ok(all !== undefined)
@@ -108,10 +109,11 @@ describe('kdr status, with sets', () => {
   })
 })
 
-test('kdr run serves what it knows of the sets', async () => {
+test('kdr run serves what it knows of the sets', async t => {
   const listen = `127.0.0.1:${await findPort()}`
   write({ all: { every: '1h' } }, { server: { listen } })
   const stopping = new AbortController()
+  t.after(() => stopping.abort(new KdrError('interrupted', 'stopped')))
   const app = { ...makeTestApp(), services, clock: systemClock, signal: stopping.signal }
   const ended = runCli(['run', '--config', path], app)
   const get = async (what: string): Promise<Response | undefined> =>

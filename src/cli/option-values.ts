@@ -1,8 +1,8 @@
-// Options of several commands: one that may be repeated, and a place that others must find too.
+// Values of options that several commands have: one that may be repeated, and a place that others must find too.
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 
-export function collect(value: string, before: readonly string[]): string[] {
+export function collect(value: string, before: readonly string[] = []): string[] {
   return [...before, value]
 }
 
