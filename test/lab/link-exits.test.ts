@@ -60,7 +60,7 @@ describe('kdr ends with', { concurrency: 3 }, () => {
       await fails(linkTo({}), ['run', '--link', 'nope'], 2, /no link "nope"/)
     })
     test('what is not there yet', async () => {
-      await fails(linkTo({}), ['failback', 'link'], 2, /not available yet/)
+      await fails(linkTo({}), ['drill', 'link'], 2, /not available yet/)
     })
     test('--timeout without --once', async () => {
       await fails(linkTo({}), ['run', '--timeout', '3s'], 2, /`--timeout` goes with `--once`/)
