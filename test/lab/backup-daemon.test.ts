@@ -12,6 +12,7 @@ import { findPort } from '../../src/lab/ports.ts'
 import { javaTool, runTool } from '../../src/lab/processes.ts'
 import { freshTopic, patience, waitFor, withLab } from '../support/lab.ts'
 import { type KdrProcess, runKdrHere, startKdr } from '../support/link.ts'
+import { suite } from '../support/suite.ts'
 
 type Listed = {
   readonly number: number
@@ -24,8 +25,8 @@ const EVERY_MS = 2_000
 /** SIGTERM to exit. */
 const STOP_MS = 10_000
 
-describe('sets that kdr run keeps backed up', () => {
-  const context = withLab([{ name: 'east' }])
+describe('sets that kdr run keeps backed up', { skip: suite === 'short' && 'in make test-full' }, () => {
+  const context = withLab(suite === 'short' ? [] : [{ name: 'east' }])
   const dir = mkdtempSync(join(tmpdir(), 'kdr-backup-daemon-'))
   after(() => rmSync(dir, { recursive: true, force: true }))
   const config = join(dir, 'kdr.yaml')

@@ -224,7 +224,7 @@ describe('the way home', { concurrency: 1 }, () => {
     row.saw("the failover's report says `exact` now, with the number of records")
   })
 
-  test('what was exported is replayed by choice, each record once', async () => {
+  test('what was exported is replayed by choice, each record once', long, async () => {
     const { judge } = context
     const into = async (...args: string[]) => {
       const { code, object, stderr } = await link.json('runs', 'replay', failover.run, ...args)

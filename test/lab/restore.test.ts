@@ -19,8 +19,10 @@ const PAGE = fileURLToPath(new URL('../../docs/undo-a-deletion.md', import.meta.
 const DAY_MS = 86_400_000
 /** Retention is looked at often enough to be seen. */
 const WATCHFUL = { 'log.retention.check.interval.ms': '1000', 'log.initial.task.delay.ms': '500' }
+/** Both have property tests without brokers. */
+const long = { skip: suite === 'short' && 'in make test-full' }
 const KILLS = suite === 'short' ? 3 : 12
-const MOMENTS = suite === 'short' ? 3 : 50
+const MOMENTS = 50
 
 const acl = (change: Partial<Acl> & Pick<Acl, 'operation'>): Acl => ({
   type: 'TOPIC',
@@ -273,7 +275,7 @@ describe('restores', () => {
     await deleteTopic('west', 'let-go')
   })
 
-  test('of a consistent cut leave out what another transaction stood before', async () => {
+  test('of a consistent cut leave out what another transaction stood before', long, async () => {
     const { judge } = context
     const east = at('east')
     await judge.createTopic({ ...east, topic: 'a', partitions: 1 })
@@ -333,7 +335,7 @@ describe('restores', () => {
     await deleteTopic('east', 'b')
   })
 
-  test('as of a random moment are the log as it stood, whatever clocks producers have', async () => {
+  test('as of a random moment are the log as it stood, whatever clocks producers have', long, async () => {
     const { judge } = context
     const topic = 'skewed'
     await judge.createTopic({ ...at('east'), topic, partitions: 2 })
