@@ -1,4 +1,5 @@
 // What all pages of kdr have in common: no scripts, nothing from elsewhere, everything that comes from outside is escaped.
+import type { RunReport } from '../model/runs.ts'
 import { PAGE_STYLE } from './run-html-style.ts'
 
 /** `parts`: HTML. */
@@ -24,6 +25,31 @@ ${parts.join('\n')}
 /** `content`: HTML. */
 export function section(title: string, content: string): string {
   return `<section><h2>${escape(title)}</h2>${content}</section>`
+}
+
+/** Whose run it was, and how it was begun. */
+export function whoAndWhy(
+  report: Pick<
+    RunReport,
+    'run' | 'by' | 'reason' | 'startedAt' | 'endedAt' | 'versions' | 'acceptedSplitBrain'
+  >,
+  more: readonly (readonly [label: string, value: string])[] = [],
+): string {
+  const { run, by, reason, startedAt, endedAt, versions, acceptedSplitBrain } = report
+  const rows = [
+    ['Run', run],
+    ['By', by],
+    ['Reason', reason ?? 'none given'],
+    ...more,
+    ['Started', `${utc(startedAt)} UTC`],
+    ['Ended', endedAt === undefined ? 'not yet' : `${utc(endedAt)} UTC`],
+    ['Without a fence', acceptedSplitBrain ? 'accepted (--accept-split-brain)' : 'not accepted'],
+    ['Versions', `kdr ${versions.kdr}, Node ${versions.node}`],
+  ] as const
+  const table = rows.map(
+    ([label, value]) => `<tr><th scope="row">${escape(label)}</th><td>${escape(value)}</td></tr>`,
+  )
+  return section('Who and why', `<table class="facts">${table.join('')}</table>`)
 }
 
 /** `2026-03-01 10:00:00.000`. */

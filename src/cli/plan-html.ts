@@ -1,12 +1,12 @@
 // The run of a plan as one page, in the manner of the page of a single run.
 import type { PlanRunReport, ReportedPlanStep } from '../model/plan-runs.ts'
 import { formatDuration, formatCount } from './format.ts'
-import { capital, escape, page, section, utc } from './page.ts'
+import { capital, escape, page, section, utc, whoAndWhy } from './page.ts'
 import { planLossWords, planRtoWords, planVerdict } from './plan-text.ts'
 
 export function planHtml(report: PlanRunReport): string {
   const title = `${report.kind} of plan ${report.scope.plan}, ${report.startedAt.slice(0, 10)}`
-  return page(title, [header(report), figures(report), steps(report), links(report), origin(report)])
+  return page(title, [header(report), figures(report), steps(report), links(report), whoAndWhy(report)])
 }
 
 function header({ kind, scope, state, sentence, run, startedAt, ...report }: PlanRunReport): string {
@@ -57,30 +57,5 @@ function links({ steps: all, runs }: PlanRunReport): string {
   return section(
     'Runs of the links',
     `<table><thead><tr><th>Link</th><th>Run</th><th class="number">RTO</th><th class="number">Records lost, up to</th><th>More</th></tr></thead><tbody>${rows.join('\n')}</tbody></table>`,
-  )
-}
-
-function origin({
-  by,
-  reason,
-  startedAt,
-  endedAt,
-  versions,
-  acceptedSplitBrain,
-  run,
-}: PlanRunReport): string {
-  const row = (label: string, value: string): string =>
-    `<tr><th scope="row">${label}</th><td>${escape(value)}</td></tr>`
-  return section(
-    'Who and why',
-    `<table class="facts">${[
-      row('Run', run),
-      row('By', by),
-      row('Reason', reason ?? 'none given'),
-      row('Started', `${utc(startedAt)} UTC`),
-      row('Ended', endedAt === undefined ? 'not yet' : `${utc(endedAt)} UTC`),
-      row('Without a fence', acceptedSplitBrain ? 'accepted (--accept-split-brain)' : 'not accepted'),
-      row('Versions', `kdr ${versions.kdr}, Node ${versions.node}`),
-    ].join('')}</table>`,
   )
 }

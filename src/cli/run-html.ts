@@ -2,7 +2,7 @@
 // years. All that comes from outside is escaped; a policy in the page forbids the rest. Times are UTC.
 import { isPastReturn, type ReportedStep, type RunReport, STEPS } from '../model/runs.ts'
 import { formatCount, formatDuration, plural } from './format.ts'
-import { capital, escape, page, section, utc } from './page.ts'
+import { capital, escape, page, section, utc, whoAndWhy } from './page.ts'
 import { planText } from './run-plan.ts'
 import { cautions, lossyPartitions } from './run-text.ts'
 import {
@@ -32,7 +32,7 @@ export function reportHtml(report: RunReport): string {
       groups(report),
       fence(report),
       timeline(report),
-      origin(report),
+      whoAndWhy(report, [['Topics', report.scope.topics?.join(', ') ?? 'all of the link']]),
       plan(report),
     ].filter(part => part !== ''),
   )
@@ -183,25 +183,6 @@ function timeline({ steps, startedAt: start }: RunReport): string {
   return section(
     'Timeline',
     `<table class="timeline"><thead><tr><th>UTC</th><th>Step</th><th>State</th><th class="number">Took</th><th>What</th></tr></thead><tbody>${rows.join('\n')}</tbody></table>`,
-  )
-}
-
-function origin(report: RunReport): string {
-  const { by, reason, startedAt, endedAt, versions, scope, acceptedSplitBrain, run } = report
-  const row = (label: string, value: string): string =>
-    `<tr><th scope="row">${label}</th><td>${escape(value)}</td></tr>`
-  return section(
-    'Who and why',
-    `<table class="facts">${[
-      row('Run', run),
-      row('By', by),
-      row('Reason', reason ?? 'none given'),
-      row('Topics', scope.topics === undefined ? 'all of the link' : scope.topics.join(', ')),
-      row('Started', `${utc(startedAt)} UTC`),
-      row('Ended', endedAt === undefined ? 'not yet' : `${utc(endedAt)} UTC`),
-      row('Without a fence', acceptedSplitBrain ? 'accepted (--accept-split-brain)' : 'not accepted'),
-      row('Versions', `kdr ${versions.kdr}, Node ${versions.node}`),
-    ].join('')}</table>`,
   )
 }
 

@@ -9,10 +9,10 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import type { Manifest } from '../../src/engine/runs/export.ts'
 import { splitBatches } from '../../src/model/batch.ts'
-import type { RunReport, StepName } from '../../src/model/runs.ts'
+import type { RunReport } from '../../src/model/runs.ts'
 import type { ListedRecord } from '../support/judge.ts'
 import { faultRow } from '../support/fault-rows.ts'
-import { freshTopic, waitFor, withLab } from '../support/lab.ts'
+import { freshTopic, withLab } from '../support/lab.ts'
 import {
   adminOf,
   assertIdentical,
@@ -21,6 +21,7 @@ import {
   makeLink,
   untilIdentical,
 } from '../support/link.ts'
+import { begins, reportIn } from '../support/moves.ts'
 import { linkStatus } from '../support/status.ts'
 import { suite } from '../support/suite.ts'
 
@@ -57,26 +58,10 @@ async function transaction(topic: string, count: number, end: 'commit' | 'abort'
   await context.judge.produce({ ...at('east'), topic, count, end, transactionalId: freshTopic('tx') })
 }
 
-const reportIn = (stdout: string): RunReport =>
-  JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as RunReport
-
 async function runOf(...args: string[]): Promise<RunReport> {
   const { code, stdout, stderr } = await link.run(...args, '--json')
   assert.equal(code, 0, `${stderr}\n${stdout}`)
   return JSON.parse(stdout) as RunReport
-}
-
-/** Resolves with the id of the run when it begins the step. */
-async function begins(move: KdrProcess, step: StepName): Promise<string> {
-  return await waitFor(
-    () =>
-      move.stdout
-        .split('\n')
-        .slice(0, -1)
-        .map(line => JSON.parse(line) as { run: string; step?: string })
-        .find(line => line.step === step)?.run,
-    { what: () => `${step} to begin: ${move.stdout}${move.stderr}`, everyMs: 5 },
-  )
 }
 
 async function startDaemon(): Promise<KdrProcess> {

@@ -20,6 +20,7 @@ import {
   makeLink,
   SOURCE_ACLS,
 } from '../support/link.ts'
+import { begins, ended, reportIn } from '../support/moves.ts'
 import { linkStatus } from '../support/status.ts'
 import { suite } from '../support/suite.ts'
 import { appendAs, connectTo, freshLink, producerOf } from '../support/ways-out.ts'
@@ -94,8 +95,6 @@ const PROBE = {
 const write = async (topic: string, count: number): Promise<string> =>
   await context.judge.produce({ ...asApp(), topic, count, idempotent: false }).then(() => 'written', String)
 
-const reportIn = (stdout: string): RunReport =>
-  JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as RunReport
 const stepOf = ({ steps }: RunReport, name: StepName) => steps.find(step => step.name === name)!
 /** The steps that it has done, in the order in which it said so. */
 const movesOf = ({ stdout }: KdrProcess): string[] =>
@@ -104,25 +103,6 @@ const movesOf = ({ stdout }: KdrProcess): string[] =>
     .split('\n')
     .map(line => JSON.parse(line) as { step?: string; state: string })
     .flatMap(({ step, state }) => (step !== undefined && state === 'done' ? [step] : []))
-
-async function ended(move: KdrProcess): Promise<RunReport> {
-  const { code, stdout, stderr } = await move.ended
-  assert.equal(code, 0, `${stderr}\n${stdout}`)
-  return reportIn(stdout)
-}
-
-/** Resolves with the id of the run when it begins the step. */
-async function begins(move: KdrProcess, step: StepName): Promise<string> {
-  return await waitFor(
-    () =>
-      move.stdout
-        .split('\n')
-        .slice(0, -1)
-        .map(line => JSON.parse(line) as { run: string; step?: string })
-        .find(line => line.step === step)?.run,
-    { what: () => `${step} to begin: ${move.stdout}${move.stderr}`, everyMs: 5 },
-  )
-}
 
 type Moving = Copied & { readonly failover: KdrProcess; readonly run: string }
 

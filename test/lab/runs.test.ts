@@ -8,6 +8,7 @@ import { type RunReport, type StepName, STEPS } from '../../src/model/runs.ts'
 import { faultRow } from '../support/fault-rows.ts'
 import { freshTopic, patience, waitFor, withLab } from '../support/lab.ts'
 import { adminOf, type KdrProcess, type Link, makeLink, untilIdentical } from '../support/link.ts'
+import { begins, ended } from '../support/moves.ts'
 import { linkStatus } from '../support/status.ts'
 import { suite } from '../support/suite.ts'
 
@@ -82,27 +83,6 @@ async function directionNow(): Promise<{ active: string; standby: string; genera
 
 /** Nothing fences applications here: there is no authorizer. */
 const ACCEPT = ['--yes', '--accept-split-brain'] as const
-
-async function ended(move: KdrProcess): Promise<RunReport> {
-  const { code, stdout, stderr } = await move.ended
-  assert.equal(code, 0, `${stderr}\n${stdout}`)
-  return JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as RunReport
-}
-
-/** Resolves with the id of the run when it begins the step. */
-async function begins(move: KdrProcess, step: StepName): Promise<string> {
-  return await waitFor(
-    () => {
-      const lines = move.stdout
-        .split('\n')
-        .slice(0, -1)
-        .map(line => JSON.parse(line) as Line)
-      return lines.find(each => each.step === step)?.run
-    },
-    { what: () => `${step} to begin: ${move.stdout}${move.stderr}`, everyMs: 5 },
-  )
-}
-type Line = { readonly run: string; readonly step?: StepName }
 
 /** The standby's logs have one more marker each: that which fenced the link. */
 async function assertSameRecords(): Promise<void> {
