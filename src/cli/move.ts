@@ -36,6 +36,7 @@ type MoveOptions = GlobalOptions & {
   readonly jsonLines?: boolean
   readonly export?: string
   readonly recopy?: readonly string[]
+  readonly breakGlass?: boolean
 }
 
 const KINDS = [
@@ -76,6 +77,11 @@ export function registerMove(program: Command, app: App): void {
         async (name: string, _options: unknown, command: Command) =>
           await move(app, kind, name, command.optsWithGlobals()),
       )
+    if (kind === 'failover')
+      command.option(
+        '--break-glass',
+        'go on where too few replicas of the standby would keep the journal of the run',
+      )
     if (kind === 'failback')
       command
         .option('--export <dir>', 'where the stranded tail goes: a folder, or vault:NAME')
@@ -95,6 +101,10 @@ async function move(app: App, kind: RunKind, name: string, options: MoveOptions)
   const config = await app.loadConfig(options.config)
   const plan = planNamed(config, name)
   const opening = openingOf(app, kind, options)
+  if (plan !== undefined && options.breakGlass === true)
+    throw new KdrError('usage', '`--break-glass` goes with one link', {
+      hint: `Fail its links over one by one: ${plan.links.join(', ')}`,
+    })
   if (plan !== undefined) return await movePlan(app, config, plan, { opening, options })
   const [link] = app.services.chooseLinks(config, [name]) as [LinkConfig]
   if (kind === 'failback' && resume === undefined && (await app.services.isAtHome(config, link)))
@@ -117,6 +127,7 @@ function openingOf(app: App, kind: RunKind, { reason, resume, ...options }: Move
     ...(resume !== undefined && { resume }),
     ...(options.export !== undefined && { exportTo: placeOf(options.export) }),
     ...(options.recopy !== undefined && { recopy: options.recopy }),
+    ...(options.breakGlass === true && { breakGlass: true }),
     signal: app.signal,
   }
 }

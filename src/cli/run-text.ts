@@ -3,6 +3,7 @@ import { type ReportedLoss, type RunReport, type StepRecord, STEPS } from '../mo
 import { formatCount, formatDuration, plural } from './format.ts'
 import {
   lossWords,
+  loweredWords,
   nextOf,
   rtoWords,
   strandedWords,
@@ -141,5 +142,6 @@ export function cautions(report: RunReport): string[] {
       ? ''
       : `may still write to "${active}": ${stillWriting.slice(0, SHOWN).join(', ')}${more}`,
     unfenced ?? '',
+    ...loweredWords(report),
   ].filter(sentence => sentence !== '')
 }

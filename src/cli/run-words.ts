@@ -118,6 +118,14 @@ export function unfencedWords(report: RunReport): string | undefined {
   return `nothing keeps applications from writing to "${active}"${accepted}: what they write there is lost as well`
 }
 
+/** What `--break-glass` has left, and the command that puts it back. */
+export function loweredWords({ lowered = [], standby }: RunReport): string[] {
+  return lowered.map(
+    ({ topic, was }) =>
+      `${topic} of "${standby}" takes writes with too few replicas; when its brokers are back: kafka-configs --bootstrap-server ... --alter --topic ${topic} --add-config min.insync.replicas=${was}`,
+  )
+}
+
 /** Commands, most likely first. */
 export function nextOf(report: RunReport): string[] {
   const { run, kind, state, steps, scope } = report

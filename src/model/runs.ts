@@ -72,7 +72,12 @@ export type RunOptions = {
   readonly exportTo?: string
   /** Patterns of topics that may be deleted where they diverged, and copied anew. */
   readonly recopy?: readonly string[]
+  /** Of a failover: it may go on with a journal that too few replicas of the standby keep. */
+  readonly breakGlass?: true
 }
+
+/** A topic of kdr's own that takes writes with fewer replicas than it should; `was`: `min.insync.replicas` before. */
+export type Lowered = { readonly topic: string; readonly was: number }
 
 /** `_kdr.journal` of one run. `active`: where applications write when it begins; `standby`: where they will. */
 export type RunRecord = RunOptions & {
@@ -99,6 +104,8 @@ export type RunRecord = RunOptions & {
   /** The kind of error that stopped it (model/errors.ts). */
   readonly stoppedBy?: string
   readonly versions: { readonly kdr: string; readonly node: string }
+  /** For this run, and until it is put back. */
+  readonly lowered?: readonly Lowered[]
 }
 
 export type StepState = 'waiting' | 'running' | 'done' | 'skipped' | 'failed'
@@ -303,6 +310,8 @@ export type RunReport = {
   readonly groups: readonly { readonly group: string; readonly mayRepeat: number }[]
   readonly fence: { readonly state: 'proven' | 'configured' | 'none'; readonly what: string }
   readonly acceptedSplitBrain: boolean
+  /** What `--break-glass` has lowered at the standby, and a person has yet to put back. */
+  readonly lowered?: readonly Lowered[]
   /** Of a failover: what was found when its old active had come back; of a failback: what it has found. */
   readonly stranded?: Stranded
   /** Where that was exported to. */

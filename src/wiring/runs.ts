@@ -1,6 +1,7 @@
 // Runs as commands get them: the engine over both clusters of a link, its journal at the one that will be active.
 import type { AbortRunOptions, OpenedRun, OpenRunOptions, Services } from '../cli/app.ts'
 import type { Config, LinkConfig } from '../config/index.ts'
+import { breakGlass as lowerForRun, putBack } from '../engine/runs/break-glass.ts'
 import { Journal } from '../engine/runs/journal.ts'
 import { assertNotMoved, notMovable, observePlan } from '../engine/runs/plan.ts'
 import { reportOf, summaryOf } from '../engine/runs/report.ts'
@@ -197,7 +198,8 @@ async function openRun(
     report: reportOf(planned, known?.steps ?? [], plan),
     execute: async onStep => {
       // The time in which the plan was read is none of the run's.
-      const record = known === undefined ? { ...planned, startedAt: systemClock.now() } : planned
+      const begun = known === undefined ? { ...planned, startedAt: systemClock.now() } : planned
+      const record = { ...begun, ...(await glassBroken(sides, begun)) }
       const journal = await openJournal(opened, sides)
       await journal.claim(options.takeOver)
       const stopBeats = beating(journal)
@@ -226,6 +228,7 @@ async function openRun(
         // There is nothing to ask a person any more: the old active that is back can only be fenced.
         if (ended.stoppedBy === 'active-is-back' && hasPromoted(journal, ended))
           ended = await carryOn(await sidesAgain(opened, config, sides, ended), ended, onlyAnew(onStep))
+        ended = await glassMended(sides, journal, ended)
         return reportOf(ended, journal.steps(record.run), plan)
       } finally {
         await stopBeats()
@@ -233,6 +236,27 @@ async function openRun(
       }
     },
   }
+}
+
+/** What is lowered is in the record that the run begins with: whoever resumes it puts it back. */
+async function glassBroken(
+  { target, link }: Sides,
+  { breakGlass, lowered = [] }: RunRecord,
+): Promise<Pick<RunRecord, 'lowered'>> {
+  if (breakGlass !== true) return {}
+  const more = await lowerForRun(target, link.target)
+  return { lowered: [...lowered, ...more.filter(({ topic }) => lowered.every(each => each.topic !== topic))] }
+}
+
+/** Where brokers have come back meanwhile. What is left is for a person: the report says so. */
+async function glassMended({ target, link }: Sides, journal: Journal, ended: RunRecord): Promise<RunRecord> {
+  const { lowered = [], state } = ended
+  if (lowered.length === 0 || state !== 'done') return ended
+  const left = await putBack(target, link.target, lowered)
+  if (left.length === lowered.length) return ended
+  const record = { ...ended, lowered: left }
+  await journal.writeRun(record)
+  return record
 }
 
 function hasPromoted(journal: Journal, { run }: RunRecord): boolean {
@@ -277,7 +301,18 @@ async function planOf(
   if (after !== undefined && !isReversed) return await planReturn(opened, sides, { failover: after, isHome })
   const own = await ownPrincipals(config, link)
   const runs = (await runsOf(target)).map(({ record, steps }) => summaryOf(reportOf(record, steps)))
-  const observed = { settings: link, target, store, clock: systemClock, own, kind, refusals: [], runs }
+  const { breakGlass } = record
+  const observed = {
+    settings: link,
+    target,
+    store,
+    clock: systemClock,
+    own,
+    kind,
+    refusals: [],
+    runs,
+    breakGlass,
+  }
   try {
     return await observePlan({ ...observed, source })
   } catch (error) {

@@ -158,6 +158,12 @@ describe('kdr failover of a plan', () => {
     assert.deepEqual(opened, { kind: 'failover', acceptSplitBrain: true, takeOver: false, reason: 'why' })
   })
 
+  test('--break-glass is for one link: which ones, the error says', async () => {
+    const { exit, stderr } = await run(['failover', 'region', '--yes', '--break-glass'], going().services)
+    assert.equal(exit, 2)
+    assert.match(stderr, /`--break-glass` goes with one link[\s\S]*n, s/)
+  })
+
   test('--json is one object with the scope of the plan; --json-lines has a line for each step', async () => {
     const { stdout } = await run(['failover', 'region', '--yes', '--json'], going().services)
     const report = JSON.parse(stdout) as Record<string, unknown>

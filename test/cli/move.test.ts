@@ -173,6 +173,19 @@ describe('kdr failover', () => {
     assert.match(stdout, /^ {2}! may still write to "east": User:app$/m)
     assert.match(stdout, /^ {2}! nothing keeps applications from writing to "east", which was accepted/m)
   })
+
+  test('--break-glass is handed on; what it has left lowered stands in the report, with the way back', async () => {
+    const lowered = [{ topic: '_kdr.state', was: 2 }]
+    const { record, steps } = failedOverDark()
+    const { services, seen } = going({ record: { ...record, lowered }, steps })
+    const { stdout } = await run(['failover', 'l', '--yes', '--break-glass'], services)
+    assert.equal(seen.opened[0]?.breakGlass, true)
+    assert.match(
+      stdout,
+      /^ {2}! _kdr\.state of "west" takes writes with too few replicas; .*--add-config min/m,
+    )
+    assert.equal((await run(['switchover', 'l', '--yes', '--break-glass'], services)).exit, 2)
+  })
 })
 
 const TIMES = { from: '2026-03-01T10:00:00.000Z', to: '2026-03-01T10:00:04.000Z' }

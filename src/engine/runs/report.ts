@@ -42,6 +42,7 @@ export function reportOf(record: RunRecord, steps: readonly StepRecord[], plan?:
     groups: record.state === 'aborted' ? [] : groupsOf(journal),
     fence: fenceOf(journal),
     acceptedSplitBrain: record.acceptSplitBrain,
+    ...((record.lowered ?? []).length > 0 && { lowered: record.lowered }),
     // Of a run that was given up they are where they belong.
     stillWriting: record.state === 'aborted' ? [] : (journal.data('fence-applications')?.left ?? []),
   }

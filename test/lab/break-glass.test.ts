@@ -1,0 +1,50 @@
+// The worst day: the active cluster is lost, and the standby has too few replicas of kdr's own topics in sync to write anything down.
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import type { RunReport } from '../../src/model/runs.ts'
+import { freshTopic, withLab } from '../support/lab.ts'
+import { adminOf, makeLink } from '../support/link.ts'
+import { suite } from '../support/suite.ts'
+
+const skip = suite === 'short' && 'in make test-full: three brokers, and one of them lost'
+const context = withLab(skip === false ? [{ name: 'east' }, { name: 'west', brokers: 3 }] : [])
+const LOST = 3
+const SETTING = 'min.insync.replicas'
+
+describe('a failover to a standby that has lost replicas', { skip, concurrency: 1 }, () => {
+  test('is refused; --break-glass goes on, says what it has lowered, and the next run finds it', async () => {
+    const { judge } = context
+    const [east, west] = [context.cluster('east'), context.cluster('west')]
+    const topic = freshTopic('worst-day')
+    await judge.createTopic({ ...adminOf(east), topic, partitions: 2 })
+    await judge.produce({ ...adminOf(east), topic, count: 100 })
+    const link = makeLink({ source: east, target: west, settings: { topics: [topic] } })
+    const once = await link.run('run', '--once')
+    assert.equal(once.code, 0, once.stderr)
+    await judge.alterConfigs({ ...adminOf(west), topic: '_kdr.state', configs: { [SETTING]: '3' } })
+    await west.kill(LOST)
+    await east.kill()
+
+    const failover = async (...args: string[]) =>
+      await link.run('failover', link.name, '--accept-split-brain', '--yes', '--json', ...args)
+    const refused = await failover()
+    assert.equal(refused.code, 17, refused.stdout)
+    assert.match(
+      refused.stdout,
+      /_kdr\.state has 2 of 3\); if that cannot be mended now, go on with --break-glass/,
+    )
+
+    const broken = await failover('--break-glass')
+    assert.equal(broken.code, 0, broken.stderr)
+    const { state, lowered } = JSON.parse(broken.stdout) as RunReport
+    assert.deepEqual([state, lowered], ['done', [{ topic: '_kdr.state', was: 3 }]])
+    assert.match(broken.stderr, /--alter --topic _kdr\.state --add-config min\.insync\.replicas=3/)
+    const shown = await link.run('runs', 'show', (JSON.parse(broken.stdout) as RunReport).run, '--json')
+    assert.deepEqual((JSON.parse(shown.stdout) as RunReport).lowered, lowered)
+    const kept = await judge.digest({ ...adminOf(west), topic })
+    assert.equal(
+      kept.reduce((sum, { count }) => sum + count, 0),
+      100,
+    )
+  })
+})
