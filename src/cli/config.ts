@@ -1,15 +1,15 @@
 // kdr config check | explain | schema | acls
 
 import type { Command } from 'commander'
-import { KdrError } from '../model/errors.ts'
 import { type App, type GlobalOptions, writeJson } from './app.ts'
+import { registerAcls } from './config-acls.ts'
 import { plural } from './format.ts'
 import { formatTable, styleOf } from './table.ts'
 
 export function registerConfig(program: Command, app: App): void {
   const config = program
     .command('config')
-    .summary('look at the config: check, explain, schema')
+    .summary('look at the config: check, explain, schema, acls')
     .helpGroup('Start')
   config.description('Looks at the config file.').helpCommand(false)
 
@@ -35,15 +35,7 @@ export function registerConfig(program: Command, app: App): void {
       else app.stdout.write(`${JSON.stringify(configJsonSchema(), undefined, 2)}\n`)
     })
 
-  config
-    .command('acls')
-    .description('Prints the ACLs that a command needs (not available yet).')
-    .allowUnknownOption()
-    .allowExcessArguments()
-    .helpOption(false)
-    .action(() => {
-      throw new KdrError('not-available', '`kdr config acls` is not available yet')
-    })
+  registerAcls(config, app)
 }
 
 async function check(app: App, options: GlobalOptions): Promise<void> {

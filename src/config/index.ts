@@ -13,8 +13,10 @@ export type {
   TlsConfig,
   VaultConfig,
 } from './config.ts'
+export { type AclTask, type ClusterAcls, planAclsOf } from './needed-acls.ts'
 export { explainConfig, type Explained } from './explain.ts'
 export { draftConfig, type InspectedCluster, type InspectedTopic } from './draft.ts'
 export { configJsonSchema } from './json-schema.ts'
 export { loadConfig, parseConfig, readConfigText } from './load.ts'
+export { principalOf } from './principal.ts'
 export { resolveSecret, SecretRef } from './secrets.ts'

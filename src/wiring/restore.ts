@@ -1,6 +1,6 @@
 // kdr restore: finds the point in the vault, plans what is written to the target, and hands both to restore-run.ts.
 import type { OpenedRestore, RestoreOptions, RestorePlan } from '../cli/app-vault.ts'
-import type { Config } from '../config/index.ts'
+import { type Config, principalOf } from '../config/index.ts'
 import { recordCodec } from '../kafka/records.ts'
 import { isWhole, newName } from '../model/choice.ts'
 import { KdrError } from '../model/errors.ts'
@@ -22,7 +22,6 @@ import { planRetention } from './restore-retention.ts'
 import { mirrorsAt, planRights, type RightsScope } from './restore-rights.ts'
 import { wayOf } from './restore-way.ts'
 import { restore } from './restore-run.ts'
-import { principalOf } from './rights.ts'
 import { systemClock, systemEntropy } from './system.ts'
 import { setOf, storeOf } from './vaults.ts'
 

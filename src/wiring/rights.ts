@@ -1,6 +1,5 @@
 // ACLs, quotas and users of one link: what the engines need of the config, of both clusters and of what other links have done.
-import { X509Certificate } from 'node:crypto'
-import { type ClusterConfig, type Config, type LinkConfig, resolveSecret } from '../config/index.ts'
+import { type Config, type LinkConfig, principalOf, resolveSecret } from '../config/index.ts'
 import type { Mirrors } from '../engine/sync/acl-plan.ts'
 import { AclSync } from '../engine/sync/acls.ts'
 import { type MirrorNames, mirrorsOf } from '../engine/sync/mirror-names.ts'
@@ -131,15 +130,6 @@ function othersAt(
     topics: new Set(names.flatMap(name => [...readTopics(store, name).keys()])),
     patterns: names.flatMap(name => (config.links[name] === undefined ? [] : [config.links[name].topics])),
   }
-}
-
-/** What kdr is called there, as far as the config tells: by its SASL user, or by its certificate as Kafka shows it unless told otherwise. */
-export async function principalOf({ sasl, tls }: ClusterConfig): Promise<string | undefined> {
-  if (sasl !== undefined) return 'username' in sasl ? `User:${sasl.username}` : undefined
-  if (tls?.cert === undefined) return undefined
-  const { subject } = new X509Certificate(await resolveSecret(tls.cert))
-  // One part a line, and in the other order than Java writes it.
-  return `User:${subject.split('\n').toReversed().join(',')}`
 }
 
 function userToMake(config: Config, link: LinkConfig, name: string): UserToMake {

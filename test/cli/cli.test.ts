@@ -132,7 +132,7 @@ describe('errors', () => {
 })
 
 describe('commands of later releases', () => {
-  for (const command of [...LATER, 'config acls']) {
+  for (const command of LATER) {
     test(`\`kdr ${command}\` says so, whatever its arguments`, async () => {
       for (const rest of [[], ['X', '--yes', '--topic', 'y'], ['--help']]) {
         const { exit, stderr } = await runForTest([...command.split(' '), ...rest])

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { LAB_USERS, type LabCluster } from '../../src/lab/lab.ts'
+import { EVERY, grantsFor, type Role, type Scenario } from '../../src/model/needed-rights.ts'
 import { services } from '../../src/wiring/services.ts'
 import { systemClock } from '../../src/wiring/system.ts'
 import { runForTest } from './app.ts'
@@ -222,38 +223,44 @@ export function adminOf(cluster: LabCluster): At {
     : { bootstrap: cluster.bootstrap }
 }
 
-/** What the program needs at a source: nothing that writes. */
-export const SOURCE_ACLS: readonly Acl[] = [
-  ...['READ', 'DESCRIBE', 'DESCRIBE_CONFIGS'].map(operation => topicAcl(operation)),
-  { type: 'GROUP', name: '*', principal: 'User:kdr', operation: 'DESCRIBE' },
-]
-
-/** What the program needs at a target where it may not alter the cluster. */
-export const BARE_TARGET_ACLS: readonly Acl[] = [
-  ...['CREATE', 'READ', 'WRITE', 'DESCRIBE', 'ALTER', 'DELETE', 'DESCRIBE_CONFIGS', 'ALTER_CONFIGS'].map(
-    operation => topicAcl(operation),
-  ),
-  // The brokers' `producer.id.expiration.ms`.
-  { type: 'CLUSTER', principal: 'User:kdr', operation: 'DESCRIBE_CONFIGS' },
-  { type: 'GROUP', name: '*', principal: 'User:kdr', operation: 'READ' },
-  { type: 'TRANSACTIONAL_ID', name: '_kdr.', pattern: 'PREFIXED', principal: 'User:kdr', operation: 'WRITE' },
+/** What kdr needs to be that, by the table that `kdr config acls` prints from; only for `scenarios` where they are given. */
+export function aclsFor(
+  roles: readonly Role[],
   {
-    type: 'TRANSACTIONAL_ID',
-    name: '_kdr.',
-    pattern: 'PREFIXED',
-    principal: 'User:kdr',
-    operation: 'DESCRIBE',
-  },
-]
+    hasClusterRights = true,
+    scenarios,
+    principal = 'User:kdr',
+  }: {
+    readonly hasClusterRights?: boolean
+    readonly scenarios?: readonly Scenario[]
+    readonly principal?: string
+  } = {},
+): Acl[] {
+  const scope = {
+    roles,
+    topics: [EVERY],
+    groups: [EVERY],
+    ownNames: [{ pattern: 'PREFIXED', name: '_kdr.' }],
+  }
+  return grantsFor([scope], hasClusterRights)
+    .filter(grant => scenarios === undefined || grant.scenarios.some(each => scenarios.includes(each)))
+    .map(({ type, pattern, name, operation }) => ({ type, pattern, name, principal, operation }) as Acl)
+}
+
+/** What copying needs at a source: nothing that writes. */
+export const SOURCE_ACLS: readonly Acl[] = aclsFor(['source'], {
+  scenarios: ['records', 'configs', 'groups'],
+})
+
+/** What it needs at a target where it may not alter the cluster. */
+export const BARE_TARGET_ACLS: readonly Acl[] = aclsFor(['target'], { hasClusterRights: false }).filter(
+  ({ type, operation }) => type !== 'GROUP' || operation !== 'DELETE',
+)
 
 /** Makes it a target with cluster rights (Kafka 3.8 or later). */
 export const MARKER_ACL: Acl = { type: 'CLUSTER', principal: 'User:kdr', operation: 'ALTER' }
 /** The same before 3.8. */
 export const OLD_MARKER_ACL: Acl = { type: 'CLUSTER', principal: 'User:kdr', operation: 'CLUSTER_ACTION' }
-
-function topicAcl(operation: string): Acl {
-  return { type: 'TOPIC', name: '*', principal: 'User:kdr', operation }
-}
 
 /** Fails with the partitions that differ and how. */
 export async function assertIdentical(
