@@ -11,6 +11,10 @@ export type TlsConfig = {
   readonly ca?: SecretRef | undefined
   readonly cert?: SecretRef | undefined
   readonly key?: SecretRef | undefined
+  /** The name that every broker's certificate must hold; undefined: the one that it is reached by. */
+  readonly serverName?: string | undefined
+  /** undefined: 1.2. */
+  readonly minVersion?: '1.2' | '1.3' | undefined
 }
 
 export type SaslConfig =

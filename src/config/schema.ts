@@ -5,6 +5,7 @@
 import { z } from 'zod'
 import { PRIORITIES } from '../model/link-settings.ts'
 import { VERSION } from '../model/versioned.ts'
+import { saslSchema, tlsSchema } from './schema-login.ts'
 import { plan } from './schema-plan.ts'
 import { vault } from './schema-vault.ts'
 import {
@@ -14,21 +15,11 @@ import {
   later,
   name,
   patterns,
-  pem,
   schedule,
   secret,
   size,
   text,
 } from './values.ts'
-
-const MECHANISMS = ['plain', 'scram-sha-256', 'scram-sha-512', 'oauthbearer'] as const
-
-const mechanism = z
-  .preprocess(
-    value => (typeof value === 'string' ? value.toLowerCase().replaceAll('_', '-') : value),
-    z.enum(MECHANISMS, { error: `expected one of ${MECHANISMS.join(', ')}` }),
-  )
-  .meta({ description: 'How to authenticate; in any case.' })
 
 const CONSUMERS = ['stop', 'fence', 'leave'] as const
 
@@ -50,52 +41,8 @@ const command = (description: string) => text(description)
 
 /** `directory`: where the config file is; relative `file:` references start there. */
 export function configSchema(directory: string) {
-  const sasl = z
-    .strictObject({
-      mechanism,
-      username: text('For plain and scram.').optional(),
-      password: secret(directory, 'For plain and scram.').optional(),
-      token: secret(directory, 'For oauthbearer: the token, read anew for each connection.').optional(),
-    })
-    .superRefine((value, context) => {
-      const needed =
-        value.mechanism === 'oauthbearer' ? (['token'] as const) : (['username', 'password'] as const)
-      const foreign =
-        value.mechanism === 'oauthbearer' ? (['username', 'password'] as const) : (['token'] as const)
-      for (const key of needed) {
-        if (value[key] === undefined)
-          context.addIssue({
-            code: 'custom',
-            path: [key],
-            message: `\`${key}\` is missing: ${value.mechanism} needs it`,
-          })
-      }
-      for (const key of foreign) {
-        if (value[key] !== undefined)
-          context.addIssue({ code: 'custom', path: [key], message: `${value.mechanism} has no \`${key}\`` })
-      }
-    })
-    .meta({ description: 'SASL authentication.' })
-
-  const tls = z
-    .union(
-      [
-        z.boolean(),
-        z
-          .strictObject({
-            ca: pem(directory, "The certificates to trust, instead of the system's.").optional(),
-            cert: pem(directory, "kdr's own certificate, for mutual TLS.").optional(),
-            key: pem(directory, 'The private key of `cert`.').optional(),
-          })
-          .superRefine((value, context) => {
-            if ((value.cert === undefined) !== (value.key === undefined)) {
-              context.addIssue({ code: 'custom', message: '`cert` and `key` belong together: give both' })
-            }
-          }),
-      ],
-      { error: 'expected `true`, or { ca, cert, key }' },
-    )
-    .meta({ description: "`true` (trust the system's certificates) or the certificates." })
+  const sasl = saslSchema(directory)
+  const tls = tlsSchema(directory)
 
   const cluster = z.strictObject({
     bootstrap: addresses('Where to find the cluster: `host:port`, separated by commas.'),

@@ -1,7 +1,6 @@
 // The Cluster port over real brokers, Kafka 3.3 and later. Connects at once, so that a wrong address, a wrong password
 // or a broker that is too old is said where the cluster is named, and refuses to go on when the same addresses lead to
 // another cluster later.
-import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import { invariant, KdrError } from '../model/errors.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Cluster, ClusterView } from '../ports/cluster.ts'
@@ -19,6 +18,7 @@ import { type Described, readMetadata, readTopicsById } from './metadata.ts'
 import { readTransactions } from './open-transactions.ts'
 import { BrokerPool } from './pool.ts'
 import { rightsAdmin } from './rights.ts'
+import { tlsReader, type TlsSettings } from './tls.ts'
 import { openSlotGroup } from './slot-group.ts'
 import * as transactions from './transactions.ts'
 
@@ -32,7 +32,7 @@ export type ClusterOptions = {
   readonly bootstrap: string | readonly string[]
   readonly clientId: string
   readonly clock: Clock
-  readonly tls?: TlsOptions | undefined
+  readonly tls?: TlsSettings | undefined
   readonly sasl?: SaslOptions | undefined
   /** For one broker to accept a connection, TLS and SASL included. */
   readonly connectTimeoutMs?: number
@@ -46,7 +46,14 @@ export async function connectCluster(options: ClusterOptions): Promise<Cluster> 
   const connectTimeoutMs = options.connectTimeoutMs ?? 5_000
   const { name, clientId, tls, sasl } = options
   const pool = new BrokerPool(
-    { cluster: name, clientId, tls, sasl, connectTimeoutMs, requestTimeoutMs },
+    {
+      cluster: name,
+      clientId,
+      tls: tls === undefined ? undefined : tlsReader(name, tls),
+      sasl,
+      connectTimeoutMs,
+      requestTimeoutMs,
+    },
     parseBootstrap(name, options.bootstrap),
   )
   let latest: Described | undefined

@@ -3,10 +3,16 @@
 // answer in time ends the connection (the late answer would otherwise be taken for the next one's); nothing is sent
 // while the broker re-authenticates (it would drop the connection); closing never waits for a peer that hangs.
 import { isIP } from 'node:net'
-import type { ConnectionOptions as TlsOptions } from 'node:tls'
-import { type API, apiVersionsV3, Connection, ConnectionStatuses } from '@platformatic/kafka'
+import {
+  type API,
+  apiVersionsV3,
+  AuthenticationError,
+  Connection,
+  ConnectionStatuses,
+} from '@platformatic/kafka'
 import { KdrError } from '../model/errors.ts'
 import { answerOf, toKdrError } from './failure.ts'
+import type { Tls } from './tls.ts'
 import { BrokerVersions } from './versions.ts'
 
 /** A secret, or where to get it: asked again for every new connection and every re-authentication. */
@@ -28,7 +34,8 @@ export type ConnectionSettings = {
   /** The cluster's name in the config, for messages. */
   readonly cluster: string
   readonly clientId: string
-  readonly tls?: TlsOptions | undefined
+  /** Asked for each new connection. Undefined: plain text. */
+  readonly tls?: (() => Promise<Tls>) | undefined
   readonly sasl?: SaslOptions | undefined
   readonly connectTimeoutMs: number
   readonly requestTimeoutMs: number
@@ -48,19 +55,21 @@ export class BrokerConnection {
   readonly what: string
   readonly address: Address
   readonly #connection: Connection
+  readonly #tls: Tls | undefined
   #versions: BrokerVersions | undefined
   #lastError: Error | undefined
   #askedAt = 0
   #firstByteMs: number | undefined
 
-  private constructor(settings: ConnectionSettings, address: Address) {
+  private constructor(settings: ConnectionSettings, address: Address, tls: Tls | undefined) {
     this.what = `broker "${settings.cluster}" ${addressText(address)}`
     this.address = address
+    this.#tls = tls
     this.#connection = new Connection(settings.clientId, {
       connectTimeout: settings.connectTimeoutMs,
       requestTimeout: settings.requestTimeoutMs,
       maxInflights: MAX_IN_FLIGHT,
-      ...(settings.tls === undefined ? {} : { tls: settings.tls, tlsServerName: isIP(address.host) === 0 }),
+      ...(tls === undefined ? {} : libraryTls(tls, address)),
       ...(settings.sasl === undefined ? {} : { sasl: librarySasl(settings.sasl) }),
     })
     this.#connection.on('error', error => {
@@ -69,13 +78,13 @@ export class BrokerConnection {
   }
 
   static async open(settings: ConnectionSettings, address: Address): Promise<BrokerConnection> {
-    const opened = new BrokerConnection(settings, address)
+    const opened = new BrokerConnection(settings, address, await settings.tls?.())
     try {
       await opened.#start(settings)
       return opened
     } catch (error) {
       opened.#destroy()
-      throw toKdrError(error, opened.what, opened.#lastError)
+      throw opened.#failure(error)
     }
   }
 
@@ -138,8 +147,12 @@ export class BrokerConnection {
       this.#asks()
       return await answerOf(api.async(this.#connection, ...request))
     } catch (error) {
-      throw toKdrError(error, this.what, this.#lastError)
+      throw this.#failure(error)
     }
+  }
+
+  #failure(error: unknown): KdrError {
+    return toKdrError(error, { what: this.what, earlier: this.#lastError, tls: this.#tls })
   }
 
   #asks(): void {
@@ -169,14 +182,44 @@ export class BrokerConnection {
   }
 }
 
+/** An address has no name to ask for (RFC 6066); the certificate is held against it all the same. */
+function libraryTls({ context, serverName, minVersion }: Tls, { host }: Address) {
+  return {
+    tls: {
+      secureContext: context,
+      ...(minVersion !== undefined && { minVersion }),
+    },
+    tlsServerName: serverName ?? isIP(host) === 0,
+  }
+}
+
 function librarySasl(sasl: SaslOptions) {
   if (sasl.mechanism === 'OAUTHBEARER') {
     const { mechanism, token, extensions } = sasl
     return {
       mechanism,
       token,
+      authBytesValidator: refuseToken,
       ...(extensions === undefined ? {} : { oauthBearerExtensions: { ...extensions } }),
     }
   }
   return { mechanism: sasl.mechanism, username: sasl.username, password: sasl.password }
+}
+
+/**
+ * A broker that refuses a token says so in an answer without an error code, and waits for the client to agree (RFC 7628, 3.2.3):
+ * taken for a success, the next request would be cut off without a word.
+ */
+function refuseToken(authBytes: Buffer, callback: (error: Error | null, authBytes?: Buffer) => void): void {
+  if (authBytes.length === 0) callback(null, authBytes)
+  else callback(new AuthenticationError(`the token is refused: ${statusOf(authBytes)}`))
+}
+
+function statusOf(authBytes: Buffer): string {
+  try {
+    const { status } = JSON.parse(authBytes.toString()) as { status?: unknown }
+    return typeof status === 'string' ? status : 'without a reason'
+  } catch {
+    return 'without a reason'
+  }
 }

@@ -1,9 +1,17 @@
 // What went wrong between kdr and a broker, in words and as a KdrError. Everything the library or the socket may throw
 // passes through here once, so that nothing above it knows the library's error classes.
 // A reply with error codes is no failure: the library throws `ResponseError` for it, and `answerOf` takes the reply out.
-import { AuthenticationError, GenericError, ResponseError } from '@platformatic/kafka'
+import {
+  AuthenticationError,
+  GenericError,
+  NetworkError,
+  ResponseError,
+  TimeoutError,
+} from '@platformatic/kafka'
 import { findKdrError, KdrError } from '../model/errors.ts'
 import { SOCKET_WORDS } from '../model/socket-words.ts'
+import type { Tls } from './tls.ts'
+import { tlsFailure } from './tls-failure.ts'
 
 /** The decoded reply, whether or not a part of it carries an error code. */
 export async function answerOf<R>(reply: Promise<R>): Promise<R> {
@@ -14,9 +22,6 @@ export async function answerOf<R>(reply: Promise<R>): Promise<R> {
     throw error
   }
 }
-
-const REFUSED_CERTIFICATE =
-  /ALERT_(CERTIFICATE_|BAD_CERTIFICATE|UNKNOWN_CA|UNSUPPORTED_CERT|ACCESS_DENIED|HANDSHAKE_F)/
 
 /** A listener drops whoever speaks TLS, SASL or neither where it expects another. */
 const DROPPED_HINT =
@@ -46,16 +51,30 @@ function reasonOf(error: unknown): string {
   return reason.replace(/\.$/, '').replace(/^Connection/, 'connection')
 }
 
-/** `what` names the broker: `broker "east" 10.0.0.1:9092`. `earlier`: what the socket said before it closed. */
-export function toKdrError(error: unknown, what: string, earlier?: unknown): KdrError {
+export type Attempt = {
+  /** The broker: `broker "east" 10.0.0.1:9092`. */
+  readonly what: string
+  /** What the socket said before it closed. */
+  readonly earlier?: unknown
+  readonly tls?: Tls | undefined
+}
+
+export function toKdrError(error: unknown, { what, earlier, tls }: Attempt): KdrError {
   const known = findKdrError(error)
   if (known !== undefined) return known
-  for (const at of [...causes(error), ...causes(earlier)]) {
-    if (at instanceof AuthenticationError || REFUSED_CERTIFICATE.test(codeOf(at))) {
-      return new KdrError('not-allowed', `${what} refused the credentials: ${authenticationReason(at)}`, {
-        cause: error,
-      })
-    }
+  const all = [...causes(error), ...causes(earlier)]
+  for (const at of all) {
+    const failed = tlsFailure(at, tls, new Date())
+    if (failed === undefined) continue
+    const { code, sentence, hint } = failed
+    return new KdrError(code, `${what} ${sentence}`, { hint, facts: { tls: codeOf(at) }, cause: error })
+  }
+  const refusal = all.find(at => at instanceof AuthenticationError && !isCutOff(at))
+  if (refusal !== undefined) {
+    return new KdrError('not-allowed', `${what} refused the credentials: ${authenticationReason(refusal)}`, {
+      cause: error,
+      hint: 'Check `sasl` of this cluster: its mechanism, and the user and password, or the token.',
+    })
   }
   if (!isTransport(error)) {
     return new KdrError('unreachable', `${what} sent an answer that cannot be read: ${reasonOf(error)}`, {
@@ -80,8 +99,20 @@ function isTransport(error: unknown): boolean {
   return false
 }
 
+/** A login that the broker did not answer was not refused. */
+function isCutOff(error: AuthenticationError): boolean {
+  return [...causes(error.cause)].some(
+    at => at instanceof NetworkError || at instanceof TimeoutError || codeOf(at) in SOCKET_WORDS,
+  )
+}
+
 function authenticationReason(error: Error): string {
   for (const at of causes(error)) {
+    if (at instanceof ResponseError) {
+      const { mechanisms } = (at as unknown as { response: { mechanisms?: readonly string[] } }).response
+      if (mechanisms !== undefined)
+        return `it does not take this mechanism at that port, but ${mechanisms.join(', ') || 'none'}`
+    }
     const said = (at as { serverErrorMessage?: unknown }).serverErrorMessage
     if (typeof said === 'string' && said !== '') return said
   }

@@ -57,10 +57,9 @@ describe('markers', () => {
 describe('failures', () => {
   it('say the cause, not the wrapping', () => {
     const refused = Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:1'), { code: 'ECONNREFUSED' })
-    const error = toKdrError(
-      new NetworkError('Connection to a:1 failed.', { cause: refused }),
-      'broker "east" a:1',
-    )
+    const error = toKdrError(new NetworkError('Connection to a:1 failed.', { cause: refused }), {
+      what: 'broker "east" a:1',
+    })
     assert.deepEqual(
       [error.code, error.message],
       ['unreachable', 'broker "east" a:1 is not reachable: connection refused'],
@@ -68,11 +67,20 @@ describe('failures', () => {
   })
   it('tell credentials from the network, however deep', () => {
     const cause = new AuthenticationError('SASL authentication failed.')
-    assert.equal(toKdrError(new NetworkError('Connection failed.', { cause }), 'b').code, 'not-allowed')
+    assert.equal(
+      toKdrError(new NetworkError('Connection failed.', { cause }), { what: 'b' }).code,
+      'not-allowed',
+    )
+  })
+  it('take a login that was cut off for no refusal', () => {
+    const closed = new NetworkError('Connection closed')
+    const cause = new AuthenticationError('Cannot find a suitable SASL mechanism.', { cause: closed })
+    const error = toKdrError(new NetworkError('Connection failed.', { cause }), { what: 'b' })
+    assert.deepEqual([error.code, error.message], ['unreachable', 'b is not reachable: connection closed'])
   })
   it('tell an answer that cannot be read', () => {
     assert.match(
-      toKdrError(new RangeError('Out of bounds.'), 'b').message,
+      toKdrError(new RangeError('Out of bounds.'), { what: 'b' }).message,
       /^b sent an answer that cannot be read/,
     )
   })

@@ -143,6 +143,8 @@ export class BrokerPool {
   #namingAdvertised(error: unknown, address: Address): unknown {
     const at = this.#answeredAt
     if (!(error instanceof KdrError) || error.code !== 'unreachable' || at === undefined) return error
+    // Its own hint says what to do.
+    if (error.facts['tls'] !== undefined) return error
     if (this.#reached.has(addressText(address)) || sameAddress(at, address)) return error
     return new KdrError(
       'unreachable',

@@ -30,6 +30,8 @@ export interface LabCluster {
    * pass bytes on to it (openLines). Who comes by that listener is led over the line.
    */
   readonly lines: readonly { readonly id: number; readonly port: number; readonly advertisedPort: number }[]
+  /** `localhost:port,...` of one of the listeners that the cluster was started with. */
+  listener(name: string): string
   /** Where a broker keeps its logs: a folder for each partition. */
   logDir(id: number): string
   /** SIGKILL; resolves when it is gone. */
@@ -84,6 +86,11 @@ export function clusterAt(dir: string, name: string, { onProgress, signal }: Wat
         state: stateOf(broker),
       }))
     },
+    listener: wanted =>
+      first.brokers
+        .flatMap(({ listeners = [] }) => listeners.filter(each => each.name === wanted))
+        .map(({ port }) => `localhost:${port}`)
+        .join(','),
     logDir: id => join(nodeDir(dir, name, id), 'data'),
     kill: onEach(killBroker),
     stop: onEach(stopBroker),

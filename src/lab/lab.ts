@@ -10,7 +10,7 @@ import { type Distribution, newClusterId, prepareDistribution, writeLogDir } fro
 import { guardLab, releaseLab } from './guard.ts'
 import { ensureHolder } from './line-holder.ts'
 import { findPort, findPorts } from './ports.ts'
-import { brokerProperties, type Security, writeProperties } from './properties.ts'
+import { brokerProperties, type ListenerProtocol, type Security, writeProperties } from './properties.ts'
 import { type ClusterRecord, hasLab, processesOf, readState, removeFiles, writeState } from './state.ts'
 
 export type { BrokerView, LabCluster } from './cluster.ts'
@@ -30,6 +30,8 @@ export type ClusterSpec = {
   readonly security?: Security
   /** Each broker can be reached over a line too: see LabCluster.lines. */
   readonly hasLines?: boolean
+  /** More listeners of each broker, by name; see LabCluster.listener. */
+  readonly listeners?: Readonly<Record<string, ListenerProtocol>>
   /** JVM options instead of DEFAULT_JVM. */
   readonly jvm?: readonly string[]
 }
@@ -123,8 +125,10 @@ async function takeDown(dir: string): Promise<void> {
 
 async function planCluster(spec: ClusterSpec, distribution: Distribution): Promise<ClusterRecord> {
   const count = spec.brokers ?? 1
-  const ports = await findPorts(count * 4)
-  const port = (index: number, which: number): number => ports[index * 4 + which] ?? 0
+  const listeners = Object.entries(spec.listeners ?? {})
+  const each = 4 + listeners.length
+  const ports = await findPorts(count * each)
+  const port = (index: number, which: number): number => ports[index * each + which] ?? 0
   return {
     name: spec.name,
     version: distribution.version,
@@ -137,6 +141,9 @@ async function planCluster(spec: ClusterSpec, distribution: Distribution): Promi
       port: port(index, 0),
       controllerPort: port(index, 1),
       ...(spec.hasLines === true && { line: { port: port(index, 2), advertisedPort: port(index, 3) } }),
+      ...(listeners.length > 0 && {
+        listeners: listeners.map(([name, protocol], at) => ({ name, protocol, port: port(index, 4 + at) })),
+      }),
     })),
   }
 }

@@ -8,7 +8,12 @@ export type NodeAddress = {
   readonly port: number
   readonly controllerPort: number
   readonly line?: { readonly port: number; readonly advertisedPort: number }
+  readonly listeners?: readonly Listener[]
 }
+
+/** Besides the lab's own: what it demands is up to `listener.name.NAME...` of the properties. It advertises `localhost`. */
+export type Listener = { readonly name: string; readonly protocol: ListenerProtocol; readonly port: number }
+export type ListenerProtocol = 'SSL' | 'SASL_SSL' | 'SASL_PLAINTEXT'
 
 /** Users of a cluster with `security: 'acl'` and their passwords. `admin` is the super user; the others start without any ACL. */
 export const LAB_USERS = { admin: 'admin-secret', kdr: 'kdr-secret', app: 'app-secret' } as const
@@ -41,6 +46,11 @@ export function brokerProperties({ node, nodes, logDir, security, extra }: Broke
     // A name, so that tests can say where it leads.
     advertised.push(`LINE://localhost:${node.line.advertisedPort}`)
   }
+  for (const { name, port } of node.listeners ?? []) {
+    listeners.push(`${name.toUpperCase()}://127.0.0.1:${port}`)
+    advertised.push(`${name.toUpperCase()}://localhost:${port}`)
+  }
+  const others = (node.listeners ?? []).map(each => `,${each.name.toUpperCase()}:${each.protocol}`).join('')
   const replicas = String(Math.min(3, nodes.length))
   const inSync = nodes.length >= 3 ? '2' : '1'
   return new Map(
@@ -53,7 +63,7 @@ export function brokerProperties({ node, nodes, logDir, security, extra }: Broke
       listeners: listeners.join(','),
       'advertised.listeners': advertised.join(','),
       'controller.listener.names': 'CONTROLLER',
-      'listener.security.protocol.map': `CONTROLLER:${protocol},LINE:${protocol},${protocol}:${protocol}`,
+      'listener.security.protocol.map': `CONTROLLER:${protocol},LINE:${protocol},${protocol}:${protocol}${others}`,
       'inter.broker.listener.name': protocol,
       'log.dirs': logDir,
       'auto.create.topics.enable': 'false',

@@ -1,17 +1,18 @@
 // From a cluster of the config to a connected one. Secrets are read at each use.
 
-import type { ConnectionOptions } from 'node:tls'
 import type {
   ClusterConfig,
   Config,
   InspectedCluster,
   LinkConfig,
   SaslConfig,
+  SecretRef,
   TlsConfig,
 } from '../config/index.ts'
 import { type ClusterOptions, connectCluster } from '../kafka/cluster.ts'
 import type { SaslOptions } from '../kafka/connection.ts'
-import { invariant } from '../model/errors.ts'
+import type { TlsSettings } from '../kafka/tls.ts'
+import { findKdrError, invariant, KdrError } from '../model/errors.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Cluster } from '../ports/cluster.ts'
 
@@ -19,7 +20,7 @@ export const CLIENT_ID = 'kdr'
 /** The engine lets a broker wait 5 s for its followers: an answer later than this will not come. */
 const REQUEST_TIMEOUT_MS = 15_000
 
-/** Secrets are read now for TLS, and for SASL at each connection. The caller closes it. */
+/** The caller closes it. */
 export async function openCluster(config: ClusterConfig, clock: Clock): Promise<Cluster> {
   return await connectCluster(await optionsOf(config, clock))
 }
@@ -31,7 +32,7 @@ export async function optionsOf(config: ClusterConfig, clock: Clock): Promise<Cl
     clientId: CLIENT_ID,
     clock,
     requestTimeoutMs: REQUEST_TIMEOUT_MS,
-    tls: config.tls === undefined ? undefined : await tlsOf(config.tls),
+    tls: config.tls === undefined ? undefined : tlsOf(config.tls),
     sasl: config.sasl === undefined ? undefined : saslOf(config.sasl),
   }
 }
@@ -73,15 +74,34 @@ export async function inspectCluster(bootstrap: string, clock: Clock): Promise<I
   }
 }
 
-async function tlsOf({ ca, cert, key }: TlsConfig): Promise<ConnectionOptions> {
+function tlsOf({ ca, cert, key, serverName, minVersion }: TlsConfig): TlsSettings {
   return {
-    ...(ca !== undefined && { ca: await ca.read() }),
-    ...(cert !== undefined && { cert: await cert.read() }),
-    ...(key !== undefined && { key: await key.read() }),
+    serverName,
+    minVersion: minVersion === undefined ? undefined : `TLSv${minVersion}`,
+    read: async () => ({ ca: await ca?.read(), cert: await cert?.read(), key: await key?.read() }),
   }
 }
 
 function saslOf(sasl: SaslConfig): SaslOptions {
-  if (sasl.mechanism === 'OAUTHBEARER') return { mechanism: sasl.mechanism, token: () => sasl.token.read() }
-  return { mechanism: sasl.mechanism, username: sasl.username, password: () => sasl.password.read() }
+  if (sasl.mechanism === 'OAUTHBEARER') return { mechanism: sasl.mechanism, token: again(sasl.token) }
+  return { mechanism: sasl.mechanism, username: sasl.username, password: again(sasl.password) }
+}
+
+/**
+ * What could be read once is expected to be readable again: a secret that is away for a moment (it is being replaced, whoever gives
+ * tokens is away) is no mistake in the config, and is tried again as any refused login is.
+ */
+function again(secret: SecretRef): () => Promise<string> {
+  let wasRead = false
+  return async () => {
+    try {
+      const value = await secret.read()
+      wasRead = true
+      return value
+    } catch (error) {
+      const known = findKdrError(error)
+      if (!wasRead || known === undefined) throw error
+      throw new KdrError('not-allowed', known.message, { hint: known.hint, cause: error })
+    }
+  }
 }
