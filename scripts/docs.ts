@@ -2,6 +2,7 @@
 
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { METRICS, type SaidBy } from '../src/api/metrics-table.ts'
 import { EXIT_CODES } from '../src/cli/exit-codes.ts'
 import { configJsonSchema, type JsonSchema } from '../src/config/json-schema.ts'
 import { HELD, NOT_COPIED } from '../src/engine/replicate/mirror-configs.ts'
@@ -14,6 +15,7 @@ export function referencePages(): ReadonlyMap<string, string> {
   return new Map([
     ['config.md', configPage()],
     ['exit-codes.md', exitCodesPage()],
+    ['metrics.md', metricsPage()],
     ['not-copied.md', notCopiedPage()],
     ['rights.md', rightsPage()],
   ])
@@ -242,6 +244,40 @@ function exitCodesPage(): string {
     '| error code | hint |',
     '|---|---|',
     ...errors.map(([code, { hint }]) => `| \`${code}\` | ${hint} |`),
+    '',
+  ].join('\n')
+}
+
+const SAID_BY: Readonly<Record<SaidBy, string>> = {
+  process: 'each process, of itself',
+  share: 'each process, of what it copies: the sum over all of them is the link',
+  owner: 'the process that does the control work of the link (slot 0), for the whole link',
+  sets: 'each process, of the sets of its config',
+}
+
+function metricsPage(): string {
+  const all = Object.entries(METRICS)
+  return [
+    '# Metrics',
+    '',
+    'Made by `make docs` from `src/api/metrics-table.ts`. What to do with them: [monitoring](../monitoring.md).',
+    '',
+    '`kdr run` serves them at `/metrics` of `server.listen`. What is not known is left out. Metrics with the labels `topic` and `partition` have',
+    'one series a topic, or one a partition with `perPartition: true` of `server`. Of what would make more than 20,000 series in all, the last ones of',
+    'the table are summed up by topic or by link, without these labels; `kdr_metrics_coarsened` names them.',
+    ...(Object.keys(SAID_BY) as SaidBy[]).flatMap(by => [
+      '',
+      `## Said by ${SAID_BY[by]}`,
+      '',
+      '| metric | type | labels | | from |',
+      '|---|---|---|---|---|',
+      ...all
+        .filter(([, spec]) => spec.by === by)
+        .map(
+          ([name, { type, labels, help, from }]) =>
+            `| \`${name}\` | ${type} | ${labels.map(code).join(', ')} | ${help} | ${from} |`,
+        ),
+    ]),
     '',
   ].join('\n')
 }

@@ -11,6 +11,7 @@ import type { LinkStatus } from '../engine/status/status.ts'
 import type { CheckOptions, PrefixCheck } from '../engine/verify/adopt.ts'
 import type { Verification, VerifyProgress } from '../engine/verify/verify.ts'
 import type { JournalEntry, JournalVerb } from '../model/journal.ts'
+import type { LinkFacts } from '../model/link-facts.ts'
 import type { Scope } from '../model/pauses.ts'
 import type { PlannedLink, PlanRunReport } from '../model/plan-runs.ts'
 import type { Plan, RunKind, RunReport, RunSummary, StepRecord } from '../model/runs.ts'
@@ -230,6 +231,8 @@ export type OpenedLink = {
 export type RunningLink = {
   readonly link: LinkConfig
   progress(): PartitionProgress[]
+  /** As of now; asks nobody. */
+  facts(): LinkFacts
   /** Rejects when the link cannot go on; never resolves. */
   readonly failed: Promise<never>
   /** Resolves when a run moves the link: this process copies nothing of it any more. */

@@ -57,6 +57,11 @@ export class RunLinks {
     return [...this.#running.values()].map(({ running }) => running)
   }
 
+  /** Those that the config wants, whether or not they run now. */
+  get wanted(): LinkConfig[] {
+    return this.#wanted.map(({ link }) => link)
+  }
+
   /** Rejects when a link cannot go on; never resolves. */
   get failed(): Promise<never> {
     return this.#failed.promise

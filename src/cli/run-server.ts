@@ -1,11 +1,11 @@
 // What `kdr run` serves, where the config has a `server:`. Read from what the process knows; of the vaults a little more is read, now
 // and then.
-import { formatMetrics } from '../api/metrics.ts'
 import type { Config } from '../config/index.ts'
 import type { SetStatus } from '../model/set-status.ts'
 import type { Log } from '../ports/log.ts'
 import type { App } from './app.ts'
-import { linkMetrics, setMetrics } from './run-metrics.ts'
+import { MetricsGatherer } from './metrics/gather.ts'
+import { EventLoopDelay } from './metrics/process.ts'
 import type { RunLinks } from './run-links.ts'
 import type { RunSets } from './run-sets.ts'
 
@@ -29,6 +29,8 @@ export async function startServer(
   const vaults = new Map<string, SetStatus>()
   let reading: Promise<void> | undefined
   let readAt = Number.NEGATIVE_INFINITY
+  const gatherer = new MetricsGatherer()
+  const delay = new EventLoopDelay()
   const readVaults = async (): Promise<void> => {
     for (const { set } of sets.all())
       vaults.set(set.name, await app.services.readSetStatus({ server, ...config }, set))
@@ -45,17 +47,17 @@ export async function startServer(
       // The first time there would be nothing else to say; later nobody waits for a vault.
       if (vaults.size === 0) await reading
       else reading?.catch((error: unknown) => log.event('error', String(error)))
-      const build = {
-        name: 'kdr_build_info',
-        type: 'gauge',
-        help: 'Which kdr this is.',
-        samples: [{ labels: { version: app.version }, value: 1 }],
-      } as const
-      return formatMetrics([
-        build,
-        ...linkMetrics(links.all()),
-        ...setMetrics(sets.all(), vaults, app.clock.now()),
-      ])
+      return gatherer.text({
+        version: app.version,
+        delay: delay.counts(),
+        wanted: links.wanted,
+        links: links.all(),
+        plans: config.plans,
+        sets: sets.all(),
+        vaults,
+        now: app.clock.now(),
+        level: server.perPartition ? 'partition' : 'topic',
+      })
     },
     notReady: (): string | undefined => {
       if (!isStarted()) return 'starting'
@@ -65,5 +67,12 @@ export async function startServer(
         : `not looked at yet: ${unseen.map(({ set }) => `set "${set.name}"`).join(', ')}`
     },
   }
-  return await app.services.serve({ listen: server.listen, token: server.token, served, log })
+  const serving = await app.services.serve({ listen: server.listen, token: server.token, served, log })
+  delay.start()
+  return {
+    close: async () => {
+      delay.stop()
+      await serving.close()
+    },
+  }
 }

@@ -124,7 +124,12 @@ export type SetConfig = {
 
 export type SetEvery = { readonly text: string; readonly schedule: Schedule }
 
-export type ServerConfig = { readonly listen: string; readonly token: SecretRef | undefined }
+export type ServerConfig = {
+  readonly listen: string
+  readonly token: SecretRef | undefined
+  /** Metrics of each partition; else they are summed up by topic. */
+  readonly perPartition: boolean
+}
 
 /** Something in the file that is right but worth saying. */
 export type ConfigNote = { readonly line: number; readonly column: number; readonly message: string }

@@ -134,9 +134,7 @@ function assemble(parsed: ParsedConfig, document: ConfigDocument, path: string):
       keepDays: keep?.days,
     })),
     plans: mapRecord(parsed.plans, planOf),
-    server: document.has(['server'])
-      ? { listen: parsed.server.listen, token: parsed.server.token }
-      : undefined,
+    server: document.has(['server']) ? { ...parsed.server, token: parsed.server.token } : undefined,
     notes: notesOn(parsed, document).map(({ place, message }) => ({
       line: place.line,
       column: place.column,

@@ -321,6 +321,10 @@ export function configSchema(directory: string) {
       .strictObject({
         listen: address('Where metrics and health are served.').prefault('127.0.0.1:9464'),
         token: secret(directory, 'What a caller must show; none if absent.').optional(),
+        perPartition: z
+          .boolean()
+          .meta({ description: 'Metrics of each partition; otherwise they are summed up by topic.' })
+          .prefault(false),
       })
       .meta({ description: 'The HTTP server of `kdr run`, read when it starts; none without this key.' })
       .prefault({}),

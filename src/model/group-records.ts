@@ -3,26 +3,29 @@
 import { hashOf } from './slots.ts'
 import type { StateRecords } from './state-records.ts'
 
-export type GroupState = 'synced' | 'clamped' | 'skipped'
+export const GROUP_STATES = ['synced', 'clamped', 'skipped'] as const
+export type GroupState = (typeof GROUP_STATES)[number]
 
 /** Why the target does not hold all that the source has. */
-export type GroupReason =
-  /** Beyond the end of a mirror, which has stopped or has lost its end. */
-  | 'beyond-mirror'
-  /** Below the log start of a mirror: what stood there is gone on both sides. */
-  | 'below-log-start'
-  /** The mirrors have not yet what the offsets imply. */
-  | 'behind'
-  | 'pending-transaction'
-  | 'members-at-target'
-  | 'no-rights'
-  /** A coordinator is away, or refuses. */
-  | 'refused'
-  | 'share-group'
-  | 'streams-group'
-  | 'not-mirrored'
-  | 'nothing-committed'
-  | 'deleted-at-source'
+export const GROUP_REASONS = [
+  // Beyond the end of a mirror, which has stopped or has lost its end.
+  'beyond-mirror',
+  // Below the log start of a mirror: what stood there is gone on both sides.
+  'below-log-start',
+  // The mirrors have not yet what the offsets imply.
+  'behind',
+  'pending-transaction',
+  'members-at-target',
+  'no-rights',
+  // A coordinator is away, or refuses.
+  'refused',
+  'share-group',
+  'streams-group',
+  'not-mirrored',
+  'nothing-committed',
+  'deleted-at-source',
+] as const
+export type GroupReason = (typeof GROUP_REASONS)[number]
 
 export type GroupStanding = {
   readonly state: GroupState

@@ -1,25 +1,28 @@
 // The vocabulary of a link's state, as `kdr status` shows it and `_kdr.state` keeps it (CLI.md).
 import type { LossCause, LossRange } from './ledger.ts'
 
-export type PartitionState = 'seeding' | 'mirroring' | 'paused' | 'promoted' | 'waiting' | 'faulted'
+export const PARTITION_STATES = ['seeding', 'mirroring', 'paused', 'promoted', 'waiting', 'faulted'] as const
+export type PartitionState = (typeof PARTITION_STATES)[number]
 
-export type FaultReason =
-  | 'lost-to-retention'
-  | 'truncated'
-  | 'recreated'
-  | 'source-deleted'
-  | 'foreign-write'
-  | 'wrong-cluster'
-  | 'no-rights'
-  | 'not-empty'
-  | 'too-large'
-  | 'corrupt'
-  | 'gap-too-large'
-  | 'overfilled'
-  | 'log-start-jump'
-  | 'unexpected-offset'
-  | 'target-refuses'
-  | 'unreachable'
+export const FAULT_REASONS = [
+  'lost-to-retention',
+  'truncated',
+  'recreated',
+  'source-deleted',
+  'foreign-write',
+  'wrong-cluster',
+  'no-rights',
+  'not-empty',
+  'too-large',
+  'corrupt',
+  'gap-too-large',
+  'overfilled',
+  'log-start-jump',
+  'unexpected-offset',
+  'target-refuses',
+  'unreachable',
+] as const
+export type FaultReason = (typeof FAULT_REASONS)[number]
 
 /** Why a partition does not go on. `sentence` names topic, partition, offsets and cause, and ends with the way out. */
 export type Fault = {

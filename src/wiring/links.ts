@@ -12,6 +12,7 @@ import { observePromoted } from '../engine/status/promoted.ts'
 import { type LinkStatus, observeStatus } from '../engine/status/status.ts'
 import { type GroupLimits, GroupSync } from '../engine/sync/groups.ts'
 import { firstDifference } from '../engine/verify/first-difference.ts'
+import { measured, TrafficMeter } from '../kafka/measured.ts'
 import { recordCodec } from '../kafka/records.ts'
 import { findKdrError } from '../model/errors.ts'
 import { compilePatterns } from '../model/patterns.ts'
@@ -24,6 +25,7 @@ import { clusterOf, openBoth, openCluster } from './clusters.ts'
 import { assertCopied, type Direction, directionOf } from './direction.ts'
 import { follow } from './follow.ts'
 import { strandedAt } from './failback.ts'
+import { factsOf, type LinkMeters } from './link-facts.ts'
 import { withStore } from './open-link.ts'
 import { ifReachable, Opened } from './opened.ts'
 import { positionsOf } from './position.ts'
@@ -81,10 +83,14 @@ export async function startDirected(
       writer: systemEntropy.bits62(),
     })
     closers.push(async () => await store.close())
+    const meters = {
+      source: new TrafficMeter(source.name, systemClock),
+      target: new TrafficMeter(target.name, systemClock),
+    }
     const replication = await startReplication({
       settings: link,
-      source,
-      target,
+      source: measured(source, meters.source),
+      target: measured(target, meters.target),
       store,
       upstream,
       codec: recordCodec,
@@ -110,7 +116,7 @@ export async function startDirected(
     })
     // Closed after the replication, whose end stops what follows.
     closers.splice(-1, 0, async () => await rights.close())
-    return running(link, { replication, rights }, closeAll, { log, groupLimits })
+    return running(link, { replication, rights, meters }, closeAll, { log, groupLimits })
   } catch (error) {
     await closeAll()
     throw error
@@ -167,7 +173,11 @@ async function tellSource(link: LinkConfig, source: Cluster, store: StateStore, 
 
 function running(
   link: LinkConfig,
-  { replication, rights }: { readonly replication: Replication; readonly rights: LinkRights },
+  {
+    replication,
+    rights,
+    meters,
+  }: { readonly replication: Replication; readonly rights: LinkRights; readonly meters: LinkMeters },
   closeAll: () => Promise<void>,
   { log, groupLimits }: Pick<StartOptions, 'log' | 'groupLimits'>,
 ): RunningLink {
@@ -189,6 +199,7 @@ function running(
   return {
     link,
     progress: () => replication.progress(),
+    facts: () => factsOf(replication, meters),
     failed: replication.failed,
     movedAway: replication.movedAway,
     once: async options => {

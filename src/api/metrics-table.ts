@@ -1,0 +1,380 @@
+// Every metric that `kdr run` serves, in the order in which it is served. The reference page, the alert rules and the dashboard are
+// made from this table, and nothing is served that does not stand here. Names end in their unit, which is a base unit of Prometheus.
+import type { Metric, Sample } from './metrics.ts'
+
+/**
+ * Who says it. `process`: each kdr of itself. `share`: each of what it copies, so that the sum over all is the link. `owner`: only the
+ * worker that does the control work of the link (slot 0), for the whole link. `sets`: each kdr, of sets that all of them see alike.
+ */
+export type SaidBy = 'process' | 'share' | 'owner' | 'sets'
+
+export type MetricSpec = {
+  readonly type: Metric['type']
+  readonly help: string
+  readonly labels: readonly string[]
+  readonly by: SaidBy
+  /** For people who want to know what the figure is made of. */
+  readonly from: string
+}
+
+const LINK = ['link', 'source', 'target'] as const
+/** Left out where it would be too many series: see `kdr_metrics_coarsened`. */
+const PLACE = [...LINK, 'topic', 'partition'] as const
+const SET = ['set', 'cluster', 'vault'] as const
+
+export const METRICS = {
+  kdr_build_info: {
+    type: 'gauge',
+    help: 'Which kdr this is.',
+    labels: ['version'],
+    by: 'process',
+    from: 'the package',
+  },
+  process_start_time_seconds: {
+    type: 'gauge',
+    help: 'When this process began, in seconds since 1970.',
+    labels: [],
+    by: 'process',
+    from: 'Node',
+  },
+  process_cpu_seconds_total: {
+    type: 'counter',
+    help: 'CPU time of this process, user and system.',
+    labels: [],
+    by: 'process',
+    from: 'the kernel',
+  },
+  process_resident_memory_bytes: {
+    type: 'gauge',
+    help: 'Memory that this process holds.',
+    labels: [],
+    by: 'process',
+    from: 'the kernel',
+  },
+  kdr_heap_used_bytes: {
+    type: 'gauge',
+    help: 'JavaScript objects; buffers of records are not among them.',
+    labels: [],
+    by: 'process',
+    from: 'Node',
+  },
+  kdr_event_loop_delay_seconds: {
+    type: 'histogram',
+    help: 'How late a timer came that was due every 100 ms: how long anything else had to wait.',
+    labels: [],
+    by: 'process',
+    from: 'a timer of its own',
+  },
+  kdr_metrics_series: {
+    type: 'gauge',
+    help: 'Series in this answer.',
+    labels: [],
+    by: 'process',
+    from: 'this answer',
+  },
+  kdr_metrics_coarsened: {
+    type: 'gauge',
+    help: 'Metrics that are summed up more than was asked for, because there would be too many series.',
+    labels: ['metric', 'level'],
+    by: 'process',
+    from: 'this answer',
+  },
+
+  kdr_link_running: {
+    type: 'gauge',
+    help: 'Whether this process runs the link that its config names.',
+    labels: LINK,
+    by: 'process',
+    from: 'this process',
+  },
+  kdr_link_control: {
+    type: 'gauge',
+    help: 'Whether this process does the control work of the link: exactly one should.',
+    labels: LINK,
+    by: 'process',
+    from: 'slot 0',
+  },
+  kdr_slots: {
+    type: 'gauge',
+    help: 'Slots that the link has.',
+    labels: LINK,
+    by: 'process',
+    from: '`_kdr.state`',
+  },
+  kdr_slots_held: {
+    type: 'gauge',
+    help: 'Slots that this process holds: its share of the partitions.',
+    labels: LINK,
+    by: 'share',
+    from: 'this process',
+  },
+  kdr_connections: {
+    type: 'gauge',
+    help: 'Open connections that carry data, wait for news, or append.',
+    labels: [...LINK, 'cluster', 'kind'],
+    by: 'share',
+    from: 'this process',
+  },
+  kdr_fetch_duration_seconds: {
+    type: 'histogram',
+    help: 'From request to answer, of fetches that brought records.',
+    labels: [...LINK, 'cluster'],
+    by: 'share',
+    from: 'each Fetch',
+  },
+  kdr_fetched_bytes_total: {
+    type: 'counter',
+    help: 'Raw batches that were fetched, those that are not copied included.',
+    labels: [...LINK, 'cluster'],
+    by: 'share',
+    from: 'each Fetch',
+  },
+  kdr_append_duration_seconds: {
+    type: 'histogram',
+    help: 'From request to answer, of appends.',
+    labels: [...LINK, 'cluster'],
+    by: 'share',
+    from: 'each Produce',
+  },
+  kdr_appended_batches_total: {
+    type: 'counter',
+    help: 'Batches that the brokers have acknowledged.',
+    labels: [...LINK, 'cluster'],
+    by: 'share',
+    from: 'each Produce',
+  },
+  kdr_request_failures_total: {
+    type: 'counter',
+    help: 'Fetches and appends that got no answer.',
+    labels: [...LINK, 'cluster'],
+    by: 'share',
+    from: 'each Fetch and Produce',
+  },
+
+  kdr_partitions: {
+    type: 'gauge',
+    help: 'Partitions that this process copies, by state.',
+    labels: [...LINK, 'state'],
+    by: 'share',
+    from: 'its copies',
+  },
+  kdr_partitions_stopped: {
+    type: 'gauge',
+    help: 'Partitions that do not go on, or not fully, by reason.',
+    labels: [...LINK, 'reason'],
+    by: 'share',
+    from: 'its copies',
+  },
+
+  kdr_link_generation: {
+    type: 'gauge',
+    help: 'How often the link was moved; rises with every promotion.',
+    labels: LINK,
+    by: 'owner',
+    from: '`_kdr.state`',
+  },
+  kdr_link_workers: {
+    type: 'gauge',
+    help: 'Workers that have shown a sign of life lately.',
+    labels: LINK,
+    by: 'owner',
+    from: '`_kdr.state`',
+  },
+  kdr_link_lag_records: {
+    type: 'gauge',
+    help: 'Offsets of the source that the target does not hold yet, over all partitions.',
+    labels: LINK,
+    by: 'owner',
+    from: 'its copies, and reports of other workers',
+  },
+  kdr_link_lag_seconds: {
+    type: 'gauge',
+    help: 'The largest lag of a partition: since when something waits there.',
+    labels: LINK,
+    by: 'owner',
+    from: 'its copies, and reports of other workers',
+  },
+  kdr_link_rpo_seconds: {
+    type: 'gauge',
+    help: 'What would be lost if the source died now, in time: the largest lag, and since when nobody has seen the source.',
+    labels: LINK,
+    by: 'owner',
+    from: 'lag and the last answer of the source',
+  },
+  kdr_link_rpo_objective_seconds: {
+    type: 'gauge',
+    help: 'At most so much is to be lost.',
+    labels: LINK,
+    by: 'owner',
+    from: '`objectives.rpo` of the plans that name the link',
+  },
+  kdr_link_source_seen_timestamp_seconds: {
+    type: 'gauge',
+    help: 'When the source answered last, in seconds since 1970.',
+    labels: LINK,
+    by: 'owner',
+    from: 'this worker, and beats of the others',
+  },
+  kdr_link_lost_offsets: {
+    type: 'gauge',
+    help: 'Offsets that were lost and accepted: what stands in the ledger.',
+    labels: LINK,
+    by: 'owner',
+    from: 'the ledger in `_kdr.state`',
+  },
+  kdr_link_lost_ranges: {
+    type: 'gauge',
+    help: 'Ranges of such offsets.',
+    labels: LINK,
+    by: 'owner',
+    from: 'the ledger in `_kdr.state`',
+  },
+  kdr_groups: {
+    type: 'gauge',
+    help: 'Consumer groups, by whether the target holds all that the source has.',
+    labels: [...LINK, 'state'],
+    by: 'owner',
+    from: 'the group sync',
+  },
+  kdr_groups_not_synced: {
+    type: 'gauge',
+    help: 'Consumer groups that are not in step, by reason.',
+    labels: [...LINK, 'reason'],
+    by: 'owner',
+    from: 'the group sync',
+  },
+  kdr_group_sync_timestamp_seconds: {
+    type: 'gauge',
+    help: 'When all groups of the source were looked at last, in seconds since 1970.',
+    labels: LINK,
+    by: 'owner',
+    from: 'the group sync',
+  },
+
+  kdr_lag_records: {
+    type: 'gauge',
+    help: 'Offsets of the source that the target does not hold yet.',
+    labels: PLACE,
+    by: 'share',
+    from: 'its copies',
+  },
+  kdr_lag_seconds: {
+    type: 'gauge',
+    help: 'Since when something waits to be copied; the largest of those that are summed up.',
+    labels: PLACE,
+    by: 'share',
+    from: 'its copies',
+  },
+  kdr_copied_records_total: {
+    type: 'counter',
+    help: 'Records that this process has copied.',
+    labels: PLACE,
+    by: 'share',
+    from: 'its copies',
+  },
+  kdr_copied_bytes_total: {
+    type: 'counter',
+    help: 'Bytes of batches that this process has copied, as they are on the wire.',
+    labels: PLACE,
+    by: 'share',
+    from: 'its copies',
+  },
+  kdr_retention_headroom_seconds: {
+    type: 'gauge',
+    help: 'How long until the source deletes what is not copied yet; absent where nothing is behind, or it is not known.',
+    labels: PLACE,
+    by: 'share',
+    from: 'retention of the source, and how fast its log start moves',
+  },
+  kdr_mirror_offsets: {
+    type: 'gauge',
+    help: 'What the offsets of the mirrors are: records, or what a gap was. All kinds together are the cursor.',
+    labels: [...PLACE, 'kind'],
+    by: 'share',
+    from: 'its copies, and those before them',
+  },
+
+  kdr_backup_last_commit_timestamp_seconds: {
+    type: 'gauge',
+    help: 'As of when the newest commit holds the source.',
+    labels: SET,
+    by: 'sets',
+    from: 'the vault',
+  },
+  kdr_backup_age_seconds: {
+    type: 'gauge',
+    help: 'How old that is.',
+    labels: SET,
+    by: 'sets',
+    from: 'the vault',
+  },
+  kdr_backup_late: {
+    type: 'gauge',
+    help: 'Whether another commit should be there by now, as `every` of the set wants.',
+    labels: SET,
+    by: 'sets',
+    from: 'the vault, and the config',
+  },
+  kdr_backup_verified_timestamp_seconds: {
+    type: 'gauge',
+    help: 'When the last full verification began that found nothing wrong.',
+    labels: SET,
+    by: 'sets',
+    from: 'the vault, read every 5 minutes',
+  },
+  kdr_backup_vault_bytes: {
+    type: 'gauge',
+    help: 'What the newest commit needs, as stored.',
+    labels: SET,
+    by: 'sets',
+    from: 'the vault, read every 5 minutes',
+  },
+  kdr_backup_bytes_total: {
+    type: 'counter',
+    help: 'Read from the source by this process.',
+    labels: SET,
+    by: 'sets',
+    from: 'this process',
+  },
+  kdr_backup_stored_bytes_total: {
+    type: 'counter',
+    help: 'Written to the vault by this process.',
+    labels: SET,
+    by: 'sets',
+    from: 'this process',
+  },
+  kdr_backup_commits_total: {
+    type: 'counter',
+    help: 'Made by this process.',
+    labels: SET,
+    by: 'sets',
+    from: 'this process',
+  },
+  kdr_backup_failures_total: {
+    type: 'counter',
+    help: 'Backups of this process that failed.',
+    labels: SET,
+    by: 'sets',
+    from: 'this process',
+  },
+  kdr_backup_failing: {
+    type: 'gauge',
+    help: 'Whether the last one failed.',
+    labels: SET,
+    by: 'sets',
+    from: 'this process',
+  },
+} as const satisfies Record<string, MetricSpec>
+
+export type MetricName = keyof typeof METRICS
+
+export type Samples = Partial<Record<MetricName, readonly Sample[]>>
+
+/** In the order of the table. */
+export function metricsOf(samples: Samples): Metric[] {
+  return (Object.keys(METRICS) as MetricName[]).flatMap(name => {
+    const { type, help } = METRICS[name]
+    const found = samples[name]
+    return found === undefined ? [] : [{ name, type, help, samples: found }]
+  })
+}

@@ -1,0 +1,45 @@
+// What a worker can say of a link beside its own partitions: its share of the work, what it asks of both clusters, and, where it
+// does the control work, where the link as a whole stands.
+import type { DurationCounts } from './durations.ts'
+import type { GroupReason, GroupState } from './group-records.ts'
+
+export type ConnectionKind = 'fetch' | 'watch' | 'append'
+
+/** Of one cluster, by this process, since the link was started. */
+export type Traffic = {
+  readonly cluster: string
+  /** Open now: those that carry data, those that wait for news, those that append. */
+  readonly connections: Readonly<Record<ConnectionKind, number>>
+  /** Fetches that brought records; what waited in vain says nothing of the cluster. */
+  readonly fetches: DurationCounts
+  readonly appends: DurationCounts
+  readonly fetchedBytes: number
+  readonly batches: number
+  /** Requests of these connections that got no answer. */
+  readonly failures: number
+}
+
+/** All partitions, whoever copies them. */
+export type WholeLink = {
+  readonly generation: number
+  /** Workers that have shown a sign of life lately, this one included. */
+  readonly workers: number
+  readonly lagRecords: number
+  /** The largest. */
+  readonly lagMs: number
+  /** When the source answered last; ms since 1970, 0: never. */
+  readonly sourceSeenAt: number
+  /** Lost and accepted. */
+  readonly lost: { readonly offsets: number; readonly ranges: number }
+  readonly groups: readonly { readonly state: GroupState; readonly reason?: GroupReason }[]
+  /** When all groups of the source were looked at last; ms since 1970, 0: never. */
+  readonly groupsAt: number
+}
+
+export type LinkFacts = {
+  readonly slots: number
+  readonly slotsHeld: number
+  readonly traffic: readonly Traffic[]
+  /** Undefined: another worker does the control work (slot 0), and says it. */
+  readonly whole: WholeLink | undefined
+}
