@@ -262,6 +262,8 @@ export type App = {
   ask(question: string): Promise<string | undefined>
   /** Called on SIGHUP, from the first call on. */
   onReload(listener: () => void): void
+  /** Set by a command whose stderr is a log of JSON lines: a failure is told there. */
+  failureLog?: Log
   /** The exit code of a command that ends well; a command sets 3 when it found something wrong. */
   exit: number
 }

@@ -19,6 +19,9 @@ export function reportFailure(error: unknown, app: App, isJson: boolean): number
   if (app.env['KDR_DEBUG'] === '1') app.stderr.write(`${stackOf(error)}\n`)
   if (isJson) {
     writeJson(app, { error: failure })
+  } else if (app.failureLog !== undefined) {
+    const { message, ...facts } = failure
+    app.failureLog.event('error', message, facts)
   } else {
     const style = styleOf(app.stderr, app.env)
     app.stderr.write(`${style.red('kdr:')} ${failure.message}\n${style.dim('hint:')} ${failure.hint}\n`)

@@ -163,7 +163,7 @@ export class RunLinks {
     } catch (error) {
       if (this.#tellMoved(name, error)) return
       const goesOn = before === undefined ? 'trying again' : 'going on with the settings before'
-      log.event('error', `link "${name}" cannot be started: ${inOneLine(error)}; ${goesOn}`)
+      log.event('error', `link "${name}" cannot be started: ${inOneLine(error)}; ${goesOn}`, { link: name })
       if (before !== undefined) await this.#goBack(before, wanted)
     }
   }
@@ -175,7 +175,9 @@ export class RunLinks {
       const now = this.#running.get(name)
       if (now !== undefined) now.refused = refused
     } catch (error) {
-      this.#options.log.event('error', `link "${name}" does not run: ${inOneLine(error)}; trying again`)
+      this.#options.log.event('error', `link "${name}" does not run: ${inOneLine(error)}; trying again`, {
+        link: name,
+      })
     }
   }
 
@@ -204,14 +206,15 @@ export class RunLinks {
   #tellMoved(name: string, error: unknown): boolean {
     const known = findKdrError(error)
     if (known?.code !== 'moved') return false
-    if (this.#moved.get(name) !== known.message) this.#options.log.event('info', known.message)
+    if (this.#moved.get(name) !== known.message)
+      this.#options.log.event('info', known.message, { link: name })
     this.#moved.set(name, known.message)
     return true
   }
 
   async #standAside(name: string, running: RunningLink): Promise<void> {
     if (this.#running.get(name)?.running !== running) return
-    this.#options.log.event('info', `link "${name}" is being moved: this kdr stands aside`)
+    this.#options.log.event('info', `link "${name}" is being moved: this kdr stands aside`, { link: name })
     this.#moved.set(name, '')
     await this.#stopOne(name)
     this.#wake.resolve()

@@ -93,7 +93,9 @@ export class RunSets {
     for (const [name, each] of this.#running) {
       const now = named.get(name)
       if (now !== undefined && isSameSet(each.snapshot, now)) continue
-      log.event('info', `set "${name}" ${now === undefined ? 'is not backed up any more' : 'has changed'}`)
+      log.event('info', `set "${name}" ${now === undefined ? 'is not backed up any more' : 'has changed'}`, {
+        set: name,
+      })
       this.#running.delete(name)
       await this.#end(each)
     }
@@ -110,11 +112,13 @@ export class RunSets {
       const ended = followed.run(stopping.signal)
       ended.catch((error: unknown) => this.#failed.reject(error))
       this.#running.set(set.name, { snapshot, followed, stopping, ended })
-      log.event('info', `set "${set.name}": "${set.cluster}" is backed up to "${set.vault}", ${every(set)}`)
+      log.event('info', `set "${set.name}": "${set.cluster}" is backed up to "${set.vault}", ${every(set)}`, {
+        set: set.name,
+      })
     } catch (error) {
       const known = findKdrError(error)
       if (known === undefined) throw error
-      log.event('error', `set "${set.name}" cannot be backed up: ${known.message}`)
+      log.event('error', `set "${set.name}" cannot be backed up: ${known.message}`, { set: set.name })
     }
   }
 

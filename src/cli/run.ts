@@ -6,9 +6,10 @@ import type { Serving } from '../api/server.ts'
 import type { Config, LinkConfig } from '../config/index.ts'
 import { KdrError } from '../model/errors.ts'
 import { parseDuration } from '../model/units.ts'
-import type { Level, Log } from '../ports/log.ts'
+import type { Log } from '../ports/log.ts'
 import { type App, type GlobalOptions, type RunningLink, writeJson, writeJsonLine } from './app.ts'
 import { formatBytes, formatCount, formatDuration, formatRate, plural } from './format.ts'
+import { type LogFlags, type RunLog, startLog } from './log.ts'
 import { type Progress, startProgress } from './progress.ts'
 import { RunLinks } from './run-links.ts'
 import { startServer } from './run-server.ts'
@@ -16,14 +17,14 @@ import { RunSets } from './run-sets.ts'
 import { backUpOnce } from './run-sets-once.ts'
 import { styleOf } from './table.ts'
 
-type RunOptions = GlobalOptions & {
-  readonly link?: string[]
-  readonly once?: boolean
-  readonly timeout?: string
-  readonly only?: string
-  readonly jsonLines?: boolean
-  readonly verbose?: boolean
-}
+type RunOptions = GlobalOptions &
+  LogFlags & {
+    readonly link?: string[]
+    readonly once?: boolean
+    readonly timeout?: string
+    readonly only?: string
+    readonly jsonLines?: boolean
+  }
 
 /** Of a paused topic each partition says the same. */
 const PAUSED_SHOWN = 10
@@ -43,14 +44,17 @@ export function registerRun(program: Command, app: App): void {
     .option('--timeout <duration>', 'with --once: give up after this long (exit 21)')
     .option('--only <part>', 'links or backups (monitor is not available yet)')
     .option('--json-lines', 'with --once: progress as JSON lines on stdout')
-    .option('-v, --verbose', 'more of what happens')
+    .option('-v, --verbose', 'more of what happens: as --log-level debug')
+    .option('--log-level <level>', 'debug, info, warn or error')
+    .option('--log-format <format>', 'text or json; text on a terminal, else JSON lines')
     .action(async (_options: unknown, command: Command) => await run(app, command.optsWithGlobals()))
 }
 
 async function run(app: App, options: RunOptions): Promise<void> {
   const timeoutMs = readTimeout(options)
   const part = readPart(options)
-  const log = makeLog(app, options.verbose === true)
+  const log = startLog(app, options)
+  if (log.isJson) app.failureLog = log
   const { signal } = app
   const isOnce = options.once === true
   if (part === 'backups' && isOnce)
@@ -64,7 +68,7 @@ async function run(app: App, options: RunOptions): Promise<void> {
     onStarted: running => {
       if (isOnce) return
       running.follow()
-      log.event('info', summarize(running))
+      log.event('info', summarize(running), { link: running.link.name })
     },
   })
   // From the start on: without a listener the signal would end the process.
@@ -82,10 +86,11 @@ async function run(app: App, options: RunOptions): Promise<void> {
     if (part !== 'backups') await links.start()
     if (part !== 'links' && !isOnce) await sets.start(config)
     isStarted = true
-    if (isOnce) await runOnce(app, links.all(), { options, timeoutMs, signal })
+    if (isOnce) await runOnce(app, links.all(), { options, timeoutMs, signal, log })
     else await runUntilStopped(app, { links, sets }, signal, log)
   } finally {
     await Promise.all([links.stop(), sets.stop(), server?.close()])
+    log.settle()
   }
 }
 
@@ -129,13 +134,13 @@ async function runUntilStopped(
   app: App,
   { links, sets }: Parts,
   signal: AbortSignal,
-  log: Log,
+  log: RunLog,
 ): Promise<void> {
   await Promise.race([
     links.failed,
     sets.failed,
     links.follow(signal),
-    summarizeEvery(app, links, signal, log),
+    summarizeEvery(app, links, signal, log.regular),
   ])
   log.event('info', 'stopping: finishing what is in flight')
 }
@@ -144,7 +149,7 @@ async function summarizeEvery(app: App, links: RunLinks, signal: AbortSignal, lo
   for (;;) {
     await app.clock.sleep(SUMMARY_EVERY_MS, signal)
     if (signal.aborted) return
-    for (const each of links.all()) log.event('info', summarize(each))
+    for (const each of links.all()) log.event('info', summarize(each), { link: each.link.name })
   }
 }
 
@@ -162,16 +167,17 @@ type Once = {
   readonly options: RunOptions
   readonly timeoutMs: number | undefined
   readonly signal: AbortSignal
+  readonly log: RunLog
 }
 
 async function runOnce(
   app: App,
   links: readonly RunningLink[],
-  { options, timeoutMs, signal }: Once,
+  { options, timeoutMs, signal, log }: Once,
 ): Promise<void> {
   const results: { link: LinkConfig; result: OnceResult }[] = []
   for (const each of links) {
-    const progress = startProgress(app)
+    const progress = startProgress({ clock: app.clock, stderr: log.isJson ? log.writer : app.stderr })
     const speed = new Speed()
     const result = await each.once({
       signal,
@@ -257,22 +263,5 @@ class Speed {
     const first = this.#seen[0]
     if (first === undefined || first.left <= left) return undefined
     return (left * (elapsedMs - first.at)) / (first.left - left)
-  }
-}
-
-const LEVELS: readonly Level[] = ['debug', 'info', 'warn', 'error']
-
-/** One line per event on stderr: time, level, sentence. */
-function makeLog(app: App, isVerbose: boolean): Log {
-  const style = styleOf(app.stderr, app.env)
-  const least = LEVELS.indexOf(isVerbose ? 'debug' : 'info')
-  const paint = { debug: style.dim, info: (text: string) => text, warn: style.yellow, error: style.red }
-  return {
-    event(level, message, facts = {}) {
-      if (LEVELS.indexOf(level) < least) return
-      const detail = isVerbose && Object.keys(facts).length > 0 ? style.dim(` ${JSON.stringify(facts)}`) : ''
-      const time = new Date(app.clock.now()).toISOString().slice(11, 19)
-      app.stderr.write(`${style.dim(time)} ${paint[level](level.padEnd(5))} ${message}${detail}\n`)
-    },
   }
 }

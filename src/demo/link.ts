@@ -59,7 +59,7 @@ export function runLink(options: LinkOptions): Link {
   const logFile = join(dir, 'kdr.txt')
   const log = openSync(logFile, 'a')
   // Detached: Ctrl-C in the terminal is for the demo, which ends this in its own time.
-  const child = spawn(process.execPath, [MAIN, 'run', '--config', config], {
+  const child = spawn(process.execPath, [MAIN, 'run', '--log-format', 'text', '--config', config], {
     cwd: dir,
     detached: true,
     stdio: ['ignore', log, log],

@@ -26,6 +26,7 @@ import { assertCopied, type Direction, directionOf } from './direction.ts'
 import { follow } from './follow.ts'
 import { strandedAt } from './failback.ts'
 import { factsOf, type LinkMeters } from './link-facts.ts'
+import { logAbout } from './log-about.ts'
 import { withStore } from './open-link.ts'
 import { ifReachable, Opened } from './opened.ts'
 import { positionsOf } from './position.ts'
@@ -54,6 +55,7 @@ export async function startLink(
     options.log.event(
       'info',
       `link "${link.name}" leads from "${direction.link.source}" to "${direction.link.target}" since generation ${direction.record?.generation ?? 0}`,
+      { link: link.name },
     )
   return await startDirected(config, direction.link, options)
 }
@@ -62,8 +64,9 @@ export async function startLink(
 export async function startDirected(
   config: Config,
   link: LinkConfig,
-  { log, isAlone, groupLimits }: StartOptions,
+  { log: anyLog, isAlone, groupLimits }: StartOptions,
 ): Promise<RunningLink> {
+  const log = logAbout(anyLog, { link: link.name })
   const closers: (() => Promise<void>)[] = []
   const closeAll = async (): Promise<void> => {
     for (const close of closers.toReversed()) await close()

@@ -8,6 +8,7 @@ import type { Log } from '../ports/log.ts'
 import { capturedAt, newestCommit } from '../vault/newest.ts'
 import { ANNOUNCE_EVERY_MS, Turn } from '../vault/turn.ts'
 import { openVault } from '../vault/vault.ts'
+import { logAbout } from './log-about.ts'
 import { systemClock, systemEntropy } from './system.ts'
 import { backUpSet, storeOf, unique } from './vaults.ts'
 
@@ -25,7 +26,7 @@ export function followSet(config: Config, set: SetConfig, { log }: { readonly lo
     name,
     schedule: every.schedule,
     clock: systemClock,
-    log,
+    log: logAbout(log, { set: name }),
     fraction: systemEntropy.fraction(),
     announceEveryMs: ANNOUNCE_EVERY_MS,
     newest: async () => {

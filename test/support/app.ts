@@ -24,7 +24,8 @@ export function makeTestApp(
     version: '1.2.3',
     stdout: writer('stdout'),
     stderr: writer('stderr'),
-    env: {},
+    // As on a terminal: that lines are JSON elsewhere is tested where that is done.
+    env: { KDR_LOG_FORMAT: 'text' },
     clock: { now: () => 0, monotonic: () => 0, sleep: () => Promise.resolve() },
     signal: new AbortController().signal,
     services: {

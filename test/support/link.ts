@@ -20,6 +20,9 @@ import { patience, waitFor } from './lab.ts'
 const KDR = fileURLToPath(new URL('../../kdr', import.meta.url))
 const INSIDE_KDR = new URL('inside-kdr.ts', import.meta.url).href
 
+/** What tests look for in the log are its sentences. */
+const LOG_AS_TEXT = { KDR_LOG_FORMAT: 'text' }
+
 export type User = { readonly username: string; readonly password: string }
 export const KDR_USER: User = { username: 'kdr', password: LAB_USERS.kdr }
 
@@ -134,7 +137,7 @@ function configText({ name = 'link', source, target, user = KDR_USER, settings }
 /** A command to its end, as main.ts runs it, without a process of its own. */
 export async function runKdrHere(args: readonly string[]): Promise<KdrResult> {
   const startedAt = performance.now()
-  const { env } = process
+  const env = { ...LOG_AS_TEXT, ...process.env }
   const { exit, stdout, stderr } = await runForTest(args, { services, env, clock: systemClock })
   return { code: exit, stdout, stderr, ms: performance.now() - startedAt }
 }
@@ -142,7 +145,10 @@ export async function runKdrHere(args: readonly string[]): Promise<KdrResult> {
 export function startKdr(args: readonly string[], env: Readonly<Record<string, string>> = {}): KdrProcess {
   const startedAt = performance.now()
   // The launcher replaces itself with Node, so this is kdr's own process id.
-  const child = spawn(KDR, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } })
+  const child = spawn(KDR, args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...LOG_AS_TEXT, ...process.env, ...env },
+  })
   running.add(child)
   // One that a failed test has left must not keep this process alive: it is killed when this one ends.
   child.unref()
