@@ -2,7 +2,14 @@
 // this, so its tests need no process, no terminal and no cluster.
 
 import type { Served, Serving } from '../api/server.ts'
-import type { Config, InspectedCluster, LinkConfig, PlanConfig, SecretRef } from '../config/index.ts'
+import type {
+  ClusterConfig,
+  Config,
+  InspectedCluster,
+  LinkConfig,
+  PlanConfig,
+  SecretRef,
+} from '../config/index.ts'
 import type { PlanWorld } from '../engine/plans/world.ts'
 import type { OnceOptions, OnceResult } from '../engine/replicate/once.ts'
 import type { PartitionProgress } from '../engine/replicate/replication.ts'
@@ -33,7 +40,7 @@ export type Writer = {
  */
 export type Services = VaultServices & {
   /** Looks at a real cluster, for `kdr init --from`. Throws KdrError('unreachable' | 'not-allowed'). */
-  inspectCluster(bootstrap: string): Promise<InspectedCluster>
+  inspectCluster(cluster: ClusterConfig): Promise<InspectedCluster>
   /** The links that a command means: those named, or all. Throws KdrError('usage') for an unknown name. */
   chooseLinks(config: Config, names: readonly string[]): LinkConfig[]
   /** Takes a link over and mirrors it. Throws KdrError: see startLink in src/wiring/links.ts. */

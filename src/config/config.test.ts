@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { inspect } from 'node:util'
 import { KdrError } from '../model/errors.ts'
-import { draftConfig, explainConfig, loadConfig, parseConfig, resolveSecret, SecretRef } from './index.ts'
+import { explainConfig, loadConfig, parseConfig, resolveSecret, SecretRef } from './index.ts'
 
 const CLUSTERS = 'clusters:\n  east: { bootstrap: "a:1" }\n  west: { bootstrap: "b:1" }\n'
 const LEAST = `${CLUSTERS}links:\n  ew: { source: east, target: west }\n`
@@ -363,36 +363,5 @@ describe('explain', () => {
     })
     assert.deepEqual(of('links.ew.topics')?.value, ['*'])
     assert.equal(of('server.listen')?.from, 'default')
-  })
-})
-
-describe('draft', () => {
-  test('with placeholders passes the check', () => {
-    assert.deepEqual(problemsOf(draftConfig([], './kdr.schema.json')), [])
-  })
-
-  test('from a real cluster names what it saw, leaves out copies of MirrorMaker, and passes the check', () => {
-    const topics = [
-      '_schemas',
-      'connect-configs',
-      'connect-offsets',
-      'connect-status',
-      'north.heartbeats',
-      'north.checkpoints.internal',
-      'north.orders',
-      'orders',
-      'app-totals-changelog',
-      '_confluent-ksql-default__command_topic',
-      '__consumer_offsets',
-    ]
-    const seen = { clusterId: 'abc', topics: topics.map(name => ({ name, partitions: 1 })) }
-
-    const text = draftConfig([{ bootstrap: 'h:9092', seen }], './kdr.schema.json')
-
-    assert.match(text, /cluster id abc, 11 topics/)
-    assert.deepEqual(parseConfig(text, 'kdr.yaml').links['east-west']?.topics, ['*', '!north.*'])
-    for (const program of ['Schema Registry', 'Kafka Connect', 'Kafka Streams', 'ksqlDB', 'MirrorMaker 2']) {
-      assert.ok(text.includes(`# ${program}: found `), program)
-    }
   })
 })

@@ -1,14 +1,19 @@
 // Recognises the topics of known programs by name, and proposes what a link should do with each family. A proposal is a
 // suggestion in a file that a person reads: it says what it saw, and why.
 
-export type InspectedTopic = {
-  readonly name: string
-  readonly partitions: number
-  readonly configs?: Readonly<Record<string, string>> | undefined
-}
+import { internalTopicOf } from '../model/patterns.ts'
+import type { InspectedTopic } from './inspected.ts'
 
 export type Family = {
-  readonly program: 'Schema Registry' | 'Kafka Connect' | 'Kafka Streams' | 'ksqlDB' | 'MirrorMaker 2'
+  readonly program:
+    | 'Schema Registry'
+    | 'Kafka Connect'
+    | 'Kafka Streams'
+    | 'ksqlDB'
+    | 'MirrorMaker 2'
+    | 'Confluent Platform'
+    | 'Cruise Control'
+    | 'Strimzi'
   readonly topics: readonly string[]
   /** What to do, as sentences for a comment. */
   readonly advice: readonly string[]
@@ -25,7 +30,10 @@ const KSQL = /^_confluent-ksql-|ksql_processing_log$/
 const MM2_INTERNAL =
   /^mm2-(configs|offsets|status|offset-syncs)\..*internal$|(^|\.)heartbeats$|\.checkpoints\.internal$/
 
-export function recogniseFamilies(topics: readonly InspectedTopic[]): Family[] {
+const CRUISE_CONTROL = /^(__CruiseControlMetrics|__KafkaCruiseControl.*|strimzi\.cruisecontrol\..*)$/
+const STRIMZI = /^(__strimzi[-_].*|strimzi-(store-topic|topic-operator-.*))$/
+
+export function recogniseFamilies(topics: readonly Pick<InspectedTopic, 'name'>[]): Family[] {
   const names = topics.map(topic => topic.name).sort()
   const taken = new Set<string>()
   const take = (test: (name: string) => boolean): string[] => {
@@ -40,6 +48,9 @@ export function recogniseFamilies(topics: readonly InspectedTopic[]): Family[] {
   const mirrorMaker = take(name => MM2_INTERNAL.test(name))
   const aliases = [...new Set(mirrorMaker.flatMap(aliasesIn))]
   const copies = take(name => aliases.some(alias => name.startsWith(`${alias}.`)))
+  const confluent = take(name => internalTopicOf(name) === 'Confluent')
+  const cruiseControl = take(name => CRUISE_CONTROL.test(name))
+  const strimzi = take(name => STRIMZI.test(name))
   const streams = take(name => STREAMS.test(name))
 
   const families: Family[] = [
@@ -67,7 +78,8 @@ export function recogniseFamilies(topics: readonly InspectedTopic[]): Family[] {
       program: 'ksqlDB',
       topics: ksql,
       advice: [
-        'The command topic is passed by unless named; name it when ksqlDB at the standby is only started after a failover.',
+        '`_confluent-ksql-*` are passed by unless named: a ksqlDB that runs at the standby would write to the mirrors.',
+        'Name the command topic when ksqlDB at the standby is only started after a failover.',
       ],
       patterns: [],
       optional: ksql.filter(name => name.startsWith('_confluent-ksql-') && name.includes('command_topic')),
@@ -96,8 +108,34 @@ export function recogniseFamilies(topics: readonly InspectedTopic[]): Family[] {
         .map(alias => `!${alias}.*`),
       optional: [],
     },
+    {
+      program: 'Confluent Platform',
+      topics: confluent,
+      advice: ['Passed by: licence, metrics and balancing belong to that cluster.'],
+      patterns: [],
+      optional: [],
+    },
+    {
+      program: 'Cruise Control',
+      topics: cruiseControl,
+      advice: ['Left out: what it measures are the brokers of that cluster.'],
+      patterns: cruiseControl.some(isBroadlyTaken) ? ['!strimzi.cruisecontrol.*'] : [],
+      optional: [],
+    },
+    {
+      program: 'Strimzi',
+      topics: strimzi,
+      advice: ["Left out: its operator's own memory of that cluster."],
+      patterns: strimzi.filter(isBroadlyTaken).map(name => `!${name}`),
+      optional: [],
+    },
   ]
   return families.filter(family => family.topics.length > 0)
+}
+
+/** "*" passes by `__*`. */
+function isBroadlyTaken(name: string): boolean {
+  return !name.startsWith('__')
 }
 
 /** `east` in `east.heartbeats` and `east.checkpoints.internal`: the alias that MirrorMaker puts before copies. */

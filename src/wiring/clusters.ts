@@ -3,7 +3,6 @@
 import type {
   ClusterConfig,
   Config,
-  InspectedCluster,
   LinkConfig,
   SaslConfig,
   SecretRef,
@@ -57,21 +56,6 @@ export async function openBoth(
     return { source: source.value, target: target.value }
   for (const each of [source, target]) if (each.status === 'fulfilled') await each.value.close()
   throw [source, target].find(each => each.status === 'rejected')?.reason
-}
-
-/** For `kdr init --from`: what a cluster holds, asked without credentials, as there is no config yet. */
-export async function inspectCluster(bootstrap: string, clock: Clock): Promise<InspectedCluster> {
-  const cluster = await connectCluster({ name: bootstrap, bootstrap, clientId: CLIENT_ID, clock })
-  try {
-    const view = await cluster.describe()
-    const topics = [...view.topics.values()].filter(topic => !topic.isInternal)
-    return {
-      clusterId: view.clusterId,
-      topics: topics.map(({ name, partitions }) => ({ name, partitions: partitions.length })),
-    }
-  } finally {
-    await cluster.close()
-  }
 }
 
 function tlsOf({ ca, cert, key, serverName, minVersion }: TlsConfig): TlsSettings {

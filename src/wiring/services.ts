@@ -5,8 +5,7 @@ import { chooseLinks } from './choose-links.ts'
 import { systemClock } from './system.ts'
 
 export const services: Services = {
-  inspectCluster: async bootstrap =>
-    await (await import('./clusters.ts')).inspectCluster(bootstrap, systemClock),
+  inspectCluster: async cluster => await (await import('./inspect.ts')).inspectCluster(cluster, systemClock),
   chooseLinks,
   startLink: async (config, link, options) =>
     await (await import('./links.ts')).startLink(config, link, options),

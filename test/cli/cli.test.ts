@@ -1,7 +1,7 @@
 // The rules that every command keeps: one JSON object on stdout, errors as a message and a hint, exit codes from the table.
 
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
@@ -179,51 +179,6 @@ describe('config', () => {
   test('schema is a JSON Schema', async () => {
     const { stdout } = await runForTest(['config', 'schema'])
     assert.match((JSON.parse(stdout) as { $schema: string }).$schema, /json-schema\.org/)
-  })
-})
-
-describe('init', () => {
-  test('writes a config that passes the check, and refuses to replace one', async () => {
-    const directory = folder()
-    const path = join(directory, 'kdr.yaml')
-
-    assert.equal((await runForTest(['init', '--config', path])).exit, 0)
-    assert.ok(existsSync(join(directory, 'kdr.schema.json')))
-    assert.equal((await runForTest(['config', 'check', '--config', path])).exit, 0)
-
-    const again = await runForTest(['init', '--config', path])
-    assert.equal(again.exit, 2)
-    assert.match(again.stderr, /exists already/)
-    assert.equal((await runForTest(['init', '--force', '--config', path])).exit, 0)
-  })
-
-  test('--from looks at real clusters', async () => {
-    const path = join(folder(), 'kdr.yaml')
-    const services: Partial<Services> = {
-      inspectCluster: bootstrap =>
-        Promise.resolve({ clusterId: `id-of-${bootstrap}`, topics: [{ name: '_schemas', partitions: 1 }] }),
-    }
-
-    const { exit, stdout } = await runForTest(['init', '--from', 'e:1', 'w:1', '--json', '--config', path], {
-      services: services as Services,
-    })
-
-    assert.equal(exit, 0)
-    assert.deepEqual(json(stdout)['seen'], [
-      { bootstrap: 'e:1', clusterId: 'id-of-e:1', topics: 1 },
-      { bootstrap: 'w:1', clusterId: 'id-of-w:1', topics: 1 },
-    ])
-    const text = readFileSync(path, 'utf8')
-    assert.match(text, /bootstrap: "e:1"/)
-    assert.match(text, /# Schema Registry: found _schemas\./)
-  })
-
-  test('--from a cluster that does not answer has its exit code, and writes nothing', async () => {
-    const path = join(folder(), 'kdr.yaml')
-    const { exit } = await runForTest(['init', '--from', 'e:1', '--config', path])
-
-    assert.equal(exit, 11)
-    assert.equal(existsSync(path), false)
   })
 })
 

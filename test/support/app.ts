@@ -29,8 +29,8 @@ export function makeTestApp(
     clock: { now: () => 0, monotonic: () => 0, sleep: () => Promise.resolve() },
     signal: new AbortController().signal,
     services: {
-      inspectCluster: bootstrap =>
-        Promise.reject(new KdrError('unreachable', `no broker answers at "${bootstrap}"`)),
+      inspectCluster: ({ name }) =>
+        Promise.reject(new KdrError('unreachable', `no broker answers at "${name}"`)),
       chooseLinks,
       startLink: (_config, link) =>
         Promise.reject(new KdrError('unreachable', `no broker answers at "${link.source}"`)),
