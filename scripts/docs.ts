@@ -1,24 +1,37 @@
-// Writes the pages of docs/reference that are made from tables in code. test/docs.test.ts fails when they are not current.
+// Writes the pages of docs/reference that are made from tables in code, and the man page. test/docs.test.ts fails when they are not
+// current.
 
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { METRICS, type SaidBy } from '../src/api/metrics-table.ts'
+import type { App } from '../src/cli/app.ts'
+import { commandsPage, manPage } from '../src/cli/command-pages.ts'
+import { type CommandNode, commandTree } from '../src/cli/command-tree.ts'
 import { EXIT_CODES } from '../src/cli/exit-codes.ts'
+import { buildProgram } from '../src/cli/program.ts'
 import { configJsonSchema, type JsonSchema } from '../src/config/json-schema.ts'
 import { HELD, NOT_COPIED } from '../src/engine/replicate/mirror-configs.ts'
 import { HARMLESS_ON_CLUSTER, HARMLESS_ON_TOPICS } from '../src/engine/sync/acl-plan.ts'
 import { ERRORS } from '../src/model/errors.ts'
 import { NEEDED_RIGHTS, type RightOn, type Role } from '../src/model/needed-rights.ts'
+import { kdrVersion } from '../src/wiring/version.ts'
 
-/** File names under docs/reference, with their text. */
-export function referencePages(): ReadonlyMap<string, string> {
+/** File names under docs, with their text. */
+export function madePages(): ReadonlyMap<string, string> {
   return new Map([
-    ['config.md', configPage()],
-    ['exit-codes.md', exitCodesPage()],
-    ['metrics.md', metricsPage()],
-    ['not-copied.md', notCopiedPage()],
-    ['rights.md', rightsPage()],
+    ['reference/commands.md', commandsPage(commands())],
+    ['reference/config.md', configPage()],
+    ['reference/exit-codes.md', exitCodesPage()],
+    ['reference/metrics.md', metricsPage()],
+    ['reference/not-copied.md', notCopiedPage()],
+    ['reference/rights.md', rightsPage()],
+    ['kdr.1', manPage(commands(), kdrVersion())],
   ])
+}
+
+/** Nothing of it is run: what the commands would do with the world is not needed. */
+function commands(): CommandNode {
+  return commandTree(buildProgram({ version: kdrVersion() } as App))
 }
 
 function configPage(): string {
@@ -283,7 +296,7 @@ function metricsPage(): string {
 }
 
 if (import.meta.main) {
-  const directory = fileURLToPath(new URL('../docs/reference/', import.meta.url))
-  mkdirSync(directory, { recursive: true })
-  for (const [name, text] of referencePages()) writeFileSync(`${directory}${name}`, text)
+  const directory = fileURLToPath(new URL('../docs/', import.meta.url))
+  mkdirSync(`${directory}reference`, { recursive: true })
+  for (const [name, text] of madePages()) writeFileSync(`${directory}${name}`, text)
 }

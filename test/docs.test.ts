@@ -1,19 +1,32 @@
 // The reference pages are made from tables in code, and must be as the code is.
 
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
-import { referencePages } from '../scripts/docs.ts'
+import { fileURLToPath } from 'node:url'
+import { madePages } from '../scripts/docs.ts'
 import { EXIT_CODES } from '../src/cli/exit-codes.ts'
 import { ERRORS } from '../src/model/errors.ts'
 
-describe('docs/reference', () => {
-  for (const [name, text] of referencePages()) {
+describe('docs', () => {
+  for (const [name, text] of madePages()) {
     test(`${name} is current`, () => {
-      const written = readFileSync(new URL(`../docs/reference/${name}`, import.meta.url), 'utf8')
+      const written = readFileSync(new URL(`../docs/${name}`, import.meta.url), 'utf8')
       assert.equal(written, text, 'run `make docs`')
     })
   }
+
+  test('the man page is one that man reads without a complaint', t => {
+    const page = fileURLToPath(new URL('../docs/kdr.1', import.meta.url))
+    const { error, status, stderr, stdout } = spawnSync('man', ['--warnings=all', '-l', page], {
+      encoding: 'utf8',
+      env: { ...process.env, LC_ALL: 'C.UTF-8', MANWIDTH: '100' },
+    })
+    if (error !== undefined) return t.skip('man is not installed')
+    assert.deepEqual([status, stderr], [0, ''])
+    assert.match(stdout, /kdr switchover <link> \[options\]/)
+  })
 
   test('every error has an exit code that the table explains', () => {
     const explained = new Set(EXIT_CODES.map(([code]) => code))

@@ -3,6 +3,7 @@
 
 import type { Command } from 'commander'
 import { KdrError } from '../model/errors.ts'
+import { NOT_YET } from './command-tree.ts'
 
 const LATER: readonly (readonly [name: string, summary: string])[] = [
   ['check', 'audit clusters and links'],
@@ -18,7 +19,7 @@ export function registerLater(program: Command): void {
     program
       .command(name)
       .summary(summary)
-      .helpGroup('Not available yet')
+      .helpGroup(NOT_YET)
       .allowUnknownOption()
       .allowExcessArguments()
       .helpOption(false)

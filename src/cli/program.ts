@@ -4,6 +4,7 @@
 import { Command, type Help } from 'commander'
 import type { App } from './app.ts'
 import { registerBackup } from './backup.ts'
+import { registerCompletion } from './completion.ts'
 import { registerConfig } from './config.ts'
 import { registerDemo } from './demo.ts'
 import { EXIT_CODES } from './exit-codes.ts'
@@ -60,6 +61,7 @@ export function buildProgram(app: App): Command {
   registerRestore(program, app)
   registerDemo(program, app)
   registerLab(program, app)
+  registerCompletion(program, app)
   registerLater(program)
   return program
 }

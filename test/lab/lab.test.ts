@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -13,6 +13,8 @@ import { prepareDistribution } from '../../src/lab/distribution.ts'
 import { KNOWN_VERSIONS, LAB_USERS, startLab } from '../../src/lab/lab.ts'
 import { resolveVersion } from '../../src/lab/versions.ts'
 import { KdrError } from '../../src/model/errors.ts'
+import { services } from '../../src/wiring/services.ts'
+import { runForTest } from '../support/app.ts'
 import { b64, saslOf } from '../support/judge.ts'
 import { freshDir, freshTopic, patience, waitFor, withLab } from '../support/lab.ts'
 import { suite } from '../support/suite.ts'
@@ -125,6 +127,45 @@ describe('two clusters', () => {
       { what: 'the right to write' },
     )
     assert.deepEqual(sent.offsets, [0])
+  })
+
+  test('kdr init looks at both, says what its principal may not see, and writes what passes the check', async () => {
+    const [east, west] = [context.cluster('east'), context.cluster('west')]
+    const [bare, seen] = [freshTopic(), freshTopic()]
+    await context.judge.createTopic({ ...at(east), topic: '_schemas' })
+    await context.judge.createTopic({ ...at(east), topic: bare, configs: { 'cleanup.policy': 'compact' } })
+    for (const topic of [bare, seen])
+      await context.judge.createTopic({ bootstrap: west.bootstrap, properties: admin, topic })
+    const acl = { type: 'TOPIC', name: seen, principal: 'User:kdr', operation: 'DESCRIBE' } as const
+    await context.judge.createAcls({ bootstrap: west.bootstrap, properties: admin, acls: [acl] })
+    const folder = freshDir()
+    mkdirSync(folder)
+    const config = join(folder, 'kdr.yaml')
+    const sasl = { mechanism: 'plain', username: 'kdr', password: LAB_USERS.kdr }
+    const clusters = { east: { bootstrap: east.bootstrap }, west: { bootstrap: west.bootstrap, sasl } }
+    writeFileSync(config, `clusters:\n  east: ${json(clusters.east)}\n  west: ${json(clusters.west)}\n`)
+
+    const made = await waitFor(
+      async () => {
+        const init = ['init', '--from', 'east', 'west', '--json', '--config', config]
+        const shown = JSON.parse((await runForTest([...init, '--dry-run'], { services })).stdout) as InitJson
+        if (shown.seen[1]?.topics !== 1) return undefined
+        return JSON.parse((await runForTest(init, { services })).stdout) as InitJson
+      },
+      { what: 'the right to see one topic' },
+    )
+
+    const [open, closed] = made.seen
+    assert.deepEqual(open?.unseen, [])
+    assert.deepEqual(
+      closed?.unseen.map(({ what }) => what),
+      ['configs of 1 of 1 topics', "the brokers' configs", 'ACLs', 'SCRAM users'],
+    )
+    assert.match(made.config, /# Schema Registry: found _schemas\./)
+    assert.match(made.config, /# Compacted \(\d+ topics?\): /)
+    assert.ok(!made.config.includes(`At "west" already: ${bare}`))
+    const check = await runForTest(['config', 'check', '--config', config])
+    assert.match(check.stdout, /has 2 clusters and 1 link\n/)
   })
 
   test('the judge finds one record that differs, and where', async () => {
@@ -386,6 +427,13 @@ type LabJson = {
     readonly brokers: readonly { readonly pid: number; readonly state: string }[]
   }[]
 }
+
+type InitJson = {
+  readonly config: string
+  readonly seen: readonly { readonly topics: number; readonly unseen: readonly { readonly what: string }[] }[]
+}
+
+const json = (value: unknown): string => JSON.stringify(value)
 
 function at({ bootstrap, properties = {} }: { bootstrap: string; properties?: Record<string, string> }) {
   return { bootstrap, properties }
