@@ -1,9 +1,7 @@
-// Writes the pages of docs/reference that are made from tables in code, and the man page. test/docs.test.ts fails when they are not
-// current.
+// Writes the pages of docs that are made from tables in code, and the man page. test/docs.test.ts fails when they are not current.
 
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { METRICS, type SaidBy } from '../src/api/metrics-table.ts'
 import type { App } from '../src/cli/app.ts'
 import { commandsPage, manPage } from '../src/cli/command-pages.ts'
 import { type CommandNode, commandTree } from '../src/cli/command-tree.ts'
@@ -13,8 +11,11 @@ import { configJsonSchema, type JsonSchema } from '../src/config/json-schema.ts'
 import { HELD, NOT_COPIED } from '../src/engine/replicate/mirror-configs.ts'
 import { HARMLESS_ON_CLUSTER, HARMLESS_ON_TOPICS } from '../src/engine/sync/acl-plan.ts'
 import { ERRORS } from '../src/model/errors.ts'
-import { NEEDED_RIGHTS, type RightOn, type Role } from '../src/model/needed-rights.ts'
 import { kdrVersion } from '../src/wiring/version.ts'
+import { code } from './pages/code.ts'
+import { findingPages } from './pages/findings.ts'
+import { metricsPage } from './pages/metrics.ts'
+import { rightsPage } from './pages/rights.ts'
 
 /** File names under docs, with their text. */
 export function madePages(): ReadonlyMap<string, string> {
@@ -25,6 +26,7 @@ export function madePages(): ReadonlyMap<string, string> {
     ['reference/metrics.md', metricsPage()],
     ['reference/not-copied.md', notCopiedPage()],
     ['reference/rights.md', rightsPage()],
+    ...findingPages(),
     ['kdr.1', manPage(commands(), kdrVersion())],
   ])
 }
@@ -61,51 +63,6 @@ function configPage(): string {
     '',
     ...tableOf(later),
     '',
-  ].join('\n')
-}
-
-const ROLES: Readonly<Record<Role, string>> = {
-  source: 'At the source of a link',
-  target: 'At the target of a link',
-  'old-active': 'At the old active of a run, besides what its link needs of a source',
-  'new-active': 'At the new active of a run, besides what its link needs of a target',
-  backup: 'At a cluster that is backed up',
-  restore: 'At a cluster that is restored to',
-  check: 'At a cluster that `kdr check` looks at',
-}
-
-const RESOURCES: Readonly<Record<RightOn, string>> = {
-  topics: 'topics, by the patterns of the config',
-  groups: 'groups, by the patterns of the config',
-  transactions: 'transactional ids, all',
-  cluster: 'the cluster',
-  state: 'topic `_kdr.state`',
-  journal: 'topic `_kdr.journal`',
-  canary: 'topic `_kdr.canary`',
-  workers: "kdr's own group, `_kdr.LINK`",
-  'own-transactions': 'transactional ids that begin with `_kdr.LINK.`',
-}
-
-function rightsPage(): string {
-  const tables = (Object.keys(ROLES) as Role[]).flatMap(role => [
-    `## ${ROLES[role]}`,
-    '',
-    '| right | on | what kdr does with it |',
-    '|---|---|---|',
-    ...NEEDED_RIGHTS.filter(each => each.role === role).map(
-      ({ operation, on, why, clusterRights }) =>
-        `| \`${operation}\` | ${RESOURCES[on]} | ${why}${clusterRights === undefined ? '' : ` (*${clusterRights}* cluster rights)`} |`,
-    ),
-    '',
-  ])
-  return [
-    '# The rights, one by one',
-    '',
-    'Made by `make docs` from `src/model/needed-rights.ts`. `kdr config acls --for run` prints them as commands, with the names of your config.',
-    '',
-    'A right that another one brings along is not listed: READ, WRITE, DELETE and ALTER bring DESCRIBE, ALTER_CONFIGS brings DESCRIBE_CONFIGS.',
-    '',
-    ...tables,
   ].join('\n')
 }
 
@@ -164,8 +121,6 @@ function notCopiedPage(): string {
     '',
   ].join('\n')
 }
-
-const code = (text: string): string => `\`${text}\``
 
 type Row = {
   readonly key: string
@@ -261,42 +216,8 @@ function exitCodesPage(): string {
   ].join('\n')
 }
 
-const SAID_BY: Readonly<Record<SaidBy, string>> = {
-  process: 'each process, of itself',
-  share: 'each process, of what it copies: the sum over all of them is the link',
-  owner: 'the process that does the control work of the link (slot 0), for the whole link',
-  sets: 'each process, of the sets of its config',
-}
-
-function metricsPage(): string {
-  const all = Object.entries(METRICS)
-  return [
-    '# Metrics',
-    '',
-    'Made by `make docs` from `src/api/metrics-table.ts`. What to do with them: [monitoring](../monitoring.md).',
-    '',
-    '`kdr run` serves them at `/metrics` of `server.listen`. What is not known is left out. Metrics with the labels `topic` and `partition` have',
-    'one series a topic, or one a partition with `perPartition: true` of `server`. Of what would make more than 20,000 series in all, the last ones of',
-    'the table are summed up by topic or by link, without these labels; `kdr_metrics_coarsened` names them.',
-    ...(Object.keys(SAID_BY) as SaidBy[]).flatMap(by => [
-      '',
-      `## Said by ${SAID_BY[by]}`,
-      '',
-      '| metric | type | labels | | from |',
-      '|---|---|---|---|---|',
-      ...all
-        .filter(([, spec]) => spec.by === by)
-        .map(
-          ([name, { type, labels, help, from }]) =>
-            `| \`${name}\` | ${type} | ${labels.map(code).join(', ')} | ${help} | ${from} |`,
-        ),
-    ]),
-    '',
-  ].join('\n')
-}
-
 if (import.meta.main) {
   const directory = fileURLToPath(new URL('../docs/', import.meta.url))
-  mkdirSync(`${directory}reference`, { recursive: true })
+  for (const folder of ['reference', 'findings']) mkdirSync(`${directory}${folder}`, { recursive: true })
   for (const [name, text] of madePages()) writeFileSync(`${directory}${name}`, text)
 }

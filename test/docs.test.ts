@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { madePages } from '../scripts/docs.ts'
@@ -32,5 +32,13 @@ describe('docs', () => {
     const explained = new Set(EXIT_CODES.map(([code]) => code))
     const unexplained = Object.entries(ERRORS).filter(([, { exit }]) => !explained.has(exit))
     assert.deepEqual(unexplained, [])
+  })
+})
+
+describe('docs/findings', () => {
+  test('has no page of a finding that is gone', () => {
+    const written = readdirSync(new URL('../docs/findings/', import.meta.url))
+    const wanted = [...madePages().keys()].flatMap(name => name.split('findings/')[1] ?? [])
+    assert.deepEqual(written.toSorted(), wanted.toSorted())
   })
 })

@@ -10,6 +10,7 @@ import type {
   PlanConfig,
   SecretRef,
 } from '../config/index.ts'
+import type { CheckReport } from '../engine/check/check.ts'
 import type { PlanWorld } from '../engine/plans/world.ts'
 import type { OnceOptions, OnceResult } from '../engine/replicate/once.ts'
 import type { PartitionProgress } from '../engine/replicate/replication.ts'
@@ -56,6 +57,8 @@ export type Services = VaultServices & {
     readonly served: Served
     readonly log: Log
   }): Promise<Serving>
+  /** Would we survive tonight? Only reads; what cannot be looked at is a finding. Throws KdrError('usage') for an unknown name. */
+  check(config: Config, options: ReadinessOptions): Promise<CheckReport>
   /** Throws KdrError('unreachable') when the target, which keeps what is known of the link, does not answer. */
   readLinkStatus(config: Config, link: LinkConfig): Promise<LinkStatus>
   /** Both sides of a link, open while `act` runs. Throws KdrError: see src/wiring/open-link.ts. */
@@ -108,6 +111,14 @@ export type Services = VaultServices & {
   readRun(config: Config, run: string): Promise<RunReport>
   /** Undoes what it has done. Throws KdrError: 'not-ready' once the link may be fenced, 'usage' when it is over. */
   abortRun(config: Config, run: string, options: AbortRunOptions): Promise<RunReport>
+}
+
+/** All of the config, unless something is named. */
+export type ReadinessOptions = {
+  readonly clusters: readonly string[]
+  readonly links: readonly string[]
+  readonly compare: readonly [string, string] | undefined
+  readonly signal: AbortSignal
 }
 
 export type ReplayOptions = {

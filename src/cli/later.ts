@@ -6,7 +6,6 @@ import { KdrError } from '../model/errors.ts'
 import { NOT_YET } from './command-tree.ts'
 
 const LATER: readonly (readonly [name: string, summary: string])[] = [
-  ['check', 'audit clusters and links'],
   ['drill', 'rehearse a failover'],
   ['advise', 'say what to do now'],
   ['report', 'report on readiness'],

@@ -4,6 +4,7 @@
 import { Command, type Help } from 'commander'
 import type { App } from './app.ts'
 import { registerBackup } from './backup.ts'
+import { registerCheck } from './check.ts'
 import { registerCompletion } from './completion.ts'
 import { registerConfig } from './config.ts'
 import { registerDemo } from './demo.ts'
@@ -52,6 +53,7 @@ export function buildProgram(app: App): Command {
   registerRun(program, app)
   registerStatus(program, app)
   registerVerify(program, app)
+  registerCheck(program, app)
   registerLink(program, app)
   registerMove(program, app)
   registerRuns(program, app)

@@ -282,7 +282,7 @@ alerts: { webhook: { url: env:HOOK }, command: "...", deadMan: { url: env:DEADMA
     )
 
     const noted = config.notes.map(({ message }) => message.split(': ')[0]).join(' ')
-    const later = 'vaults.main.url objectives accept alerts'
+    const later = 'vaults.main.url alerts'
     assert.equal(noted, `links.ew.mode ${later}`)
   })
 })

@@ -1,7 +1,7 @@
 // The config as the rest of kdr sees it: checked, complete (every default filled in) and frozen.
 
 import type { LinkSettings } from '../model/link-settings.ts'
-import type { PlanShape } from '../model/plan-runs.ts'
+import type { Objectives, PlanShape } from '../model/plan-runs.ts'
 import type { ConsumersPolicy } from '../model/runs.ts'
 import type { Schedule } from '../model/schedule.ts'
 import type { SecretRef } from './secrets.ts'
@@ -122,6 +122,19 @@ export type SetConfig = {
   readonly keepDays: number | undefined
 }
 
+/** What to achieve where `for` matches. */
+export type ObjectiveConfig = Objectives & { readonly for: string }
+
+/** A finding of `kdr check` that does not count. */
+export type AcceptConfig = {
+  readonly finding: string
+  /** Undefined: anywhere. */
+  readonly where: string | undefined
+  /** From then on it counts again, ms since 1970; undefined: never. */
+  readonly until: number | undefined
+  readonly why: string
+}
+
 export type SetEvery = { readonly text: string; readonly schedule: Schedule }
 
 export type ServerConfig = {
@@ -144,6 +157,9 @@ export type Config = {
   /** By name. */
   readonly vaults: Readonly<Record<string, VaultConfig>>
   readonly sets: Readonly<Record<string, SetConfig>>
+  /** The first that matches wins. */
+  readonly objectives: readonly ObjectiveConfig[]
+  readonly accept: readonly AcceptConfig[]
   /** Undefined: nothing is served. */
   readonly server: ServerConfig | undefined
   readonly notes: readonly ConfigNote[]

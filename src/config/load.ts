@@ -134,6 +134,12 @@ function assemble(parsed: ParsedConfig, document: ConfigDocument, path: string):
       keepDays: keep?.days,
     })),
     plans: mapRecord(parsed.plans, planOf),
+    objectives: (parsed.objectives ?? []).map(({ for: of, rpo, rto }) => ({
+      for: of,
+      rpoMs: rpo,
+      rtoMs: rto,
+    })),
+    accept: (parsed.accept ?? []).map(({ finding, where, until, why }) => ({ finding, where, until, why })),
     server: document.has(['server']) ? { ...parsed.server, token: parsed.server.token } : undefined,
     notes: notesOn(parsed, document).map(({ place, message }) => ({
       line: place.line,

@@ -11,7 +11,9 @@ import { vault } from './schema-vault.ts'
 import {
   address,
   addresses,
+  day,
   duration,
+  findingId,
   later,
   name,
   patterns,
@@ -285,23 +287,28 @@ export function configSchema(directory: string) {
       .meta({ description: 'What is backed up, by a name of your choice.' })
       .prefault({}),
     objectives: z
-      .array(z.strictObject({ for: text('What it applies to.'), ...objectives }))
-      .meta({ description: 'What to achieve; the first that matches wins.', ...later })
+      .array(
+        z.strictObject({
+          for: text('What it applies to: `*`, or patterns such as `link:east-west topic:pay-*`.'),
+          ...objectives,
+        }),
+      )
+      .meta({
+        description: 'What to achieve; the first that matches wins. `kdr check` holds links against it.',
+      })
       .optional(),
     accept: z
       .array(
         z.strictObject({
-          finding: text('Its id.'),
-          where: text('Where it is accepted.').optional(),
-          until: z
-            .string()
-            .regex(/^\d{4}-\d{2}-\d{2}/, { error: 'expected a date such as 2027-01-01' })
-            .meta({ description: 'The day it ends.' })
-            .optional(),
+          finding: findingId('Its id, such as `C012`: see docs/findings.'),
+          where: text(
+            'Where it is accepted, anywhere if absent: patterns such as `cluster:east topic:tmp-*`, each for one word of the `where` that `kdr check` shows.',
+          ).optional(),
+          until: day('From that day on (UTC) it counts again.').optional(),
           why: text('The reason.'),
         }),
       )
-      .meta({ description: 'Findings of `kdr check` that are accepted.', ...later })
+      .meta({ description: 'Findings of `kdr check` that are accepted: shown, and not counted.' })
       .optional(),
     alerts: z
       .strictObject({

@@ -2,6 +2,7 @@
 // like, and the sentence when it does not.
 
 import { z } from 'zod'
+import { FINDINGS } from '../model/findings.ts'
 import { patternProblem, type PatternKind } from '../model/patterns.ts'
 import { parseSchedule, SCHEDULE_FORM } from '../model/schedule.ts'
 import { DURATION_FORM, parseDuration, parseSize, SIZE_FORM } from '../model/units.ts'
@@ -35,6 +36,25 @@ export const duration = (description: string) =>
       return ms
     })
     .meta({ description, [FORM]: 'duration' })
+
+/** `2027-01-01`, as the ms at which that day begins in UTC. */
+export const day = (description: string) =>
+  z
+    .string({ error: 'expected a day such as 2027-01-01' })
+    .transform((value, context) => {
+      const ms = /^\d{4}-\d{2}-\d{2}$/.test(value) ? Date.parse(`${value}T00:00:00Z`) : Number.NaN
+      // The 31st of a short month would be another day.
+      if (!Number.isNaN(ms) && new Date(ms).toISOString().startsWith(value)) return ms
+      context.addIssue({ code: 'custom', message: `"${value}" is not a day such as 2027-01-01` })
+      return z.NEVER
+    })
+    .meta({ description, [FORM]: 'day' })
+
+/** One that `kdr check` knows: an id with a typing mistake would accept nothing, and nobody would see why. */
+export const findingId = (description: string) =>
+  text(description).refine(value => Object.hasOwn(FINDINGS, value), {
+    error: ({ input }) => `there is no finding "${String(input)}": see docs/findings`,
+  })
 
 /** Stays text: whoever needs it reads it with parseSchedule. */
 export const schedule = (description: string) =>

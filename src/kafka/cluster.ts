@@ -4,6 +4,7 @@
 import { invariant, KdrError } from '../model/errors.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Cluster, ClusterView } from '../ports/cluster.ts'
+import type { HealthReader } from '../ports/health.ts'
 import * as admin from './admin.ts'
 import type { Address, SaslOptions } from './connection.ts'
 import type { ClusterContext } from './context.ts'
@@ -12,6 +13,7 @@ import { readLogDirs } from './disks.ts'
 import { openFetchSession } from './fetch-session.ts'
 import * as groups from './groups.ts'
 import { GroupLanes } from './group-lanes.ts'
+import { healthReader } from './health.ts'
 import { openAppendLane, openFetchLane } from './lanes.ts'
 import * as logs from './logs.ts'
 import { type Described, readMetadata, readTopicsById } from './metadata.ts'
@@ -40,8 +42,11 @@ export type ClusterOptions = {
   readonly requestTimeoutMs?: number
 }
 
+/** A real one can also be looked at whole, as `kdr check` does. */
+export type KafkaCluster = Cluster & { readonly health: HealthReader }
+
 /** Throws KdrError: unreachable, not-allowed, cluster-lacks, or config-invalid for an address that is none. */
-export async function connectCluster(options: ClusterOptions): Promise<Cluster> {
+export async function connectCluster(options: ClusterOptions): Promise<KafkaCluster> {
   const requestTimeoutMs = options.requestTimeoutMs ?? 30_000
   const connectTimeoutMs = options.connectTimeoutMs ?? 5_000
   const { name, clientId, tls, sasl } = options
@@ -79,7 +84,7 @@ export async function connectCluster(options: ClusterOptions): Promise<Cluster> 
   return assemble({ name, pool, clock: options.clock, requestTimeoutMs, view, controller, describe })
 }
 
-function assemble(context: ClusterContext): Cluster {
+function assemble(context: ClusterContext): KafkaCluster {
   const lanes = new GroupLanes(context.pool)
   const groupCoordinators = new Coordinators(context, 'group', {
     use: async (broker, ask) => await lanes.use(broker, ask),
@@ -121,6 +126,7 @@ function assemble(context: ClusterContext): Cluster {
       groups.deleteGroupOffsets(groupCoordinators, group, partitions),
     deleteGroup: group => groups.deleteGroup(groupCoordinators, group),
     ...rightsAdmin(context),
+    health: healthReader(context),
     close: () => context.pool.close(),
   }
 }

@@ -134,6 +134,11 @@ export class BrokerConnection {
     return this.#connection.socket?.bytesRead ?? 0
   }
 
+  /** What `look` sees in the socket; undefined for none. */
+  inSocket<Seen>(look: (socket: unknown) => Seen): Seen {
+    return look(this.#connection.socket)
+  }
+
   /**
    * Sends at once (before the first await) unless the broker re-authenticates, so that requests leave in the order of
    * the calls. Error codes inside the answer are values.

@@ -44,6 +44,7 @@ export const APIS = {
   AlterClientQuotas: { key: 49, min: 1, max: 1, since: '2.8', why: 'carry client quotas over' },
   DescribeUserScramCredentials: { key: 50, min: 0, max: 0, since: '2.7', why: 'list SCRAM users' },
   AlterUserScramCredentials: { key: 51, min: 0, max: 0, since: '2.7', why: 'make SCRAM users' },
+  DescribeQuorum: { key: 55, min: 1, max: 1, since: '3.3', why: 'see how the controllers stand' },
   DescribeTransactions: {
     key: 65,
     min: 0,

@@ -8,7 +8,7 @@ import type {
   SecretRef,
   TlsConfig,
 } from '../config/index.ts'
-import { type ClusterOptions, connectCluster } from '../kafka/cluster.ts'
+import { type ClusterOptions, connectCluster, type KafkaCluster } from '../kafka/cluster.ts'
 import type { SaslOptions } from '../kafka/connection.ts'
 import type { TlsSettings } from '../kafka/tls.ts'
 import { findKdrError, invariant, KdrError } from '../model/errors.ts'
@@ -20,7 +20,7 @@ export const CLIENT_ID = 'kdr'
 const REQUEST_TIMEOUT_MS = 15_000
 
 /** The caller closes it. */
-export async function openCluster(config: ClusterConfig, clock: Clock): Promise<Cluster> {
+export async function openCluster(config: ClusterConfig, clock: Clock): Promise<KafkaCluster> {
   return await connectCluster(await optionsOf(config, clock))
 }
 

@@ -15,6 +15,7 @@ export const services: Services = {
       clock: systemClock,
       token: async () => await token?.read(),
     }),
+  check: async (config, options) => await (await import('./check.ts')).check(config, options),
   readLinkStatus: async (config, link) => await (await import('./links.ts')).readLinkStatus(config, link),
   withLink: async (config, link, act) => await (await import('./open-link.ts')).withLink(config, link, act),
   withMemory: async (config, link, act) =>

@@ -9,9 +9,9 @@ import type { Services } from '../../src/cli/app.ts'
 import { approve } from '../../src/cli/approve.ts'
 import { makeTestApp, runForTest } from '../support/app.ts'
 
-const LATER = 'check drill advise report serve gateway'.split(' ')
+const LATER = 'drill advise report serve gateway'.split(' ')
 const GOOD =
-  'clusters: { a: { bootstrap: "a:1" }, b: { bootstrap: "b:1" } }\nlinks: { l: { source: a, target: b } }\naccept: []\n'
+  'clusters: { a: { bootstrap: "a:1" }, b: { bootstrap: "b:1" } }\nlinks: { l: { source: a, target: b } }\nalerts: {}\n'
 
 function folder(config?: string): string {
   const directory = mkdtempSync(join(tmpdir(), 'kdr-cli-'))
@@ -31,7 +31,7 @@ describe('help', () => {
 
     assert.equal(exit, 0)
     assert.equal(stderr, '')
-    for (const command of ['init', 'config', 'switchover', 'failover', 'runs', 'lab', ...LATER])
+    for (const command of ['init', 'config', 'switchover', 'failover', 'runs', 'lab', 'check', ...LATER])
       assert.match(stdout, new RegExp(`^  ${command} `, 'm'))
     assert.match(stdout, /^Not available yet:$/m)
     assert.match(stdout, /^ {2}130 {2}interrupted$/m)
@@ -149,7 +149,7 @@ describe('config', () => {
 
     const text = await runForTest(['config', 'check', '--config', path])
     assert.equal(text.exit, 0)
-    assert.match(text.stdout, /has 2 clusters and 1 link\nnote: .*kdr.yaml:3:1: accept: not available yet/)
+    assert.match(text.stdout, /has 2 clusters and 1 link\nnote: .*kdr.yaml:3:1: alerts: not available yet/)
 
     const object = json((await runForTest(['--config', path, '--json', 'config', 'check'])).stdout)
     assert.deepEqual(object['clusters'], ['a', 'b'])

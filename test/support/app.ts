@@ -35,6 +35,7 @@ export function makeTestApp(
       startLink: (_config, link) =>
         Promise.reject(new KdrError('unreachable', `no broker answers at "${link.source}"`)),
       serve: () => Promise.resolve({ close: () => Promise.resolve() }),
+      check: () => Promise.reject(new KdrError('unreachable', 'no broker answers')),
       readLinkStatus: (_config, link) =>
         Promise.reject(new KdrError('unreachable', `no broker answers at "${link.target}"`)),
       withLink: (_config, link) =>

@@ -1,0 +1,2 @@
+/** Markdown. */
+export const code = (text: string): string => `\`${text}\``

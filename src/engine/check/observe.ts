@@ -1,0 +1,101 @@
+// Looks at one cluster, and only reads. It never fails as a whole: what cannot be seen is a part of what was seen.
+import { findKdrError } from '../../model/errors.ts'
+import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
+import type { Clock } from '../../ports/clock.ts'
+import type { Cluster } from '../../ports/cluster.ts'
+import type { HealthReader } from '../../ports/health.ts'
+import type { Quota } from '../../ports/rights.ts'
+import { type ClusterSight, type NotSeen, type RightsSight, TOPIC_CONFIGS } from './observation.ts'
+
+export type Observed = Pick<Cluster, 'name' | 'describe' | 'topicConfigs' | 'logDirs' | 'transactionsOf'> & {
+  readonly health: HealthReader
+}
+
+export async function observeCluster(
+  cluster: Observed,
+  { at, clock }: { readonly at: string; readonly clock: Clock },
+): Promise<ClusterSight> {
+  const notSeen: NotSeen[] = []
+  const see = async <T>(what: string, look: () => Promise<T>): Promise<T | undefined> =>
+    await seeing(notSeen, what, look)
+  const view = await seeing(notSeen, 'topics', async () => await cluster.describe())
+  if (view === undefined) return { name: cluster.name, dark: notSeen[0]?.why ?? 'no answer' }
+  const names = [...view.topics.keys()]
+  const [topicConfigs, health, logDirs, quorum, partitionBytes, transactions] = await Promise.all([
+    see(TOPIC_CONFIGS, async () => await cluster.topicConfigs(names)),
+    see('the brokers', async () => await cluster.health.brokers()),
+    see('disks', async () => await cluster.logDirs()),
+    see('the controllers', async () => await cluster.health.quorum()),
+    see('sizes of partitions', async () => await cluster.health.partitionBytes()),
+    see('transactions', async () => await cluster.transactionsOf('under way')),
+  ])
+  if (quorum !== undefined && quorum.code !== KafkaCode.NONE)
+    notSeen.push({ what: 'the controllers', why: `${codeName(quorum.code)} (DESCRIBE on the cluster)` })
+  for (const { broker, code } of logDirs ?? [])
+    if (code !== KafkaCode.NONE && code !== KafkaCode.KAFKA_STORAGE_ERROR)
+      notSeen.push({ what: `disks of broker ${broker}`, why: `${codeName(code)} (DESCRIBE on the cluster)` })
+  if (transactions?.isComplete === false)
+    notSeen.push({ what: 'some transactions', why: 'kdr may not describe all transactional ids' })
+  return {
+    name: cluster.name,
+    at,
+    now: clock.now(),
+    brokers: view.brokers,
+    topics: view.topics,
+    topicConfigs: new Map(
+      [...(topicConfigs ?? [])].flatMap(([topic, { code, entries }]) =>
+        code === KafkaCode.NONE ? [[topic, entries] as const] : [],
+      ),
+    ),
+    health: health ?? [],
+    logDirs: logDirs ?? [],
+    quorum: quorum?.quorum,
+    partitionBytes,
+    transactions: transactions?.transactions ?? [],
+    notSeen,
+  }
+}
+
+async function seeing<T>(notSeen: NotSeen[], what: string, look: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await look()
+  } catch (error) {
+    const known = findKdrError(error)
+    if (known === undefined) throw error
+    notSeen.push({ what, why: known.message })
+    return undefined
+  }
+}
+
+export type ObservedRights = Pick<Cluster, 'describeAcls' | 'describeQuotas' | 'describeScramUsers'>
+
+export async function observeRights(cluster: ObservedRights): Promise<RightsSight> {
+  const notSeen: NotSeen[] = []
+  const read = async <A extends { readonly code: number }>(
+    what: string,
+    look: () => Promise<A>,
+  ): Promise<A | undefined> => {
+    const answer = await seeing(notSeen, what, look)
+    if (answer === undefined || answer.code === KafkaCode.NONE) return answer
+    // Without an authorizer there are no rules.
+    if (answer.code !== KafkaCode.SECURITY_DISABLED) notSeen.push({ what, why: codeName(answer.code) })
+    return answer.code === KafkaCode.SECURITY_DISABLED ? answer : undefined
+  }
+  const acls = await read('ACLs', async () => await cluster.describeAcls())
+  const quotas = await read('quotas', async () => await cluster.describeQuotas())
+  const users = await read('users', async () => await cluster.describeScramUsers())
+  return {
+    acls: acls?.rules,
+    quotas: quotas?.quotas.flatMap(quotaLines).toSorted(),
+    users: users?.users.map(({ name, mechanisms }) => `${name} (${mechanisms.toSorted().join(', ')})`),
+    notSeen,
+  }
+}
+
+function quotaLines({ entity, values }: Quota): string[] {
+  const whose = entity
+    .map(({ type, name }) => `${type}=${name ?? '<default>'}`)
+    .toSorted()
+    .join(',')
+  return Object.entries(values).map(([key, value]) => `${whose} ${key}=${value}`)
+}

@@ -1,0 +1,313 @@
+// kdr check: looks at everything that the config names, and hands what was seen to the rules. Whatever cannot be looked at becomes a
+// finding: nothing here fails because a cluster, a link or a vault does.
+import { X509Certificate } from 'node:crypto'
+import type { ReadinessOptions } from '../cli/app.ts'
+import {
+  type ClusterConfig,
+  type Config,
+  type LinkConfig,
+  resolveSecret,
+  type SetConfig,
+} from '../config/index.ts'
+import { type CheckedCluster, type CheckReport, judge } from '../engine/check/check.ts'
+import type { ClusterSight, SeenCluster } from '../engine/check/observation.ts'
+import { observeCluster, observeRights } from '../engine/check/observe.ts'
+import type { CompareSight } from '../engine/check/rules/compare.ts'
+import type { Certificate } from '../engine/check/rules/disks.ts'
+import type { DriftSight } from '../engine/check/rules/drift.ts'
+import type { LinkSight } from '../engine/check/rules/links.ts'
+import type { SetSight } from '../engine/check/rules/sets.ts'
+import type { KafkaCluster } from '../kafka/cluster.ts'
+import { findKdrError, KdrError } from '../model/errors.ts'
+import { objectiveFor } from '../model/objectives.ts'
+import { compilePatterns } from '../model/patterns.ts'
+import { mirrorsOf } from './check-mirrors.ts'
+import { chooseLinks } from './choose-links.ts'
+import { clusterOf, openCluster } from './clusters.ts'
+import { directionOf } from './direction.ts'
+import { readLinkStatus } from './links.ts'
+import { readSetStatus } from './set-status.ts'
+import { systemClock } from './system.ts'
+import { withSet } from './vaults.ts'
+
+/** What a transaction may hold back where no objective says less. */
+const PATIENCE_MS = 60_000
+
+type NotSeen = { readonly where: string; readonly what: string; readonly why: string }
+
+/** Throws KdrError('usage') for a name that the config does not have. */
+export async function check(config: Config, options: ReadinessOptions): Promise<CheckReport> {
+  const scope = scopeOf(config, options)
+  const eyes = new Eyes(config)
+  const notSeen: NotSeen[] = []
+  try {
+    const [links, sets] = await Promise.all([
+      all(scope.links, async link => await linkSight(config, link, notSeen)),
+      all(scope.sets, async set => await setSight(config, set, options.signal, notSeen)),
+      all([...scope.clusters, ...scope.compared], async name => await eyes.look(name)),
+    ])
+    const drifts = await all(
+      scope.links,
+      async link => await driftSight(config, link, { eyes, links, notSeen }),
+    )
+    return judge({
+      clusters: await all(scope.clusters, async name => await checked(config, name, eyes, notSeen)),
+      links,
+      drifts,
+      sets,
+      compared: await compare(scope.compared, eyes),
+      notSeen,
+      accepts: config.accept,
+      now: systemClock.now(),
+      isWhole: scope.isWhole,
+    })
+  } finally {
+    await eyes.close()
+  }
+}
+
+type Scope = {
+  readonly clusters: readonly string[]
+  readonly links: readonly LinkConfig[]
+  readonly sets: readonly SetConfig[]
+  /** Two, or none. */
+  readonly compared: readonly string[]
+  readonly isWhole: boolean
+}
+
+function scopeOf(config: Config, { clusters, links, compare: pair }: ReadinessOptions): Scope {
+  const names = Object.keys(config.clusters)
+  for (const name of [...clusters, ...(pair ?? [])])
+    if (!names.includes(name))
+      throw new KdrError('usage', `the config has no cluster "${name}"`, {
+        hint: `It has: ${names.join(', ')}.`,
+      })
+  const isWhole = clusters.length + links.length === 0 && pair === undefined
+  return {
+    clusters: isWhole ? names : clusters,
+    links: isWhole ? Object.values(config.links) : links.length === 0 ? [] : chooseLinks(config, links),
+    sets: isWhole ? Object.values(config.sets) : [],
+    compared: pair ?? [],
+    isWhole,
+  }
+}
+
+/** Each in parallel; what was not seen is left out. */
+async function all<A, B>(some: readonly A[], look: (one: A) => Promise<B | undefined>): Promise<B[]> {
+  return (await Promise.all(some.map(look))).filter(each => each !== undefined)
+}
+
+/** Every cluster is opened and looked at once, whoever asks for it. */
+class Eyes {
+  readonly #config: Config
+  readonly #open: KafkaCluster[] = []
+  readonly #sights = new Map<string, Promise<{ sight: ClusterSight; cluster: KafkaCluster | undefined }>>()
+
+  constructor(config: Config) {
+    this.#config = config
+  }
+
+  async look(name: string): Promise<ClusterSight> {
+    return (await this.#of(name)).sight
+  }
+
+  /** Undefined: it is dark. */
+  async seen(
+    name: string,
+  ): Promise<{ readonly sight: SeenCluster; readonly cluster: KafkaCluster } | undefined> {
+    const { sight, cluster } = await this.#of(name)
+    return sight.dark === undefined && cluster !== undefined ? { sight, cluster } : undefined
+  }
+
+  #of(name: string): Promise<{ sight: ClusterSight; cluster: KafkaCluster | undefined }> {
+    const looking = this.#sights.get(name) ?? this.#look(name)
+    this.#sights.set(name, looking)
+    return looking
+  }
+
+  async #look(name: string): Promise<{ sight: ClusterSight; cluster: KafkaCluster | undefined }> {
+    const of = clusterOf(this.#config, name)
+    try {
+      const cluster = await openCluster(of, systemClock)
+      this.#open.push(cluster)
+      return { sight: await observeCluster(cluster, { at: toolsAt(of), clock: systemClock }), cluster }
+    } catch (error) {
+      return { sight: { name, dark: sentenceOf(error) }, cluster: undefined }
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#open.map(async cluster => await cluster.close()))
+  }
+}
+
+/** Throws what is a bug. */
+function sentenceOf(error: unknown): string {
+  const known = findKdrError(error)
+  if (known === undefined) throw error
+  return known.message
+}
+
+/** For Kafka's own tools. */
+function toolsAt({ bootstrap, tls, sasl }: ClusterConfig): string {
+  const login = tls === undefined && sasl === undefined ? '' : ' --command-config admin.properties'
+  return `--bootstrap-server ${bootstrap.join(',')}${login}`
+}
+
+async function checked(
+  config: Config,
+  name: string,
+  eyes: Eyes,
+  notSeen: NotSeen[],
+): Promise<CheckedCluster> {
+  const objectives = Object.values(config.links)
+    .filter(({ source, target }) => source === name || target === name)
+    .flatMap(link => rpoOf(config, link.name) ?? [])
+  return {
+    sight: await eyes.look(name),
+    rpoMs: Math.min(PATIENCE_MS, ...objectives),
+    certificates: await ownCertificates(clusterOf(config, name), notSeen),
+    sets: Object.values(config.sets)
+      .filter(({ cluster }) => cluster === name)
+      .map(set => {
+        const filter = compilePatterns(set.topics, 'topics')
+        return { name: set.name, takes: (topic: string) => filter.matches(topic) }
+      }),
+  }
+}
+
+/** Of `objectives:`, or else the strictest of the plans that the link is in. */
+function rpoOf(config: Config, link: string): number | undefined {
+  const own = objectiveFor(config.objectives, `link:${link}`)?.rpoMs
+  if (own !== undefined) return own
+  const plans = Object.values(config.plans).filter(({ links }) => links.includes(link))
+  const all = plans.flatMap(({ objectives }) => objectives.rpoMs ?? [])
+  return all.length === 0 ? undefined : Math.min(...all)
+}
+
+/** What kdr signs in with, and what it trusts: both end. */
+async function ownCertificates({ name, tls }: ClusterConfig, notSeen: NotSeen[]): Promise<Certificate[]> {
+  const found: Certificate[] = []
+  for (const [reference, whose] of [
+    [tls?.cert, '`tls.cert` of the config'],
+    [tls?.ca, '`tls.ca` of the config'],
+  ] as const) {
+    if (reference === undefined) continue
+    try {
+      const { subject, validTo } = new X509Certificate(await resolveSecret(reference))
+      found.push({ subject: subject.split('\n').join(', '), validUntil: Date.parse(validTo), whose })
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error)
+      notSeen.push({ where: `cluster:${name}`, what: whose, why })
+    }
+  }
+  return found
+}
+
+async function linkSight(
+  config: Config,
+  link: LinkConfig,
+  notSeen: NotSeen[],
+): Promise<(LinkSight & { readonly link: LinkConfig }) | undefined> {
+  try {
+    const status = await readLinkStatus(config, link)
+    const { stale } = await directionOf(config, link)
+    return {
+      link,
+      status,
+      stale,
+      rpoObjectiveMs: rpoOf(config, link.name),
+      sourceAt: toolsAt(clusterOf(config, status.source)),
+    }
+  } catch (error) {
+    notSeen.push({ where: `link:${link.name}`, what: `link "${link.name}"`, why: sentenceOf(error) })
+    return undefined
+  }
+}
+
+/** Undefined where one side is dark (that is a finding of its own), or where nothing is copied. */
+async function driftSight(
+  config: Config,
+  link: LinkConfig,
+  {
+    eyes,
+    links,
+    notSeen,
+  }: { readonly eyes: Eyes; readonly links: readonly LinkSight[]; readonly notSeen: NotSeen[] },
+): Promise<DriftSight | undefined> {
+  const status = links.find(each => each.status.name === link.name)?.status
+  if (status === undefined || status.state === 'promoted') return undefined
+  const [source, target] = await Promise.all([eyes.seen(status.source), eyes.seen(status.target)])
+  if (source === undefined || target === undefined) {
+    for (const [name, side] of [
+      [status.source, source],
+      [status.target, target],
+    ] as const)
+      if (side === undefined)
+        notSeen.push({
+          where: `link:${link.name}`,
+          what: `what both sides of link "${link.name}" hold`,
+          why: `"${name}" cannot be reached`,
+        })
+    return undefined
+  }
+  try {
+    const mirrors = await mirrorsOf(link, { source: source.sight, target })
+    return { link: link.name, source: source.sight, target: target.sight, mirrors }
+  } catch (error) {
+    notSeen.push({
+      where: `link:${link.name}`,
+      what: `what kdr remembers of link "${link.name}"`,
+      why: sentenceOf(error),
+    })
+    return undefined
+  }
+}
+
+async function setSight(
+  config: Config,
+  set: SetConfig,
+  signal: AbortSignal,
+  notSeen: NotSeen[],
+): Promise<SetSight> {
+  const status = await readSetStatus(config, set)
+  const now = systemClock.now()
+  if (status.lastCommit === null) return { status, now, problems: undefined, lock: undefined }
+  try {
+    const found = await withSet(
+      config,
+      set.name,
+      async opened =>
+        await opened.verify(
+          { kind: 'latest' },
+          { isFull: false, sample: undefined, signal, onProgress: () => {} },
+        ),
+    )
+    const wantedDays = config.vaults[set.vault]?.lock?.days
+    const lock =
+      found.lock === undefined || wantedDays === undefined ? undefined : { ...found.lock, wantedDays }
+    return { status, now, problems: found.problems, lock }
+  } catch (error) {
+    notSeen.push({ where: `set:${set.name}`, what: `what set "${set.name}" holds`, why: sentenceOf(error) })
+    return { status, now, problems: undefined, lock: undefined }
+  }
+}
+
+async function compare(
+  [first, second]: readonly string[],
+  eyes: Eyes,
+): Promise<readonly [CompareSight, CompareSight] | undefined> {
+  if (first === undefined || second === undefined) return undefined
+  const [a, b] = await Promise.all([eyes.seen(first), eyes.seen(second)])
+  if (a === undefined || b === undefined) {
+    const dark = a === undefined ? first : second
+    throw new KdrError(
+      'unreachable',
+      `cluster "${dark}" cannot be reached, so that there is nothing to compare`,
+    )
+  }
+  const sides = await Promise.all(
+    [a, b].map(async ({ sight, cluster }) => ({ cluster: sight, rights: await observeRights(cluster) })),
+  )
+  return [sides[0]!, sides[1]!]
+}
