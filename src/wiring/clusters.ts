@@ -1,13 +1,6 @@
 // From a cluster of the config to a connected one. Secrets are read at each use.
 
-import type {
-  ClusterConfig,
-  Config,
-  LinkConfig,
-  SaslConfig,
-  SecretRef,
-  TlsConfig,
-} from '../config/index.ts'
+import type { ClusterConfig, Config, LinkConfig, SaslConfig, SecretRef, TlsConfig } from '../config/index.ts'
 import { type ClusterOptions, connectCluster, type KafkaCluster } from '../kafka/cluster.ts'
 import type { SaslOptions } from '../kafka/connection.ts'
 import type { TlsSettings } from '../kafka/tls.ts'
