@@ -33,7 +33,7 @@ const CASES: readonly {
   readonly has: readonly string[]
   readonly lacks: readonly string[]
 }[] = [
-  { words: ['kdr', ''], has: ['init', 'run', 'switchover', 'completion'], lacks: ['check', 'pause'] },
+  { words: ['kdr', ''], has: ['init', 'run', 'switchover', 'completion'], lacks: ['drill', 'pause'] },
   { words: ['kdr', 'link', ''], has: ['pause', 'resume', 'follow'], lacks: ['run', 'init'] },
   { words: ['kdr', '--config', 'run', 'config', ''], has: ['check', 'explain'], lacks: ['run'] },
   {
