@@ -73,7 +73,7 @@ export async function createTopics(
     const created = byName.get(name)
     if (created === undefined) return { ...outcome(KafkaCode.UNKNOWN_SERVER_ERROR), id: NO_TOPIC_ID }
     const id = created.errorCode === KafkaCode.NONE ? created.topicId : NO_TOPIC_ID
-    return { ...outcome(created.errorCode, created.errorMessage), id }
+    return { ...refusable(created.errorCode, created.errorMessage, `CREATE on topic "${name}"`), id }
   })
 }
 
@@ -92,7 +92,7 @@ export async function addPartitions(
     false,
   )
   const result = answer.results[0]
-  return outcome(result?.errorCode ?? KafkaCode.UNKNOWN_SERVER_ERROR, result?.errorMessage)
+  return refusable(result?.errorCode, result?.errorMessage, `ALTER on topic "${topic}"`)
 }
 
 export async function deleteTopic(context: ClusterContext, topic: string, id?: string): Promise<Outcome> {
@@ -105,7 +105,16 @@ export async function deleteTopic(context: ClusterContext, topic: string, id?: s
     context.requestTimeoutMs,
   )
   const result = answer.responses[0]
-  return outcome(result?.errorCode ?? KafkaCode.UNKNOWN_SERVER_ERROR, result?.errorMessage)
+  return refusable(result?.errorCode, result?.errorMessage, `DELETE on topic "${topic}"`)
+}
+
+/** A broker that does not allow something says no more than that; `right` says which one is missing. */
+function refusable(
+  code: number = KafkaCode.UNKNOWN_SERVER_ERROR,
+  message: string | null | undefined,
+  right: string,
+): Outcome {
+  return outcome(code, isAuthorization(code) ? `(kdr needs ${right})` : message)
 }
 
 type ConfigChanges = Readonly<Record<string, string | null>>
@@ -166,7 +175,7 @@ async function alterTopicConfigs(
   const results = new Map(answer.responses.map(one => [one.resourceName, one]))
   return resources.map(({ topic }) => {
     const result = results.get(topic)
-    return outcome(result?.errorCode ?? KafkaCode.UNKNOWN_SERVER_ERROR, result?.errorMessage)
+    return refusable(result?.errorCode, result?.errorMessage, `ALTER_CONFIGS on topic "${topic}"`)
   })
 }
 
@@ -232,7 +241,7 @@ export async function readBrokerConfigs(
   if (refused !== undefined) {
     throw new KdrError(
       'not-allowed',
-      `${connection.what} refuses to show its configs: ${codeName(refused.errorCode)}`,
+      `${connection.what} refuses to show its configs: ${codeName(refused.errorCode)} (kdr needs DESCRIBE_CONFIGS on the cluster)`,
     )
   }
   for (const config of answer.results.flatMap(result => result.configs)) {

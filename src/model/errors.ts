@@ -71,7 +71,7 @@ export const ERRORS = {
   'not-allowed': {
     exit: 14,
     retry: 'backoff',
-    hint: 'Check the credentials and the ACLs of the principal that kdr uses.',
+    hint: 'Check the credentials and the ACLs of the principal that kdr uses; `kdr config acls` prints those that a command needs.',
   },
   moved: {
     exit: 17,

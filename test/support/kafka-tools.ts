@@ -12,20 +12,36 @@ const VERSION = '4.3.1'
 
 /** `kafka-transactions.sh` with the rights of an administrator. Returns what it prints. */
 export async function kafkaTransactions(cluster: LabCluster, args: readonly string[]): Promise<string> {
+  const { bootstrap } = adminOf(cluster)
+  const tool = 'org.apache.kafka.tools.TransactionsCommand'
+  const at = ['--bootstrap-server', bootstrap, '--command-config', loginOf(cluster)]
+  const { stdout } = await promisify(execFile)('java', ['-cp', await toolsPath(), tool, ...at, ...args])
+  return stdout
+}
+
+/** A folder with a `kafka-acls` in it, for the PATH of a shell, and an administrator's login. */
+export async function kafkaAclsOnPath(
+  cluster: LabCluster,
+): Promise<{ readonly path: string; readonly login: string }> {
+  const path = mkdtempSync(join(tmpdir(), 'kdr-tool-'))
+  const tool = 'org.apache.kafka.tools.AclCommand'
+  const script = `#!/bin/sh\nexec java -XX:TieredStopAtLevel=1 -cp '${await toolsPath()}' ${tool} "$@"\n`
+  writeFileSync(join(path, 'kafka-acls'), script, { mode: 0o755 })
+  return { path, login: loginOf(cluster) }
+}
+
+async function toolsPath(): Promise<string> {
   const jars = await resolveJars(`kafka-tools/${VERSION}`, [
     { group: 'org.apache.kafka', name: 'kafka-tools', version: VERSION },
     { group: 'org.slf4j', name: 'slf4j-simple', version: '1.7.36' },
   ])
-  const { bootstrap, properties = {} } = adminOf(cluster)
+  return await classPathOf(jars)
+}
+
+function loginOf(cluster: LabCluster): string {
+  const { properties = {} } = adminOf(cluster)
   const login = join(mkdtempSync(join(tmpdir(), 'kdr-tool-')), 'admin.properties')
-  writeFileSync(
-    login,
-    Object.entries(properties)
-      .map(([key, value]) => `${key}=${value}\n`)
-      .join(''),
-  )
-  const tool = 'org.apache.kafka.tools.TransactionsCommand'
-  const at = ['--bootstrap-server', bootstrap, '--command-config', login]
-  const { stdout } = await promisify(execFile)('java', ['-cp', await classPathOf(jars), tool, ...at, ...args])
-  return stdout
+  const lines = Object.entries(properties).map(([key, value]) => `${key}=${value}\n`)
+  writeFileSync(login, lines.join(''))
+  return login
 }

@@ -1,6 +1,7 @@
 // Consumer groups as `kdr status` shows them: what the worker has left in `_kdr.state`, and how old that is.
 import { type GroupReason, type GroupState, readGroupRound, readGroups } from '../../model/group-records.ts'
 import type { StateStore } from '../../ports/state.ts'
+import { namingRight } from './missing-right.ts'
 
 export type GroupStatus = {
   readonly group: string
@@ -24,7 +25,9 @@ export function groupStatuses(
       group,
       state,
       ...(reason !== undefined && { reason }),
-      ...(sentence !== undefined && { sentence }),
+      ...(sentence !== undefined && {
+        sentence: reason === 'no-rights' ? namingRight(sentence) : sentence,
+      }),
       ageMs: Math.max(0, now - (state === 'synced' ? Math.max(roundAt, since) : since)),
     }))
 }

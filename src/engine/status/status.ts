@@ -23,6 +23,7 @@ import type { Clock } from '../../ports/clock.ts'
 import type { LogPoint, LogReader, TopicPartition } from '../../ports/cluster.ts'
 import type { StateStore } from '../../ports/state.ts'
 import { type GroupStatus, groupStatuses } from './groups.ts'
+import { namingRight } from './missing-right.ts'
 import { type AclsStatus, type QuotasStatus, rightsStatus, type UsersStatus } from './rights.ts'
 import {
   type HeadroomStatus,
@@ -234,6 +235,8 @@ function topicStatus(
     warnings.push(...warningsOf(of, { headroom, transaction, now: live.now }))
     const status = {
       ...partition,
+      ...(partition.reason === 'no-rights' &&
+        partition.sentence !== undefined && { sentence: namingRight(partition.sentence) }),
       cursor,
       sourceEnd,
       lagRecords,
