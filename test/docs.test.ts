@@ -7,6 +7,7 @@ import { describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { madePages } from '../scripts/docs.ts'
 import { EXIT_CODES } from '../src/cli/exit-codes.ts'
+import { parseConfig } from '../src/config/index.ts'
 import { ERRORS } from '../src/model/errors.ts'
 
 describe('docs', () => {
@@ -40,5 +41,26 @@ describe('docs/findings', () => {
     const written = readdirSync(new URL('../docs/findings/', import.meta.url))
     const wanted = [...madePages().keys()].flatMap(name => name.split('findings/')[1] ?? [])
     assert.deepEqual(written.toSorted(), wanted.toSorted())
+  })
+})
+
+describe('docs/connecting.md', () => {
+  const text = readFileSync(new URL('../docs/connecting.md', import.meta.url), 'utf8')
+
+  test('its config is one', () => {
+    const [, yaml = ''] = /```yaml\n(.*?)```/s.exec(text) ?? []
+    assert.equal(Object.keys(parseConfig(yaml, 'kdr.yaml').clusters).length, 4)
+  })
+
+  test('it quotes what kdr says', () => {
+    const said = ['tls-failure', 'failure']
+      .map(name => readFileSync(new URL(`../src/kafka/${name}.ts`, import.meta.url), 'utf8'))
+      .join('\n')
+    const quoted = text
+      .split('\n')
+      .filter(line => /\| 1[14] \|/.test(line))
+      .map(line => line.split('|')[1]?.replace(/`[AB]`.*/, '').trim() ?? '')
+    assert.equal(quoted.length, 9)
+    for (const sentence of quoted) assert.ok(said.includes(sentence), sentence)
   })
 })

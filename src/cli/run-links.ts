@@ -142,7 +142,7 @@ export class RunLinks {
     const { path, names } = this.#options
     const config = await this.#app.loadConfig(path)
     const links: LinkConfig[] = this.#app.services.chooseLinks(config, names)
-    return await Promise.all(links.map(async link => await snapshotOf(config, link)))
+    return links.map(link => snapshotOf(config, link))
   }
 
   /** Runs as wanted, or as before because that could not be started. */

@@ -51,7 +51,7 @@ export class RunSets {
 
   /** Throws KdrError: what is wrong with the config. */
   async start(config: Config): Promise<void> {
-    await this.#take(await wantedOf(config))
+    await this.#take(wantedOf(config))
   }
 
   /** Asks for the config to be read again. May be called at any time. */
@@ -76,7 +76,7 @@ export class RunSets {
     const { log, path, isAlone } = this.#options
     let wanted: SetSnapshot[]
     try {
-      wanted = await wantedOf(await this.#app.loadConfig(path))
+      wanted = wantedOf(await this.#app.loadConfig(path))
     } catch (error) {
       const known = findKdrError(error)
       if (known === undefined) throw error
@@ -134,7 +134,7 @@ function every({ every: how }: SetSnapshot['set']): string {
   return schedule.kind === 'interval' ? `every ${text}` : schedule.kind === 'cron' ? `at ${text} (UTC)` : text
 }
 
-async function wantedOf(config: Config): Promise<SetSnapshot[]> {
+function wantedOf(config: Config): SetSnapshot[] {
   const sets = Object.values(config.sets).filter(set => set.every !== undefined)
-  return await Promise.all(sets.map(async set => await snapshotOfSet(config, set)))
+  return sets.map(set => snapshotOfSet(config, set))
 }

@@ -1,4 +1,5 @@
-// What one link, and one set, is made of, so that a config that is read again restarts only what it changes.
+// What one link, and one set, is made of, so that a config that is read again restarts only what it changes. The values of secrets,
+// certificates and keys are no part of it: each new connection reads them again.
 
 import type { ClusterConfig, Config, LinkConfig, SetConfig, VaultConfig } from './config.ts'
 import { SecretRef } from './secrets.ts'
@@ -8,21 +9,11 @@ export type LinkSnapshot = {
   readonly config: Config
   readonly link: LinkConfig
   readonly clusters: readonly ClusterConfig[]
-  /** The certificates and keys as they are now: a connection reads them once. Passwords are read at each login. */
-  readonly pems: readonly string[]
 }
 
-/** Throws KdrError('config-invalid') when a certificate cannot be read. */
-export async function snapshotOf(config: Config, link: LinkConfig): Promise<LinkSnapshot> {
+export function snapshotOf(config: Config, link: LinkConfig): LinkSnapshot {
   const clusters = [link.source, link.target].flatMap(name => config.clusters[name] ?? [])
-  return { config, link, clusters, pems: await pemsOf(clusters) }
-}
-
-async function pemsOf(clusters: readonly ClusterConfig[]): Promise<string[]> {
-  const pems = clusters.flatMap(({ tls }) =>
-    [tls?.ca, tls?.cert, tls?.key].filter(each => each !== undefined),
-  )
-  return await Promise.all(pems.map(async pem => await pem.read()))
+  return { config, link, clusters }
 }
 
 /** A set of a config, with all that it is backed up by. */
@@ -31,21 +22,19 @@ export type SetSnapshot = {
   readonly set: SetConfig
   readonly clusters: readonly ClusterConfig[]
   readonly vault: VaultConfig | undefined
-  readonly pems: readonly string[]
 }
 
-/** Throws KdrError('config-invalid') when a certificate cannot be read. */
-export async function snapshotOfSet(config: Config, set: SetConfig): Promise<SetSnapshot> {
+export function snapshotOfSet(config: Config, set: SetConfig): SetSnapshot {
   const clusters = [set.cluster].flatMap(name => config.clusters[name] ?? [])
-  return { config, set, clusters, vault: config.vaults[set.vault], pems: await pemsOf(clusters) }
+  return { config, set, clusters, vault: config.vaults[set.vault] }
 }
 
 export function isSameSet(a: SetSnapshot, b: SetSnapshot): boolean {
-  return isSame([a.set, a.clusters, a.vault, a.pems], [b.set, b.clusters, b.vault, b.pems])
+  return isSame([a.set, a.clusters, a.vault], [b.set, b.clusters, b.vault])
 }
 
 export function isSameLink(a: LinkSnapshot, b: LinkSnapshot): boolean {
-  return isSame([a.link, a.clusters, a.pems], [b.link, b.clusters, b.pems])
+  return isSame([a.link, a.clusters], [b.link, b.clusters])
 }
 
 /** Of plain values as the config holds them. */

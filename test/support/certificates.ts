@@ -13,6 +13,8 @@ export type Certificate = {
   readonly key: string
   readonly certFile: string
   readonly keyFile: string
+  /** Both, as a broker takes them. */
+  readonly pairFile: string
 }
 
 export interface Authority {
@@ -53,8 +55,10 @@ export function makeAuthority(name: string): Authority {
       openssl('req', ...NEW_KEY, '-keyout', `${own}.key`, '-out', `${own}.csr`, '-subj', `/CN=${subject}`)
       const signing = ['-CA', `${at}.pem`, '-CAkey', `${at}.key`, '-CAcreateserial', '-days', String(days)]
       openssl('x509', '-req', '-in', `${own}.csr`, ...signing, '-extfile', `${own}.ext`, '-out', `${own}.pem`)
-      const [certFile, keyFile] = [`${own}.pem`, `${own}.key`]
-      return { cert: readFileSync(certFile, 'utf8'), key: readFileSync(keyFile, 'utf8'), certFile, keyFile }
+      const [certFile, keyFile, pairFile] = [`${own}.pem`, `${own}.key`, `${own}.pair`]
+      const [cert, key] = [readFileSync(certFile, 'utf8'), readFileSync(keyFile, 'utf8')]
+      writeFileSync(pairFile, `${key}${cert}`)
+      return { cert, key, certFile, keyFile, pairFile }
     },
   }
 }

@@ -26,8 +26,11 @@ const LOG_AS_TEXT = { KDR_LOG_FORMAT: 'text' }
 export type User = { readonly username: string; readonly password: string }
 export const KDR_USER: User = { username: 'kdr', password: LAB_USERS.kdr }
 
-/** A cluster of the config: one of the lab, or an address. */
-export type Side = Pick<LabCluster, 'name' | 'bootstrap'> & { readonly security?: LabCluster['security'] }
+/** A cluster of the config: one of the lab, or an address. `login`: its `tls` and `sasl`. */
+export type Side = Pick<LabCluster, 'name' | 'bootstrap'> & {
+  readonly security?: LabCluster['security']
+  readonly login?: Readonly<Record<string, unknown>>
+}
 
 export type LinkSpec = {
   /** Default `link`. */
@@ -128,6 +131,7 @@ function configText({ name = 'link', source, target, user = KDR_USER, settings }
     clusters[side.name] = {
       bootstrap: side.bootstrap,
       ...(isSecured && { sasl: { mechanism: 'plain', ...user } }),
+      ...side.login,
     }
   }
   const links = { [name]: { source: source.name, target: target.name, ...settings } }
