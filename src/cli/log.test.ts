@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { makeTestApp } from '../../test/support/app.ts'
-import { KdrError } from '../model/errors.ts'
+import type { KdrError } from '../model/errors.ts'
 import type { Level, Log } from '../ports/log.ts'
 import type { App } from './app.ts'
 import { type LogFlags, startLog } from './log.ts'

@@ -9,6 +9,7 @@ import {
   isSeq,
   LineCounter,
   parseDocument,
+  visit,
   type Document,
 } from 'yaml'
 import type { Path } from './json-schema.ts'
@@ -39,20 +40,42 @@ export function parseConfigText(text: string): ConfigDocument {
 
   return {
     ...plainValue(document),
-    problems: [...document.errors, ...document.warnings].map(error => ({
-      place: place(error.pos[0]),
-      message: `not valid YAML: ${lowerFirst(error.message.split('\n')[0] ?? '')}`,
-    })),
+    problems: [
+      ...[...document.errors, ...document.warnings].map(error => ({
+        place: place(error.pos[0]),
+        message: `not valid YAML: ${lowerFirst(withoutSource(error.message))}`,
+      })),
+      ...unknownAliases(document).map(offset => ({
+        place: place(offset),
+        message: 'not valid YAML: an alias without its anchor; put text that begins with `*` in quotes',
+      })),
+    ],
     placeOf: path => place(offsetOf(document, path, 'value')),
     placeOfKey: path => place(offsetOf(document, path, 'key')),
     has: path => document.hasIn(path),
   }
 }
 
+/** Some messages end with a piece of the file, which may be a secret. */
+function withoutSource(message: string): string {
+  const [line = ''] = message.split('\n')
+  const said = line.replace(/(?<=[\w)]): .*$/, '').replace(/(?<=escape sequence) .*$/, '')
+  return said === 'Unresolved tag' ? `${said}; put text that begins with \`!\` in quotes` : said
+}
+
+function unknownAliases(document: Document.Parsed): number[] {
+  const offsets: number[] = []
+  visit(document, {
+    Alias: (_key, alias) => {
+      if (alias.resolve(document) === undefined) offsets.push(startOf(alias) ?? 0)
+    },
+  })
+  return offsets
+}
+
 function plainValue(document: Document.Parsed): { value: unknown } {
-  return {
-    value: document.errors.length > 0 ? undefined : (document.toJS({ maxAliasCount: 1000 }) as unknown),
-  }
+  const isWrong = document.errors.length > 0 || unknownAliases(document).length > 0
+  return { value: isWrong ? undefined : (document.toJS({ maxAliasCount: 1000 }) as unknown) }
 }
 
 function offsetOf(document: Document.Parsed, path: Path, what: 'key' | 'value'): number {

@@ -1,5 +1,6 @@
 // Every effective value and where it came from: a line of the file, or the default. Secrets show as their reference.
 
+import { withoutCredentials } from '../model/hidden.ts'
 import { parseConfigText } from './document.ts'
 import { alternatives, configJsonSchema, type JsonSchema, type Path, stepInto } from './json-schema.ts'
 import { parseConfig } from './load.ts'
@@ -71,6 +72,7 @@ function shown(value: unknown, schemas: readonly JsonSchema[]): unknown {
       ),
     )
   }
+  if (typeof value === 'string') return withoutCredentials(value)
   if (!isTable(value)) return value
   return Object.fromEntries(
     Object.entries(value).map(([key, inner]) => [

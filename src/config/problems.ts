@@ -51,7 +51,9 @@ function isWrongKind(issue: Issue): boolean {
 
 function sentence(issue: Issue, value: unknown): string {
   if (issue.code === 'invalid_type' && issue.message.startsWith('Invalid input')) {
-    return `expected ${KINDS[issue.expected] ?? issue.expected}, found ${kindOf(value)}`
+    // Text in place of keys may be the secret that one of them takes.
+    const found = typeof value === 'string' ? 'text' : kindOf(value)
+    return `expected ${KINDS[issue.expected] ?? issue.expected}, found ${found}`
   }
   if (issue.code === 'invalid_value' && issue.message.startsWith('Invalid ')) {
     const values = issue.values.map(String)

@@ -1,7 +1,8 @@
 // An entry of `vaults:` in `kdr.yaml`: where backups are kept. What is not the URL is for buckets; their credentials are those of the
 // AWS tools.
 import { z } from 'zod'
-import { text } from './values.ts'
+import { withoutCredentials } from '../model/hidden.ts'
+import { refuseCredentials, text } from './values.ts'
 
 const SCHEMES = ['file', 's3', 'azblob', 'gs']
 
@@ -12,9 +13,10 @@ const vaultUrl = z
     if (scheme === undefined || !SCHEMES.includes(scheme))
       context.addIssue({
         code: 'custom',
-        message: `"${value}" is not a vault's URL: write \`file:///path/to/the/vault\` or \`s3://bucket/prefix\``,
+        message: `"${withoutCredentials(value)}" is not a vault's URL: write \`file:///path/to/the/vault\` or \`s3://bucket/prefix\``,
       })
   })
+  .superRefine(refuseCredentials)
   .meta({
     description:
       '`file:///path/to/a/folder` or `s3://bucket/prefix`. (`azblob://` and `gs://` come with a later release.)',
@@ -25,6 +27,7 @@ export const vault = z.strictObject({
   region: text('').meta({ description: 'Of the bucket; else what the AWS tools are set to.' }).optional(),
   endpoint: z
     .url({ protocol: /^https?$/ })
+    .superRefine(refuseCredentials)
     .meta({ description: "Of another service than Amazon's, such as `https://minio.example:9000`." })
     .optional(),
   pathStyle: z

@@ -17,6 +17,7 @@ import {
   later,
   name,
   patterns,
+  refuseCredentials,
   schedule,
   secret,
   size,
@@ -55,7 +56,7 @@ export function configSchema(directory: string) {
     sasl: sasl.optional(),
     schemaRegistry: z
       .strictObject({
-        url: text('Its address.'),
+        url: text('Its address.').superRefine(refuseCredentials),
         username: text('For basic authentication.').optional(),
         password: secret(directory, 'For basic authentication.').optional(),
       })

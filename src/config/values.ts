@@ -3,6 +3,7 @@
 
 import { z } from 'zod'
 import { FINDINGS } from '../model/findings.ts'
+import { hasCredentials, withoutCredentials } from '../model/hidden.ts'
 import { patternProblem, type PatternKind } from '../model/patterns.ts'
 import { parseSchedule, SCHEDULE_FORM } from '../model/schedule.ts'
 import { DURATION_FORM, parseDuration, parseSize, SIZE_FORM } from '../model/units.ts'
@@ -23,6 +24,12 @@ export const later = { [LATER]: true }
 
 export const text = (description: string) =>
   z.string().min(1, { error: 'must not be empty' }).meta({ description })
+
+/** In a URL they would be shown wherever it is named. */
+export function refuseCredentials(url: string, context: z.core.$RefinementCtx): void {
+  if (hasCredentials(url))
+    context.addIssue({ code: 'custom', message: 'credentials do not belong into a URL' })
+}
 
 export const duration = (description: string) =>
   z
@@ -109,12 +116,13 @@ export const address = (description: string) =>
 
 function addressProblem(value: string): string | undefined {
   if (value === '') return 'an address is empty: look for a comma too many'
-  if (value.includes('://')) return `"${value}" is a URL; write the address as \`host:port\``
+  const shown = withoutCredentials(value)
+  if (value.includes('://')) return `"${shown}" is a URL; write the address as \`host:port\``
   const [, port] = /^(?:\[[0-9a-fA-F:.]+\]|[^:\s[\]]+):(\d+)$/.exec(value) ?? []
-  if (port === undefined) return `"${value}" is not an address: write \`host:port\``
+  if (port === undefined) return `"${shown}" is not an address: write \`host:port\``
   return Number(port) >= 1 && Number(port) <= 65535
     ? undefined
-    : `"${value}" has a port that is not between 1 and 65535`
+    : `"${shown}" has a port that is not between 1 and 65535`
 }
 
 /** One pattern or a list of them; the last that matches wins. */
@@ -155,8 +163,8 @@ export const pem = (directory: string, description: string) =>
     .string()
     .superRefine((value, context) => {
       if (/^(env|file|exec):./.test(value) || value.includes('-----BEGIN ')) return
-      // Long text may be a key without its header: it is not repeated.
-      const path = value.length <= 80 ? value : 'PATH'
+      // What does not look like a file may be a key without its header: it is not repeated.
+      const path = /^[\w./-]{1,80}\.(pem|crt|cert?|key)$/.test(value) ? value : 'PATH'
       context.addIssue({ code: 'custom', message: `neither a PEM nor a reference: write \`file:${path}\`` })
     })
     .transform(value => SecretRef.parse(value, directory))
