@@ -42,6 +42,8 @@ export type Writer = {
 export type Services = VaultServices & {
   /** Looks at a real cluster, for `kdr init --from`. Throws KdrError('unreachable' | 'not-allowed'). */
   inspectCluster(cluster: ClusterConfig): Promise<InspectedCluster>
+  /** Which brokers it has, and in which versions. Throws KdrError: unreachable, not-allowed, cluster-lacks. */
+  describeCluster(config: Config, name: string): Promise<ClusterFacts>
   /** The links that a command means: those named, or all. Throws KdrError('usage') for an unknown name. */
   chooseLinks(config: Config, names: readonly string[]): LinkConfig[]
   /** Takes a link over and mirrors it. Throws KdrError: see startLink in src/wiring/links.ts. */
@@ -119,6 +121,18 @@ export type ReadinessOptions = {
   readonly links: readonly string[]
   readonly compare: readonly [string, string] | undefined
   readonly signal: AbortSignal
+}
+
+export type ClusterFacts = {
+  readonly name: string
+  readonly clusterId: string
+  readonly topics: number
+  readonly partitions: number
+  /** `features`: levels that the cluster has agreed on; `apis`: ranges of versions, of those that kdr needs. */
+  readonly brokers: readonly ({ readonly id: number; readonly host: string; readonly port: number } & (
+    | { readonly features: Readonly<Record<string, number>>; readonly apis: Readonly<Record<string, string>> }
+    | { readonly problem: string }
+  ))[]
 }
 
 export type ReplayOptions = {

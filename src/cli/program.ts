@@ -8,6 +8,7 @@ import { registerCheck } from './check.ts'
 import { registerCompletion } from './completion.ts'
 import { registerConfig } from './config.ts'
 import { registerDemo } from './demo.ts'
+import { registerDoctor } from './doctor.ts'
 import { EXIT_CODES } from './exit-codes.ts'
 import { registerInit } from './init.ts'
 import { registerLab } from './lab.ts'
@@ -61,6 +62,7 @@ export function buildProgram(app: App): Command {
   registerVault(program, app)
   registerBackup(program, app)
   registerRestore(program, app)
+  registerDoctor(program, app)
   registerDemo(program, app)
   registerLab(program, app)
   registerCompletion(program, app)

@@ -6,6 +6,8 @@ import { systemClock } from './system.ts'
 
 export const services: Services = {
   inspectCluster: async cluster => await (await import('./inspect.ts')).inspectCluster(cluster, systemClock),
+  describeCluster: async (config, name) =>
+    await (await import('./describe-cluster.ts')).describeCluster(config, name),
   chooseLinks,
   startLink: async (config, link, options) =>
     await (await import('./links.ts')).startLink(config, link, options),

@@ -31,6 +31,8 @@ export function makeTestApp(
     services: {
       inspectCluster: ({ name }) =>
         Promise.reject(new KdrError('unreachable', `no broker answers at "${name}"`)),
+      describeCluster: (_config, name) =>
+        Promise.reject(new KdrError('unreachable', `no broker answers at "${name}"`)),
       chooseLinks,
       startLink: (_config, link) =>
         Promise.reject(new KdrError('unreachable', `no broker answers at "${link.source}"`)),
