@@ -2,6 +2,8 @@
 
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { rulesText } from '../src/api/alerts.ts'
+import { dashboard } from '../src/api/dashboard.ts'
 import type { App } from '../src/cli/app.ts'
 import { commandsPage, manPage } from '../src/cli/command-pages.ts'
 import { type CommandNode, commandTree } from '../src/cli/command-tree.ts'
@@ -27,6 +29,8 @@ export function madePages(): ReadonlyMap<string, string> {
     ['reference/not-copied.md', notCopiedPage()],
     ['reference/rights.md', rightsPage()],
     ...findingPages(),
+    ['monitoring/alerts.yaml', rulesText()],
+    ['monitoring/dashboard.json', `${JSON.stringify(dashboard(), undefined, 2)}\n`],
     ['kdr.1', manPage(commands(), kdrVersion())],
   ])
 }
@@ -218,6 +222,6 @@ function exitCodesPage(): string {
 
 if (import.meta.main) {
   const directory = fileURLToPath(new URL('../docs/', import.meta.url))
-  for (const folder of ['reference', 'findings']) mkdirSync(`${directory}${folder}`, { recursive: true })
+  for (const folder of ['reference', 'findings', 'monitoring']) mkdirSync(`${directory}${folder}`, { recursive: true })
   for (const [name, text] of madePages()) writeFileSync(`${directory}${name}`, text)
 }
