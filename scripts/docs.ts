@@ -15,6 +15,7 @@ import { HARMLESS_ON_CLUSTER, HARMLESS_ON_TOPICS } from '../src/engine/sync/acl-
 import { ERRORS } from '../src/model/errors.ts'
 import { kdrVersion } from '../src/wiring/version.ts'
 import { code } from './pages/code.ts'
+import { dependenciesPage } from './pages/dependencies.ts'
 import { findingPages } from './pages/findings.ts'
 import { metricsPage } from './pages/metrics.ts'
 import { rightsPage } from './pages/rights.ts'
@@ -24,6 +25,7 @@ export function madePages(): ReadonlyMap<string, string> {
   return new Map([
     ['reference/commands.md', commandsPage(commands())],
     ['reference/config.md', configPage()],
+    ['reference/dependencies.md', dependenciesPage()],
     ['reference/exit-codes.md', exitCodesPage()],
     ['reference/metrics.md', metricsPage()],
     ['reference/not-copied.md', notCopiedPage()],
