@@ -27,6 +27,8 @@ export type ClusterSpec = {
   readonly brokers?: number | undefined
   /** More lines for server.properties; they win over the lab's own. */
   readonly properties?: Readonly<Record<string, string>>
+  /** Of each broker, in their order. */
+  readonly racks?: readonly string[]
   readonly security?: Security
   /** Each broker can be reached over a line too: see LabCluster.lines. */
   readonly hasLines?: boolean
@@ -154,7 +156,8 @@ async function writeCluster(
   spec: ClusterSpec,
   template: string,
 ): Promise<void> {
-  for (const node of record.brokers) {
+  for (const [index, node] of record.brokers.entries()) {
+    const rack = spec.racks?.[index]
     const home = nodeDir(dir, record.name, node.id)
     const logDir = join(home, 'data')
     await writeLogDir(template, logDir, record.clusterId, node.id)
@@ -163,7 +166,7 @@ async function writeCluster(
       nodes: record.brokers,
       logDir,
       security: record.security,
-      extra: spec.properties ?? {},
+      extra: { ...(rack !== undefined && { 'broker.rack': rack }), ...spec.properties },
     })
     await writeFile(join(home, 'server.properties'), writeProperties(properties))
   }

@@ -148,8 +148,8 @@ export const ofClusters = {
     title: 'offsets of idle groups are forgotten soon',
     cause:
       'A group without members loses its offsets after `offsets.retention.minutes`. While applications are down after a disaster, none has members.',
-    wayOut: 'Keep them for a week at least.',
-    command: brokerConfig('offsets.retention.minutes=10080'),
+    wayOut:
+      'Keep them for a week at least: offsets.retention.minutes=10080 in server.properties of every broker, and restart one after the other.',
   },
   C024: {
     severity: 'warning',
@@ -257,14 +257,6 @@ export const ofClusters = {
     title: 'the loss of one rack stops the controllers',
     cause: 'Half of the voters or more stand in one rack: without it no leader can be elected anywhere.',
     wayOut: 'Spread the controllers over three racks, so that two of three racks hold more than half.',
-  },
-  C060: {
-    severity: 'info',
-    title: 'a producer is not idempotent',
-    cause:
-      'Its batches carry no producer id: a retry may write records twice, and nobody can see with which `acks` it writes. With `acks=1` what its leader alone has is lost with that broker.',
-    wayOut:
-      'Set `enable.idempotence=true` at the producer (the default of Java clients since 3.0; it implies `acks=all`).',
   },
   C061: {
     severity: 'warning',

@@ -163,9 +163,10 @@ async function checked(
   const objectives = Object.values(config.links)
     .filter(({ source, target }) => source === name || target === name)
     .flatMap(link => rpoOf(config, link.name) ?? [])
+  const own = objectiveFor(config.objectives, `cluster:${name}`)?.rpoMs ?? PATIENCE_MS
   return {
     sight: await eyes.look(name),
-    rpoMs: Math.min(PATIENCE_MS, ...objectives),
+    rpoMs: Math.min(own, ...objectives),
     certificates: await ownCertificates(clusterOf(config, name), notSeen),
     sets: Object.values(config.sets)
       .filter(({ cluster }) => cluster === name)
