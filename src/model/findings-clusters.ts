@@ -21,7 +21,7 @@ export const ofClusters = {
     severity: 'warning',
     title: 'something could not be looked at',
     cause:
-      'kdr lacks a right, a broker did not answer one request, or it is too old to be asked. The findings that depend on it may be missing, so "no finding" would not be the truth.',
+      'kdr lacks a right, a broker or a standby did not answer one request, or it is too old to be asked. The findings that depend on it may be missing, so "no finding" would not be the truth.',
     wayOut:
       'Give kdr what the message names: DESCRIBE and DESCRIBE_CONFIGS on the cluster, DESCRIBE and DESCRIBE_CONFIGS on topics are enough to check.',
   },

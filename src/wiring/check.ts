@@ -48,7 +48,7 @@ export async function check(config: Config, options: ReadinessOptions): Promise<
     ])
     const drifts = await all(
       scope.links,
-      async link => await driftSight(config, link, { eyes, links, notSeen }),
+      async link => await driftSight(link, { eyes, links, notSeen, judged: scope.clusters }),
     )
     return judge({
       clusters: await all(scope.clusters, async name => await checked(config, name, eyes, notSeen)),
@@ -226,30 +226,30 @@ async function linkSight(
   }
 }
 
-/** Undefined where one side is dark (that is a finding of its own), or where nothing is copied. */
+type Drifting = {
+  readonly eyes: Eyes
+  readonly links: readonly LinkSight[]
+  readonly notSeen: NotSeen[]
+  /** Clusters that are findings of their own when they are dark. */
+  readonly judged: readonly string[]
+}
+
+/** Undefined where one side is dark, or where nothing is copied. */
 async function driftSight(
-  config: Config,
   link: LinkConfig,
-  {
-    eyes,
-    links,
-    notSeen,
-  }: { readonly eyes: Eyes; readonly links: readonly LinkSight[]; readonly notSeen: NotSeen[] },
+  { eyes, links, notSeen, judged }: Drifting,
 ): Promise<DriftSight | undefined> {
   const status = links.find(each => each.status.name === link.name)?.status
   if (status === undefined || status.state === 'promoted') return undefined
   const [source, target] = await Promise.all([eyes.seen(status.source), eyes.seen(status.target)])
   if (source === undefined || target === undefined) {
-    for (const [name, side] of [
-      [status.source, source],
-      [status.target, target],
-    ] as const)
-      if (side === undefined)
-        notSeen.push({
-          where: `link:${link.name}`,
-          what: `what both sides of link "${link.name}" hold`,
-          why: `"${name}" cannot be reached`,
-        })
+    const dark = [...(source ? [] : [status.source]), ...(target ? [] : [status.target])]
+    for (const name of dark.filter(each => !judged.includes(each)))
+      notSeen.push({
+        where: `link:${link.name}`,
+        what: `what link "${link.name}" has at "${name}"`,
+        why: `cluster "${name}" cannot be reached`,
+      })
     return undefined
   }
   try {

@@ -249,7 +249,7 @@ describe('links', () => {
     topics: [{ name: 'orders', partitions: [{ partition: 0, state, reason: 'truncated', sentence: 's' }] }],
   })
   of('no worker', [{ workers: [] }], [`C070 error ${at}`])
-  of('the standby is dark', [{ rpoMs: null, workers: [] }], [`C002 warning ${at}`])
+  of('the standby is dark', [{ rpoMs: null, workers: [] }], [`C002 error ${at}`])
   of('a fault', [partition('faulted')], [`C071 error ${at} topic:orders`])
   of('behind its objective', [{ rpoMs: 31_000 }], [`C072 error ${at}`])
   of('no objective', [{ rpoMs: 31_000 }, { rpoObjectiveMs: undefined }], [])

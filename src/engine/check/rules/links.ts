@@ -89,7 +89,13 @@ function running({ status }: LinkSight, tell: Tell): Finding[] {
   const { name, workers, sentence, rpoMs } = status
   // The standby keeps what is known of the link, and does not answer.
   if (rpoMs === null)
-    return [tell('C002', { message: `link "${name}" could not be looked at`, evidence: [sentence] })]
+    return [
+      tell('C002', {
+        message: `how link "${name}" stands could not be looked at`,
+        evidence: [sentence],
+        severity: 'error',
+      }),
+    ]
   const all = partitionsOf(status)
   const paused = all.filter(({ state }) => state === 'paused')
   const young = all.filter(({ state }) => state === 'seeding' || state === 'waiting')
