@@ -120,6 +120,8 @@ export type ReadinessOptions = {
   readonly clusters: readonly string[]
   readonly links: readonly string[]
   readonly compare: readonly [string, string] | undefined
+  /** Reads the last batches of each partition too. */
+  readonly producers: boolean
   readonly signal: AbortSignal
 }
 

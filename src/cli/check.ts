@@ -14,6 +14,7 @@ type CheckCommandOptions = GlobalOptions & {
   readonly cluster?: readonly string[]
   readonly link?: readonly string[]
   readonly compare?: string
+  readonly producers?: boolean
   readonly format?: string
   readonly plan?: string
   readonly fix?: boolean
@@ -30,6 +31,7 @@ export function registerCheck(program: Command, app: App): void {
     .option('--cluster <name>', 'only this cluster; may be repeated', collect)
     .option('--link <name>', 'only this link; may be repeated', collect)
     .option('--compare <a,b>', 'hold two clusters against each other: topics, configs, ACLs, quotas, users')
+    .option('--producers', 'read the last batches of each partition too: who writes without a producer id')
     .option('--format <format>', '`text` or `markdown`', 'text')
     .option(
       '--plan <file>',
@@ -53,6 +55,7 @@ async function runCheck(app: App, options: CheckCommandOptions): Promise<void> {
     clusters: options.cluster ?? [],
     links: options.link ?? [],
     compare: pair,
+    producers: options.producers === true,
     signal: app.signal,
   })
   if (options.plan !== undefined) {

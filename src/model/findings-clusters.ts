@@ -258,6 +258,14 @@ export const ofClusters = {
     cause: 'Half of the voters or more stand in one rack: without it no leader can be elected anywhere.',
     wayOut: 'Spread the controllers over three racks, so that two of three racks hold more than half.',
   },
+  C060: {
+    severity: 'info',
+    title: 'somebody writes without a producer id',
+    cause:
+      'Such a producer is not idempotent: a retry may write records twice, and nobody can see with which `acks` it writes. With `acks=1`, what its leader alone has is lost with that broker. Looked at with `--producers`, among the last 1,000 offsets of each partition.',
+    wayOut:
+      'Set `enable.idempotence=true` at the producer (the default of Java clients since 3.0; it implies `acks=all`).',
+  },
   C061: {
     severity: 'warning',
     title: 'a transaction is open for long',

@@ -10,8 +10,9 @@ import {
   type SetConfig,
 } from '../config/index.ts'
 import { type CheckedCluster, type CheckReport, judge } from '../engine/check/check.ts'
-import type { ClusterSight, SeenCluster } from '../engine/check/observation.ts'
+import { type ClusterSight, isInternal, type SeenCluster } from '../engine/check/observation.ts'
 import { observeCluster, observeRights } from '../engine/check/observe.ts'
+import { observeProducers } from '../engine/check/producers.ts'
 import type { CompareSight } from '../engine/check/rules/compare.ts'
 import type { Certificate } from '../engine/check/rules/disks.ts'
 import type { DriftSight } from '../engine/check/rules/drift.ts'
@@ -51,7 +52,10 @@ export async function check(config: Config, options: ReadinessOptions): Promise<
       async link => await driftSight(link, { eyes, links, notSeen, judged: scope.clusters }),
     )
     return judge({
-      clusters: await all(scope.clusters, async name => await checked(config, name, eyes, notSeen)),
+      clusters: await all(
+        scope.clusters,
+        async name => await checked(config, name, { eyes, notSeen, producers: options.producers }),
+      ),
       links,
       drifts,
       sets,
@@ -157,9 +161,13 @@ function toolsAt({ bootstrap, tls, sasl }: ClusterConfig): string {
 async function checked(
   config: Config,
   name: string,
-  eyes: Eyes,
-  notSeen: NotSeen[],
+  {
+    eyes,
+    notSeen,
+    producers,
+  }: { readonly eyes: Eyes; readonly notSeen: NotSeen[]; readonly producers: boolean },
 ): Promise<CheckedCluster> {
+  const seen = producers ? await eyes.seen(name) : undefined
   const objectives = Object.values(config.links)
     .filter(({ source, target }) => source === name || target === name)
     .flatMap(link => rpoOf(config, link.name) ?? [])
@@ -168,6 +176,12 @@ async function checked(
     sight: await eyes.look(name),
     rpoMs: Math.min(own, ...objectives),
     certificates: await ownCertificates(clusterOf(config, name), notSeen),
+    producers:
+      seen &&
+      (await observeProducers(
+        seen.cluster,
+        [...seen.sight.topics.values()].filter(topic => !isInternal(topic)),
+      )),
     sets: Object.values(config.sets)
       .filter(({ cluster }) => cluster === name)
       .map(set => {

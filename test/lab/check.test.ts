@@ -194,6 +194,13 @@ describe('kdr check', () => {
     await until([])
   })
 
+  test('a producer that is not idempotent is found when producers are asked for', async () => {
+    await context.judge.produce({ ...east(), topic: 'orders', count: 1, idempotent: false })
+    const { stdout } = await kdr('check', '--producers', '--json')
+    const { ready, findings } = JSON.parse(stdout) as CheckReport
+    assert.deepEqual([ready, findings.map(shown)], ['READY', ['C060 cluster:east topic:orders']])
+  })
+
   test('without a rack comes true what was predicted, partition by partition', async () => {
     const { judge } = context
     await judge.createTopic({

@@ -192,6 +192,16 @@ describe('brokers', () => {
       expected,
     )
   }
+  const writers = (without: number) => ({ topics: [{ topic: 'orders', batches: 40, without }], notSeen: [] })
+  for (const [without, expected] of [
+    [0, []],
+    [1, [`C060 info ${at} topic:orders`]],
+  ] as const)
+    row(
+      `${without} batches without a producer id`,
+      () => found({ clusters: [checked(clusterOf(), { producers: writers(without) })] }),
+      expected,
+    )
   const open = {
     transactionalId: 'pay',
     producerId: 1n,

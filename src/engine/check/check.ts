@@ -14,7 +14,8 @@ import { rackFindings } from './rules/racks.ts'
 import { darkFinding, notSeenFindings, unseenOfBrokers } from './rules/seen.ts'
 import { coverageFindings, type SetSight, setFindings } from './rules/sets.ts'
 import { topicFindings } from './rules/topics.ts'
-import { transactionFindings } from './rules/transactions.ts'
+import { producerFindings, transactionFindings } from './rules/transactions.ts'
+import type { ProducersSight } from './producers.ts'
 import { type Move, planMoves } from './spread.ts'
 
 export type Verdict = 'READY' | 'AT RISK' | 'NOT READY'
@@ -40,6 +41,8 @@ export type CheckedCluster = {
   readonly rpoMs: number
   /** kdr's own, for this cluster. */
   readonly certificates: readonly Certificate[]
+  /** Undefined: nobody asked. */
+  readonly producers?: ProducersSight | undefined
   /** Those that back it up. */
   readonly sets: readonly { readonly name: string; readonly takes: (topic: string) => boolean }[]
 }
@@ -90,7 +93,7 @@ export function judge(input: CheckInput): CheckReport {
   }
 }
 
-function ofCluster({ sight, rpoMs, certificates, sets }: CheckedCluster): Finding[] {
+function ofCluster({ sight, rpoMs, certificates, sets, producers }: CheckedCluster): Finding[] {
   if (sight.dark !== undefined) return [darkFinding(sight)]
   return [
     ...notSeenFindings(`cluster:${sight.name}`, sight.notSeen),
@@ -103,6 +106,7 @@ function ofCluster({ sight, rpoMs, certificates, sets }: CheckedCluster): Findin
     ...certificateFindings(sight, [...brokerCertificates(sight), ...certificates]),
     ...rackFindings(sight),
     ...transactionFindings(sight, rpoMs),
+    ...(producers === undefined ? [] : producerFindings(sight, producers)),
     ...coverageFindings(sight, sets),
   ]
 }

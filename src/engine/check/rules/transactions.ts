@@ -1,6 +1,8 @@
-// Transactions that are open for longer than anybody should wait. Pure.
+// Who writes: producers that are not idempotent, transactions that are open for longer than anybody should wait. Pure.
 import { type Finding, finding } from '../../../model/findings.ts'
-import { clusterAt, counted, listed, type SeenCluster } from '../observation.ts'
+import { clusterAt, counted, listed, type SeenCluster, topicAt } from '../observation.ts'
+import type { ProducersSight } from '../producers.ts'
+import { notSeenFindings } from './seen.ts'
 
 /** `rpoMs`: what a transaction may hold back without a word. */
 export function transactionFindings(cluster: SeenCluster, rpoMs: number): Finding[] {
@@ -17,4 +19,23 @@ export function transactionFindings(cluster: SeenCluster, rpoMs: number): Findin
         ].filter(line => line !== ''),
       })
     })
+}
+
+export function producerFindings(
+  cluster: Pick<SeenCluster, 'name'>,
+  { topics, notSeen }: ProducersSight,
+): Finding[] {
+  const weak = topics.filter(({ without }) => without > 0)
+  return [
+    ...notSeenFindings(clusterAt(cluster), notSeen),
+    ...weak.map(({ topic, batches, without }) =>
+      finding('C060', {
+        where: topicAt(cluster, topic),
+        message: `somebody writes to "${topic}" without a producer id`,
+        evidence: [
+          `${without} of ${batches} batches that were looked at (${Math.ceil((without / batches) * 100)} %)`,
+        ],
+      }),
+    ),
+  ]
 }
