@@ -52,7 +52,10 @@ type StepOf = {
   readonly state: StepState
   /** ms since 1970; 0: not begun. */
   readonly startedAt: number
+  /** Of all attempts together, without the time in between. */
   readonly ms: number
+  /** Of the last attempt, ms since 1970. Left out: it is not over, or an older kdr has written it. */
+  readonly endedAt?: number | undefined
   /** One sentence for a person. */
   readonly what: string
 }

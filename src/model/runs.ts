@@ -116,10 +116,24 @@ export type StepRecord<Name extends StepName = StepName> = {
   readonly state: StepState
   /** ms since 1970. */
   readonly startedAt: number
+  /** Of all attempts together, without the time in between. */
   readonly ms: number
+  /** Of the last attempt, ms since 1970. Left out: it is under way, or an older kdr has written it. */
+  readonly endedAt?: number
   readonly what: string
   readonly data?: StepData[Name]
 }
+
+/** When a step had ended that may have been taken up again in between. */
+export const endOf = ({
+  startedAt,
+  ms,
+  endedAt,
+}: {
+  readonly startedAt: number
+  readonly ms: number
+  readonly endedAt?: number | undefined
+}): number => endedAt ?? startedAt + ms
 
 export type { At } from './stranded.ts'
 
@@ -324,6 +338,9 @@ export type ReportedStep = {
   readonly name: StepName
   readonly state: StepState
   readonly startedAt: string | null
+  /** Null: it is not over. */
+  readonly endedAt: string | null
+  /** Of all attempts together, without the time in between. */
   readonly ms: number
   readonly what: string
 }

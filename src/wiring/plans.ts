@@ -2,6 +2,7 @@
 // claim of its own: one controller at a time.
 import type { OpenedPlanRun, OpenPlanOptions, PlanHooks, Services } from '../cli/app.ts'
 import type { Config, PlanConfig } from '../config/index.ts'
+import { assertNoneUnderWay } from '../engine/plans/give-up.ts'
 import { losing, observeLinks, type Observing, refusalsOf } from '../engine/plans/observe.ts'
 import { planReportOf } from '../engine/plans/report.ts'
 import { executePlan } from '../engine/plans/run.ts'
@@ -9,17 +10,8 @@ import { assertSamePlan, isLink, isOver, stepsOf } from '../engine/plans/steps.t
 import type { Links, PlanJournal, PlanWorld } from '../engine/plans/world.ts'
 import { Journal } from '../engine/runs/journal.ts'
 import { KdrError } from '../model/errors.ts'
-import {
-  keysOfPlanRun,
-  planRunKey,
-  type PlanRunRecord,
-  type PlanStep,
-  planStepKey,
-  readPlanRuns,
-  readPlanSteps,
-} from '../model/plan-runs.ts'
+import { type PlanRunRecord, type PlanStep, readPlanSteps } from '../model/plan-runs.ts'
 import type { RunReport } from '../model/runs.ts'
-import { toRecord } from '../model/state-records.ts'
 import type { StateStore } from '../ports/state.ts'
 import { JOURNAL_TOPIC } from '../state/topic-store.ts'
 import { beating } from './beating.ts'
@@ -28,14 +20,13 @@ import { isAtHome } from './failback.ts'
 import { Opened, storeOf } from './opened.ts'
 import { commandsOf } from './outside.ts'
 import { findPlanRun, ifKept, type KnownPlanRun, planRuns, readIfKnown } from './plan-history.ts'
-import { withRun } from './runs.ts'
+import { claimOf, planJournalOf } from './plan-journal.ts'
+import { withRunOf } from './runs.ts'
 import { systemClock, systemEntropy, whoAmI } from './system.ts'
 import { kdrVersion } from './version.ts'
 
 /** A gate's command. */
 const COMMAND_MS = 600_000
-/** The newest are kept. */
-const RUNS_KEPT = 50
 
 export const withPlanRun: Services['withPlanRun'] = async (config, plan, options, act) => {
   const known = options.resume === undefined ? undefined : await findPlanRun(config, options.resume)
@@ -51,13 +42,7 @@ export const abortPlanRun: Services['abortPlanRun'] = async (config, run, option
     throw new KdrError('usage', `run "${run}" is over (${record.state})`)
   return await controlling(config, known.keeper, { plan: record.plan, ...options }, async kept => {
     const steps = readPlanSteps(kept.store, run)
-    for (const step of steps.filter(isLink)) {
-      const own = step.run === undefined || isOver(step) ? undefined : await readIfKnown(config, step.run)
-      if (own !== undefined && own.state !== 'aborted' && own.state !== 'done')
-        throw new KdrError('not-ready', `link "${step.link}" is under way: run "${own.run}" is not over`, {
-          hint: `Give that up first (kdr runs abort ${own.run}), or let it go on (kdr ${record.kind} ${step.link} --resume ${own.run}).`,
-        })
-    }
+    await assertNoneUnderWay(steps, record, async own => await readIfKnown(config, own))
     const { reason } = options
     const ended: PlanRunRecord = {
       ...record,
@@ -90,7 +75,7 @@ async function openPlanRun(
   options: OpenPlanOptions,
   known: KnownPlanRun | undefined,
 ): Promise<OpenedPlanRun> {
-  const { links, reports } = linksOf(config, options)
+  const { links } = linksOf(config, options)
   const observing: Observing = {
     kind: options.kind,
     links,
@@ -112,6 +97,7 @@ async function openPlanRun(
       const keeper = known?.keeper ?? planned.find(each => each.plan !== undefined)?.plan?.standby
       if (keeper === undefined) throw new KdrError('not-ready', `plan "${plan.name}" has nothing to move`)
       return await controlling(config, keeper, { ...options, plan: plan.name }, async kept => {
+        const { links: ours, reports } = linksOf(config, options, kept.claim)
         if (known === undefined) await closeOpen(config, { record, planned, keeper, journal: kept.journal })
         const { record: ended, steps: left } = await executePlan({
           // The time in which the links were looked at is none of the run's.
@@ -120,7 +106,7 @@ async function openPlanRun(
           // As they are now: another controller may have come further before this one had the claim.
           steps: known === undefined ? steps : readPlanSteps(kept.store, record.run),
           isResumed: known !== undefined,
-          world: worldOf(config, { links, journal: kept.journal, hooks, options, record }),
+          world: worldOf(config, { links: ours, journal: kept.journal, hooks, options, record }),
         })
         return planReportOf(ended, left, [...reports.values()])
       })
@@ -154,10 +140,11 @@ const resumed = (record: PlanRunRecord, { acceptSplitBrain }: OpenPlanOptions): 
   acceptSplitBrain: record.acceptSplitBrain || acceptSplitBrain,
 })
 
-/** `reports`: of the runs that were carried out or read, by their ids. */
+/** `plan`: the claim under which its links are moved. `reports`: of the runs that were carried out or read, by their ids. */
 function linksOf(
   config: Config,
   options: OpenPlanOptions,
+  plan?: Journal,
 ): { readonly links: Links; readonly reports: Map<string, RunReport> } {
   const reports = new Map<string, RunReport>()
   const keep = (report: RunReport): RunReport => {
@@ -167,10 +154,10 @@ function linksOf(
   const { resume: _ofPlan, ...rest } = options
   const links: Links = {
     withRun: async ({ link, topics, resume }, act) =>
-      await withRun(
+      await withRunOf(
         config,
         config.links[link]!,
-        { ...rest, topics, ...(resume !== undefined && { resume }) },
+        { ...rest, topics, plan, ...(resume !== undefined && { resume }) },
         async run =>
           await act({
             plan: run.plan,
@@ -228,7 +215,7 @@ function worldOf(
   }
 }
 
-type Kept = { readonly store: StateStore; readonly journal: PlanJournal }
+type Kept = { readonly store: StateStore; readonly claim: Journal; readonly journal: PlanJournal }
 
 /** With the claim of the plan, which is let go of at the end. Throws KdrError('other-controller') while another one has it. */
 async function controlling<T>(
@@ -245,37 +232,20 @@ async function controlling<T>(
     const journal = new Journal({
       store,
       clock: systemClock,
-      // No link is called so.
-      link: `plan:${plan}`,
+      link: claimOf(plan),
       controller: systemEntropy.uuid(),
       by: whoAmI(),
     })
     await journal.claim(takeOver)
     const stopBeats = beating(journal)
     try {
-      return await act({ store, journal: planJournalOf(store, journal) })
+      return await act({ store, claim: journal, journal: planJournalOf(store, journal) })
     } finally {
       await stopBeats()
       await journal.release().catch(() => undefined)
     }
   } finally {
     await opened.close()
-  }
-}
-
-function planJournalOf(store: StateStore, journal: Journal): PlanJournal {
-  const guarded = journal.guarding(store)
-  return {
-    writeRun: async record => {
-      await guarded.put(planRunKey(record.run, journal.number), toRecord('plan-run', record))
-      for (const { run } of readPlanRuns(store).slice(RUNS_KEPT))
-        for (const key of keysOfPlanRun(store, run)) await guarded.put(key, undefined)
-      await journal.beat()
-    },
-    writeStep: async (run, step) => {
-      await guarded.put(planStepKey(run, step.index, journal.number), toRecord('plan-step', step))
-      await journal.beat()
-    },
   }
 }
 

@@ -37,7 +37,18 @@ type Runs = Pick<Services, 'withRun' | 'abortRun'>
 
 type OnStep = (step: StepRecord) => void
 
-export const withRun: Runs['withRun'] = async (config, link, options, act) => {
+/** `plan`: the claim of the plan that the run is a part of. */
+type RunOfOptions = OpenRunOptions & { readonly plan?: Journal | undefined }
+
+export const withRun: Runs['withRun'] = async (config, link, options, act) =>
+  await withRunOf(config, link, options, act)
+
+export async function withRunOf<T>(
+  config: Config,
+  link: LinkConfig,
+  options: RunOfOptions,
+  act: (run: OpenedRun) => Promise<T>,
+): Promise<T> {
   if (options.topics.length > 0)
     throw new KdrError('not-available', 'moving some topics of a link alone is not available yet', {
       hint: 'Give them a link of their own in the config.',
@@ -182,7 +193,7 @@ async function openRun(
     sides,
     direction,
   }: {
-    readonly options: OpenRunOptions
+    readonly options: RunOfOptions
     readonly known: KnownRun | undefined
     readonly sides: Sides
     readonly direction: Direction | undefined
@@ -200,7 +211,7 @@ async function openRun(
       // The time in which the plan was read is none of the run's.
       const begun = known === undefined ? { ...planned, startedAt: systemClock.now() } : planned
       const record = { ...begun, ...(await glassBroken(sides, begun)) }
-      const journal = await openJournal(opened, sides)
+      const journal = await openJournal(opened, sides, options.plan)
       await journal.claim(options.takeOver)
       const stopBeats = beating(journal)
       try {
@@ -324,7 +335,7 @@ async function planOf(
   }
 }
 
-async function openJournal(opened: Opened, { target, link }: Sides): Promise<Journal> {
+async function openJournal(opened: Opened, { target, link }: Sides, above?: Journal): Promise<Journal> {
   const store = await opened.add(storeOf(target, { create: true, topic: JOURNAL_TOPIC }))
   await store.refresh()
   return new Journal({
@@ -333,6 +344,7 @@ async function openJournal(opened: Opened, { target, link }: Sides): Promise<Jou
     link: link.name,
     controller: systemEntropy.uuid(),
     by: whoAmI(),
+    above,
   })
 }
 

@@ -8,16 +8,15 @@ import type {
   PlanStep,
   ReportedPlanStep,
 } from '../../model/plan-runs.ts'
-import type { RunReport, RunSummary } from '../../model/runs.ts'
+import { endOf, type RunReport, type RunSummary } from '../../model/runs.ts'
 import { isLink, isOver } from './steps.ts'
 
 export function resultOf(report: RunReport): LinkResult {
-  const { rpo, rto, steps, groups, fence, startedAt, stoppedBy } = report
-  const isRedirected = steps.some(
-    ({ name, state }) => name === 'redirect' && (state === 'done' || state === 'skipped'),
-  )
+  const { rpo, steps, groups, fence, stoppedBy } = report
+  const redirect = steps.find(({ name }) => name === 'redirect')
+  const isRedirected = redirect?.state === 'done' || redirect?.state === 'skipped'
   return {
-    ...(isRedirected && { writableAt: Date.parse(startedAt) + rto.ms }),
+    ...(isRedirected && { writableAt: Date.parse(redirect.endedAt ?? '') }),
     rpo: { records: rpo.records, ms: rpo.ms, basis: rpo.basis },
     repeating: groups.filter(({ mayRepeat }) => mayRepeat > 0).length,
     fence: fence.state,
@@ -114,9 +113,7 @@ const isWritable = (links: readonly LinkStep[]): boolean =>
 function rtoOf({ startedAt }: PlanRunRecord, steps: readonly PlanStep[]): PlanRunReport['rto'] {
   const links = steps.filter(isLink)
   const begun = steps.filter(step => step.startedAt > 0)
-  const ends = isWritable(links)
-    ? links.flatMap(({ result }) => result?.writableAt ?? [])
-    : begun.map(step => step.startedAt + step.ms)
+  const ends = isWritable(links) ? links.flatMap(({ result }) => result?.writableAt ?? []) : begun.map(endOf)
   const longest = begun.toSorted((a, b) => b.ms - a.ms)[0]
   return {
     ms: Math.max(startedAt, ...ends) - startedAt,

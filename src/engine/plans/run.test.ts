@@ -70,6 +70,20 @@ describe('the run of a plan', () => {
     assert.equal(fake.now - RUN_START, 62_000)
   })
 
+  test('waits from when a link had ended that stopped and was taken up again later', async () => {
+    const fake = new FakePlanWorld()
+    const shape = shapeOf([['a'], ['b']], [{ before: 'b', kind: 'wait', ms: 60_000 }])
+    fake.broken.set('a', new KdrError('not-ready', 'drain did not end'))
+    await go(fake, shape)
+    fake.broken.clear()
+    fake.now += 3_600_000
+    const { steps } = await go(fake, shape)
+
+    const [link, gate] = steps
+    assert.deepEqual([link!.ms, link!.endedAt], [1_000, RUN_START + 3_601_000])
+    assert.equal(gate!.ms, 60_000)
+  })
+
   test('stops at a link that stops, after those beside it have come to their end; the next stage is not begun', async () => {
     const fake = new FakePlanWorld()
     fake.broken.set('b', new KdrError('not-fenced', 'no fence holds'))

@@ -2,7 +2,7 @@
 // link by the id of the run that moves it, so that whoever resumes a plan whose controller was killed asks that run first.
 import { type ErrorCode, ERRORS, findKdrError, invariant, KdrError } from '../../model/errors.ts'
 import type { Gate, GateStep, LinkStep, PlanRunRecord, PlanShape, PlanStep } from '../../model/plan-runs.ts'
-import type { RunReport } from '../../model/runs.ts'
+import { endOf, type RunReport } from '../../model/runs.ts'
 import { openingOf, pass } from './gates.ts'
 import { AT_HOME } from './observe.ts'
 import { resultOf } from './report.ts'
@@ -103,7 +103,7 @@ class PlanRun {
   /** When the last of the steps before it had ended. */
   #endedBefore({ index }: PlanStep): number | undefined {
     const before = this.#steps.filter(each => each.index < index && each.startedAt > 0)
-    return before.length === 0 ? undefined : Math.max(...before.map(each => each.startedAt + each.ms))
+    return before.length === 0 ? undefined : Math.max(...before.map(endOf))
   }
 
   async #takeLink(step: LinkStep): Promise<KdrError | undefined> {
@@ -163,11 +163,11 @@ class PlanRun {
     const startedAt = step.startedAt > 0 ? step.startedAt : clock.now()
     // Of one that was taken up before, the time in between is none of its own.
     const ms = (): number => step.ms + Math.round(clock.monotonic() - from)
-    const begun: Step = { ...step, startedAt, state: 'running', what: '' }
+    const begun: Step = { ...step, startedAt, endedAt: undefined, state: 'running', what: '' }
     await begin(begun)
     world.onStep(begun)
     const end = async (ended: Step): Promise<void> => {
-      const timed = { ...ended, ms: ms() }
+      const timed = { ...ended, ms: ms(), endedAt: clock.now() }
       await this.#write(timed)
       world.onStep(timed)
     }

@@ -36,21 +36,27 @@ export type JournalInput = {
   readonly controller: string
   /** user@host. */
   readonly by: string
+  /** Of the plan that this run is a part of: who has lost that may do nothing for its links either. */
+  readonly above?: Journal | undefined
 }
 
 export class Journal {
   readonly #input: JournalInput
+  /** Takes nothing once the plan is another's: a run that it does not know of would move a link behind its back. */
+  readonly #store: StateStore
   #number = 0
   #confirmedAt = -Infinity
   #renewing: Promise<void> | undefined
 
   constructor(input: JournalInput) {
     this.#input = input
+    this.#store = input.above?.guarding(input.store) ?? input.store
   }
 
   /** Throws KdrError('other-controller') while another one is alive, unless `takeOver`. */
   async claim(takeOver: boolean): Promise<void> {
-    const { store, clock, link, controller } = this.#input
+    const { clock, link, controller } = this.#input
+    const store = this.#store
     const begunAt = clock.monotonic()
     await store.refresh()
     const before = readClaim(store, link)
@@ -90,6 +96,7 @@ export class Journal {
 
   /** Before each write to a cluster. Throws KdrError: other-controller, unreachable. */
   readonly guard = async (): Promise<void> => {
+    await this.#input.above?.guard()
     for (let looks = 0; looks === 0 || !this.isSure(); looks++) {
       const age = this.#input.clock.monotonic() - this.#confirmedAt
       if (age < BEAT_EVERY_MS) return
@@ -105,7 +112,8 @@ export class Journal {
   }
 
   /** What this controller has confirmed still holds. */
-  readonly isSure = (): boolean => this.#input.clock.monotonic() - this.#confirmedAt < CONFIRMED_MS
+  readonly isSure = (): boolean =>
+    this.#input.clock.monotonic() - this.#confirmedAt < CONFIRMED_MS && this.#input.above?.isSure() !== false
 
   /** A store that takes records only while this controller's claim counts, whoever of it puts them. */
   guarding(store: StateStore): StateStore {
@@ -147,7 +155,7 @@ export class Journal {
   }
 
   async writeRun(record: RunRecord): Promise<void> {
-    const { store } = this.#input
+    const store = this.#store
     await writeRun(store, record, this.#number)
     for (const { run } of this.runs().slice(RUNS_KEPT))
       for (const key of keysOfRun(store, run)) await store.put(key, undefined)
@@ -155,7 +163,7 @@ export class Journal {
 
   /** Durable when it resolves, and this controller's claim still the one that counts. */
   async writeStep(run: string, step: StepRecord): Promise<void> {
-    await writeStep(this.#input.store, run, step, this.#number)
+    await writeStep(this.#store, run, step, this.#number)
     await this.#confirm()
   }
 
@@ -165,8 +173,8 @@ export class Journal {
   }
 
   async #beat(mayStill?: () => boolean): Promise<void> {
-    const { store, link, controller } = this.#input
-    await store.put(claimKey(link, controller), toRecord('claim', this.#claim()), mayStill)
+    const { link, controller } = this.#input
+    await this.#store.put(claimKey(link, controller), toRecord('claim', this.#claim()), mayStill)
   }
 
   async #confirm(): Promise<void> {

@@ -90,12 +90,26 @@ describe('the report of a run', () => {
       name: 'canary',
       state: 'waiting',
       startedAt: null,
+      endedAt: null,
       ms: 0,
       what: '',
     })
     assert.deepEqual(report.rpo, { records: 0, ms: 0, basis: 'exact', partitions: [] })
     assert.equal(summaryOf(report).rtoMs, undefined)
     assert.equal(summaryOf(read(drained())).rtoMs, 11_500)
+  })
+
+  test('counts the time in which nobody had taken it up again', () => {
+    const { record, steps } = drained()
+    const hour = 3_600_000
+    // It had stopped at the redirect, and went on an hour later.
+    const redirect = makeStep('redirect', [11_200, 300], { data: { targets: [] } })
+    const late = { ...redirect, endedAt: redirect.startedAt + hour }
+    const report = reportOf(record, [...steps.filter(({ name }) => name !== 'redirect'), late])
+
+    assert.deepEqual(report.rto, { ms: 11_200 + hour, dominatedBy: 'drain' })
+    const { ms, endedAt } = report.steps.find(({ name }) => name === 'redirect')!
+    assert.deepEqual([ms, endedAt], [300, '2026-03-01T11:00:11.200Z'])
   })
 
   test('a plan alone says what it would lose', () => {

@@ -3,6 +3,7 @@
 // at most so many records. Measured where the active answered; else from what was seen of it last, and called an estimate.
 import {
   type At,
+  endOf,
   type Plan,
   type ReportedLoss,
   type ReportedStep,
@@ -93,8 +94,10 @@ function strandedOf(journal: Journal): Pick<RunReport, 'stranded' | 'exported'> 
 
 function stepOf(name: StepName, step: StepRecord | undefined): ReportedStep {
   if (step === undefined || step.state === 'waiting')
-    return { name, state: 'waiting', startedAt: null, ms: 0, what: '' }
-  return { name, state: step.state, startedAt: timeOf(step.startedAt), ms: step.ms, what: step.what }
+    return { name, state: 'waiting', startedAt: null, endedAt: null, ms: 0, what: '' }
+  const { state, startedAt, ms, what } = step
+  const endedAt = state === 'running' ? null : timeOf(endOf(step))
+  return { name, state, startedAt: timeOf(startedAt), endedAt, ms, what }
 }
 
 /**
@@ -111,7 +114,7 @@ function rtoOf({ startedAt: begun, after }: RunRecord, journal: Journal): RunRep
     .filter(step => step !== undefined)
     .filter(step => isOver(step) || step.state === 'failed')
   const ends = isRedirected ? [redirect] : counted
-  const end = Math.max(startedAt, ...ends.map(step => step.startedAt + step.ms))
+  const end = Math.max(startedAt, ...ends.map(endOf))
   const longest = Math.max(0, ...counted.map(({ ms }) => ms))
   const dominating = longest === 0 ? undefined : counted.find(({ ms }) => ms === longest)
   return { ms: end - startedAt, dominatedBy: dominating?.name ?? null }

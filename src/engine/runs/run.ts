@@ -142,6 +142,7 @@ async function takeStep(
       startedAt,
       state: isSkipped === true ? 'skipped' : 'done',
       ms: ms(),
+      endedAt: clock.now(),
       what,
       data: found,
     })
@@ -154,6 +155,7 @@ async function takeStep(
       startedAt,
       state: 'failed',
       ms: ms(),
+      endedAt: clock.now(),
       what: known.message,
       ...(data !== undefined && { data }),
     })
