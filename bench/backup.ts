@@ -206,7 +206,9 @@ async function makeCommits(root: string, commits: number): Promise<void> {
       records: [{ offset: number - 1, timestamp: at, key: null, value: Buffer.from('v'), headers: [] }],
     })
     const batches = [{ bytes, header: readBatchHeader(bytes) }]
-    const segment = await writer.write({ topic: 't', topicId, partition: 0, batches, aborted: [] })
+    const part = writer.open({ topic: 't', topicId, partition: 0 })
+    await part.add(batches, [])
+    const segment = await part.close()
     const delta: PartitionDelta = {
       partition: 0,
       start: Math.max(0, number - KEPT),

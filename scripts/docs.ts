@@ -224,6 +224,7 @@ function exitCodesPage(): string {
 
 if (import.meta.main) {
   const directory = fileURLToPath(new URL('../docs/', import.meta.url))
-  for (const folder of ['reference', 'findings', 'monitoring']) mkdirSync(`${directory}${folder}`, { recursive: true })
+  for (const folder of ['reference', 'findings', 'monitoring'])
+    mkdirSync(`${directory}${folder}`, { recursive: true })
   for (const [name, text] of madePages()) writeFileSync(`${directory}${name}`, text)
 }

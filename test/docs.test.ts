@@ -59,7 +59,13 @@ describe('docs/connecting.md', () => {
     const quoted = text
       .split('\n')
       .filter(line => /\| 1[14] \|/.test(line))
-      .map(line => line.split('|')[1]?.replace(/`[AB]`.*/, '').trim() ?? '')
+      .map(
+        line =>
+          line
+            .split('|')[1]
+            ?.replace(/`[AB]`.*/, '')
+            .trim() ?? '',
+      )
     assert.equal(quoted.length, 9)
     for (const sentence of quoted) assert.ok(said.includes(sentence), sentence)
   })

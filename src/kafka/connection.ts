@@ -11,6 +11,7 @@ import {
   ConnectionStatuses,
 } from '@platformatic/kafka'
 import { KdrError } from '../model/errors.ts'
+import { release } from '../model/release.ts'
 import { answerOf, toKdrError } from './failure.ts'
 import type { Tls } from './tls.ts'
 import { BrokerVersions } from './versions.ts'
@@ -60,6 +61,9 @@ export class BrokerConnection {
   #lastError: Error | undefined
   #askedAt = 0
   #firstByteMs: number | undefined
+  #underWay = 0
+  /** Of `callAlone`: all that has come in since. */
+  #received: Buffer[] | undefined
 
   private constructor(settings: ConnectionSettings, address: Address, tls: Tls | undefined) {
     this.what = `broker "${settings.cluster}" ${addressText(address)}`
@@ -92,8 +96,9 @@ export class BrokerConnection {
     const connected = this.#connection.connect(this.address.host, this.address.port)
     this.#connection.socket?.on('error', () => {})
     await connected
-    this.#connection.socket?.on('data', () => {
+    this.#connection.socket?.on('data', (bytes: Buffer) => {
       this.#firstByteMs ??= performance.now() - this.#askedAt
+      this.#received?.push(bytes)
     })
     this.#asks()
     // Whoever listens there and is no Kafka may keep silent: do not wait for the long request timeout then.
@@ -147,13 +152,37 @@ export class BrokerConnection {
     api: API<Request, Answer>,
     ...request: Request
   ): Promise<Answer> {
+    if (this.#underWay > 0) this.#received = undefined
+    this.#underWay++
     try {
       if (this.#connection.status === ConnectionStatuses.REAUTHENTICATING) await this.#reauthenticated()
       this.#asks()
       return await answerOf(api.async(this.#connection, ...request))
     } catch (error) {
       throw this.#failure(error)
+    } finally {
+      this.#underWay--
     }
+  }
+
+  /**
+   * A call for a large answer. Where no other call is under way, the memory that it came in is given back at once; `held`: what of the
+   * answer may stand in it.
+   */
+  async callAlone<Request extends unknown[], Answer>(
+    api: API<Request, Answer>,
+    held: (answer: Answer) => readonly Buffer[],
+    ...request: Request
+  ): Promise<Answer> {
+    const received: Buffer[] = []
+    this.#received = this.#underWay === 0 ? received : undefined
+    const answer = await this.call(api, ...request)
+    if (this.#received !== received) return answer
+    this.#received = undefined
+    const kept = new Set(held(answer).map(({ buffer }) => buffer))
+    // The library has copied what stood in several pieces, and holds on to the last one.
+    for (const piece of received.slice(0, -1)) if (!kept.has(piece.buffer)) release(piece)
+    return answer
   }
 
   #failure(error: unknown): KdrError {

@@ -30,7 +30,8 @@ export async function openFetchLane(context: ClusterContext, broker: number): Pr
       return connection.receivedBytes
     },
     fetch: async request => {
-      const answer = await connection.call(FETCH[connection.versions.need('Fetch')]!, request)
+      const api = FETCH[connection.versions.need('Fetch')]!
+      const answer = await connection.callAlone(api, recordsIn, request)
       firstByteMs = wasHeldBack ? undefined : connection.firstByteMs
       wasHeldBack = answer.throttleMs > 0
       return answersTo(request, answer)
@@ -38,6 +39,8 @@ export async function openFetchLane(context: ClusterContext, broker: number): Pr
     close: () => context.pool.closeOwn(connection),
   }
 }
+
+const recordsIn = ({ partitions }: RawFetchAnswer): Buffer[] => partitions.map(({ records }) => records)
 
 function answersTo(request: FetchRequest, answer: RawFetchAnswer): FetchedPartition[] {
   if (answer.code !== KafkaCode.NONE) return request.partitions.map(p => refusedFetch(p, answer.code))

@@ -3,15 +3,17 @@
 import type { RawBatch } from '../model/batch.ts'
 import type { Commit, Segment, SetState } from '../model/vault.ts'
 
-/** Batches of one partition that follow on each other. */
-export type Part = {
-  readonly topic: string
-  readonly topicId: string
-  readonly partition: number
-  /** At least one. Owned by the writer from now on. */
-  readonly batches: readonly RawBatch[]
-  /** As brokers name them; those without records here too, and more than once. */
-  readonly aborted: readonly { readonly producerId: bigint; readonly firstOffset: number }[]
+export type PartOf = { readonly topic: string; readonly topicId: string; readonly partition: number }
+
+/** As brokers name them; those without records in the part too, and more than once. */
+export type NamedAborted = { readonly producerId: bigint; readonly firstOffset: number }
+
+/** Batches of one partition that follow on each other, and become a segment. */
+export interface PartWriter {
+  /** Resolves when the batches are the caller's again. */
+  add(batches: readonly RawBatch[], aborted: readonly NamedAborted[]): Promise<void>
+  /** At least one batch has been added. Small parts wait for others, and are durable only after the commit. */
+  close(): Promise<Segment>
 }
 
 export type CommitDraft = Pick<
@@ -34,8 +36,8 @@ export type Committed = { readonly number: number; readonly objects: number; rea
 export interface SetWriter {
   /** As of the newest commit when it was opened; undefined when there is none. */
   readonly state: SetState | undefined
-  /** Resolves when the writer can take more. Small parts wait for others, and are durable only after the commit. */
-  write(part: Part): Promise<Segment>
+  /** Several may be open at once. */
+  open(of: PartOf): PartWriter
   /**
    * The first offset of a transaction that has no marker below `at` in these segments; `at` when there is none. Reads all of them: for
    * a source that has taken back markers.

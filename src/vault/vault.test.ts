@@ -158,13 +158,7 @@ describe('segments', () => {
       { producerId: 8n, firstOffset: 3 },
       { producerId: 9n, firstOffset: 90 },
     ]
-    const segment = await writer.write({
-      topic: 't',
-      topicId: TOPIC_ID,
-      partition: 0,
-      batches,
-      aborted: named,
-    })
+    const segment = await writeBatches(writer, batches, { aborted: named })
     await writer.commit(madeDraft([madeTopic([{ partition: 0, start: 0, end: 5, segments: [segment] }])]))
     const index = await new SegmentReader(store, SET).index(segment)
     assert.deepEqual(index.aborted, [

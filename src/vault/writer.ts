@@ -11,13 +11,14 @@ import {
   type VaultObject,
 } from '../model/vault.ts'
 import type { Body, ObjectStore } from '../ports/store.ts'
-import type { CommitDraft, Committed, Part, SetWriter } from '../ports/vault.ts'
+import type { CommitDraft, Committed, PartOf, PartWriter, SetWriter } from '../ports/vault.ts'
 import { type ReadCommit, readLatest } from './chain.ts'
 import { type Committer, composeCommit, createCommit, otherWriter } from './commit.ts'
-import { compressionFor, type Framed, frameBatches } from './frames.ts'
+import { type Framed, Framing } from './framing.ts'
 import { extendLocks, lockedNames, planLock } from './locks.ts'
 import { packStem, segmentStem, writerId } from './names.ts'
 import { firstOpen } from './open-transactions.ts'
+import { Blocks, Pile } from './pile.ts'
 import { SegmentReader } from './reader.ts'
 import { sha256 } from './sealed.ts'
 import { openVault } from './vault.ts'
@@ -49,9 +50,8 @@ export async function openSetWriter(options: WriterOptions): Promise<SetWriter> 
 
 type Pack = {
   readonly stem: string
-  readonly body: Buffer[]
+  readonly pile: Pile
   readonly indexes: SegmentIndex[]
-  bytes: number
 }
 
 class VaultSetWriter implements SetWriter {
@@ -60,6 +60,7 @@ class VaultSetWriter implements SetWriter {
   readonly #vault: string
   readonly #writer: string
   readonly #objects: VaultObject[] = []
+  readonly #blocks = new Blocks()
   /** What it creates is created later. */
   readonly #since: number
   #pack: Pack | undefined
@@ -72,14 +73,24 @@ class VaultSetWriter implements SetWriter {
     this.#since = options.now()
   }
 
-  async write(part: Part): Promise<Segment> {
-    invariant(part.batches.length > 0, 'a segment without batches')
-    const framed = await frameBatches(part, this.#options.compression ?? compressionFor(part.batches))
+  open(of: PartOf): PartWriter {
+    const framing = new Framing(of, this.#options.compression, this.#blocks)
+    return {
+      add: async (batches, aborted) => await framing.add(batches, aborted),
+      close: async () => {
+        invariant(!framing.isEmpty, 'a segment without batches')
+        return await this.#write(of, await framing.finish())
+      },
+    }
+  }
+
+  async #write({ topicId, partition }: PartOf, framed: Framed): Promise<Segment> {
     if (framed.facts.rawBytes < PACK_BELOW_BYTES) return await this.#addToPack(framed)
-    const stem = segmentStem(part.topicId, part.partition, framed.facts.from, this.#newId())
+    const stem = segmentStem(topicId, partition, framed.facts.from, this.#newId())
     const object = `${stem}.log${framed.facts.compression === 'zstd' ? '.zst' : ''}`
     const index = `${stem}.index.json`
-    await this.#put(object, framed.body)
+    await this.#put(object, framed.pile.body)
+    framed.pile.clear()
     await this.#putIndex(index, [framed.index])
     return { object, position: 0, index, ...framed.facts }
   }
@@ -119,18 +130,17 @@ class VaultSetWriter implements SetWriter {
     return applyCommit(before, commit, hash)
   }
 
-  async #addToPack({ body, index, facts }: Framed): Promise<Segment> {
+  async #addToPack({ pile, index, facts }: Framed): Promise<Segment> {
     const pack = (this.#pack ??= {
       stem: packStem(this.#newId()),
-      body: [],
+      pile: new Pile(this.#blocks),
       indexes: [],
-      bytes: 0,
     })
-    const position = pack.bytes
-    pack.body.push(...body)
+    const position = pack.pile.bytes
+    for (const piece of pile.body) pack.pile.append(piece)
+    pile.clear()
     pack.indexes.push({ ...index, position })
-    pack.bytes += facts.bytes
-    if (pack.bytes >= PACK_BYTES) await this.#closePack()
+    if (pack.pile.bytes >= PACK_BYTES) await this.#closePack()
     return { object: `${pack.stem}.pack`, position, index: `${pack.stem}.index.json`, ...facts }
   }
 
@@ -138,7 +148,8 @@ class VaultSetWriter implements SetWriter {
     const pack = this.#pack
     if (pack === undefined) return
     this.#pack = undefined
-    await this.#put(`${pack.stem}.pack`, pack.body)
+    await this.#put(`${pack.stem}.pack`, pack.pile.body)
+    pack.pile.clear()
     await this.#putIndex(`${pack.stem}.index.json`, pack.indexes)
   }
 

@@ -81,8 +81,7 @@ export async function makeGolden(folder: string): Promise<void> {
       transactional(madeBatch({ from: 6, values: ['marker'], epoch: 2 }), 77n, true),
       transactional(madeBatch({ from: 7, values: ['committed'], epoch: 2 }), 77n),
     ]
-    const of = { topic: 't', topicId: TOPIC_ID, partition: 0 }
-    const segment = await writer.write({ ...of, batches, aborted: [{ producerId: 77n, firstOffset: 4 }] })
+    const segment = await writeBatches(writer, batches, { aborted: [{ producerId: 77n, firstOffset: 4 }] })
     return {
       topics: [madeTopic([{ ...partition, start: 2, end: 8, segments: [segment] }])],
       groups: [{ group: 'g', type: 'classic', offsets: [['t', 0, 7, null]] }],

@@ -3,7 +3,7 @@ import type { RawBatch } from '../../src/model/batch.ts'
 import { readBatchHeader } from '../../src/model/batch.ts'
 import type { Compression, PartitionDelta, Segment, TopicDelta } from '../../src/model/vault.ts'
 import type { ObjectStore } from '../../src/ports/store.ts'
-import type { CommitDraft, SetWriter } from '../../src/ports/vault.ts'
+import type { CommitDraft, NamedAborted, PartOf, SetWriter } from '../../src/ports/vault.ts'
 import { recordCodec } from '../../src/kafka/records.ts'
 import { MemoryStore } from '../../src/store/memory.ts'
 import { initVault } from '../../src/vault/vault.ts'
@@ -55,9 +55,16 @@ export async function writerOf(
 export async function writeBatches(
   writer: SetWriter,
   batches: readonly RawBatch[],
-  { topic = 't', topicId = TOPIC_ID, partition = 0 } = {},
+  {
+    topic = 't',
+    topicId = TOPIC_ID,
+    partition = 0,
+    aborted = [],
+  }: Partial<PartOf> & { readonly aborted?: readonly NamedAborted[] } = {},
 ): Promise<Segment> {
-  return await writer.write({ topic, topicId, partition, batches, aborted: [] })
+  const part = writer.open({ topic, topicId, partition })
+  await part.add(batches, aborted)
+  return await part.close()
 }
 
 export function madeTopic(partitions: readonly PartitionDelta[], name = 't', id = TOPIC_ID): TopicDelta {

@@ -16,7 +16,6 @@ import {
   madeTopic,
   madeVault,
   SET,
-  TOPIC_ID,
   unique,
   writeBatches,
   writerOf,
@@ -57,13 +56,7 @@ describe('the reader of docs/formats/vault.md', { skip }, () => {
       transactional(madeBatch({ from: 11, values: ['marker'] }), 77n, true),
       transactional(madeBatch({ from: 12, values: ['committed'] }), 77n),
     ]
-    const segment = await writer.write({
-      topic: 't',
-      topicId: TOPIC_ID,
-      partition: 0,
-      batches: aborted,
-      aborted: [{ producerId: 77n, firstOffset: 9 }],
-    })
+    const segment = await writeBatches(writer, aborted, { aborted: [{ producerId: 77n, firstOffset: 9 }] })
     const other = await writeBatches(writer, [madeBatch({ from: 0, values: ['other'] })], { partition: 1 })
     const partitions = [
       { partition: 0, start: 6, end: 13, segments: [segment] },

@@ -3,12 +3,13 @@
 /** A segment is written when it has so much: one PUT of a bucket, and 64 of them a gigabyte. */
 export const SEGMENT_BYTES = 16 * 1024 * 1024
 /**
- * Held at once over all partitions; other readers fetch while one writes. A reader holds the batches of a segment, the same compressed,
- * and an answer on the way. With what Node needs itself, and what it has not given back yet, a backup takes about three times as much.
+ * Held at once over all partitions. A reader holds a segment and the one before it, which is being written, both as they will be
+ * stored, and three answers: one that comes in, in its pieces and joined, and one that is compressed. All of that is given back by
+ * hand, so that a backup takes little more than this and what Node needs itself.
  */
 export const BUDGET_BYTES = 80 * 1024 * 1024
 export const FETCH_BYTES = 2 * 1024 * 1024
-const HELD_PER_READER = 2 * SEGMENT_BYTES + FETCH_BYTES
+const HELD_PER_READER = 2 * SEGMENT_BYTES + 3 * FETCH_BYTES
 export const READERS = Math.max(1, Math.floor(BUDGET_BYTES / HELD_PER_READER))
 
 /** How long a partition without a leader, or a broker that does not answer, is asked again before it is left for the next commit. */

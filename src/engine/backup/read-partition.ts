@@ -1,12 +1,13 @@
-// Reads one partition's batches up to an end, and hands them to the vault, a segment at a time. Of batches only headers and checksums
-// are looked at (0.25 ms a megabyte). What cannot be read, or is corrupt at the source, is a value: the next commit goes on there.
+// Reads one partition's batches up to an end, and hands them to the vault, a segment at a time; what comes next is fetched while these
+// are compressed and written. Of batches only headers and checksums are looked at (0.25 ms a megabyte). What cannot be read, or is corrupt at the source, is a value: the next commit goes on there.
 import { type RawBatch, splitBatches } from '../../model/batch.ts'
 import { findKdrError } from '../../model/errors.ts'
 import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
+import { release } from '../../model/release.ts'
 import type { Note, Segment } from '../../model/vault.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Cluster, ClusterView, FetchedPartition, FetchLane } from '../../ports/cluster.ts'
-import type { Part, SetWriter } from '../../ports/vault.ts'
+import type { PartWriter, SetWriter } from '../../ports/vault.ts'
 import {
   BACKOFF_MS,
   CORRUPT_LOOKS,
@@ -67,7 +68,11 @@ export class PartitionReader {
   /** Throws the reason of the signal, and what the vault throws. */
   async read(of: Reading): Promise<ReadPartition> {
     const gathering = new Gathering(this.#world, of)
-    return await gathering.finish(await this.#readTo(of, gathering))
+    try {
+      return await gathering.finish(await this.#readTo(of, gathering))
+    } finally {
+      await gathering.settled()
+    }
   }
 
   /** Undefined: all is read; else why the rest is not. */
@@ -77,10 +82,10 @@ export class PartitionReader {
     let waitMs: number = BACKOFF_MS.first
     let empty = 0
     let corrupt = 0
+    let ahead: Promise<FetchAnswer> | undefined
     while (gathering.next < of.end) {
-      await rate.wait(signal)
-      signal.throwIfAborted()
-      const answer = await this.#fetch(of, gathering)
+      const answer = await (ahead ?? this.#fetch(of, gathering))
+      ahead = undefined
       if (answer.kind === 'gone') return answer.why
       if (answer.kind === 'failed') {
         failingSince ??= clock.monotonic()
@@ -98,7 +103,13 @@ export class PartitionReader {
       }
       const before = gathering.next
       rate.pay(answer.fetched.records.length)
-      const corruptAt = await gathering.take(answer.fetched)
+      const taking = gathering.take(answer.fetched)
+      // What follows is fetched while this is compressed and written.
+      if (gathering.next > before && gathering.next < of.end) {
+        ahead = this.#fetch(of, gathering)
+        ahead.catch(() => undefined)
+      }
+      const corruptAt = await taking
       if (gathering.next > before) empty = corrupt = 0
       if (corruptAt !== undefined) {
         if (++corrupt >= CORRUPT_LOOKS)
@@ -118,6 +129,9 @@ export class PartitionReader {
   }
 
   async #fetch(of: Reading, { next, lastEpoch }: Gathering): Promise<FetchAnswer> {
+    const { rate, signal } = this.#world
+    await rate.wait(signal)
+    signal.throwIfAborted()
     const { topic, topicId, partition } = of
     const described = this.#view.topics.get(topic)
     if (described !== undefined && described.id !== topicId)
@@ -200,9 +214,10 @@ class Gathering {
   /** Read from here next. */
   next: number
   lastEpoch: number
-  #batches: RawBatch[] = []
-  #aborted: Part['aborted'][number][] = []
+  #part: PartWriter | undefined
   #bytes = 0
+  /** The segment before: it is written while this one is read. */
+  #writing: Promise<Segment> | undefined
   readonly #segments: Segment[] = []
   readonly #notes: Note[] = []
 
@@ -224,12 +239,13 @@ class Gathering {
     const batches = broken < 0 ? fetched : fetched.slice(0, broken)
     const last = batches.at(-1)
     if (last === undefined) return corruptAt
-    this.#batches.push(...batches)
-    this.#aborted.push(...aborted)
-    this.#bytes += records.length
     this.next = last.header.lastOffset + 1
     this.lastEpoch = last.header.leaderEpoch
     this.#world.onRead(batches)
+    this.#part ??= this.#world.writer.open(this.#of)
+    await this.#part.add(batches, aborted)
+    this.#bytes += records.length
+    release(records)
     if (this.#bytes >= (this.#world.segmentBytes ?? SEGMENT_BYTES)) await this.#write()
     return corruptAt
   }
@@ -246,6 +262,7 @@ class Gathering {
   /** `rest`: why what is left is not read. */
   async finish(rest: string | undefined): Promise<ReadPartition> {
     await this.#write()
+    await this.#written()
     const { end, ...of } = this.#of
     const { topic, partition } = of
     if (rest === undefined) return { segments: this.#segments, end, notes: this.#notes }
@@ -254,13 +271,27 @@ class Gathering {
     return { segments: this.#segments, end: this.next, notes: [...this.#notes, note] }
   }
 
+  /** Whatever fails: nothing of this partition is written behind the back of whoever is told. */
+  async settled(): Promise<void> {
+    await this.#writing?.catch(() => undefined)
+  }
+
+  /** Begins to. No more than one is under way, which bounds memory. */
   async #write(): Promise<void> {
-    if (this.#batches.length === 0) return
-    const { topic, topicId, partition } = this.#of
-    const part: Part = { topic, topicId, partition, batches: this.#batches, aborted: this.#aborted }
-    this.#batches = []
-    this.#aborted = []
+    const part = this.#part
+    if (part === undefined) return
+    this.#part = undefined
     this.#bytes = 0
-    this.#segments.push(await this.#world.writer.write(part))
+    await this.#written()
+    this.#writing = part.close()
+    // It is waited for later.
+    this.#writing.catch(() => undefined)
+  }
+
+  async #written(): Promise<void> {
+    const writing = this.#writing
+    if (writing === undefined) return
+    this.#segments.push(await writing)
+    this.#writing = undefined
   }
 }

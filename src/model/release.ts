@@ -1,0 +1,11 @@
+// Memory of large buffers that are of no more use. For the collector a buffer is a few words; what lies outside its heap it goes through
+// all of the heap for, whenever 64 MB of that have come together.
+
+/**
+ * Gives the memory back at once: nobody may use `bytes`, or anything else that stands in its memory, from now on. A part of a larger
+ * buffer is left to the collector.
+ */
+export function release(bytes: Buffer): void {
+  const { buffer, byteLength } = bytes
+  if (byteLength === buffer.byteLength && buffer instanceof ArrayBuffer) buffer.transfer(0)
+}
