@@ -1,7 +1,6 @@
 // A vault in a folder. An object is written beside the others first, synced, and then gets its name in one step: link(2)
 // refuses a name that is taken, rename(2) replaces. The folder is synced too, or the name might be gone after a crash.
-import { createReadStream } from 'node:fs'
-import { link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { type FileHandle, link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { KdrError } from '../model/errors.ts'
@@ -54,11 +53,15 @@ class FileStore implements ObjectStore {
     if (range !== undefined && range.to <= range.from)
       return (await this.head(name)) === undefined ? undefined : Buffer.alloc(0)
     return await this.#ask(`read "${name}"`, async () => {
-      // createReadStream counts the last byte in.
-      const stream = createReadStream(path, range && { start: range.from, end: range.to - 1 })
-      const pieces: Buffer[] = []
-      for await (const piece of stream) pieces.push(piece as Buffer)
-      return Buffer.concat(pieces)
+      const file = await open(path, 'r')
+      try {
+        const { size } = await file.stat()
+        const from = range?.from ?? 0
+        const to = Math.min(range?.to ?? size, size)
+        return await readWhole(file, from, Math.max(0, to - from))
+      } finally {
+        await file.close()
+      }
     })
   }
 
@@ -185,6 +188,17 @@ export function failure(what: string, code: string | undefined, cause: unknown):
 
 function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error ? String(error.code) : undefined
+}
+
+/** Fewer bytes where the file has become shorter meanwhile. */
+async function readWhole(file: FileHandle, from: number, bytes: number): Promise<Buffer> {
+  const whole = Buffer.allocUnsafe(bytes)
+  for (let read = 0; read < bytes; ) {
+    const { bytesRead } = await file.read(whole, read, bytes - read, from + read)
+    if (bytesRead === 0) return whole.subarray(0, read)
+    read += bytesRead
+  }
+  return whole
 }
 
 async function syncFolder(path: string): Promise<void> {

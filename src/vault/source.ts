@@ -17,6 +17,7 @@ import type {
 } from '../ports/cluster.ts'
 import type { RecordCodec } from '../ports/records.ts'
 import type { ObjectStore } from '../ports/store.ts'
+import { ahead } from './ahead.ts'
 import type { SetPoint } from './point.ts'
 import { type BatchRun, SegmentReader } from './reader.ts'
 import { isHidden } from './records.ts'
@@ -24,6 +25,8 @@ import { firstLater } from './times.ts'
 
 const BROKER = 0
 const NOTHING = Buffer.alloc(0)
+/** Partitions of one fetch whose frames are read and decompressed at once. */
+const READ_AHEAD = 4
 const NONE: number = KafkaCode.NONE
 
 export type VaultSource = {
@@ -282,11 +285,10 @@ function openLane({ fetchOne, clock }: Lanes): FetchLane {
     fetch: async ({ partitions, maxBytes, maxWaitMs }) => {
       const answers: FetchedPartition[] = []
       let bytes = 0
-      for (const of of partitions) {
-        if (bytes >= maxBytes) break
-        const answer = await fetchOne(of)
+      for await (const answer of ahead(partitions, READ_AHEAD, fetchOne)) {
         bytes += answer.records.length
         answers.push(answer)
+        if (bytes >= maxBytes) break
       }
       receivedBytes += bytes
       if (!answers.some(isNews)) await clock.sleep(maxWaitMs, closed.signal)
