@@ -5,6 +5,7 @@ import { findKdrError } from '../model/errors.ts'
 import type { ClusterView } from '../ports/cluster.ts'
 import type { ClusterOptions } from './cluster.ts'
 import { BrokerConnection, type ConnectionSettings } from './connection.ts'
+import { tlsReader } from './tls.ts'
 import { APIS } from './versions.ts'
 
 export type BrokerFacts = { readonly id: number; readonly host: string; readonly port: number } & (
@@ -26,7 +27,7 @@ export async function readBrokerFacts(
   const settings = {
     cluster: name,
     clientId,
-    tls,
+    tls: tls === undefined ? undefined : tlsReader(name, tls),
     sasl,
     connectTimeoutMs: 5_000,
     requestTimeoutMs: 10_000,
