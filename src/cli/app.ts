@@ -173,7 +173,7 @@ export type OpenRunOptions = {
   /** Of a failback: where the stranded tail goes (the URL of a folder, or `vault:NAME`), and what may be copied anew. */
   readonly exportTo?: string
   readonly recopy?: readonly string[]
-  /** Of a failover: also with a journal that too few replicas keep. */
+  /** Of a failover: at once, before anything is read, kdr's own topics take writes with the replicas that are left. */
   readonly breakGlass?: true
   /** The id of a run that was stopped. */
   readonly resume?: string

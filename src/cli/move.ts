@@ -127,7 +127,8 @@ function openingOf(app: App, kind: RunKind, { reason, resume, ...options }: Move
     ...(resume !== undefined && { resume }),
     ...(options.export !== undefined && { exportTo: placeOf(options.export) }),
     ...(options.recopy !== undefined && { recopy: options.recopy }),
-    ...(options.breakGlass === true && { breakGlass: true }),
+    // Nothing is changed by a dry run: it says what is in the way.
+    ...(options.breakGlass === true && options.dryRun !== true && { breakGlass: true }),
     signal: app.signal,
   }
 }

@@ -72,8 +72,6 @@ export type RunOptions = {
   readonly exportTo?: string
   /** Patterns of topics that may be deleted where they diverged, and copied anew. */
   readonly recopy?: readonly string[]
-  /** Of a failover: it may go on with a journal that too few replicas of the standby keep. */
-  readonly breakGlass?: true
 }
 
 /** A topic of kdr's own that takes writes with fewer replicas than it should; `was`: `min.insync.replicas` before. */

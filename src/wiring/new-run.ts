@@ -15,22 +15,21 @@ export function afterOf(direction: Direction | undefined): Pick<RunRecord, 'afte
 
 /** What was not accepted when it began may be accepted now. */
 export function acceptedNow(
-  { acceptSplitBrain, exportTo, recopy: before = [], breakGlass }: RunRecord,
+  { acceptSplitBrain, exportTo, recopy: before = [] }: RunRecord,
   asked: OpenRunOptions,
-): Pick<RunRecord, 'acceptSplitBrain' | 'exportTo' | 'recopy' | 'breakGlass'> {
+): Pick<RunRecord, 'acceptSplitBrain' | 'exportTo' | 'recopy'> {
   const place = asked.exportTo ?? exportTo
   const recopy = [...new Set([...before, ...(asked.recopy ?? [])])]
   return {
     acceptSplitBrain: acceptSplitBrain || asked.acceptSplitBrain,
     ...(place !== undefined && { exportTo: place }),
     ...(recopy.length > 0 && { recopy }),
-    ...((breakGlass === true || asked.breakGlass === true) && { breakGlass: true }),
   }
 }
 
 export function newRecord(
   sides: Sides,
-  { kind, acceptSplitBrain, reason, exportTo, recopy = [], breakGlass }: OpenRunOptions,
+  { kind, acceptSplitBrain, reason, exportTo, recopy = [] }: OpenRunOptions,
 ): RunRecord {
   const { link, activeClusterId, standbyClusterId, generation } = sides
   return {
@@ -49,7 +48,6 @@ export function newRecord(
     ...(reason !== undefined && { reason }),
     ...(exportTo !== undefined && { exportTo }),
     ...(recopy.length > 0 && { recopy }),
-    ...(breakGlass === true && { breakGlass }),
     versions: { kdr: kdrVersion(), node: process.versions.node },
   }
 }

@@ -1,7 +1,6 @@
 // Runs as commands get them: the engine over both clusters of a link, its journal at the one that will be active.
 import type { AbortRunOptions, OpenedRun, OpenRunOptions, Services } from '../cli/app.ts'
 import type { Config, LinkConfig } from '../config/index.ts'
-import { breakGlass as lowerForRun, putBack } from '../engine/runs/break-glass.ts'
 import { Journal } from '../engine/runs/journal.ts'
 import { assertNotMoved, notMovable, observePlan } from '../engine/runs/plan.ts'
 import { reportOf, summaryOf } from '../engine/runs/report.ts'
@@ -12,6 +11,7 @@ import { findKdrError, KdrError } from '../model/errors.ts'
 import {
   isPastReturn,
   isPlanned,
+  type Lowered,
   mayGiveUp,
   type Plan,
   type RunKind,
@@ -29,6 +29,7 @@ import { planReturn, returnedOf } from './failback.ts'
 import { ownPrincipals } from './outside.ts'
 import { contextOf, type Sides } from './run-context.ts'
 import { acceptedNow, afterOf, newRecord } from './new-run.ts'
+import { assertKept, glassMended } from './glass.ts'
 import { Opened, storeOf } from './opened.ts'
 import { findRun, type KnownRun, runsOf } from './run-history.ts'
 import { systemClock, systemEntropy, whoAmI } from './system.ts'
@@ -55,10 +56,11 @@ export async function withRunOf<T>(
     })
   const opened = new Opened()
   try {
+    const { kind, breakGlass: isBroken = false } = options
+    const clusters = await opened.add(BothClusters.open(config, link, { isUrgent: kind === 'failover' }))
+    const lowered = await assertKept(clusters, link, { kind, isBroken, clock: systemClock })
     const known = options.resume === undefined ? undefined : await findRun(config, options.resume)
     if (known !== undefined) assertResumable(known.record, link, options)
-    const isUrgent = options.kind === 'failover'
-    const clusters = await opened.add(BothClusters.open(config, link, { isUrgent }))
     const direction = known === undefined ? await movable(link, clusters, options.kind) : undefined
     const sides = await openSides(opened, clusters, {
       link: direction?.link ?? directedAs(config, known!.record),
@@ -66,7 +68,7 @@ export async function withRunOf<T>(
       known: known?.record,
       kind: options.kind,
     })
-    return await act(await openRun(opened, config, { options, known, sides, direction }))
+    return await act(await openRun(opened, config, { options, known, sides, direction, lowered }))
   } finally {
     await opened.close()
   }
@@ -192,25 +194,28 @@ async function openRun(
     known,
     sides,
     direction,
+    lowered,
   }: {
     readonly options: RunOfOptions
     readonly known: KnownRun | undefined
     readonly sides: Sides
     readonly direction: Direction | undefined
+    readonly lowered: readonly Lowered[]
   },
 ): Promise<OpenedRun> {
-  const planned =
+  const asked =
     known === undefined
       ? { ...newRecord(sides, options), ...afterOf(direction) }
       : { ...known.record, ...acceptedNow(known.record, options) }
+  // Whoever resumes it puts back what was lowered when it began.
+  const planned = { ...asked, lowered: [...(asked.lowered ?? []), ...lowered] }
   const plan = await planOf(opened, config, { sides, known, record: planned })
   return {
     plan,
     report: reportOf(planned, known?.steps ?? [], plan),
     execute: async onStep => {
       // The time in which the plan was read is none of the run's.
-      const begun = known === undefined ? { ...planned, startedAt: systemClock.now() } : planned
-      const record = { ...begun, ...(await glassBroken(sides, begun)) }
+      const record = known === undefined ? { ...planned, startedAt: systemClock.now() } : planned
       const journal = await openJournal(opened, sides, options.plan)
       await journal.claim(options.takeOver)
       const stopBeats = beating(journal)
@@ -247,27 +252,6 @@ async function openRun(
       }
     },
   }
-}
-
-/** What is lowered is in the record that the run begins with: whoever resumes it puts it back. */
-async function glassBroken(
-  { target, link }: Sides,
-  { breakGlass, lowered = [] }: RunRecord,
-): Promise<Pick<RunRecord, 'lowered'>> {
-  if (breakGlass !== true) return {}
-  const more = await lowerForRun(target, link.target)
-  return { lowered: [...lowered, ...more.filter(({ topic }) => lowered.every(each => each.topic !== topic))] }
-}
-
-/** Where brokers have come back meanwhile. What is left is for a person: the report says so. */
-async function glassMended({ target, link }: Sides, journal: Journal, ended: RunRecord): Promise<RunRecord> {
-  const { lowered = [], state } = ended
-  if (lowered.length === 0 || state !== 'done') return ended
-  const left = await putBack(target, link.target, lowered)
-  if (left.length === lowered.length) return ended
-  const record = { ...ended, lowered: left }
-  await journal.writeRun(record)
-  return record
 }
 
 function hasPromoted(journal: Journal, { run }: RunRecord): boolean {
@@ -312,18 +296,7 @@ async function planOf(
   if (after !== undefined && !isReversed) return await planReturn(opened, sides, { failover: after, isHome })
   const own = await ownPrincipals(config, link)
   const runs = (await runsOf(target)).map(({ record, steps }) => summaryOf(reportOf(record, steps)))
-  const { breakGlass } = record
-  const observed = {
-    settings: link,
-    target,
-    store,
-    clock: systemClock,
-    own,
-    kind,
-    refusals: [],
-    runs,
-    breakGlass,
-  }
+  const observed = { settings: link, target, store, clock: systemClock, own, kind, refusals: [], runs }
   try {
     return await observePlan({ ...observed, source })
   } catch (error) {

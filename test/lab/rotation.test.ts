@@ -84,7 +84,7 @@ test('kdr goes on while what it signs in with changes', { skip }, async () => {
   const link = makeLink({
     source: {
       name: 'east',
-      bootstrap: `localhost:${source.lines[0]?.advertisedPort}`,
+      bootstrap: `localhost:${String(source.lines[0]?.advertisedPort)}`,
       login: { tls: { ca, cert: `file:${at('kdr.pem')}`, key: `file:${at('kdr.key')}` } },
     },
     target: {

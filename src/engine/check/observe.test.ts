@@ -30,7 +30,7 @@ const cluster = (changes: Partial<Observed> = {}): Observed => ({
 const observe = async (changes: Partial<Observed>): Promise<SeenCluster> => {
   const sight = await observeCluster(cluster(changes), { at: '--bootstrap-server e:1', clock })
   assert.equal(sight.dark, undefined)
-  return sight as SeenCluster
+  return sight
 }
 
 describe('observeCluster', () => {

@@ -21,7 +21,6 @@ import {
   readWorkers,
 } from '../../model/state-records.ts'
 import type { Cluster } from '../../ports/cluster.ts'
-import { weakSentence, weakTopics } from './break-glass.ts'
 import type { HeldPartition, RunContext } from './context.ts'
 import { expectedOf } from './expected.ts'
 import { repeats } from './final-sync.ts'
@@ -41,8 +40,6 @@ type Observed = Pick<RunContext, 'settings' | 'source' | 'target' | 'store' | 'c
   readonly refusals: readonly string[]
   /** Earlier ones, to tell how long this one takes; undefined: nobody asks. */
   readonly runs?: readonly RunSummary[]
-  /** `--break-glass`. */
-  readonly breakGlass?: boolean | undefined
 }
 
 type Seen = {
@@ -82,15 +79,6 @@ export async function observePlan(input: Observed): Promise<Plan> {
   // On the worst day a cluster that is nearly full is better than none.
   tell.push(...room.refusals)
   warnings.push(...target.warnings, ...room.warnings)
-  const weak = await weakTopics(input.target)
-  if (weak.length > 0) {
-    const sentence = weakSentence(weak, settings.target)
-    if (input.breakGlass === true) warnings.push(`${sentence}: that is lowered for this run (--break-glass)`)
-    else
-      refusals.push(
-        isPlanned(kind) ? sentence : `${sentence}; if that cannot be mended now, go on with --break-glass`,
-      )
-  }
   const missingUsers = readRights(store, settings.name, 'users')?.missing ?? []
   if (missingUsers.length > 0)
     tell.push(`"${settings.target}" lacks ${missingUsers.length} user(s): ${shown(missingUsers)}`)

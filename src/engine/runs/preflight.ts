@@ -5,12 +5,7 @@ import { observePlan } from './plan.ts'
 
 export async function preflight(context: RunContext): Promise<StepEnd<'preflight'>> {
   const { record } = context
-  const plan = await observePlan({
-    ...context,
-    kind: record.kind,
-    refusals: [],
-    breakGlass: record.breakGlass,
-  })
+  const plan = await observePlan({ ...context, kind: record.kind, refusals: [] })
   if (plan.refusals.length > 0)
     throw new KdrError('not-ready', plan.refusals.join('; '), {
       hint: `Put that right, then: kdr ${record.kind} ${record.link} --resume ${record.run}`,
