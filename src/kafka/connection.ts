@@ -159,7 +159,7 @@ export class BrokerConnection {
       this.#asks()
       return await answerOf(api.async(this.#connection, ...request))
     } catch (error) {
-      throw this.#failure(error)
+      throw this.#lost(error)
     } finally {
       this.#underWay--
     }
@@ -187,6 +187,13 @@ export class BrokerConnection {
 
   #failure(error: unknown): KdrError {
     return toKdrError(error, { what: this.what, earlier: this.#lastError, tls: this.#tls })
+  }
+
+  /** Who could sign in before, and is refused when the broker asks again, has lost the connection: whether for good, the next one shows. */
+  #lost(error: unknown): KdrError {
+    const failure = this.#failure(error)
+    if (failure.code !== 'not-allowed') return failure
+    return new KdrError('unreachable', failure.message, { hint: failure.hint, cause: error })
   }
 
   #asks(): void {

@@ -1,9 +1,15 @@
 // The connections of one cluster: one for control to each broker (opened at first use, opened again when it broke) and
 // the lanes' own. Addresses come from the metadata; the bootstrap addresses serve when none of those answers.
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { ClusterView } from '../ports/cluster.ts'
 import { KdrError } from '../model/errors.ts'
 import { type Address, addressText, BrokerConnection, type ConnectionSettings } from './connection.ts'
 import { readTopicsById } from './metadata.ts'
+
+const ATTEMPTS = 6
+const AGAIN_MS = 400
+/** So that nobody who is locked out for good asks more often than others do. */
+const RECENTLY_MS = 30_000
 
 export class BrokerPool {
   readonly #settings: ConnectionSettings
@@ -18,6 +24,7 @@ export class BrokerPool {
   /** Of the last answer to `askAny`. */
   #answeredAt: Address | undefined
   readonly #reached = new Set<string>()
+  #signedInAt = -Infinity
   #isClosed = false
 
   constructor(settings: ConnectionSettings, bootstrap: readonly Address[]) {
@@ -123,7 +130,23 @@ export class BrokerPool {
     throw new KdrError('unreachable', `broker ${broker} of cluster "${this.#settings.cluster}" is not alive`)
   }
 
+  /** Who has just signed in and is refused may be in the middle of a change: the broker knows the new password, the file does not yet. */
   async #open(address: Address): Promise<BrokerConnection> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const connection = await this.#openOnce(address)
+        this.#signedInAt = performance.now()
+        return connection
+      } catch (error) {
+        const isRefused = error instanceof KdrError && error.code === 'not-allowed'
+        const isRecent = performance.now() - this.#signedInAt < RECENTLY_MS
+        if (!isRefused || !isRecent || attempt === ATTEMPTS) throw error
+      }
+      await sleep(AGAIN_MS)
+    }
+  }
+
+  async #openOnce(address: Address): Promise<BrokerConnection> {
     this.#refuseWhenClosed(address)
     const connection = await BrokerConnection.open(this.#settings, address).catch((error: unknown) => {
       throw this.#namingAdvertised(error, address)

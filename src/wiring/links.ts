@@ -14,7 +14,8 @@ import { type GroupLimits, GroupSync } from '../engine/sync/groups.ts'
 import { firstDifference } from '../engine/verify/first-difference.ts'
 import { measured, TrafficMeter } from '../kafka/measured.ts'
 import { recordCodec } from '../kafka/records.ts'
-import { findKdrError } from '../model/errors.ts'
+import { findKdrError, KdrError } from '../model/errors.ts'
+import { codeName, isAuthorization, KafkaCode } from '../model/kafka-codes.ts'
 import { compilePatterns } from '../model/patterns.ts'
 import { type LinkRecord, linkKey, readLink, toRecord } from '../model/state-records.ts'
 import type { Cluster } from '../ports/cluster.ts'
@@ -92,6 +93,7 @@ export async function startDirected(
       source: new TrafficMeter(source.name, systemClock),
       target: new TrafficMeter(target.name, systemClock),
     }
+    await assertShowsConfigs(target)
     const replication = await startReplication({
       settings: link,
       source: measured(source, meters.source),
@@ -126,6 +128,19 @@ export async function startDirected(
     await closeAll()
     throw error
   }
+}
+
+/**
+ * By the configs of `_kdr.state` kdr learns which topic configs the target's brokers know. Refused, it would take them to know none, and
+ * leave all of them out.
+ */
+async function assertShowsConfigs(target: Cluster): Promise<void> {
+  const { code = KafkaCode.NONE } = (await target.topicConfigs([STATE_TOPIC])).get(STATE_TOPIC) ?? {}
+  if (!isAuthorization(code)) return
+  throw new KdrError(
+    'not-allowed',
+    `"${target.name}" does not show the configs of topic "${STATE_TOPIC}": ${codeName(code)} (kdr needs DESCRIBE_CONFIGS on it)`,
+  )
 }
 
 /** Throws KdrError: see assertNoCircle. Where kdr may not read the source's memory, there is nothing to hold it against. */
