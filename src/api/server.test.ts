@@ -17,7 +17,7 @@ const started = async (served: Partial<Served> = {}, token?: string) => {
   const serving = serve({
     listen,
     token: () => Promise.resolve(token),
-    served: { metrics: () => Promise.resolve('m 1\n'), notReady: () => undefined, ...served },
+    served: { api: new Map(), metrics: () => Promise.resolve('m 1\n'), notReady: () => undefined, ...served },
     clock: { ...systemClock, sleep: async (_ms, signal) => await systemClock.sleep(20, signal) },
     log: {
       event: (_level, message) => {
@@ -61,6 +61,22 @@ describe('what kdr run serves', () => {
     assert.equal((await get('/healthz')).status, 200)
   })
 
+  test('objects under /api/, for whoever has the token', async () => {
+    const api = new Map([['status', () => Promise.resolve({ status: 503, text: '{"v":1}\n' })]])
+    const { up, get, listen } = await started({ api }, 'geheim')
+    await up
+    const headers = { authorization: 'Bearer geheim' }
+    assert.deepEqual(await get('/api/status', { headers }), { status: 503, text: '{"v":1}\n' })
+    const response = await fetch(`http://${listen}/api/status`, { headers })
+    assert.equal(response.headers.get('content-type'), 'application/json')
+    assert.equal((await get('/api/status')).status, 401)
+    for (const path of ['/api/', '/api/none', '/api', '/status'])
+      assert.deepEqual(await get(path, { headers }), {
+        status: 404,
+        text: 'there are /metrics, /api/status, /healthz and /readyz\n',
+      })
+  })
+
   test('a failure while they are gathered is an answer', async () => {
     const { up, get } = await started({ metrics: () => Promise.reject(new Error('no vault')) })
     await up
@@ -76,7 +92,7 @@ describe('what kdr run serves', () => {
     const serving = serve({
       listen,
       token: () => Promise.resolve(undefined),
-      served: { metrics: () => Promise.resolve(''), notReady: () => undefined },
+      served: { api: new Map(), metrics: () => Promise.resolve(''), notReady: () => undefined },
       clock: { ...systemClock, sleep: async (_ms, signal) => await systemClock.sleep(10, signal) },
       log: {
         event: (_level, message) => {

@@ -1,5 +1,5 @@
-// What `kdr run` serves on `server.listen`: /metrics, /healthz, /readyz. Nothing here changes anything. Where a token is set, /metrics
-// asks for it; the other two say one word, and are for whoever restarts the process.
+// What `kdr run` serves on `server.listen`: /metrics, /api/*, /healthz, /readyz. Nothing here changes anything. Where a token is set, /metrics
+// and /api/* ask for it; the other two say one word, and are for whoever restarts the process.
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Clock } from '../ports/clock.ts'
@@ -9,7 +9,12 @@ import type { Log } from '../ports/log.ts'
 const RETRY_MS = 30_000
 const REQUEST_MS = 10_000
 
+/** JSON. */
+export type ApiAnswer = { readonly status: number; readonly text: string }
+
 export type Served = {
+  /** By what stands behind /api/. */
+  readonly api: ReadonlyMap<string, () => Promise<ApiAnswer>>
   metrics(): Promise<string>
   /** Undefined: it is; else why not. */
   notReady(): string | undefined
@@ -71,9 +76,10 @@ async function answer(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const { status, text } = await answerOf(options, request)
+  const { status, text, isJson } = await answerOf(options, request)
   const headers: Record<string, string> = {
-    'content-type': 'text/plain; version=0.0.4; charset=utf-8',
+    'content-type': isJson === true ? 'application/json' : 'text/plain; version=0.0.4; charset=utf-8',
+    'cache-control': 'no-store',
     ...(status === 401 && { 'www-authenticate': 'Bearer' }),
     ...(status === 405 && { allow: 'GET, HEAD' }),
   }
@@ -81,7 +87,7 @@ async function answer(
   response.end(request.method === 'HEAD' ? undefined : text)
 }
 
-type Answer = { readonly status: number; readonly text: string }
+type Answer = { readonly status: number; readonly text: string; readonly isJson?: boolean }
 
 async function answerOf(options: ServeOptions, request: IncomingMessage): Promise<Answer> {
   const { served } = options
@@ -99,12 +105,22 @@ async function answerOf(options: ServeOptions, request: IncomingMessage): Promis
         if (!isAllowed(request.headers.authorization, await options.token()))
           return { status: 401, text: 'a token is needed\n' }
         return { status: 200, text: await served.metrics() }
-      default:
-        return { status: 404, text: 'there are /metrics, /healthz and /readyz\n' }
+      default: {
+        const look = served.api.get(path?.replace(/^\/api\//, '') ?? '')
+        if (look === undefined || path?.startsWith('/api/') !== true)
+          return { status: 404, text: known(served) }
+        if (!isAllowed(request.headers.authorization, await options.token()))
+          return { status: 401, text: 'a token is needed\n' }
+        return { ...(await look()), isJson: true }
+      }
     }
   } catch (error) {
     return { status: 500, text: `${error instanceof Error ? error.message : String(error)}\n` }
   }
+}
+
+function known({ api }: Served): string {
+  return `there are ${['/metrics', ...[...api.keys()].map(name => `/api/${name}`), '/healthz'].join(', ')} and /readyz\n`
 }
 
 /** In time that does not tell how much of it was right. */

@@ -307,7 +307,11 @@ export type GlobalOptions = { readonly config: string; readonly json?: boolean }
 
 /** The one object on stdout. */
 export function writeJson(app: App, object: Readonly<Record<string, unknown>>): void {
-  app.stdout.write(`${JSON.stringify({ v: 1, ...object }, jsonValue, 2)}\n`)
+  app.stdout.write(jsonText(object))
+}
+
+export function jsonText(object: Readonly<Record<string, unknown>>): string {
+  return `${JSON.stringify({ v: 1, ...object }, jsonValue, 2)}\n`
 }
 
 /** One line of `--json-lines`. */

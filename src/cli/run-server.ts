@@ -4,6 +4,7 @@ import type { Config } from '../config/index.ts'
 import type { SetStatus } from '../model/set-status.ts'
 import type { Log } from '../ports/log.ts'
 import type { App } from './app.ts'
+import { apiOf } from './run-api.ts'
 import { MetricsGatherer } from './metrics/gather.ts'
 import { EventLoopDelay } from './metrics/process.ts'
 import type { RunLinks } from './run-links.ts'
@@ -36,6 +37,7 @@ export async function startServer(
       vaults.set(set.name, await app.services.readSetStatus({ server, ...config }, set))
   }
   const served = {
+    api: apiOf(app, config.path),
     metrics: async (): Promise<string> => {
       const now = app.clock.monotonic()
       if (reading === undefined && now - readAt >= VAULT_EVERY_MS) {

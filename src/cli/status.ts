@@ -1,6 +1,7 @@
 // kdr status: where every link and every set stands, at a glance.
 
 import type { Command } from 'commander'
+import type { Config } from '../config/index.ts'
 import type { LinkStatus, TopicStatus } from '../engine/status/status.ts'
 import type { SetStatus } from '../model/set-status.ts'
 import type { App, GlobalOptions } from './app.ts'
@@ -37,15 +38,7 @@ export function registerStatus(program: Command, app: App): void {
 
 async function status(app: App, options: StatusOptions): Promise<void> {
   const config = await app.loadConfig(options.config)
-  const links = app.services.chooseLinks(config, options.link ?? [])
-  const sets = options.link === undefined ? Object.values(config.sets) : []
-  const read = async (): Promise<Statuses> => {
-    const [ofLinks, ofSets] = await Promise.all([
-      Promise.all(links.map(async link => await app.services.readLinkStatus(config, link))),
-      Promise.all(sets.map(async set => await app.services.readSetStatus(config, set))),
-    ])
-    return { links: ofLinks, sets: ofSets }
-  }
+  const read = async (): Promise<Statuses> => await readStatuses(app, config, options.link)
   if (options.watch === true) {
     await watch(app, options, read)
     return
@@ -57,6 +50,21 @@ async function status(app: App, options: StatusOptions): Promise<void> {
 }
 
 type Statuses = { readonly links: readonly LinkStatus[]; readonly sets: readonly SetStatus[] }
+
+/** `names`: only these links, and no sets. */
+export async function readStatuses(
+  { services }: App,
+  config: Config,
+  names?: readonly string[],
+): Promise<Statuses> {
+  const links = services.chooseLinks(config, names ?? [])
+  const sets = names === undefined ? Object.values(config.sets) : []
+  const [ofLinks, ofSets] = await Promise.all([
+    Promise.all(links.map(async link => await services.readLinkStatus(config, link))),
+    Promise.all(sets.map(async set => await services.readSetStatus(config, set))),
+  ])
+  return { links: ofLinks, sets: ofSets }
+}
 
 async function watch(app: App, options: StatusOptions, read: () => Promise<Statuses>): Promise<void> {
   const { signal, stdout } = app

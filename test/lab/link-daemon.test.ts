@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
+import { findPort } from '../../src/lab/ports.ts'
 import { b64, type Judge } from '../support/judge.ts'
 import { faultRow } from '../support/fault-rows.ts'
 import { freshTopic, patience, waitFor, withLab } from '../support/lab.ts'
@@ -15,6 +16,7 @@ import {
   makeLink,
   untilIdentical,
 } from '../support/link.ts'
+import { isThere, promtool } from '../support/promtool.ts'
 import { stoppedPartition } from '../support/status.ts'
 
 const context = withLab([{ name: 'east' }, { name: 'west' }])
@@ -25,15 +27,18 @@ const west = () => adminOf(context.cluster('west'))
 
 let link: Link
 let daemon: KdrProcess
+let listen: string
 
 after(() => daemon?.signal('SIGKILL'))
 
 // Each test has topics of its own, so that they can wait at the same time.
 describe('while kdr runs', { concurrency: 4 }, () => {
   before(async () => {
+    listen = `127.0.0.1:${await findPort()}`
     link = makeLink({
       ...sides(),
       settings: { topics: ['live-*'], sync: { configs: '1s', groups: '1s' } },
+      server: { listen },
     })
     daemon = link.start('run', '-v')
     await daemon.says(/behind/)
@@ -50,6 +55,37 @@ describe('while kdr runs', { concurrency: 4 }, () => {
       timeoutMs: patience(5_000),
     })
     await copied(judge, topic)
+  })
+
+  test('its metrics say what was copied, how far it is and how long brokers take', async () => {
+    const topic = await mirrored(context.judge, 25)
+    const metrics = async (): Promise<string> => await (await fetch(`http://${listen}/metrics`)).text()
+    const valueOf = (text: string, name: string, labels = ''): number | undefined => {
+      const line = text.split('\n').find(each => each.startsWith(`${name}{`) && each.includes(labels))
+      return line === undefined ? undefined : Number(line.split(' ').at(-1))
+    }
+    const ofTopic = `topic="${topic}"`
+    const text = await waitFor(
+      async () => {
+        const now = await metrics()
+        return valueOf(now, 'kdr_lag_records', ofTopic) === 0 && now
+      },
+      { what: 'a lag of 0' },
+    )
+    assert.equal(valueOf(text, 'kdr_copied_records_total', ofTopic), 25)
+    assert.equal(valueOf(text, 'kdr_mirror_offsets', `${ofTopic},kind="records"`), 25)
+    assert.equal(valueOf(text, 'kdr_link_control'), 1)
+    assert.equal(valueOf(text, 'kdr_slots_held'), valueOf(text, 'kdr_slots'))
+    assert.ok((valueOf(text, 'kdr_link_rpo_seconds') ?? 99) < patience(10_000) / 1_000, text)
+    for (const [cluster, kind] of [
+      ['east', 'fetch'],
+      ['west', 'append'],
+    ] as const) {
+      assert.ok((valueOf(text, `kdr_${kind}_duration_seconds_count`, `cluster="${cluster}"`) ?? 0) > 0, text)
+      assert.ok((valueOf(text, 'kdr_connections', `cluster="${cluster}",kind="${kind}"`) ?? 0) > 0, text)
+    }
+    assert.ok((valueOf(text, 'kdr_appended_batches_total', 'cluster="west"') ?? 0) > 0)
+    if (isThere) assert.deepEqual(promtool(['check', 'metrics'], text), { code: 0, output: '' })
   })
 
   faultRow('S10', 'partitions that are added are there within 5 s', async row => {

@@ -1,6 +1,8 @@
 // Applications move between clusters with authorizers, there and home, and nobody is a super user but the judge: rights go with them,
 // a fence that is proven stands behind them, and kdr's own right to write is where the link writes, and nowhere else.
 import assert from 'node:assert/strict'
+import { globSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { LAB_USERS } from '../../src/lab/lab.ts'
 import type { Acl, At } from '../support/judge.ts'
@@ -120,5 +122,17 @@ describe('with authorizers', { skip, concurrency: 1 }, () => {
     assert.match(await write('kdr', 'east'), /TopicAuthorizationException/)
     await holds('west', 15)
     await holds('east', 15)
+  })
+
+  test('no password stands in what kdr has kept of it at either cluster, nor in what it has said', async () => {
+    const kept = ['east', 'west'].flatMap(name => {
+      const dir = context.cluster(name).logDir(1)
+      return globSync('_kdr.*/*.log', { cwd: dir }).map(path => join(dir, path))
+    })
+    const state = kept.map(path => readFileSync(path, 'latin1')).join('')
+    assert.ok(state.includes(topic) && state.includes('switchover'), kept.join())
+    const { stdout } = await link.run('runs', 'list', '--json')
+    for (const password of [LAB_USERS.kdr, LAB_USERS.app])
+      for (const text of [state, daemon.stderr, stdout]) assert.ok(!text.includes(password))
   })
 })
