@@ -62,7 +62,8 @@ export const ALERTS: readonly Alert[] = [
     for: '5m',
     severity: 'page',
     summary: `no kdr runs link ${LINK}, although a config names it`,
-    action: 'Its log says why; a link that a run moves is left alone until that has ended: `kdr runs list`.',
+    action:
+      'Its log says why. While a run moves it that ends with the run (`kdr runs list`); after a failover it waits for `kdr failback`.',
     metrics: ['kdr_link_running'],
   },
   {
