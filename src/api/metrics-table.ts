@@ -117,7 +117,7 @@ export const METRICS = {
   },
   kdr_fetch_duration_seconds: {
     type: 'histogram',
-    help: 'From request to answer, of fetches that brought records.',
+    help: 'From request to answer, of fetches that brought records; where a broker waited for news it is not timed.',
     labels: [...LINK, 'cluster'],
     by: 'share',
     from: 'each Fetch',

@@ -24,6 +24,14 @@ const setUp = () => {
         fetch: async () => await answered('fetch', fetched(sent.length === 0 ? 500 : 0)),
         close: () => Promise.resolve(),
       }),
+    openFetchSession: () =>
+      Promise.resolve({
+        broker: 1,
+        ask: () => undefined,
+        forget: () => undefined,
+        next: async () => await answered('next', fetched(70)),
+        close: () => Promise.resolve(),
+      }),
     openAppendLane: () =>
       Promise.resolve({
         broker: 2,
@@ -57,6 +65,16 @@ describe('a cluster that is measured', () => {
     }
     const { fetches, fetchedBytes } = meter.now()
     assert.deepEqual([fetches.count, fetches.sumSeconds, fetchedBytes], [1, 0.03, 500])
+  })
+
+  test('records that come with news are counted, and not timed', async () => {
+    const { cluster, meter, after } = setUp()
+    const session = await cluster.openFetchSession(1)
+    const next = session.next({} as never)
+    after(5_000)
+    await next
+    const { fetches, fetchedBytes, connections } = meter.now()
+    assert.deepEqual([fetches.count, fetchedBytes, connections.watch], [0, 70, 1])
   })
 
   test('appends leave in the order of the calls, before anything is awaited', async () => {

@@ -54,10 +54,10 @@ export class TrafficMeter {
     }
   }
 
-  fetched(bytes: number, ms: number): void {
-    if (bytes === 0) return
+  /** `ms`: undefined where the broker waited for news: that says when there was some, not how fast it is. */
+  fetched(bytes: number, ms: number | undefined): void {
     this.#fetchedBytes += bytes
-    this.#fetches.observe(ms)
+    if (bytes > 0 && ms !== undefined) this.#fetches.observe(ms)
   }
 
   appended(batches: number, ms: number): void {
@@ -100,14 +100,17 @@ function fetchLane(lane: FetchLane, meter: TrafficMeter): FetchLane {
   }
 }
 
-/** How long news took says when there was some, not how fast the cluster is. */
 function fetchSession(session: FetchSession, meter: TrafficMeter): FetchSession {
   const closed = meter.opened('watch')
   return {
     broker: session.broker,
     ask: partition => session.ask(partition),
     forget: partition => session.forget(partition),
-    next: async request => await session.next(request),
+    next: async request =>
+      await meter.time(
+        async () => await session.next(request),
+        fetched => meter.fetched(bytesOf(fetched), undefined),
+      ),
     close: async () => {
       closed()
       await session.close()
