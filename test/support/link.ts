@@ -148,10 +148,15 @@ export async function runKdrHere(args: readonly string[]): Promise<KdrResult> {
   return { code: exit, stdout, stderr, ms: performance.now() - startedAt }
 }
 
-export function startKdr(args: readonly string[], env: Readonly<Record<string, string>> = {}): KdrProcess {
+/** `program`: the launcher, of this checkout unless told otherwise. */
+export function startKdr(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  program = KDR,
+): KdrProcess {
   const startedAt = performance.now()
   // The launcher replaces itself with Node, so this is kdr's own process id.
-  const child = spawn(KDR, args, {
+  const child = spawn(program, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...LOG_AS_TEXT, ...process.env, ...env },
   })
