@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { findPort } from '../../src/lab/ports.ts'
 import { b64, type Judge } from '../support/judge.ts'
 import { faultRow } from '../support/fault-rows.ts'
@@ -18,6 +19,7 @@ import {
 } from '../support/link.ts'
 import { isThere, promtool } from '../support/promtool.ts'
 import { stoppedPartition } from '../support/status.ts'
+import { suite } from '../support/suite.ts'
 
 const context = withLab([{ name: 'east' }, { name: 'west' }])
 
@@ -311,6 +313,35 @@ faultRow('P16', 'a changed config is taken up at SIGHUP, a wrong one is refused'
     running.signal('SIGTERM')
     const end = await running.ended
     assert.equal(end.code, 0, end.stderr)
+  } finally {
+    running.signal('SIGKILL')
+  }
+})
+
+const isLong = suite === 'short' && 'in make test-full'
+test('the limit of a link is another one after SIGHUP', { skip: isLong }, async t => {
+  const { judge } = context
+  const topic = freshTopic('limit')
+  const count = 12_000
+  await judge.createTopic({ ...east(), topic })
+  await judge.produce({ ...east(), topic, count, sizeBytes: 1_000, batchBytes: 20_000 })
+  const own = makeLink({ name: topic, ...sides(), settings: { topics: [topic], maxBytesPerSecond: '300KB' } })
+  const running = own.start('run')
+  const end = async (): Promise<number> =>
+    (await judge.ends({ ...west(), topics: [topic] }).catch(() => []))[0]?.[2] ?? 0
+  try {
+    await running.says(/behind/)
+    await waitFor(async () => (await end()) > 0, { what: 'the first records' })
+    await sleep(5_000)
+    // All of it would take 40 s.
+    const before = await end()
+    assert.ok(before < count / 2, `${before} records in 5 s`)
+    own.configure({ topics: [topic] })
+    running.signal('SIGHUP')
+    await waitFor(async () => (await end()) === count, { what: 'the rest', timeoutMs: patience(15_000) })
+    t.diagnostic(`${before} of ${count} records before`)
+    await copied(judge, topic)
+    assert.equal(running.hasEnded, false)
   } finally {
     running.signal('SIGKILL')
   }
