@@ -14,9 +14,9 @@ import type { Finding } from '../../src/model/findings.ts'
 import { KafkaCode } from '../../src/model/kafka-codes.ts'
 import { systemClock } from '../../src/wiring/system.ts'
 import { patience, waitFor, withLab } from '../support/lab.ts'
-import { adminOf, runKdrHere } from '../support/link.ts'
+import { adminOf, runKdrHere, startKdr } from '../support/link.ts'
 
-const context = withLab([{ name: 'east', brokers: 3, racks: ['a', 'b', 'c'] }])
+const context = withLab([{ name: 'east', brokers: 3, racks: ['a', 'b', 'c'] }, { name: 'west' }])
 const east = () => adminOf(context.cluster('east'))
 
 const dir = mkdtempSync(join(tmpdir(), 'kdr-check-lab-'))
@@ -37,8 +37,8 @@ const configure = (more: Readonly<Record<string, unknown>> = {}): void => {
   )
 }
 const kdr = async (...args: string[]) => await runKdrHere([...args, '--config', path])
-const check = async (): Promise<CheckReport & { readonly exit: number | null }> => {
-  const { code, stdout, stderr } = await kdr('check', '--json')
+const check = async (...args: string[]): Promise<CheckReport & { readonly exit: number | null }> => {
+  const { code, stdout, stderr } = await kdr('check', '--json', ...args)
   assert.notEqual(stdout, '', stderr)
   return { ...(JSON.parse(stdout) as CheckReport), exit: code }
 }
@@ -46,13 +46,13 @@ const check = async (): Promise<CheckReport & { readonly exit: number | null }> 
 const shown = ({ id, where }: Finding): string => `${id} ${where}`
 const found = async (): Promise<string[]> => (await check()).findings.map(shown).toSorted()
 /** Brokers learn of a change one after the other. */
-const until = async (expected: readonly string[]): Promise<CheckReport> => {
-  let report = await check()
+const until = async (expected: readonly string[], ...args: string[]): Promise<CheckReport> => {
+  let report = await check(...args)
   const wanted = expected.toSorted().join('\n')
   const sees = (): string => report.findings.map(shown).toSorted().join('\n')
   await waitFor(
     async () => {
-      report = await check()
+      report = await check(...args)
       return sees() === wanted
     },
     {
@@ -114,15 +114,15 @@ describe('kdr check', () => {
     await mend(findings[0]!)
     const { ready, exit, racks } = await check()
     assert.deepEqual([await found(), ready, exit], [[], 'READY', 0])
+    const ofOrders = (names: readonly string[]): string[] => names.filter(name => name.startsWith('orders/'))
     assert.deepEqual(
-      racks.map(({ rack, leaders, replicas, refusesAcksAll, quorumSurvives }) => [
+      racks.map(({ rack, losesAcksOne, refusesAcksAll, quorumSurvives }) => [
         rack,
-        leaders,
-        replicas,
+        ofOrders(losesAcksOne),
         refusesAcksAll,
         quorumSurvives,
       ]),
-      ['a', 'b', 'c'].map(rack => [rack, 1, 3, [], true]),
+      ['a', 'b', 'c'].map((rack, index) => [rack, [`orders/${index}`], [], true]),
     )
     assert.match((await kdr('check')).stdout, /^READY: nothing found in 1 cluster, 1 set\n/)
   })
@@ -181,6 +181,56 @@ describe('kdr check', () => {
     const { findings } = await until(['C013 cluster:east topic:one', 'C013 cluster:east topic:two'])
     for (const each of findings) await mend(each)
     await until([])
+  })
+
+  test('a link: who runs it, what is missing, who has changed what', async () => {
+    const { judge } = context
+    const west = context.cluster('west')
+    configure({
+      clusters: {
+        east: { bootstrap: context.cluster('east').bootstrap },
+        west: { bootstrap: west.bootstrap },
+      },
+      links: {
+        ew: {
+          source: 'east',
+          target: 'west',
+          topics: ['orders'],
+          overrides: [{ topics: '*', replicationFactor: 1 }],
+        },
+      },
+    })
+    const ofLink = async (...expected: string[]) => await until(expected, '--link', 'ew')
+    const copy = async () => assert.equal((await kdr('run', '--once')).code, 0)
+    await ofLink('C070 link:ew', 'C074 link:ew')
+    await copy()
+    await ofLink('C070 link:ew')
+
+    await judge.alterConfigs({ ...adminOf(west), topic: 'orders', configs: { 'retention.ms': '3600000' } })
+    const changed = await ofLink('C070 link:ew', 'C076 link:ew topic:orders')
+    const { hint = '' } = changed.findings.find(({ id }) => id === 'C076') ?? {}
+    assert.match(hint, /--entity-name orders --add-config retention\.ms=-1$/)
+    await judge.alterConfigs({ ...adminOf(west), topic: 'orders', configs: { 'retention.ms': '-1' } })
+    await judge.alterConfigs({ ...east(), topic: 'orders', configs: { 'segment.bytes': '20971520' } })
+    await judge.createPartitions({ ...east(), topic: 'orders', count: 4 })
+    await ofLink('C070 link:ew', 'C075 link:ew topic:orders', 'C077 link:ew topic:orders')
+    await copy()
+    await ofLink('C070 link:ew')
+
+    const running = startKdr(['run', '--config', path])
+    try {
+      await ofLink()
+    } finally {
+      running.signal('SIGTERM')
+      await running.ended
+    }
+    const { findings } = await check('--compare', 'east,west')
+    assert.deepEqual(findings.map(shown).toSorted().slice(0, 2), [
+      'C065 compare:east,west',
+      'C066 compare:east,west topic:orders',
+    ])
+    assert.deepEqual((await check('--cluster', 'west')).findings.map(shown), ['C003 cluster:west'])
+    configure()
   })
 
   test('a transaction that is left open is found until it ends', async () => {
