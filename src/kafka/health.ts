@@ -114,7 +114,7 @@ function featuresOf({ supportedFeatures = [], finalizedFeatures = [] }: Versions
   }))
 }
 
-function certificatesOf(socket: unknown): CertificateView[] {
+export function certificatesOf(socket: unknown): CertificateView[] {
   if (!(socket instanceof TLSSocket)) return []
   const found: CertificateView[] = []
   const seen = new Set<string>()
