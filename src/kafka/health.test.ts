@@ -1,9 +1,10 @@
 // Certificates as a TLS connection shows them.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { type AddressInfo, Socket } from 'node:net'
+import { Socket } from 'node:net'
 import { test } from 'node:test'
 import { connect, createServer } from 'node:tls'
+import { findPort } from '../lab/ports.ts'
 import { certificatesOf } from './health.ts'
 
 /** Made for this test: it signs itself, and is worth nothing elsewhere. */
@@ -25,13 +26,13 @@ p7CGswYF11A9iAF7aL0Qi7hLxsS8GRnGWeeyxJcAHRaKEKi8YEbqtOUh
 -----END PRIVATE KEY-----`
 
 test('what a broker shows is read from the connection, each certificate once', async t => {
+  const port = await findPort()
   const server = createServer({ cert, key }, socket => void socket.on('error', () => {})).listen(
-    0,
+    port,
     '127.0.0.1',
   )
   t.after(() => server.close())
   await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
   const socket = connect({ host: '127.0.0.1', port, ca: cert, servername: 'kafka.test' })
   t.after(() => socket.destroy())
   await once(socket, 'secureConnect')
