@@ -9,7 +9,7 @@ import {
   type Stranded,
   type StrandedPartition,
 } from '../../src/model/stranded.ts'
-import { partitionKey, topicKey, toRecord } from '../../src/model/state-records.ts'
+import { forgottenKey, partitionKey, topicKey, toRecord } from '../../src/model/state-records.ts'
 import { FakeStore } from '../support/fenced-cluster.ts'
 import { Chaos } from './chaos.ts'
 import { SimClock } from './clock.ts'
@@ -297,6 +297,17 @@ describe('what a cluster that was left has beyond the cut', () => {
       ],
     )
     assert.deepEqual([found.records, divergedTopics(found), hasRecords(found)], [7, [], false])
+  })
+
+  test('a topic that was let go of is none of these, whatever it holds', async () => {
+    const left = new Left()
+    const own = left.west.createTopic('own', 1, {})
+    left.east.createTopic('own', 1, {})
+    records(left.logOf(left.east, 'own'), 7)
+    const record = { targetTopicId: own.id, at: START, by: 'ann@host' }
+    await left.store.put(forgottenKey(LINK, 'own'), toRecord('forgotten', record))
+    const { partitions, records: count } = await left.lookAtAll()
+    assert.deepEqual([partitions.map(({ topic }) => topic), count], [[TOPIC], 0])
   })
 
   test('a topic that was never copied and holds nothing is none of these', async () => {

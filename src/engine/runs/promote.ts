@@ -8,18 +8,21 @@ import {
   holdKey,
   type LinkRecord,
   linkKey,
+  readForgotten,
   readLink,
   readTopics,
   type TopicRecord,
   topicKey,
   toRecord,
 } from '../../model/state-records.ts'
+import type { ClusterView } from '../../ports/cluster.ts'
 import type { StateStore } from '../../ports/state.ts'
 import type { RunContext, StepEnd } from './context.ts'
 import type { FenceSite } from './denials.ts'
 import { liftAll } from './fence-applications.ts'
 import { forgetDirection } from './forget-direction.ts'
 import { type Mirror, mirrorsOf } from './mirrors.ts'
+import { keepLetGo } from './let-go.ts'
 import { giveOwnRightsBack, takeOwnRights } from './own-rights.ts'
 import { assertStillDark } from './still-dark.ts'
 
@@ -54,7 +57,7 @@ export async function promote(context: RunContext): Promise<StepEnd<'promote'>> 
     await giveOwnRightsBack(context)
     await sourceStore.refresh()
     if ((readLink(sourceStore, record.link)?.generation ?? 0) < generation)
-      await prepareReverse(context, sourceStore, { mirrors, link })
+      await prepareReverse(context, sourceStore, { mirrors, link, view: await source.describe() })
   }
   // After a switchover workers go on in the other direction at once: what they need there stands before.
   if (isPlanned(record.kind)) await atSource()
@@ -135,11 +138,16 @@ async function restoreConfigs(
  * of their new sources, which have one more marker (the fence) each. The link's record comes last: before it nothing counts.
  */
 async function prepareReverse(
-  { record, dataOf, guard }: RunContext,
+  { record, dataOf, guard, store: known }: RunContext,
   store: StateStore,
-  { mirrors, link }: { readonly mirrors: readonly Mirror[]; readonly link: LinkRecord },
+  {
+    mirrors,
+    link,
+    view,
+  }: { readonly mirrors: readonly Mirror[]; readonly link: LinkRecord; readonly view: ClusterView },
 ): Promise<void> {
   await forgetDirection(store, record.link)
+  await keepLetGo({ store, link: record.link, view }, readForgotten(known, record.link))
   const ends = Map.groupBy(dataOf('drain')?.ends ?? [], ({ topic }) => topic)
   await guard()
   if (isPlanned(record.kind))

@@ -10,6 +10,7 @@ import {
   holdKey,
   type LinkRecord,
   linkKey,
+  readForgotten,
   readLink,
   type TopicRecord,
   topicKey,
@@ -19,6 +20,7 @@ import type { ClusterView } from '../../ports/cluster.ts'
 import type { RunContext, StepEnd } from './context.ts'
 import { assertExportStands } from './export.ts'
 import { forgetDirection } from './forget-direction.ts'
+import { keepLetGo } from './let-go.ts'
 import { nameOf, offsetsOf } from './mirrors.ts'
 import { giveOwnRightsBack } from './own-rights.ts'
 import { activeStore, asActive } from './returned.ts'
@@ -45,7 +47,9 @@ export async function reverse(context: RunContext): Promise<StepEnd<'reverse'>> 
     await deleteTopics(context, recopied, exported)
     await guard()
     await forgetDirection(store, record.link)
-    await adopt(context, stranded, { returned: await target.describe(), active: await source.describe() })
+    const [returned, active] = [await target.describe(), await source.describe()]
+    await adopt(context, stranded, { returned, active })
+    await keepLetGo({ store, link: record.link, view: returned }, readForgotten(memory, record.link))
     await guard()
     await store.put(linkKey(record.link), toRecord('link', linkOf(context)))
   }

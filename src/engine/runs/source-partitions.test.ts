@@ -1,21 +1,23 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { topicKey, toRecord } from '../../model/state-records.ts'
+import { forgottenKey, topicKey, toRecord } from '../../model/state-records.ts'
 import { FakeStore } from '../../../test/support/fenced-cluster.ts'
 import type { Returned, RunContext } from './context.ts'
 import { sourcePartitions } from './source-partitions.ts'
 
 const RECORD = { link: 'l' } as RunContext['record']
 
-/** `orders` is mirrored; `late` was made again since, `new` was never mirrored, and `secret` is none of the link's. */
+/** `orders` is mirrored; `late` was made again since, `new` was never mirrored, `own` was let go of, and `secret` is none of the link's. */
 async function partitionsFor(returned?: Returned): Promise<string[]> {
   const store = new FakeStore()
   for (const topic of ['orders', 'late'])
     await store.put(topicKey('l', topic), toRecord('topic', { sourceTopicId: `id-${topic}` }))
+  await store.put(forgottenKey('l', 'own'), toRecord('forgotten', { targetTopicId: 'other' }))
   const ids = {
     orders: 'id-orders',
     late: 'another',
     new: 'id-new',
+    own: 'id-own',
     secret: 'id-secret',
     '_kdr.state': 'id-state',
   }

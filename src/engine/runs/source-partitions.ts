@@ -1,7 +1,7 @@
 // The partitions at the old active that a link mirrors, as they are led now. A topic of the name that is not the recorded one
 // is none of them; but at a cluster that has come back all are that the link takes, as what was never copied may be deleted there.
 import { compilePatterns } from '../../model/patterns.ts'
-import { readTopics } from '../../model/state-records.ts'
+import { readForgotten, readTopics } from '../../model/state-records.ts'
 import type { Cluster, ClusterView, TopicPartition } from '../../ports/cluster.ts'
 import type { RunContext } from './context.ts'
 
@@ -17,9 +17,10 @@ export async function sourcePartitions(
   const view = await source.describe()
   const mirrored = readTopics(store, record.link)
   const taken = returned && compilePatterns(returned.settings.topics, 'topics')
+  const letGo = readForgotten(store, record.link)
   const partitions = [...view.topics.values()].flatMap(found => {
     const topic = found.name
-    const isTaken = !found.isInternal && taken?.matches(topic) === true
+    const isTaken = !found.isInternal && taken?.matches(topic) === true && !letGo.has(topic)
     if (!isTaken && found.id !== mirrored.get(topic)?.sourceTopicId) return []
     return found.partitions.map(({ partition, leader }) => ({ topic, partition, topicId: found.id, leader }))
   })

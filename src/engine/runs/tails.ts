@@ -6,7 +6,7 @@ import { KafkaCode } from '../../model/kafka-codes.ts'
 import { epochBefore } from '../../model/link.ts'
 import { compilePatterns } from '../../model/patterns.ts'
 import type { At, Stranded, StrandedPartition } from '../../model/stranded.ts'
-import { readPartition, readTopics } from '../../model/state-records.ts'
+import { readForgotten, readPartition, readTopics } from '../../model/state-records.ts'
 import { type ClusterView, type LogReader, NO_TOPIC_ID, type TopicAdmin } from '../../ports/cluster.ts'
 import type { RecordCodec } from '../../ports/records.ts'
 import type { StateStore } from '../../ports/state.ts'
@@ -140,7 +140,7 @@ async function partitionsOf(input: TailsInput): Promise<Known[]> {
   return [...copiedOf(input, there, here), ...(await neverCopied(input, there, here))]
 }
 
-/** Of topics that hold something. Under its name the active may have another one by now. */
+/** Of topics that hold something, and that were not let go of. Under its name the active may have another one by now. */
 async function neverCopied(
   { link, topics, returned, store }: TailsInput,
   there: ClusterView,
@@ -148,8 +148,10 @@ async function neverCopied(
 ): Promise<Known[]> {
   const filter = compilePatterns(topics, 'topics')
   const mirrored = readTopics(store, link)
+  const letGo = readForgotten(store, link)
+  const isTaken = (name: string): boolean => filter.matches(name) && !mirrored.has(name) && !letGo.has(name)
   const some = [...there.topics.values()]
-    .filter(({ name, isInternal }) => !isInternal && filter.matches(name) && !mirrored.has(name))
+    .filter(({ name, isInternal }) => !isInternal && isTaken(name))
     .flatMap(({ name, id, partitions }) => {
       const now = here.topics.get(name)
       return partitions.map(({ partition, leader }): Known => {
