@@ -1,12 +1,13 @@
 // The bugs that the simulated world must find are texts of the source. Who changes such a line finds out here, quickly:
-// put the line as it is now into test/sim/planted/bugs.ts.
+// put the line as it is now into test/sim/planted/bugs.ts or plans.ts.
 import { readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import { PLANTED } from './sim/planted/bugs.ts'
 import { changed } from './sim/planted/plant.ts'
+import { PLANTED_IN_PLANS } from './sim/planted/plans.ts'
 
 describe('the texts of planted bugs', () => {
-  for (const bug of PLANTED) {
+  for (const bug of [...PLANTED, ...PLANTED_IN_PLANS]) {
     test(`${bug.name} stands in the source exactly once`, () => {
       for (const file of new Set(bug.changes.map(each => each.file)))
         changed(file, readFileSync(new URL(`../src/${file}`, import.meta.url), 'utf8'), bug)

@@ -24,10 +24,9 @@ import type { Cluster } from '../../src/ports/cluster.ts'
 import type { Commands, Redirect, RunFacts } from '../../src/ports/outside.ts'
 import type { StateStore } from '../../src/ports/state.ts'
 import { JOURNAL_TOPIC, openTopicStore } from '../../src/state/topic-store.ts'
+import { beating } from './beating.ts'
 import { LINK, type MovingWorld, SETTINGS } from './moving-world.ts'
 import { SimProcess } from './network.ts'
-
-const BEAT_EVERY_MS = 3_000
 
 /** What a test changes, to see whether the oracles find it. */
 export type Planted = {
@@ -137,7 +136,7 @@ export class Mover {
     }
     if (open === undefined) await assertNotMoved({ record: planned, store })
     const record = open ?? planned
-    const stopBeats = this.#beating(journal)
+    const stopBeats = beating(journal, this.#clock)
     try {
       const made = await this.#context({ record, source, target, store, journal })
       if (abort) return await this.#giveUp(made, journal)
@@ -317,25 +316,6 @@ export class Mover {
 
   async #call<T>(what: string, effect: () => T): Promise<T> {
     return await this.#world.networks.target.call(this.process, what, effect)
-  }
-
-  #beating(journal: Journal): () => Promise<void> {
-    const stopping = new AbortController()
-    const { signal } = stopping
-    const beats = (async () => {
-      while (!signal.aborted) {
-        await this.#clock.sleep(BEAT_EVERY_MS, signal)
-        if (signal.aborted) return
-        await journal.beat().catch((error: unknown) => {
-          if (findKdrError(error) === undefined) throw error
-        })
-      }
-    })()
-    beats.catch(() => undefined)
-    return async () => {
-      stopping.abort()
-      await beats
-    }
   }
 }
 
