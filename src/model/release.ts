@@ -1,5 +1,5 @@
-// Memory of large buffers that are of no more use. For the collector a buffer is a few words; what lies outside its heap it goes through
-// all of the heap for, whenever 64 MB of that have come together.
+// Memory of large buffers that are of no more use. For the collector a buffer is a few words; but when some 14 MB of them have come since
+// it last did, it goes through all of the heap, whether they are needed or not: a hundred times a gigabyte of backup.
 
 /**
  * Gives the memory back at once: nobody may use `bytes`, or anything else that stands in its memory, from now on. A part of a larger

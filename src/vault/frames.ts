@@ -4,7 +4,6 @@ import { promisify } from 'node:util'
 import { constants, createZstdCompress, zstdDecompress } from 'node:zlib'
 import { type RawBatch, splitBatches } from '../model/batch.ts'
 import { KdrError } from '../model/errors.ts'
-import { release } from '../model/release.ts'
 import type { Compression, Frame, Segment } from '../model/vault.ts'
 
 export const FRAME_BYTES = 1024 * 1024
@@ -68,7 +67,5 @@ export async function readFrame(
 
 /** In one piece, with some room, or its end would be looked for in another one: pieces of the usual 16 KB take ten times the CPU. */
 async function decompressFrame(stored: Buffer, { rawBytes }: Frame): Promise<Buffer> {
-  const raw = await decompress(stored, { chunkSize: rawBytes + 64 })
-  release(stored)
-  return raw
+  return await decompress(stored, { chunkSize: rawBytes + 64 })
 }

@@ -1,6 +1,5 @@
-// What will be stored, held until it is: copied together in blocks that are used over and over. The collector looks for buffers that
-// nobody needs when 64 MB more of them are there than at the least; with a segment that comes and another that goes that was a hundred
-// times a gigabyte, and a third of a backup's CPU.
+// What will be stored, held until it is: copied together in blocks that are used over and over, so that neither the allocator nor the
+// collector has anything to do with them (model/release.ts).
 
 const BLOCK_BYTES = 1024 * 1024
 

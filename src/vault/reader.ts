@@ -2,12 +2,13 @@
 // last is kept, within a bound, since many small reads may go through one frame.
 import type { RawBatch } from '../model/batch.ts'
 import { KdrError } from '../model/errors.ts'
+import { release } from '../model/release.ts'
 import type { AbortedTransaction, Frame, IndexRecord, Segment, SegmentIndex } from '../model/vault.ts'
 import { assertVersion } from '../model/versioned.ts'
 import type { ObjectStore } from '../ports/store.ts'
 import { readFrame } from './frames.ts'
 
-const KEPT_FRAMES_BYTES = 32 * 1024 * 1024
+const KEPT_FRAMES_BYTES = 16 * 1024 * 1024
 const KEPT_INDEXES = 200
 
 export type BatchRun = {
@@ -95,7 +96,10 @@ export class SegmentReader {
     const name = `${this.#set}/${segment.object}`
     const stored = await this.#store.get(name, { from, to: from + frame.bytes })
     if (stored === undefined) throw missing(name)
-    return await readFrame(stored, { compression: segment.compression, object: name }, frame)
+    const { compression } = segment
+    const batches = await readFrame(stored, { compression, object: name }, frame)
+    if (compression === 'zstd') release(stored)
+    return batches
   }
 
   async #indexRecord(name: string): Promise<IndexRecord> {
