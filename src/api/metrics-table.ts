@@ -206,7 +206,7 @@ export const METRICS = {
     help: 'At most so much is to be lost.',
     labels: LINK,
     by: 'owner',
-    from: '`objectives.rpo` of the plans that name the link',
+    from: '`objectives:` for the link as a whole, and `objectives.rpo` of the plans that name it: the strictest',
   },
   kdr_link_source_seen_timestamp_seconds: {
     type: 'gauge',

@@ -55,6 +55,7 @@ export async function startServer(
         wanted: links.wanted,
         links: links.all(),
         plans: config.plans,
+        objectives: config.objectives,
         sets: sets.all(),
         vaults,
         now: app.clock.now(),

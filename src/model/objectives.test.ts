@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
-import { objectiveFor } from './objectives.ts'
+import { describe, test } from 'node:test'
+import { linkObjective, type Measured, objectiveFor } from './objectives.ts'
 
 const objectives = [
   { for: 'link:east-west topic:pay-*', rpoMs: 5_000 },
@@ -20,4 +20,66 @@ for (const [place, expected] of [
 
 test('without any that matches there is none', () => {
   assert.equal(objectiveFor(objectives.slice(0, 1), 'link:east-west'), undefined)
+})
+
+describe('a link against what concerns it', () => {
+  const wanted = {
+    objectives,
+    plans: { region: { links: ['north-south'], objectives: { rpoMs: 20_000 } } },
+  }
+  const link = (
+    name: string,
+    lags: Readonly<Record<string, number>>,
+    more: Partial<Measured> = {},
+  ): Measured => {
+    const lagMs = Math.max(0, ...Object.values(lags))
+    const topics = Object.entries(lags).map(([topic, ms]) => ({
+      name: topic,
+      partitions: [{ lagMs: 0 }, { lagMs: ms }],
+    }))
+    return {
+      name,
+      state: 'mirroring',
+      lagMs,
+      rpoMs: lagMs,
+      sourceSeenAt: '2026-03-01T10:00:00.000Z',
+      topics,
+      ...more,
+    }
+  }
+  const of = (measured: Measured) => {
+    const found = linkObjective(wanted, measured)
+    return (
+      found && [found.rpoObjectiveMs, found.rpoObjectiveState, found.beyondObjective.map(each => each.topic)]
+    )
+  }
+
+  for (const [what, measured, expected] of [
+    ['each topic within its own', link('east-west', { 'pay-in': 4_000, orders: 29_000 }), [5_000, 'met', []]],
+    [
+      'one beyond its own',
+      link('east-west', { 'pay-in': 6_000, orders: 29_000 }),
+      [5_000, 'missed', ['pay-in']],
+    ],
+    [
+      'the time since the source was seen counts for all, the worst first',
+      link('east-west', { 'pay-in': 4_000, orders: 29_000 }, { rpoMs: 39_000 }),
+      [5_000, 'missed', ['pay-in', 'orders']],
+    ],
+    ['a topic that the strict one is not about', link('east-west', { orders: 6_000 }), [30_000, 'met', []]],
+    ['a plan that is stricter', link('north-south', { orders: 21_000 }), [20_000, 'missed', ['orders']]],
+    ['a link without topics', link('other', {}, { rpoMs: 61_000 }), [60_000, 'missed', []]],
+    ['a standby that is dark', link('other', {}, { lagMs: null, rpoMs: null }), [60_000, 'unknown', []]],
+    [
+      'a source that was never seen',
+      link('other', { a: 0 }, { sourceSeenAt: null }),
+      [60_000, 'unknown', []],
+    ],
+    ['a link that has never run', link('other', {}, { state: 'stopped' }), [60_000, 'unknown', []]],
+  ] as const)
+    test(what, () => assert.deepEqual(of(measured), expected))
+
+  test('without any there is nothing to say', () => {
+    assert.equal(linkObjective({ objectives: [], plans: {} }, link('east-west', { a: 9e9 })), undefined)
+  })
 })

@@ -1,4 +1,5 @@
-// Which objective holds for a link, a topic of it, a set or a plan: the first of the config that matches. Pure.
+// Which objective holds for a link, a topic of it, a set or a plan: the first of the config that matches; and whether a link is
+// within those that concern it. Pure.
 import { compilePatterns } from './patterns.ts'
 
 export type Objective = {
@@ -20,3 +21,84 @@ export function objectiveFor(objectives: readonly Objective[], place: string): O
       ),
   )
 }
+
+/** As the config has them. */
+export type Objectives = {
+  readonly objectives: readonly Objective[]
+  readonly plans: Readonly<
+    Record<
+      string,
+      { readonly links: readonly string[]; readonly objectives: { readonly rpoMs?: number | undefined } }
+    >
+  >
+}
+
+/** Of the link as a whole, or of a topic of it: the strictest of what `objectives:` says first and of the plans that name the link. */
+export function rpoObjectiveOf(
+  { objectives, plans }: Objectives,
+  link: string,
+  topic?: string,
+): number | undefined {
+  const place = topic === undefined ? `link:${link}` : `link:${link} topic:${topic}`
+  const wanted = [
+    objectiveFor(objectives, place)?.rpoMs,
+    ...Object.values(plans).map(plan => (plan.links.includes(link) ? plan.objectives.rpoMs : undefined)),
+  ].filter(each => each !== undefined)
+  return wanted.length === 0 ? undefined : Math.min(...wanted)
+}
+
+/** Of a status of a link, what an objective is held against. */
+export type Measured = {
+  readonly name: string
+  readonly state: string
+  readonly lagMs: number | null
+  readonly rpoMs: number | null
+  readonly sourceSeenAt: string | null
+  readonly topics: readonly {
+    readonly name: string
+    readonly partitions: readonly { readonly lagMs: number }[]
+  }[]
+}
+
+export type TopicBeyond = { readonly topic: string; readonly rpoMs: number; readonly rpoObjectiveMs: number }
+
+export type LinkObjective = {
+  /** The strictest of those that concern it. */
+  readonly rpoObjectiveMs: number
+  /** Each topic is held against its own. `unknown`: nobody can say how far behind it is. */
+  readonly rpoObjectiveState: 'met' | 'missed' | 'unknown'
+  /** Topics beyond theirs, the worst first. */
+  readonly beyondObjective: readonly TopicBeyond[]
+}
+
+/** Undefined: none concerns it. */
+export function linkObjective(wanted: Objectives, link: Measured): LinkObjective | undefined {
+  const whole = rpoObjectiveOf(wanted, link.name)
+  const topics = link.topics.flatMap(({ name, partitions }) => {
+    const limitMs = rpoObjectiveOf(wanted, link.name, name)
+    const lagMs = partitions.reduce((most, each) => Math.max(most, each.lagMs), 0)
+    return limitMs === undefined ? [] : [{ name, lagMs, limitMs }]
+  })
+  const limits = [...(whole === undefined ? [] : [whole]), ...topics.map(({ limitMs }) => limitMs)]
+  if (limits.length === 0) return undefined
+  const rpoObjectiveMs = Math.min(...limits)
+  const { lagMs, rpoMs } = link
+  if (lagMs === null || rpoMs === null || !isMeasured(link))
+    return { rpoObjectiveMs, rpoObjectiveState: 'unknown', beyondObjective: [] }
+  // Since the source was last seen, every topic may have gone on there.
+  const unseenMs = rpoMs - lagMs
+  const beyondObjective = topics
+    .map(each => ({
+      topic: each.name,
+      rpoMs: each.lagMs + unseenMs,
+      rpoObjectiveMs: each.limitMs,
+    }))
+    .filter(each => each.rpoMs > each.rpoObjectiveMs)
+    .toSorted((a, b) => b.rpoMs - b.rpoObjectiveMs - (a.rpoMs - a.rpoObjectiveMs))
+  const isMissed = beyondObjective.length > 0 || (whole !== undefined && topics.length === 0 && rpoMs > whole)
+  return { rpoObjectiveMs, rpoObjectiveState: isMissed ? 'missed' : 'met', beyondObjective }
+}
+
+/** Of a link that has copied nothing yet nothing is known, whatever its zeros say. */
+const isMeasured = ({ sourceSeenAt, topics, state }: Measured): boolean =>
+  sourceSeenAt !== null && (topics.length > 0 || state === 'mirroring' || state === 'promoted')

@@ -20,7 +20,7 @@ import type { LinkSight } from '../engine/check/rules/links.ts'
 import type { SetSight } from '../engine/check/rules/sets.ts'
 import type { KafkaCluster } from '../kafka/cluster.ts'
 import { findKdrError, KdrError } from '../model/errors.ts'
-import { objectiveFor } from '../model/objectives.ts'
+import { rpoObjectiveOf } from '../model/objectives.ts'
 import { compilePatterns } from '../model/patterns.ts'
 import { mirrorsOf } from './check-mirrors.ts'
 import { chooseLinks } from './choose-links.ts'
@@ -170,7 +170,7 @@ async function checked(
   const seen = producers ? await eyes.seen(name) : undefined
   const objectives = Object.values(config.links)
     .filter(({ source, target }) => source === name || target === name)
-    .flatMap(link => rpoOf(config, link.name) ?? [])
+    .flatMap(link => rpoObjectiveOf(config, link.name) ?? [])
   const own = objectiveFor(config.objectives, `cluster:${name}`)?.rpoMs ?? PATIENCE_MS
   return {
     sight: await eyes.look(name),
@@ -189,15 +189,6 @@ async function checked(
         return { name: set.name, takes: (topic: string) => filter.matches(topic) }
       }),
   }
-}
-
-/** Of `objectives:`, or else the strictest of the plans that the link is in. */
-function rpoOf(config: Config, link: string): number | undefined {
-  const own = objectiveFor(config.objectives, `link:${link}`)?.rpoMs
-  if (own !== undefined) return own
-  const plans = Object.values(config.plans).filter(({ links }) => links.includes(link))
-  const all = plans.flatMap(({ objectives }) => objectives.rpoMs ?? [])
-  return all.length === 0 ? undefined : Math.min(...all)
 }
 
 /** What kdr signs in with, and what it trusts: both end. */
@@ -231,7 +222,7 @@ async function linkSight(
       link,
       status,
       stale,
-      rpoObjectiveMs: rpoOf(config, link.name),
+      rpoObjectiveMs: rpoObjectiveOf(config, link.name),
       sourceAt: toolsAt(clusterOf(config, status.source)),
     }
   } catch (error) {

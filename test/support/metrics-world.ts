@@ -110,6 +110,7 @@ export const gathered = (of: Partial<Gathered> = {}): Gathered => ({
   wanted: (of.links ?? []).map(({ link }) => link),
   links: [],
   plans: {},
+  objectives: [],
   sets: [],
   vaults: new Map(),
   now: NOW,

@@ -3,6 +3,7 @@ import { formatMetrics, type Sample } from '../../api/metrics.ts'
 import { metricsOf, type Samples } from '../../api/metrics-table.ts'
 import type { Config, LinkConfig } from '../../config/index.ts'
 import { type DurationCounts, DURATION_SERIES } from '../../model/durations.ts'
+import { rpoObjectiveOf } from '../../model/objectives.ts'
 import type { SetStatus } from '../../model/set-status.ts'
 import type { RunningLink } from '../app.ts'
 import type { FollowedSet } from '../app-vault.ts'
@@ -20,6 +21,7 @@ export type Gathered = {
   readonly wanted: readonly LinkConfig[]
   readonly links: readonly RunningLink[]
   readonly plans: Config['plans']
+  readonly objectives: Config['objectives']
   readonly sets: readonly FollowedSet[]
   /** What was read of their vaults. */
   readonly vaults: ReadonlyMap<string, SetStatus>
@@ -40,7 +42,7 @@ export class MetricsGatherer {
         // Which way it leads now is what the running one says.
         labels: labelsOf(each?.link.link ?? link),
         running: each && { facts: each.link.facts(), partitions: each.partitions },
-        rpoObjectiveMs: rpoObjectiveOf(of.plans, link.name),
+        rpoObjectiveMs: rpoObjectiveOf(of, link.name),
       }
     })
     const copied = running.map(({ link, partitions }) => {
@@ -68,14 +70,6 @@ export class MetricsGatherer {
 }
 
 const labelsOf = ({ name, source, target }: LinkConfig) => ({ link: name, source, target })
-
-/** The strictest of the plans that name the link. */
-function rpoObjectiveOf(plans: Config['plans'], link: string): number | undefined {
-  const wanted = Object.values(plans)
-    .filter(({ links }) => links.includes(link))
-    .flatMap(({ objectives: { rpoMs } }) => (rpoMs === undefined ? [] : [rpoMs]))
-  return wanted.length === 0 ? undefined : Math.min(...wanted)
-}
 
 const seriesOf = ({ value }: Sample): number =>
   value === undefined ? 0 : typeof value === 'number' ? 1 : DURATION_SERIES
