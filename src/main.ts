@@ -30,6 +30,7 @@ function makeApp(interruption: Interruption): App {
     services,
     loadConfig: async path => (await import('./config/index.ts')).loadConfig(path),
     ask,
+    onKey,
     onReload: listener => process.on('SIGHUP', listener),
     exit: 0,
   }
@@ -67,11 +68,31 @@ async function ask(question: string): Promise<string | undefined> {
   }
 }
 
+/** While somebody listens, the terminal hands over each key at once, and Ctrl-C is a key like others. */
+function onKey(listener: (key: string) => void): () => void {
+  const { stdin } = process
+  if (!stdin.isTTY) return () => {}
+  const hear = (bytes: Buffer): void => listener(bytes.toString())
+  stdin.setRawMode(true)
+  stdin.on('data', hear)
+  return () => {
+    stdin.off('data', hear)
+    stdin.setRawMode(false)
+    stdin.pause()
+  }
+}
+
 function writerOf(stream: NodeJS.WriteStream): Writer {
   return {
     write: text => void stream.write(text),
     isTerminal: stream.isTTY,
-    columns: stream.isTTY ? stream.columns : undefined,
+    // Asked anew each time: windows change.
+    get columns() {
+      return stream.isTTY ? stream.columns : undefined
+    },
+    get rows() {
+      return stream.isTTY ? stream.rows : undefined
+    },
   }
 }
 

@@ -33,6 +33,8 @@ export type Writer = {
   readonly isTerminal: boolean
   /** Width of the terminal; undefined when it is none. */
   readonly columns: number | undefined
+  /** Its height. */
+  readonly rows?: number | undefined
 }
 
 /**
@@ -294,6 +296,8 @@ export type App = {
   loadConfig(path: string): Promise<Config>
   /** A line from the terminal; undefined when there is none. */
   ask(question: string): Promise<string | undefined>
+  /** Each key that is pressed on the terminal, Ctrl-C too, until the returned function is called; none where there is no terminal. */
+  onKey(listener: (key: string) => void): () => void
   /** Called on SIGHUP, from the first call on. */
   onReload(listener: () => void): void
   /** Set by a command whose stderr is a log of JSON lines: a failure is told there. */

@@ -3,22 +3,25 @@
 import type { Command } from 'commander'
 import type { Config } from '../config/index.ts'
 import type { LinkStatus, TopicStatus } from '../engine/status/status.ts'
+import { KdrError } from '../model/errors.ts'
 import type { SetStatus } from '../model/set-status.ts'
 import type { App, GlobalOptions } from './app.ts'
 import { writeJson } from './app.ts'
 import { formatCount, formatDuration, plural } from './format.ts'
 import { strandedWords } from './run-words.ts'
+import { isWrong, type LinkStanding, objectiveSentence, QUIET_GROUPS, readStanding } from './standing.ts'
 import { rightsLines } from './status-rights.ts'
 import { exitOfSets, setsText } from './status-sets.ts'
 import { formatTable, type Style, styleOf } from './table.ts'
+import { watch } from './watch/watch.ts'
 
 type StatusOptions = GlobalOptions & {
   readonly link?: string[]
   readonly watch?: boolean
+  readonly jsonLines?: boolean
   readonly all?: boolean
 }
 
-const WATCH_EVERY_MS = 1_000
 /** Topics that a screen holds; those in trouble and those furthest behind come first. */
 const TOPICS_SHOWN = 30
 
@@ -27,54 +30,61 @@ export function registerStatus(program: Command, app: App): void {
     .command('status')
     .summary('where every link and every set stands')
     .description(
-      'Shows where every link and every set stands. Exit 3 when a link is faulted, or a set has no commit as fresh as its `every:` wants; 11 when a vault does not answer.',
+      'Shows where every link and every set stands. Exit 3 when a link is faulted or beyond its RPO objective, or a set has no commit as fresh as its `every:` wants; 11 when a vault does not answer.',
     )
     .helpGroup('Replicate')
     .option('--link <name...>', 'only these links, and no sets')
-    .option('--watch', 'again every second, until Ctrl-C')
+    .option('--watch', 'a page to leave open, every 2 s anew, with the last minutes; `q` or Ctrl-C ends it')
+    .option('--json-lines', 'with --watch: one JSON object a line and round')
     .option('--all', `every topic, not only the ${TOPICS_SHOWN} that matter most`)
     .action(async (_options: unknown, command: Command) => await status(app, command.optsWithGlobals()))
 }
 
 async function status(app: App, options: StatusOptions): Promise<void> {
   const config = await app.loadConfig(options.config)
-  const read = async (): Promise<Statuses> => await readStatuses(app, config, options.link)
   if (options.watch === true) {
-    await watch(app, options, read)
+    assertWatchable(app, options)
+    await watch(app, { config, ...chosen(app, config, options.link), isLines: options.jsonLines === true })
     return
   }
-  const statuses = await read()
+  if (options.jsonLines === true)
+    throw new KdrError('usage', '`--json-lines` goes with `--watch`', {
+      hint: 'For one object use `--json`.',
+    })
+  const statuses = await readStatuses(app, config, options.link)
   if (options.json === true) writeJson(app, statuses)
   else app.stdout.write(renderAll(app, statuses, options, styleOf(app.stdout, app.env)))
-  app.exit = statuses.links.some(link => link.state === 'faulted') ? 3 : exitOfSets(statuses.sets)
+  app.exit = statuses.links.some(isWrong) ? 3 : exitOfSets(statuses.sets)
 }
 
-type Statuses = { readonly links: readonly LinkStatus[]; readonly sets: readonly SetStatus[] }
+type Statuses = { readonly links: readonly LinkStanding[]; readonly sets: readonly SetStatus[] }
 
 /** `names`: only these links, and no sets. */
-export async function readStatuses(
-  { services }: App,
-  config: Config,
-  names?: readonly string[],
-): Promise<Statuses> {
-  const links = services.chooseLinks(config, names ?? [])
-  const sets = names === undefined ? Object.values(config.sets) : []
+export async function readStatuses(app: App, config: Config, names?: readonly string[]): Promise<Statuses> {
+  const { links, sets } = chosen(app, config, names)
   const [ofLinks, ofSets] = await Promise.all([
-    Promise.all(links.map(async link => await services.readLinkStatus(config, link))),
-    Promise.all(sets.map(async set => await services.readSetStatus(config, set))),
+    Promise.all(links.map(async link => await readStanding(app, config, link))),
+    Promise.all(sets.map(async set => await app.services.readSetStatus(config, set))),
   ])
   return { links: ofLinks, sets: ofSets }
 }
 
-async function watch(app: App, options: StatusOptions, read: () => Promise<Statuses>): Promise<void> {
-  const { signal, stdout } = app
-  const style = styleOf(stdout, app.env)
-  while (!signal.aborted) {
-    const screen = renderAll(app, await read(), options, style)
-    // Home, text, clear what is left below: the screen does not flicker.
-    stdout.write(stdout.isTerminal ? `\u001b[H${screen.replaceAll('\n', '\u001b[K\n')}\u001b[J` : screen)
-    await app.clock.sleep(WATCH_EVERY_MS, signal)
+function chosen({ services }: App, config: Config, names: readonly string[] | undefined) {
+  return {
+    links: services.chooseLinks(config, names ?? []),
+    sets: names === undefined ? Object.values(config.sets) : [],
   }
+}
+
+function assertWatchable(app: App, options: StatusOptions): void {
+  if (options.json === true)
+    throw new KdrError('usage', '`--watch` has no one object to print with `--json`', {
+      hint: 'Use `--json-lines` with it: one object a line and round.',
+    })
+  if (options.jsonLines !== true && !app.stdout.isTerminal)
+    throw new KdrError('usage', '`--watch` draws a page, and stdout is no terminal', {
+      hint: 'Use `--json-lines` with it, or `kdr status` without it.',
+    })
 }
 
 function renderAll(app: App, { links, sets }: Statuses, options: StatusOptions, style: Style): string {
@@ -82,11 +92,11 @@ function renderAll(app: App, { links, sets }: Statuses, options: StatusOptions, 
   return parts.filter(part => part !== '').join('\n')
 }
 
-function render(links: readonly LinkStatus[], options: StatusOptions, style: Style): string {
+function render(links: readonly LinkStanding[], options: StatusOptions, style: Style): string {
   return links.map(link => renderLink(link, options, style)).join('\n')
 }
 
-function renderLink(link: LinkStatus, options: StatusOptions, style: Style): string {
+function renderLink(link: LinkStanding, options: StatusOptions, style: Style): string {
   const colour = {
     mirroring: style.green,
     starting: style.yellow,
@@ -97,7 +107,7 @@ function renderLink(link: LinkStatus, options: StatusOptions, style: Style): str
   }
   const head =
     `${style.bold(link.name)}  ${link.source} → ${link.target}  ${colour[link.state](link.state)}  ` +
-    `${behind(link)}\n${link.sentence}\n`
+    `${behind(link)}\n${link.sentence}\n${objectiveLine(link, style)}`
   if (link.topics.length === 0) return `${head}${rightsLines(link, style)}`
   const sorted = link.topics.toSorted((a, b) => gravity(b) - gravity(a) || a.name.localeCompare(b.name))
   const shown = options.all === true ? sorted : sorted.slice(0, TOPICS_SHOWN)
@@ -127,6 +137,19 @@ function renderLink(link: LinkStatus, options: StatusOptions, style: Style): str
   return `${head}\n${table}${hidden > 0 ? style.dim(`... and ${plural(hidden, 'topic')} more (--all)\n`) : ''}${groupLines(link, style)}${strandedLine(link, style)}${troubles(link, style)}${warnings(link, style)}${losses(link, style)}${rightsLines(link, style)}${leftAlone(link, style)}`
 }
 
+function objectiveLine(link: LinkStanding, style: Style): string {
+  const sentence = objectiveSentence(link)
+  if (sentence === undefined) return ''
+  switch (link.rpoObjectiveState) {
+    case 'missed':
+      return `${style.red('✗')} ${sentence}\n`
+    case 'unknown':
+      return `${style.yellow('!')} ${sentence}\n`
+    default:
+      return style.dim(`${sentence}\n`)
+  }
+}
+
 /** Of a link that waits since a failover. */
 function strandedLine({ stranded }: LinkStatus, style: Style): string {
   if (stranded === undefined) return ''
@@ -139,8 +162,6 @@ function behind({ lagRecords, rpoMs, sourceSeenAt }: LinkStatus): string {
   return `${plural(lagRecords, 'record')} behind, ${seen}`
 }
 
-/** Ordinary: nothing is missing at the target. */
-const QUIET_GROUPS: readonly (string | undefined)[] = ['nothing-committed', 'not-mirrored']
 /** Of each reason. */
 const GROUPS_SHOWN = 3
 

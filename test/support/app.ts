@@ -66,6 +66,7 @@ export function makeTestApp(
     },
     loadConfig,
     ask: () => Promise.resolve(undefined),
+    onKey: () => () => {},
     onReload: () => {},
     exit: 0,
     ...changes,
