@@ -8,7 +8,6 @@ import { NOT_YET } from './command-tree.ts'
 const LATER: readonly (readonly [name: string, summary: string])[] = [
   ['drill', 'rehearse a failover'],
   ['advise', 'say what to do now'],
-  ['report', 'report on readiness'],
   ['serve', 'serve the web page'],
   ['gateway', 'route clients to the active cluster'],
 ]

@@ -13,14 +13,15 @@ export async function showLog(app: App, name: string, options: GlobalOptions): P
   const [link] = app.services.chooseLinks(config, [name]) as [LinkConfig]
   const entries = await app.services.withMemory(config, link, memory => Promise.resolve(memory.journal()))
   if (options.json === true) {
-    writeJson(app, { link: name, entries: entries.map(shown) })
+    writeJson(app, { link: name, entries: entries.map(entryObject) })
     return
   }
   if (entries.length === 0) app.stdout.write('nothing was done to this link by command or policy\n')
   else app.stdout.write(render(entries.slice(0, SHOWN), app))
 }
 
-function shown({ at, doneAt, ...entry }: JournalEntry): Record<string, unknown> {
+/** Of --json. */
+export function entryObject({ at, doneAt, ...entry }: JournalEntry): Record<string, unknown> {
   const { id, by, verb, topic, partition, reason, what, state, outcome } = entry
   return {
     id,

@@ -15,6 +15,7 @@ import { registerLab } from './lab.ts'
 import { registerLater } from './later.ts'
 import { registerLink } from './link.ts'
 import { registerMove } from './move.ts'
+import { registerReport } from './report/report.ts'
 import { registerRestore } from './restore.ts'
 import { registerRun } from './run.ts'
 import { registerRunbook } from './runbook.ts'
@@ -55,6 +56,7 @@ export function buildProgram(app: App): Command {
   registerStatus(program, app)
   registerVerify(program, app)
   registerCheck(program, app)
+  registerReport(program, app)
   registerLink(program, app)
   registerMove(program, app)
   registerRuns(program, app)

@@ -3,21 +3,36 @@
 import { assertNever } from '../model/errors.ts'
 import { escape, page, section } from './page.ts'
 import { visible } from './run-words.ts'
-import { type Block, type Runbook } from './runbook-document.ts'
+import type { Block, Runbook, Section } from './runbook-document.ts'
 import { writeMark } from './runbook-facts.ts'
 
 export function runbookMarkdown({ title, mark, sections }: Runbook): string {
-  const parts = sections.map(
-    each => `## ${plain(each.title)}\n\n${each.blocks.map(blockMarkdown).join('\n')}`,
-  )
-  return `${writeMark(mark)}\n# ${plain(title)}\n\n${plain(originOf(mark))}\n\n${parts.join('\n')}`
+  return `${writeMark(mark)}\n${documentMarkdown({ title, origin: originOf(mark), sections })}`
 }
 
 export function runbookHtml({ title, mark, sections }: Runbook): string {
-  const header = `${writeMark(mark)}
-<header>
+  return documentHtml({ title, origin: originOf(mark), sections }, writeMark(mark))
+}
+
+/** `origin`: when it was made, and of what. */
+export type PrintedDocument = {
+  readonly title: string
+  readonly origin: string
+  readonly sections: readonly Section[]
+}
+
+export function documentMarkdown({ title, origin, sections }: PrintedDocument): string {
+  const parts = sections.map(
+    each => `## ${plain(each.title)}\n\n${each.blocks.map(blockMarkdown).join('\n')}`,
+  )
+  return `# ${plain(title)}\n\n${plain(origin)}\n\n${parts.join('\n')}`
+}
+
+/** `mark`: HTML that nobody sees. */
+export function documentHtml({ title, origin, sections }: PrintedDocument, mark = ''): string {
+  const header = `${mark === '' ? '' : `${mark}\n`}<header>
 <h1>${escape(title)}</h1>
-<p class="quiet">${inline(originOf(mark))}</p>
+<p class="quiet">${inline(origin)}</p>
 </header>`
   return page(title, [
     header,

@@ -9,7 +9,7 @@ import type { Services } from '../../src/cli/app.ts'
 import { approve } from '../../src/cli/approve.ts'
 import { makeTestApp, runForTest } from '../support/app.ts'
 
-const LATER = 'drill advise report serve gateway'.split(' ')
+const LATER = 'drill advise serve gateway'.split(' ')
 const GOOD =
   'clusters: { a: { bootstrap: "a:1" }, b: { bootstrap: "b:1" } }\nlinks: { l: { source: a, target: b } }\nalerts: {}\n'
 
