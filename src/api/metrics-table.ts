@@ -208,6 +208,13 @@ export const METRICS = {
     by: 'owner',
     from: '`objectives:` for the link as a whole, and `objectives.rpo` of the plans that name it: the strictest',
   },
+  kdr_link_rpo_within_objective_ratio: {
+    type: 'gauge',
+    help: 'For which share of the last day the RPO was within its objective, 0 to 1; as far as this process has seen it, from scrape to scrape.',
+    labels: LINK,
+    by: 'owner',
+    from: '`kdr_link_rpo_seconds` and `kdr_link_rpo_objective_seconds`',
+  },
   kdr_link_source_seen_timestamp_seconds: {
     type: 'gauge',
     help: 'When the source answered last, in seconds since 1970.',

@@ -54,6 +54,7 @@ describe('what is served', () => {
       `kdr_link_lag_seconds{${L}} 1.5`,
       `kdr_link_rpo_seconds{${L}} 2`,
       `kdr_link_rpo_objective_seconds{${L}} 30`,
+      `kdr_link_rpo_within_objective_ratio{${L}} 1`,
       `kdr_link_source_seen_timestamp_seconds{${L}} 1769860799.5`,
       `kdr_link_lost_offsets{${L}} 12`,
       `kdr_link_lost_ranges{${L}} 1`,

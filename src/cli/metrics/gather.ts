@@ -9,7 +9,8 @@ import type { RunningLink } from '../app.ts'
 import type { FollowedSet } from '../app-vault.ts'
 import { CopiedTotals } from './copied.ts'
 import { type Level, MAX_SERIES } from './levels.ts'
-import { linkSamples } from './links.ts'
+import { linkSamples, rpoOf } from './links.ts'
+import { ObjectiveShare } from './objective-share.ts'
 import { partitionSamples } from './partitions.ts'
 import { processSamples } from './process.ts'
 import { setSamples } from './sets.ts'
@@ -32,17 +33,20 @@ export type Gathered = {
 
 export class MetricsGatherer {
   readonly #totals = new WeakMap<RunningLink, CopiedTotals>()
+  readonly #shares = new WeakMap<RunningLink, ObjectiveShare>()
 
   text(of: Gathered): string {
     const running = of.links.map(link => ({ link, partitions: link.progress() }))
     const known = new Map(running.map(each => [each.link.link.name, each]))
     const watched = of.wanted.map(link => {
       const each = known.get(link.name)
+      const rpoObjectiveMs = rpoObjectiveOf(of, link.name)
       return {
         // Which way it leads now is what the running one says.
         labels: labelsOf(each?.link.link ?? link),
         running: each && { facts: each.link.facts(), partitions: each.partitions },
-        rpoObjectiveMs: rpoObjectiveOf(of, link.name),
+        rpoObjectiveMs,
+        withinObjective: each && this.#shareWithin(each.link, rpoObjectiveMs, of.now),
       }
     })
     const copied = running.map(({ link, partitions }) => {
@@ -60,6 +64,18 @@ export class MetricsGatherer {
     const all = { ...fixed, ...partitionSamples(copied, { wanted: of.level, room }) }
     const count = [{ labels: {}, value: seriesIn(all) + 1 }]
     return formatMetrics(metricsOf({ ...all, kdr_metrics_series: count }))
+  }
+
+  /** Of the worker that does the control work of the link. */
+  #shareWithin(link: RunningLink, objectiveMs: number | undefined, now: number): number | undefined {
+    const { whole } = link.facts()
+    if (objectiveMs === undefined || whole === undefined) return undefined
+    const share = this.#shares.get(link) ?? new ObjectiveShare()
+    this.#shares.set(link, share)
+    const rpoMs = rpoOf(whole, now)
+    if (rpoMs === undefined) share.skip()
+    else share.observe(now, rpoMs <= objectiveMs)
+    return share.ratio
   }
 
   #totalsOf(link: RunningLink): CopiedTotals {

@@ -15,6 +15,8 @@ export type WatchedLink = {
     | { readonly facts: LinkFacts; readonly partitions: readonly PartitionProgress[] }
     | undefined
   readonly rpoObjectiveMs: number | undefined
+  /** Undefined: not known. */
+  readonly withinObjective?: number | undefined
 }
 
 /** `now`: ms since 1970. */
@@ -24,7 +26,7 @@ export function linkSamples(links: readonly WatchedLink[], now: number): Samples
     const found = (samples[name] ??= [])
     found.push({ labels, value })
   }
-  for (const { labels, running, rpoObjectiveMs } of links) {
+  for (const { labels, running, rpoObjectiveMs, withinObjective } of links) {
     add('kdr_link_running', labels, running === undefined ? 0 : 1)
     if (running === undefined) continue
     const { slots, slotsHeld, traffic, whole } = running.facts
@@ -35,7 +37,9 @@ export function linkSamples(links: readonly WatchedLink[], now: number): Samples
     addStates(add, labels, running.partitions)
     if (whole === undefined) continue
     addWhole(add, labels, whole, now)
-    if (rpoObjectiveMs !== undefined) add('kdr_link_rpo_objective_seconds', labels, rpoObjectiveMs / 1_000)
+    if (rpoObjectiveMs === undefined) continue
+    add('kdr_link_rpo_objective_seconds', labels, rpoObjectiveMs / 1_000)
+    add('kdr_link_rpo_within_objective_ratio', labels, withinObjective)
   }
   return samples
 }
@@ -62,16 +66,19 @@ function addStates(add: Add, labels: Labels, partitions: readonly PartitionProgr
     add('kdr_partitions_stopped', { ...labels, reason }, reasons.get(reason)?.length ?? 0)
 }
 
+/** Undefined: the source was never seen. */
+export const rpoOf = ({ lagMs, sourceSeenAt }: WholeLink, now: number): number | undefined =>
+  sourceSeenAt > 0 ? lagMs + Math.max(0, now - sourceSeenAt) : undefined
+
 function addWhole(add: Add, labels: Labels, whole: WholeLink, now: number): void {
   const { lagMs, sourceSeenAt, lost, groups, groupsAt } = whole
   add('kdr_link_generation', labels, whole.generation)
   add('kdr_link_workers', labels, whole.workers)
   add('kdr_link_lag_records', labels, whole.lagRecords)
   add('kdr_link_lag_seconds', labels, lagMs / 1_000)
-  const isSeen = sourceSeenAt > 0
-  const unseenMs = Math.max(0, now - sourceSeenAt)
-  add('kdr_link_rpo_seconds', labels, isSeen ? (lagMs + unseenMs) / 1_000 : undefined)
-  add('kdr_link_source_seen_timestamp_seconds', labels, isSeen ? sourceSeenAt / 1_000 : undefined)
+  const rpoMs = rpoOf(whole, now)
+  add('kdr_link_rpo_seconds', labels, rpoMs === undefined ? undefined : rpoMs / 1_000)
+  add('kdr_link_source_seen_timestamp_seconds', labels, sourceSeenAt > 0 ? sourceSeenAt / 1_000 : undefined)
   add('kdr_link_lost_offsets', labels, lost.offsets)
   add('kdr_link_lost_ranges', labels, lost.ranges)
   const states = Map.groupBy(groups, ({ state }) => state)
