@@ -295,7 +295,8 @@ export function configSchema(directory: string) {
         }),
       )
       .meta({
-        description: 'What to achieve; the first that matches wins. `kdr check`, `kdr status` and `kdr report` hold links against it.',
+        description:
+          'What to achieve; the first that matches wins. `kdr check`, `kdr status` and `kdr report` hold links against it.',
       })
       .optional(),
     accept: z

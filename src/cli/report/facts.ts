@@ -63,7 +63,16 @@ export async function gatherReport(app: App, config: Config, sinceMs: number): P
       })),
     ),
     Promise.all(Object.values(config.sets).map(async set => await services.readSetStatus(config, set))),
-    known(async () => await services.check(config, { clusters: [], links: [], compare: undefined, signal })),
+    known(
+      async () =>
+        await services.check(config, {
+          clusters: [],
+          links: [],
+          compare: undefined,
+          producers: false,
+          signal,
+        }),
+    ),
   ])
   const recent: ReportedRun[] = []
   for (const summary of inPeriod(runs.value ?? [], at - sinceMs).slice(0, RUNS_READ))
