@@ -194,7 +194,7 @@ next: put in what is yours, then
     assert.equal(exit, 14)
     assert.equal(
       stderr,
-      'kdr: "lyon": wrong password\nhint: Check the credentials and the ACLs of the principal that kdr uses.\n',
+      'kdr: "lyon": wrong password\nhint: Check the credentials and the ACLs of the principal that kdr uses; `kdr config acls` prints those that a command needs.\n',
     )
   })
 })
