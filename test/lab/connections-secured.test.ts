@@ -11,10 +11,12 @@ import { KdrError } from '../../src/model/errors.ts'
 import { openCluster } from '../../src/wiring/clusters.ts'
 import { systemClock } from '../../src/wiring/system.ts'
 import { makeAuthority, skipWithoutOpenssl } from '../support/certificates.ts'
+import { suite } from '../support/suite.ts'
 import { withLab } from '../support/lab.ts'
 import { oauthListener, plainListener, scramListener, tlsListener, tokenFor } from '../support/listeners.ts'
 
-const skip = skipWithoutOpenssl
+/** Without brokers: src/kafka/tls.test.ts. */
+const skip = suite === 'short' ? 'in make test-full' : skipWithoutOpenssl
 const folder = mkdtempSync(join(tmpdir(), 'kdr-secured-'))
 after(() => rmSync(folder, { recursive: true, force: true }))
 
