@@ -103,8 +103,8 @@ function overrideLines(mirrored: readonly InspectedTopic[], target: LinkEnd): st
   const { why, topics, replicationFactor, minInSync } = proposed
   const parts = [
     `topics: ${JSON.stringify(topics)}`,
-    ...(replicationFactor === undefined ? [] : [`replicationFactor: ${replicationFactor}`]),
-    ...(minInSync === undefined ? [] : [`configs: { min.insync.replicas: ${minInSync} }`]),
+    `replicationFactor: ${replicationFactor}`,
+    `configs: { min.insync.replicas: ${minInSync} }`,
   ]
   return [
     '    overrides:                          # what differs at the target; later entries win',
@@ -115,45 +115,29 @@ function overrideLines(mirrored: readonly InspectedTopic[], target: LinkEnd): st
 
 type ProposedOverride = {
   readonly why: string
-  readonly topics: string | readonly string[]
-  readonly replicationFactor?: number
-  readonly minInSync?: number
+  readonly topics: string
+  readonly replicationFactor: number
+  readonly minInSync: number
 }
 
-/** More names than this are `*`. */
-const NAMED = 20
-const USUAL_REPLICAS = 3
-
-/** Pure. What the target needs so that its mirrors can be written, and still can while one of its brokers is down. */
+/** Pure. What a target with fewer brokers needs so that its mirrors can be written while one of them is down. */
 export function proposeOverride(
   mirrored: readonly InspectedTopic[],
   target: string,
-  { brokers, defaults }: Pick<InspectedCluster, 'brokers' | 'defaults'>,
+  { brokers }: Pick<InspectedCluster, 'brokers'>,
 ): ProposedOverride | undefined {
   const most = mirrored.reduce(
     (largest, { replicationFactor = 0 }) => Math.max(largest, replicationFactor),
     0,
   )
-  if (most > brokers) {
-    const why = `Up to ${most} replicas at the source, and "${target}" has ${plural(brokers, 'broker')}`
-    return {
-      why: brokers === 1 ? `${why}.` : `${why}: so many replicas, of which one may be down.`,
-      topics: '*',
-      replicationFactor: brokers,
-      minInSync: Math.max(1, brokers - 1),
-    }
+  if (most <= brokers) return undefined
+  const why = `Up to ${most} replicas at the source, and "${target}" has ${plural(brokers, 'broker')}`
+  return {
+    why: brokers === 1 ? `${why}.` : `${why}: so many replicas, of which one may be down.`,
+    topics: '*',
+    replicationFactor: brokers,
+    minInSync: Math.max(1, brokers - 1),
   }
-  const asked = Number(defaults['min.insync.replicas'] ?? 1)
-  const short = mirrored.filter(
-    ({ replicationFactor = asked, configs }) =>
-      replicationFactor < asked && configs?.['min.insync.replicas'] === undefined,
-  )
-  if (short.length === 0) return undefined
-  const topics = short.length > NAMED ? '*' : short.map(({ name }) => name).toSorted()
-  const why = `"${target}" asks for ${asked} replicas in sync (min.insync.replicas of its brokers), and these topics have fewer: nobody could write to their mirrors.`
-  return asked > brokers
-    ? { why, topics, minInSync: Math.max(1, brokers - 1) }
-    : { why, topics, replicationFactor: Math.max(asked, Math.min(USUAL_REPLICAS, brokers)) }
 }
 
 function userLines(source: InspectedCluster | undefined, target: InspectedCluster | undefined): string[] {

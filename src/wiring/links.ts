@@ -33,7 +33,6 @@ import { ifReachable, Opened } from './opened.ts'
 import { positionsOf } from './position.ts'
 import { type LinkRights, rightsOf } from './rights.ts'
 import { systemClock, systemEntropy } from './system.ts'
-import { tellUnwritable } from './target-defaults.ts'
 
 type StartOptions = {
   readonly log: Log
@@ -79,7 +78,6 @@ export async function startDirected(
     // Before anything is made there.
     const [sourceView, targetView] = await Promise.all([source.describe(), target.describe()])
     assertTwoClusters({ name: source.name, view: sourceView }, { name: target.name, view: targetView })
-    await tellUnwritable(link, { source, target, views: { source: sourceView, target: targetView } }, log)
     const upstream = await upstreamOf(link, source, {
       source: { name: source.name, clusterId: sourceView.clusterId },
       target: { name: target.name, clusterId: targetView.clusterId },
