@@ -7,7 +7,7 @@ import type { LagRow } from '../demo/observe.ts'
 import { DEMO_TOPICS } from '../demo/topics.ts'
 import type { App, Writer } from './app.ts'
 import { formatCount, formatDuration, plural } from './format.ts'
-import { reportText } from './run-text.ts'
+import { reportText } from './move/run-text.ts'
 import { formatTable, type Style, styleOf } from './table.ts'
 
 export interface ClosableWatcher extends Watcher {

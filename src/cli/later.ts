@@ -3,7 +3,7 @@
 
 import type { Command } from 'commander'
 import { KdrError } from '../model/errors.ts'
-import { NOT_YET } from './command-tree.ts'
+import { NOT_YET } from './help/command-tree.ts'
 
 const LATER: readonly (readonly [name: string, summary: string])[] = [
   ['drill', 'rehearse a failover'],

@@ -1,6 +1,6 @@
 // What all pages of kdr have in common: no scripts, nothing from elsewhere, everything that comes from outside is escaped.
 import type { RunReport } from '../model/runs.ts'
-import { PAGE_STYLE } from './run-html-style.ts'
+import { PAGE_STYLE } from './page-style.ts'
 
 /** `parts`: HTML. */
 export function page(title: string, parts: readonly string[]): string {

@@ -1,5 +1,5 @@
 // Links and sets as `kdr run` sees them while it is asked for its metrics, without any cluster.
-import type { Gathered } from '../../src/cli/metrics/gather.ts'
+import type { Gathered } from '../../src/cli/run/metrics/gather.ts'
 import type { RunningLink } from '../../src/cli/app.ts'
 import type { FollowedSet } from '../../src/cli/app-vault.ts'
 import type { LinkConfig, PlanConfig } from '../../src/config/index.ts'

@@ -2,10 +2,10 @@
 // or as a page. What is not known is called so, and never left out.
 import { objectiveFor, rpoObjectiveOf } from '../../model/objectives.ts'
 import type { RunSummary } from '../../model/runs.ts'
-import { countsOf } from '../check-text.ts'
+import { countsOf } from '../check/text.ts'
 import { formatBytes, formatCount, formatDuration, plural } from '../format.ts'
-import { type Block, NOT_KNOWN, type Section } from '../runbook-document.ts'
-import { isWrong } from '../standing.ts'
+import { type Block, NOT_KNOWN, type Section } from '../runbook/document.ts'
+import { isWrong } from '../status/standing.ts'
 import { inPeriod, type ReportedRun, type ReportFacts } from './facts.ts'
 
 export type ReportDocument = {

@@ -6,7 +6,7 @@ import type { JournalEntry } from '../../model/journal.ts'
 import type { RunReport, RunSummary } from '../../model/runs.ts'
 import type { SetStatus } from '../../model/set-status.ts'
 import type { App } from '../app.ts'
-import { type LinkStanding, readStanding } from '../standing.ts'
+import { type LinkStanding, readStanding } from '../status/standing.ts'
 
 export type Known<T> =
   | { readonly value: T; readonly unknown?: undefined }

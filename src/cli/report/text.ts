@@ -1,7 +1,7 @@
 // A report for a terminal: the same sections, in 80 columns where they are not tables.
 import { assertNever } from '../../model/errors.ts'
-import type { Block } from '../runbook-document.ts'
-import { visible } from '../run-words.ts'
+import type { Block } from '../runbook/document.ts'
+import { visible } from '../move/run-words.ts'
 import { formatTable, type Style } from '../table.ts'
 import { wrap } from '../wrap.ts'
 import type { ReportDocument } from './document.ts'

@@ -1,0 +1,117 @@
+// kdr check: would we survive tonight? One answer, with reasons.
+import { writeFileSync } from 'node:fs'
+import type { Command } from 'commander'
+import type { CheckReport } from '../../engine/check/check.ts'
+import { KdrError } from '../../model/errors.ts'
+import { type App, type GlobalOptions, writeJson } from '../app.ts'
+import { checkMarkdown } from './markdown.ts'
+import { checkText } from './text.ts'
+import { formatCount, plural } from '../format.ts'
+import { collect } from '../option-values.ts'
+import { formatTable, type Style, styleOf } from '../table.ts'
+
+type CheckCommandOptions = GlobalOptions & {
+  readonly cluster?: readonly string[]
+  readonly link?: readonly string[]
+  readonly compare?: string
+  readonly producers?: boolean
+  readonly format?: string
+  readonly plan?: string
+  readonly fix?: boolean
+}
+
+export function registerCheck(program: Command, app: App): void {
+  program
+    .command('check')
+    .summary('whether everything would survive tonight')
+    .description(
+      'Looks at every cluster, link and set, and only reads. READY, AT RISK (warnings), NOT READY (errors; exit 3), with the reasons, gravest first. What cannot be looked at is a finding. What was accepted (`accept:` in the config) is shown and does not count.',
+    )
+    .helpGroup('Replicate')
+    .option('--cluster <name>', 'only this cluster; may be repeated', collect)
+    .option('--link <name>', 'only this link; may be repeated', collect)
+    .option('--compare <a,b>', 'hold two clusters against each other: topics, configs, ACLs, quotas, users')
+    .option('--producers', 'read the last batches of each partition too: who writes without a producer id')
+    .option('--format <format>', '`text` or `markdown`', 'text')
+    .option(
+      '--plan <file>',
+      'write what would give partitions the replicas they should have, spread over racks, for `kafka-reassign-partitions.sh`',
+    )
+    .option('--fix', 'mend what is safe to mend (not available yet)')
+    .action(async (_options: unknown, command: Command) => await runCheck(app, command.optsWithGlobals()))
+}
+
+async function runCheck(app: App, options: CheckCommandOptions): Promise<void> {
+  const { format = 'text' } = options
+  if (options.fix === true)
+    throw new KdrError('not-available', '`kdr check --fix` is not available yet', {
+      hint: 'Every finding names the command that mends it.',
+    })
+  if (format !== 'text' && format !== 'markdown')
+    throw new KdrError('usage', `"${format}" is not a format`, { hint: 'Use `text` or `markdown`.' })
+  const pair = readPair(options.compare)
+  const config = await app.loadConfig(options.config)
+  const report = await app.services.check(config, {
+    clusters: options.cluster ?? [],
+    links: options.link ?? [],
+    compare: pair,
+    producers: options.producers === true,
+    signal: app.signal,
+  })
+  if (options.plan !== undefined) {
+    writePlan(app, report, { file: options.plan, isJson: options.json === true })
+    return
+  }
+  if (options.json === true) {
+    const { moves: _moves, ...shown } = report
+    writeJson(app, shown)
+  } else if (format === 'markdown') app.stdout.write(checkMarkdown(report, app.clock.now()))
+  else app.stdout.write(checkText(report, styleOf(app.stdout, app.env)))
+  app.exit = report.ready === 'NOT READY' ? 3 : 0
+}
+
+function readPair(text: string | undefined): readonly [string, string] | undefined {
+  if (text === undefined) return undefined
+  const [a = '', b = '', ...more] = text.split(',').map(part => part.trim())
+  if (a !== '' && b !== '' && a !== b && more.length === 0) return [a, b]
+  throw new KdrError('usage', `"${text}" does not name two clusters`, {
+    hint: 'Write `--compare east,west`.',
+  })
+}
+
+/** A plan is about one cluster. What it would do is shown; whether to do it is for a person to say. */
+function writePlan(
+  app: App,
+  { moves }: CheckReport,
+  { file, isJson }: { readonly file: string; readonly isJson: boolean },
+): void {
+  const [only, ...more] = Object.entries(moves)
+  if (more.length > 0)
+    throw new KdrError('usage', 'replicas of several clusters are to be moved, and a plan is about one', {
+      hint: `Name it: ${Object.keys(moves)
+        .map(name => `--cluster ${name}`)
+        .join(', or ')}.`,
+    })
+  if (only === undefined) {
+    if (isJson) writeJson(app, { plan: null, moves: [] })
+    else app.stdout.write('nothing to move: replicas are where they should be, or a broker is missing\n')
+    return
+  }
+  const [cluster, planned] = only
+  const partitions = planned.map(({ topic, partition, to }) => ({ topic, partition, replicas: to }))
+  writeFileSync(file, `${JSON.stringify({ version: 1, partitions }, null, 2)}\n`)
+  if (isJson) writeJson(app, { plan: file, cluster, moves: planned })
+  else app.stdout.write(planText(cluster, planned, file, styleOf(app.stdout, app.env)))
+}
+
+const MOVES_SHOWN = 30
+
+function planText(cluster: string, moves: CheckReport['moves'][string], file: string, style: Style): string {
+  const rows = moves
+    .slice(0, MOVES_SHOWN)
+    .map(({ topic, partition, from, to }) => [topic, String(partition), from.join(', '), to.join(', ')])
+  const columns = [{ title: 'TOPIC' }, { title: 'PARTITION' }, { title: 'REPLICAS NOW' }, { title: 'THEN' }]
+  const rest = moves.length - rows.length
+  const more = rest > 0 ? style.dim(`... and ${formatCount(rest)} more\n`) : ''
+  return `${formatTable(columns, rows, style)}${more}\n${file}: ${plural(moves.length, 'partition')} of ${cluster}\n`
+}
