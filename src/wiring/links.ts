@@ -264,7 +264,6 @@ async function followOnce({ followings }: LinkRights, { context }: Replication, 
   }
 }
 
-/** Throws KdrError('unreachable') when the target does not answer: what is known about a link is kept there. */
 /** Never ends for a cluster that cannot be reached: then the status says so. */
 export async function readLinkStatus(config: Config, of: LinkConfig): Promise<LinkStatus> {
   const direction = await directionOf(config, of)

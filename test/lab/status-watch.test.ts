@@ -3,15 +3,17 @@
 import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
-import type { LinkStanding } from '../../src/cli/standing.ts'
+import type { LinkStanding } from '../../src/cli/status/standing.ts'
 import { freshTopic, waitFor, withLab } from '../support/lab.ts'
 import { adminOf, makeLink, whileRunning } from '../support/link.ts'
+import { suite } from '../support/suite.ts'
 
-const context = withLab([{ name: 'east' }, { name: 'west' }])
+const skip = suite === 'short' && 'in make test-full'
+const context = withLab(skip === false ? [{ name: 'east' }, { name: 'west' }] : [])
 
 type Round = { readonly links: readonly LinkStanding[]; readonly runs: readonly unknown[] }
 
-describe('a page that is left open', () => {
+describe('a page that is left open', { skip }, () => {
   test('shows a source that goes away, the objective that is missed, and that it is back', async () => {
     const { judge } = context
     const east = context.cluster('east')
