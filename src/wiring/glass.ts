@@ -1,43 +1,95 @@
-// `--break-glass`, before anything is read: where too few replicas are in sync, brokers do not only refuse writes; a leader that is new
-// does not even say up to where its log may be read (OFFSET_NOT_AVAILABLE, KIP-966), so nobody could tell where the link stands.
-import type { LinkConfig } from '../config/index.ts'
+// `--break-glass`: kdr's own topics take writes with the replicas that are left, for one run. Where too few are in sync, brokers do not only
+// refuse writes; a leader that is new does not even say up to where its log may be read (OFFSET_NOT_AVAILABLE, KIP-966), so that nobody
+// could tell where the link stands. So it may have to be broken before anything is read, and approved: what no run has taken on by the
+// end is put back as it was.
 import type { Journal } from '../engine/runs/journal.ts'
-import { breakGlass, putBack, weakSentence, weakTopics } from '../engine/runs/break-glass.ts'
-import { KdrError } from '../model/errors.ts'
+import { breakGlass, putBack, restoreGlass, weakSentence, weakTopics } from '../engine/runs/break-glass.ts'
+import { findKdrError, KdrError } from '../model/errors.ts'
 import { KafkaCode } from '../model/kafka-codes.ts'
 import type { Lowered, RunKind, RunRecord } from '../model/runs.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Cluster } from '../ports/cluster.ts'
-import type { BothClusters } from './both-clusters.ts'
 import type { Sides } from './run-context.ts'
 
 const READABLE_WITHIN_MS = 20_000
 const LOOK_EVERY_MS = 200
 
-type Asked = { readonly kind: RunKind; readonly isBroken: boolean; readonly clock: Clock }
+export type GlassOptions = {
+  readonly kind: RunKind
+  readonly link: string
+  /** `--break-glass`. */
+  readonly mayBreak: boolean
+  readonly clock: Clock
+}
 
-/** What was lowered, at those of the two clusters that answer. Throws KdrError('not-ready') where that is needed and not asked for. */
-export async function assertKept(
-  clusters: Pick<BothClusters, 'ifThere'>,
-  { name, source, target }: Pick<LinkConfig, 'name' | 'source' | 'target'>,
-  { kind, isBroken, clock }: Asked,
-): Promise<Lowered[]> {
-  const lowered: Lowered[] = []
-  for (const side of [source, target]) {
-    const cluster = clusters.ifThere(side)
-    const weak = cluster === undefined ? [] : await weakTopics(cluster)
-    if (cluster === undefined || weak.length === 0) continue
-    if (!isBroken)
-      throw new KdrError('not-ready', weakSentence(weak, side), {
+type Broken = { readonly cluster: Cluster; readonly lowered: readonly Lowered[] }
+
+export class Glass {
+  readonly #options: GlassOptions
+  readonly #broken = new Map<string, Broken>()
+  #isTakenOn = false
+
+  constructor(options: GlassOptions) {
+    this.#options = options
+  }
+
+  /**
+   * What `read` finds, if need be after the glass was broken. `there`: the clusters that answer. Throws KdrError('not-ready') where that
+   * is needed, and not asked for.
+   */
+  async reading<Found>(there: readonly Cluster[], read: () => Promise<Found>): Promise<Found> {
+    try {
+      return await read()
+    } catch (error) {
+      if (findKdrError(error)?.code !== 'unreachable') throw error
+      let isBroken = false
+      for (const cluster of there) isBroken = (await this.breakAt(cluster)) || isBroken
+      if (!isBroken) throw error
+      return await read()
+    }
+  }
+
+  /** Whether anything was lowered. Throws KdrError('not-ready') where that is needed, and not asked for. */
+  async breakAt(cluster: Cluster): Promise<boolean> {
+    const { kind, link, mayBreak, clock } = this.#options
+    const weak = await weakTopics(cluster)
+    if (weak.length === 0) return false
+    if (!mayBreak)
+      throw new KdrError('not-ready', weakSentence(weak, cluster.name), {
         hint:
           kind === 'failover'
-            ? `Bring its brokers back; if that takes too long: kdr failover ${name} --break-glass`
+            ? `Bring its brokers back; if that takes too long: kdr failover ${link} --break-glass`
             : 'Bring its brokers back.',
       })
-    lowered.push(...(await breakGlass(cluster, side)))
+    const before = this.#broken.get(cluster.name)?.lowered ?? []
+    this.#broken.set(cluster.name, { cluster, lowered: before })
+    await breakGlass(cluster, weak, lowered => {
+      this.#broken.set(cluster.name, {
+        cluster,
+        lowered: firstOfEach([...(this.#broken.get(cluster.name)?.lowered ?? []), lowered]),
+      })
+    })
     await untilReadable(cluster, { topics: weak.map(({ topic }) => topic), clock })
+    return true
   }
-  return lowered
+
+  /** At the standby, for the record of the run that begins: from now on it is the run that puts it back. */
+  takenOn(standby: string, before: readonly Lowered[]): readonly Lowered[] {
+    this.#isTakenOn = true
+    return firstOfEach([...before, ...(this.#broken.get(standby)?.lowered ?? [])])
+  }
+
+  /** What no run has taken on is as it was; `standby`: of the run that has. */
+  async close(standby?: string): Promise<void> {
+    for (const [name, { cluster, lowered }] of this.#broken)
+      if (!this.#isTakenOn || name !== standby) await restoreGlass(cluster, lowered)
+    this.#broken.clear()
+  }
+}
+
+/** What it was at first counts. */
+function firstOfEach(all: readonly Lowered[]): readonly Lowered[] {
+  return [...Map.groupBy(all, ({ topic }) => topic).values()].flatMap(([first]) => first ?? [])
 }
 
 /** A leader learns of a changed setting a moment later. What it does not tell in time, whoever reads then is told. */
@@ -54,15 +106,15 @@ async function untilReadable(
   }
 }
 
-/** Where brokers have come back meanwhile. What is left is for a person: the report says so. */
+/** Of a run that is over, where brokers have come back meanwhile. What is left is for a person: the report says so. */
 export async function glassMended(
-  { target, link }: Sides,
+  { target }: Pick<Sides, 'target'>,
   journal: Journal,
   ended: RunRecord,
 ): Promise<RunRecord> {
   const { lowered = [], state } = ended
-  if (lowered.length === 0 || state !== 'done') return ended
-  const left = await putBack(target, link.target, lowered)
+  if (lowered.length === 0 || (state !== 'done' && state !== 'aborted')) return ended
+  const left = await putBack(target, lowered)
   if (left.length === lowered.length) return ended
   const record = { ...ended, lowered: left }
   await journal.writeRun(record)

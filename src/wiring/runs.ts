@@ -11,7 +11,6 @@ import { findKdrError, KdrError } from '../model/errors.ts'
 import {
   isPastReturn,
   isPlanned,
-  type Lowered,
   mayGiveUp,
   type Plan,
   type RunKind,
@@ -29,7 +28,7 @@ import { planReturn, returnedOf } from './failback.ts'
 import { ownPrincipals } from './outside.ts'
 import { contextOf, type Sides } from './run-context.ts'
 import { acceptedNow, afterOf, newRecord } from './new-run.ts'
-import { assertKept, glassMended } from './glass.ts'
+import { Glass, glassMended } from './glass.ts'
 import { Opened, storeOf } from './opened.ts'
 import { findRun, type KnownRun, runsOf } from './run-history.ts'
 import { systemClock, systemEntropy, whoAmI } from './system.ts'
@@ -55,21 +54,25 @@ export async function withRunOf<T>(
       hint: 'Give them a link of their own in the config.',
     })
   const opened = new Opened()
+  const { kind, resume, breakGlass: mayBreak = false } = options
+  const glass = new Glass({ kind, link: link.name, mayBreak, clock: systemClock })
+  let standby: string | undefined
   try {
-    const { kind, breakGlass: isBroken = false } = options
     const clusters = await opened.add(BothClusters.open(config, link, { isUrgent: kind === 'failover' }))
-    const lowered = await assertKept(clusters, link, { kind, isBroken, clock: systemClock })
-    const known = options.resume === undefined ? undefined : await findRun(config, options.resume)
-    if (known !== undefined) assertResumable(known.record, link, options)
-    const direction = known === undefined ? await movable(link, clusters, options.kind) : undefined
-    const sides = await openSides(opened, clusters, {
-      link: direction?.link ?? directedAs(config, known!.record),
-      direction,
-      known: known?.record,
-      kind: options.kind,
+    const there = [link.source, link.target].flatMap(name => clusters.ifThere(name) ?? [])
+    const { known, direction, sides } = await glass.reading(there, async () => {
+      const known = resume === undefined ? undefined : await findRun(config, resume)
+      if (known !== undefined) assertResumable(known.record, link, options)
+      const direction = known === undefined ? await movable(link, clusters, kind) : undefined
+      const to = direction?.link ?? directedAs(config, known!.record)
+      const sides = await openSides(opened, clusters, { link: to, direction, known: known?.record, kind })
+      return { known, direction, sides }
     })
-    return await act(await openRun(opened, config, { options, known, sides, direction, lowered }))
+    standby = sides.target.name
+    await glass.breakAt(sides.target)
+    return await act(await openRun(opened, config, { options, known, sides, direction, glass }))
   } finally {
+    await glass.close(standby)
     await opened.close()
   }
 }
@@ -194,36 +197,36 @@ async function openRun(
     known,
     sides,
     direction,
-    lowered,
+    glass,
   }: {
     readonly options: RunOfOptions
     readonly known: KnownRun | undefined
     readonly sides: Sides
     readonly direction: Direction | undefined
-    readonly lowered: readonly Lowered[]
+    readonly glass: Glass
   },
 ): Promise<OpenedRun> {
-  const asked =
+  const planned: RunRecord =
     known === undefined
       ? { ...newRecord(sides, options), ...afterOf(direction) }
       : { ...known.record, ...acceptedNow(known.record, options) }
-  // Whoever resumes it puts back what was lowered when it began.
-  const planned = { ...asked, lowered: [...(asked.lowered ?? []), ...lowered] }
   const plan = await planOf(opened, config, { sides, known, record: planned })
   return {
     plan,
     report: reportOf(planned, known?.steps ?? [], plan),
     execute: async onStep => {
       // The time in which the plan was read is none of the run's.
-      const record = known === undefined ? { ...planned, startedAt: systemClock.now() } : planned
+      const begun = known === undefined ? { ...planned, startedAt: systemClock.now() } : planned
       const journal = await openJournal(opened, sides, options.plan)
       await journal.claim(options.takeOver)
       const stopBeats = beating(journal)
       try {
         if (known === undefined) {
-          await closeOpen(journal, sides, record)
-          await assertNotMoved({ record, store: sides.store })
+          await closeOpen(journal, sides, begun)
+          await assertNotMoved({ record: begun, store: sides.store })
         }
+        const lowered = glass.takenOn(sides.target.name, begun.lowered ?? [])
+        const record = lowered.length === 0 ? begun : { ...begun, lowered }
         const carryOn = async (from: Sides, as: RunRecord, tell: OnStep): Promise<RunRecord> => {
           const { after } = as
           const isBack = after !== undefined
@@ -364,7 +367,7 @@ async function giveUp(
       sentence: `given up by ${whoAmI()}${reason === undefined ? '' : `: ${reason}`}`,
     }
     await journal.writeRun(ended)
-    return reportOf(ended, journal.steps(record.run))
+    return reportOf(await glassMended(sides, journal, ended), journal.steps(record.run))
   } finally {
     // Whoever tries again need not take it over.
     await journal.release().catch(() => undefined)

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { KafkaCode } from '../../model/kafka-codes.ts'
-import type { ConfigEntry, TopicAdmin, TopicView } from '../../ports/cluster.ts'
+import type { Cluster, ConfigEntry, TopicView } from '../../ports/cluster.ts'
+import type { Lowered } from '../../model/runs.ts'
 import { breakGlass, putBack, weakSentence, weakTopics } from './break-glass.ts'
 
 const SETTING = 'min.insync.replicas'
@@ -10,7 +11,7 @@ const SETTING = 'min.insync.replicas'
 function cluster(
   topics: Readonly<Record<string, { isr: number; min: string }>>,
   code = 0,
-): Pick<TopicAdmin, 'describe' | 'topicConfigs' | 'alterTopicConfigs'> & { readonly set: string[] } {
+): Pick<Cluster, 'name' | 'describe' | 'topicConfigs' | 'alterTopicConfigs'> & { readonly set: string[] } {
   const set: string[] = []
   const views = Object.entries(topics).map(([name, { isr }]): [string, TopicView] => {
     const replicas = Array.from({ length: isr }, (_, index) => index + 1)
@@ -24,6 +25,7 @@ function cluster(
     isSensitive: false,
   })
   return {
+    name: 'west',
     set,
     describe: async () => ({ clusterId: 'c', brokers: [], topics: new Map(views) }),
     topicConfigs: async names =>
@@ -54,18 +56,24 @@ describe('break-glass', () => {
     assert.deepEqual(await weakTopics(cluster({})), [])
   })
 
+  const broken = async (it: ReturnType<typeof cluster>) => {
+    const lowered: Lowered[] = []
+    await breakGlass(it, await weakTopics(it), each => lowered.push(each))
+    return lowered
+  }
+
   test('lowers those to what is in sync, and says what they were', async () => {
     const it = cluster(WEAK)
-    assert.deepEqual(await breakGlass(it, 'west'), [{ topic: '_kdr.state', was: 2 }])
+    assert.deepEqual(await broken(it), [{ topic: '_kdr.state', was: 2 }])
     assert.deepEqual(it.set, ['_kdr.state=1'])
   })
 
-  test('a topic without any replica, and a refused change, are told', async () => {
-    const empty = cluster({ '_kdr.state': { isr: 0, min: '1' } })
-    await assert.rejects(breakGlass(empty, 'west'), /"west" has no replica that is in sync/)
-    assert.deepEqual(empty.set, [])
+  test('a topic without any replica is told before anything is changed; a refused change too', async () => {
+    const lost = cluster({ '_kdr.state': { isr: 1, min: '2' }, '_kdr.journal': { isr: 0, min: '1' } })
+    await assert.rejects(broken(lost), /_kdr.journal of "west" has no replica that is in sync/)
+    assert.deepEqual(lost.set, [])
     await assert.rejects(
-      breakGlass(cluster(WEAK, KafkaCode.TOPIC_AUTHORIZATION_FAILED), 'west'),
+      broken(cluster(WEAK, KafkaCode.TOPIC_AUTHORIZATION_FAILED)),
       /min.insync.replicas of _kdr.state at "west" cannot be set to 1: TOPIC_AUTHORIZATION_FAILED/,
     )
   })
@@ -76,7 +84,7 @@ describe('break-glass', () => {
       { topic: '_kdr.state', was: 2 },
       { topic: '_kdr.journal', was: 2 },
     ]
-    assert.deepEqual(await putBack(it, 'west', lowered), [{ topic: '_kdr.journal', was: 2 }])
+    assert.deepEqual(await putBack(it, lowered), [{ topic: '_kdr.journal', was: 2 }])
     assert.deepEqual(it.set, ['_kdr.state=2'])
   })
 })

@@ -5,7 +5,7 @@
 import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
 import { KdrError } from '../../model/errors.ts'
 import type { Lowered } from '../../model/runs.ts'
-import type { TopicAdmin } from '../../ports/cluster.ts'
+import type { Cluster } from '../../ports/cluster.ts'
 
 const SETTING = 'min.insync.replicas'
 /** What a run writes to. */
@@ -14,7 +14,7 @@ export const RUN_TOPICS = ['_kdr.journal', '_kdr.state', '_kdr.canary'] as const
 /** `inSync`: replicas now; `wanted`: how many a write needs. */
 export type WeakTopic = { readonly topic: string; readonly inSync: number; readonly wanted: number }
 
-type Admin = Pick<TopicAdmin, 'describe' | 'topicConfigs' | 'alterTopicConfigs'>
+type Admin = Pick<Cluster, 'name' | 'describe' | 'topicConfigs' | 'alterTopicConfigs'>
 
 /** The topics of a run that take no writes. What may not be looked at is not among them. */
 export async function weakTopics(target: Pick<Admin, 'describe' | 'topicConfigs'>): Promise<WeakTopic[]> {
@@ -35,46 +35,48 @@ export function weakSentence(weak: readonly WeakTopic[], standby: string): strin
 }
 
 /**
- * Returns what was lowered; nothing where all is well. Throws KdrError('not-ready') for a topic that has no replica at all, and
- * where the change is refused.
+ * `onLowered`: told of each. Throws KdrError('not-ready') for a topic that has no replica at all, before anything is changed, and where a
+ * change is refused.
  */
-export async function breakGlass(target: Admin, standby: string): Promise<Lowered[]> {
-  const lowered: Lowered[] = []
-  for (const { topic, inSync, wanted } of await weakTopics(target)) {
-    if (inSync === 0)
-      throw new KdrError('not-ready', `${topic} of "${standby}" has no replica that is in sync`)
-    await set(target, standby, { topic, value: inSync })
-    lowered.push({ topic, was: wanted })
+export async function breakGlass(
+  target: Pick<Admin, 'name' | 'alterTopicConfigs'>,
+  weak: readonly WeakTopic[],
+  onLowered: (lowered: Lowered) => void,
+): Promise<void> {
+  const lost = weak.find(({ inSync }) => inSync === 0)
+  if (lost !== undefined)
+    throw new KdrError('not-ready', `${lost.topic} of "${target.name}" has no replica that is in sync`)
+  for (const { topic, inSync, wanted } of weak) {
+    await set(target, { topic, value: inSync })
+    onLowered({ topic, was: wanted })
   }
-  return lowered
 }
 
 /** Puts back what was lowered wherever the replicas are there again. Returns what had to stay as it is. */
-export async function putBack(
-  target: Admin,
-  standby: string,
-  lowered: readonly Lowered[],
-): Promise<Lowered[]> {
+export async function putBack(target: Admin, lowered: readonly Lowered[]): Promise<Lowered[]> {
   const { topics } = await target.describe()
-  const left: Lowered[] = []
-  for (const { topic, was } of lowered) {
-    const partitions = topics.get(topic)?.partitions ?? []
-    const isBack = partitions.every(({ isr }) => isr.length >= was)
-    if (isBack) await set(target, standby, { topic, value: was })
-    else left.push({ topic, was })
-  }
-  return left
+  const isBack = ({ topic, was }: Lowered): boolean =>
+    (topics.get(topic)?.partitions ?? []).every(({ isr }) => isr.length >= was)
+  await restoreGlass(target, lowered.filter(isBack))
+  return lowered.filter(each => !isBack(each))
+}
+
+/** As it was, whoever is in sync. */
+export async function restoreGlass(
+  target: Pick<Admin, 'name' | 'alterTopicConfigs'>,
+  lowered: readonly Lowered[],
+): Promise<void> {
+  for (const { topic, was } of lowered) await set(target, { topic, value: was })
 }
 
 async function set(
-  target: Admin,
-  standby: string,
+  target: Pick<Admin, 'name' | 'alterTopicConfigs'>,
   { topic, value }: { readonly topic: string; readonly value: number },
 ): Promise<void> {
   const { code, message = '' } = await target.alterTopicConfigs(topic, { [SETTING]: String(value) })
   if (code === KafkaCode.NONE) return
   throw new KdrError(
     'not-ready',
-    `${SETTING} of ${topic} at "${standby}" cannot be set to ${value}: ${codeName(code)} ${message}`.trim(),
+    `${SETTING} of ${topic} at "${target.name}" cannot be set to ${value}: ${codeName(code)} ${message}`.trim(),
   )
 }
