@@ -6,6 +6,7 @@ import { describe, test } from 'node:test'
 import { suite } from '../support/suite.ts'
 import { Oracle } from './oracle.ts'
 import { drawTrouble } from './trouble.ts'
+import { unreachable } from './network.ts'
 import { Random } from './random.ts'
 import { Workers } from './workers.ts'
 import { World } from './world.ts'
@@ -50,6 +51,60 @@ describe('an hour without', () => {
     }
   }
 })
+
+test('leaders of the source that give nothing while their cluster answers are told of, with how long nobody has read them', async () => {
+  const world = new World(7, { trouble: { ...TROUBLE, mayWriteMarkers: true } })
+  let isOver = false
+  const script = withoutLeaders(world).finally(() => {
+    isOver = true
+  })
+  script.catch(() => undefined)
+  assert.equal(await world.clock.run(() => isOver, 3 * HOUR_MS), 'done')
+  await script
+  assert.deepEqual(world.violations, [])
+})
+
+async function withoutLeaders(world: World): Promise<void> {
+  const { clock, networks } = world
+  world.createSource(TROUBLE.partitions)
+  const oracle = new Oracle(world)
+  const workers = new Workers(world, oracle.observer)
+  oracle.watch(workers)
+  void workers.operate(Number.POSITIVE_INFINITY)
+  await writeFor(world, 30_000)
+  for (const workload of world.workloads) workload.finish()
+  await clock.sleep(AFTER_MS)
+  const reports = () => workers.copies().map(copy => copy.report(clock.monotonic()))
+  assert.deepEqual(
+    new Set(reports().map(({ state, lagMs }) => `${state} ${lagMs}`)),
+    new Set(['mirroring 0']),
+  )
+
+  const before = logOf(world).length
+  const call = networks.source.call.bind(networks.source)
+  networks.source.call = async (process, what, effect, isWrite) => {
+    if (!/connect|fetch/i.test(what)) return await call(process, what, effect, isWrite)
+    await clock.sleep(200)
+    throw unreachable(what, 'no answer in time')
+  }
+  await writeFor(world, HOUR_MS / 6)
+  for (const { state, reason, sentence = '', lagMs } of reports()) {
+    assert.deepEqual([state, reason], ['waiting', 'unreachable'])
+    assert.match(sentence, /^broker \d of "source" gives nothing: /)
+    assert.ok(lagMs > HOUR_MS / 6 - AFTER_MS && lagMs < HOUR_MS / 4, `${lagMs} ms`)
+  }
+  assert.ok(logOf(world).length - before <= TROUBLE.brokers, lastLines(world))
+
+  networks.source.call = call
+  for (const workload of world.workloads) workload.finish()
+  await clock.sleep(AFTER_MS)
+  assert.deepEqual(
+    new Set(reports().map(({ state, lagMs }) => `${state} ${lagMs}`)),
+    new Set(['mirroring 0']),
+  )
+  oracle.judge(workers.copies())
+  workers.kill()
+}
 
 async function anHourWithout(world: World, side: 'source' | 'target'): Promise<void> {
   const { clock, networks } = world

@@ -17,6 +17,7 @@ import {
 import type { PartitionCopy } from './partition.ts'
 import { type Fetched, isNews, QuietSession } from './quiet-session.ts'
 import { requestOf } from './request-of.ts'
+import { BrokerSilence } from './silence.ts'
 import { type Stripe, Stripes } from './stripes.ts'
 import type { Throttle } from './throttle.ts'
 import { Turns } from './turns.ts'
@@ -70,12 +71,15 @@ export class BrokerFetcher {
   readonly #quiet: QuietSession
   readonly #lanes: BusyLanes<Round | StripeJob>
   readonly #watching: Promise<void>
+  readonly #silence: BrokerSilence
 
   constructor(context: LinkContext, broker: number, shared: Shared) {
     this.#context = context
     this.broker = broker
     this.#shared = shared
+    this.#silence = new BrokerSilence(context, broker)
     const recover = async (error: unknown, backoffMs: number): Promise<void> => {
+      this.#silence.failed(error, this.#copies.keys())
       if (await recoverFetch(context, error, { broker, backoffMs, onMoved: shared.onMoved })) return
       this.#lanes.stop()
     }
@@ -96,6 +100,7 @@ export class BrokerFetcher {
       onTaken: copy => this.#hungry.delete(copy),
       onReleased: copy => this.offer(copy),
       digest: async fetched => {
+        this.#silence.answered(this.#copies.keys())
         await this.#digest(fetched, false)
         // The session goes round as long as anything is watched over.
         await this.#lanes.tidy()
@@ -108,6 +113,7 @@ export class BrokerFetcher {
   add(copy: PartitionCopy): void {
     const { budget } = this.#shared
     this.#copies.set(copy, new Stripes(bytes => (budget.ahead += bytes)))
+    this.#silence.mark(copy)
     this.offer(copy)
   }
 
@@ -117,6 +123,7 @@ export class BrokerFetcher {
     this.#hungry.delete(copy)
     this.#deep.delete(copy)
     this.#quiet.release(copy)
+    copy.lag.unread = undefined
   }
 
   /** The copy may want data. */
@@ -285,6 +292,7 @@ export class BrokerFetcher {
       partitions: [...asked.values()].map(each => each.asked),
     })
     sourceWatch.seen()
+    this.#silence.answered(this.#copies.keys())
     if (isDataKnown) this.#lanes.gauge.sample(connection.firstByteMs)
     const isAllEmpty = answers.every(({ records }) => records.length === 0)
     const fetched: (Asked & Fetched)[] = []
@@ -339,6 +347,7 @@ export class BrokerFetcher {
       partitions: [job.asked],
     })
     sourceWatch.seen()
+    this.#silence.answered(this.#copies.keys())
     this.#lanes.gauge.sample(connection.firstByteMs)
     if (answer === undefined) return
     throttle.spend(answer.records.length, true)

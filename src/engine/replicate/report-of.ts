@@ -4,12 +4,13 @@ import type { PartitionCopy } from './partition.ts'
 
 /** At `monotonic` (ms). */
 export function reportOf(copy: PartitionCopy, monotonic: number): PartitionReport {
-  const why = copy.fault ?? copy.heldLogStart
+  const held = copy.heldLogStart ?? copy.lag.unread?.fault
+  const why = copy.fault ?? held
   const sentence = why?.sentence ?? copy.note
   const offsets = copy.isAnchored ? copy.counter.counts(copy.appended, copy.ledger) : copy.counter.reported
   return {
     partition: copy.partition,
-    state: copy.state === 'mirroring' && copy.heldLogStart !== undefined ? 'waiting' : copy.state,
+    state: copy.state === 'mirroring' && held !== undefined ? 'waiting' : copy.state,
     ...(why === undefined ? {} : { reason: why.reason }),
     ...(sentence === undefined ? {} : { sentence }),
     ...(why?.loss === undefined ? {} : { loss: why.loss }),

@@ -226,10 +226,12 @@ function topicStatus(
     const transaction = live.isAlive ? reportedTransaction : undefined
     const key = `${name}/${partition.partition}`
     const cursor = live.cursors?.get(key) ?? partition.cursor
-    const sourceEnd = live.sourceEnds?.get(key) ?? partition.sourceEnd
+    const seenEnd = live.sourceEnds?.get(key)
+    const sourceEnd = seenEnd ?? partition.sourceEnd
     const lagRecords = Math.max(0, sourceEnd - cursor)
-    // What the worker measured, grown by the age of its report; nothing is late that has arrived.
-    const lagMs = lagRecords === 0 ? 0 : Math.round(partition.lagMs + Math.max(0, live.now - reportedAt))
+    // What the worker measured, grown by the age of its report; nothing is late that has arrived, where it was seen what there is.
+    const isInStep = lagRecords === 0 && (seenEnd !== undefined || partition.lagMs === 0)
+    const lagMs = isInStep ? 0 : Math.round(partition.lagMs + Math.max(0, live.now - reportedAt))
     const headroom = headroomNow(reported, lagRecords, { ...live, deletion: report.deletion })
     const of = { topic: name, partition: partition.partition, cursor }
     warnings.push(...warningsOf(of, { headroom, transaction, now: live.now }))

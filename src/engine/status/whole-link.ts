@@ -55,7 +55,7 @@ export function wholeLink(input: WholeLinkInput): WholeLink {
 
 type Lag = { readonly lagRecords: number; readonly lagMs: number }
 
-/** What was behind when it was reported has waited since; what was not is not behind for what has come meanwhile. */
+/** What was behind, or could not be read, has waited since it was reported; what was not is not behind for what has come meanwhile. */
 function othersOf({ store, link, now, own, isWanted }: WholeLinkInput): Lag[] {
   const mine = new Set(own.map(({ topic, partition }) => `${topic}/${partition}`))
   return [...readReports(store, link)].flatMap(([topic, { partitions }]) =>
@@ -64,7 +64,7 @@ function othersOf({ store, link, now, own, isWanted }: WholeLinkInput): Lag[] {
           .filter(({ partition }) => !mine.has(`${topic}/${partition}`))
           .map(({ lagRecords, lagMs, at }) => ({
             lagRecords,
-            lagMs: lagRecords === 0 ? 0 : lagMs + Math.max(0, now - at),
+            lagMs: lagRecords === 0 && lagMs === 0 ? 0 : lagMs + Math.max(0, now - at),
           }))
       : [],
   )
