@@ -69,6 +69,21 @@ export const FOUND_ON_BROKERS: readonly Found[] = [
     by: 'test/lab/faults/network.test.ts (N01)',
     fix: 'The first sentence about each cluster is logged at once.',
   },
+  {
+    bug: 'A source broker that gave nothing while its cluster answered (a cut path, a revoked login) was silent: its partitions were said to be in step, and their lag was 0.',
+    by: 'a review that played it in the simulation; now test/sim/unreachable.test.ts',
+    fix: 'After 10 s its partitions wait, with the reason, and their lag counts from when it was last read.',
+  },
+  {
+    bug: 'A controller that slept after naming the run of a link, and woke when its plan had been given up, moved that link.',
+    by: 'test/sim/plans',
+    fix: "The runs of a plan ask the plan's claim too.",
+  },
+  {
+    bug: 'Without DESCRIBE_CONFIGS on `_kdr.state` all topic configs were left out, with a wrong reason.',
+    by: 'test/lab/rights-needed.test.ts',
+    fix: 'The link is refused, with the right that is missing (exit 14).',
+  },
 ]
 
 /** Fixes of seeds that do not name theirs. */
