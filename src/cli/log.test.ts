@@ -147,6 +147,15 @@ describe('what is said again and again', () => {
     assert.equal(objects().length, 10)
   })
 
+  test('of another broker, error or reason is something else', () => {
+    const { log, objects } = setUp()
+    const each = (facts: Record<string, unknown>) => log.event('info', 'a fetch failed', facts)
+    for (let broker = 0; broker < 10; broker++) each({ broker, error: 'no route' })
+    for (const error of ['closed', 'too late', 'reset', 'refused']) each({ broker: 0, error })
+    for (const reason of ['corrupt', 'truncated', 'no-rights', 'diverged']) each({ broker: 0, reason })
+    assert.equal(objects().length, 18)
+  })
+
   test('at intervals is no repetition', () => {
     const { log, objects } = setUp()
     for (let i = 0; i < 10; i++) log.regular.event('info', 'nothing behind')

@@ -40,9 +40,9 @@ export function withoutRepeats(log: Log, clock: Pick<Clock, 'monotonic'>): Settl
     event: (level, message, facts = {}) => {
       const now = clock.monotonic()
       settle(now - WINDOW_MS)
-      // What it is about may stand in the facts alone.
-      const { link, set, topic, partition } = facts
-      const key = JSON.stringify([level, message, link, set, topic, partition])
+      // What it is about, and what went wrong, may stand in the facts alone.
+      const { link, set, topic, partition, broker, error, reason } = facts
+      const key = JSON.stringify([level, message, link, set, topic, partition, broker, error, reason])
       const said = windows.get(key) ?? { level, message, facts, from: now, count: 0 }
       windows.set(key, said)
       said.count++
