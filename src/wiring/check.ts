@@ -9,7 +9,7 @@ import {
   resolveSecret,
   type SetConfig,
 } from '../config/index.ts'
-import { type CheckedCluster, type CheckReport, judge } from '../engine/check/check.ts'
+import { type CheckedCluster, type CheckInput, type CheckReport, judge } from '../engine/check/check.ts'
 import { type ClusterSight, isInternal, type SeenCluster } from '../engine/check/observation.ts'
 import { observeCluster, observeRights } from '../engine/check/observe.ts'
 import { observeProducers } from '../engine/check/producers.ts'
@@ -34,7 +34,7 @@ import { withSet } from './vaults.ts'
 /** What a transaction may hold back where no objective says less. */
 const PATIENCE_MS = 60_000
 
-type NotSeen = { readonly where: string; readonly what: string; readonly why: string }
+type NotSeen = CheckInput['notSeen'][number]
 
 /** Throws KdrError('usage') for a name that the config does not have. */
 export async function check(config: Config, options: ReadinessOptions): Promise<CheckReport> {
@@ -223,10 +223,13 @@ async function linkSight(
       status,
       stale,
       rpoObjectiveMs: rpoObjectiveOf(config, link.name),
+      groupsMs: link.sync.groupsMs,
       sourceAt: toolsAt(clusterOf(config, status.source)),
     }
   } catch (error) {
-    notSeen.push({ where: `link:${link.name}`, what: `link "${link.name}"`, why: sentenceOf(error) })
+    // Nothing at all is known of it: it is not ready as far as anybody can tell.
+    const seen = { where: `link:${link.name}`, what: `link "${link.name}"` }
+    notSeen.push({ ...seen, why: sentenceOf(error), severity: 'error' })
     return undefined
   }
 }

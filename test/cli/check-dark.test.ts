@@ -46,6 +46,24 @@ test('one link', async () => {
   assert.deepEqual([exit, ids], [3, ['C002 link:ew', 'C002 link:ew', 'C002 link:ew']])
 })
 
+test('a link that nothing is known of: not ready', async () => {
+  const unread = join(dir, 'unread.yaml')
+  const [east, west] = [1, 2].map(port => ({ bootstrap: `127.0.0.1:${port}`, tls: { ca: 'file:nowhere' } }))
+  writeFileSync(
+    unread,
+    JSON.stringify({ clusters: { east, west }, links: { ew: { source: 'east', target: 'west' } } }),
+  )
+  const { exit, stdout } = await runForTest(['check', '--json', '--config', unread, '--link', 'ew'], {
+    services,
+  })
+  const { ready, findings } = JSON.parse(stdout) as CheckReport
+  assert.deepEqual([exit, ready], [3, 'NOT READY'])
+  assert.deepEqual(
+    findings.map(({ id, severity, message }) => [id, severity, message]),
+    [['C002', 'error', 'link "ew" could not be looked at']],
+  )
+})
+
 test('one cluster', async () => {
   const { exit, ids } = await check('--cluster', 'east')
   assert.deepEqual([exit, ids], [3, ['C001 cluster:east']])

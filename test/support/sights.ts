@@ -139,6 +139,7 @@ export function linkOf(
     },
     stale: [],
     rpoObjectiveMs: 30_000,
+    groupsMs: 5_000,
     sourceAt: '--bootstrap-server east:9092',
     ...sight,
   }

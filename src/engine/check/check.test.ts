@@ -275,14 +275,36 @@ describe('links', () => {
   of('users', [{ users: { state: 'followed', missing: ['a'], missingCount: 1 } }], [`C080 warning ${at}`])
   of(
     'groups',
-    [{ groups: [{ group: 'g', state: 'clamped', reason: 'beyond-mirror' }] }],
+    [{ groups: [{ group: 'g', state: 'clamped', reason: 'beyond-mirror', ageMs: 0 }] }],
     [`C081 warning ${at}`],
   )
   of(
     'groups that committed nothing',
-    [{ groups: [{ group: 'g', state: 'skipped', reason: 'nothing-committed' }] }],
+    [{ groups: [{ group: 'g', state: 'skipped', reason: 'nothing-committed', ageMs: 0 }] }],
     [],
   )
+  const synced = (ageMs: number) => ({ groups: [{ group: 'g', state: 'synced', ageMs } as const] })
+  of('groups a minute old', [synced(60_000)], [])
+  of('groups older than a minute', [synced(60_001)], [`C081 warning ${at}`])
+  of('groups that follow slowly', [synced(120_000), { groupsMs: 10_000 }], [])
+  of(
+    'groups that follow slowly, older still',
+    [synced(120_001), { groupsMs: 10_000 }],
+    [`C081 warning ${at}`],
+  )
+  of(
+    'groups three days old, without a worker',
+    [{ ...synced(3 * 86_400_000), workers: [] }],
+    [`C070 error ${at}`],
+  )
+  const unknown = {
+    acls: { state: 'unknown' },
+    quotas: { state: 'unknown', different: [] },
+    users: { state: 'unknown', missing: [], missingCount: 0 },
+  }
+  of('rights that no worker has looked at', [unknown], [`C002 warning ${at}`])
+  of('users that no worker has looked at', [{ users: unknown.users }], [`C002 warning ${at}`])
+  of('rights unknown, without a worker', [{ ...unknown, workers: [] }], [`C070 error ${at}`])
   of('paused', [partition('paused')], [`C084 warning ${at}`])
   of('not copied yet', [partition('waiting')], [`C087 warning ${at}`])
   of('a cluster that was away', [{}, { stale: ['east'] }], [`C085 error ${at}`])

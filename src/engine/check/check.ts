@@ -1,7 +1,7 @@
 // The answer to "would we survive tonight?": all rules over all that was seen, in the order in which somebody should read them. Pure.
 import type { Finding, Severity } from '../../model/findings.ts'
 import { type Accept, type AcceptedFinding, applyAccepts } from './accept.ts'
-import type { ClusterSight } from './observation.ts'
+import type { ClusterSight, NotSeen } from './observation.ts'
 import { type RackLoss, rackLosses } from './racks.ts'
 import { brokerFindings } from './rules/brokers.ts'
 import { type CompareSight, compareFindings } from './rules/compare.ts'
@@ -27,7 +27,7 @@ export type CheckInput = {
   readonly sets: readonly SetSight[]
   readonly compared: readonly [CompareSight, CompareSight] | undefined
   /** What could not be looked at, other than of a cluster. */
-  readonly notSeen: readonly { readonly where: string; readonly what: string; readonly why: string }[]
+  readonly notSeen: readonly (NotSeen & { readonly where: string })[]
   readonly accepts: readonly Accept[]
   /** ms since 1970. */
   readonly now: number
@@ -71,7 +71,7 @@ export function judge(input: CheckInput): CheckReport {
     ...drifts.flatMap(driftFindings),
     ...sets.flatMap(setFindings),
     ...(compared === undefined ? [] : compareFindings(...compared)),
-    ...notSeen.flatMap(({ where, what, why }) => notSeenFindings(where, [{ what, why }])),
+    ...notSeen.flatMap(({ where, ...each }) => notSeenFindings(where, [each])),
   ]
   const judged = applyAccepts(found, accepts, { now, isWhole })
   return {

@@ -1,4 +1,5 @@
 // What `kdr check` has seen, as plain data: the rules decide on it alone. What could not be seen is part of it.
+import type { Severity } from '../../model/findings.ts'
 import type { AclRule } from '../../model/rights.ts'
 import type { BrokerView, ConfigEntry, LogDirView, TopicView, TransactionView } from '../../ports/cluster.ts'
 import type { BrokerHealth, QuorumView } from '../../ports/health.ts'
@@ -6,8 +7,8 @@ import type { BrokerHealth, QuorumView } from '../../ports/health.ts'
 /** A cluster that did not answer; nothing else is known of it. */
 export type DarkCluster = { readonly name: string; readonly dark: string }
 
-/** `what`: `the ACLs`; `why`: one sentence. */
-export type NotSeen = { readonly what: string; readonly why: string }
+/** `what`: `the ACLs`; `why`: one sentence. `severity`: where it is graver than that nobody knows of a part. */
+export type NotSeen = { readonly what: string; readonly why: string; readonly severity?: Severity }
 
 /** Said in `notSeen` when none could be asked for. */
 export const TOPIC_CONFIGS = 'topic configs'

@@ -25,6 +25,8 @@ export type LinkFacts = {
     readonly state: 'synced' | 'clamped' | 'skipped'
     readonly reason?: string
     readonly sentence?: string
+    /** How old what the target holds is. */
+    readonly ageMs: number
   }[]
   readonly acls: RightsFacts
   readonly quotas: RightsFacts & { readonly different: readonly QuotaFacts[] }
@@ -50,6 +52,8 @@ export type LinkSight = {
   readonly stale: readonly string[]
   /** Undefined: none is set. */
   readonly rpoObjectiveMs: number | undefined
+  /** How often groups are carried over. */
+  readonly groupsMs: number
   /** For Kafka's own tools, at the source. */
   readonly sourceAt: string
 }
@@ -74,7 +78,9 @@ export function linkFindings(sight: LinkSight): Finding[] {
     ...behind(sight, tell),
     ...warned(sight),
     ...groups(status, tell),
+    ...oldGroups(sight, tell),
     ...rights(status, tell),
+    ...unknownRights(status, tell),
   ]
 }
 
@@ -189,6 +195,42 @@ function groups({ groups: all, name }: LinkFacts, tell: Tell): Finding[] {
       ],
     }),
   )
+}
+
+/** Rounds that may fail, or take longer than their interval, before groups are taken for left behind. */
+const ROUNDS_MISSED = 12
+const LEAST_AGE_MS = 60_000
+
+/** A round that fails leaves what the one before has said of each. Without a worker it is no wonder, and said already. */
+function oldGroups({ status: { name, workers, groups: all }, groupsMs }: LinkSight, tell: Tell): Finding[] {
+  const limitMs = Math.max(LEAST_AGE_MS, ROUNDS_MISSED * groupsMs)
+  const old = all.filter(({ state, ageMs }) => state === 'synced' && ageMs > limitMs)
+  if (workers.length === 0 || old.length === 0) return []
+  const oldestMs = old.reduce((most, { ageMs }) => Math.max(most, ageMs), 0)
+  return [
+    tell('C081', {
+      message: `${counted(old.length, 'group')} of link "${name}" not carried over for ${seconds(oldestMs)}`,
+      evidence: [
+        listed(old.map(({ group }) => `"${group}"`)),
+        `\`sync.groups\` is ${seconds(groupsMs)}: more than ${ROUNDS_MISSED} rounds have not ended well`,
+      ],
+    }),
+  ]
+}
+
+/** With a worker: what keeps it from looking is in its log. */
+function unknownRights({ name, workers, acls, quotas, users }: LinkFacts, tell: Tell): Finding[] {
+  const unknown = Object.entries({ ACLs: acls, quotas, users }).flatMap(([what, { state }]) =>
+    state === 'unknown' ? [what] : [],
+  )
+  if (workers.length === 0 || unknown.length === 0) return []
+  return [
+    tell('C002', {
+      message: `${listed(unknown)} of link "${name}" could not be looked at`,
+      evidence: ['no worker has looked yet'],
+      hint: `See what the log of kdr says of them: it looks as soon as it runs, and then at intervals (\`sync\` of the link).`,
+    }),
+  ]
 }
 
 function rights({ name, acls, quotas, users }: LinkFacts, tell: Tell): Finding[] {

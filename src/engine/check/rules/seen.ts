@@ -18,8 +18,13 @@ export function darkFinding({ name, dark }: DarkCluster): Finding {
 }
 
 export function notSeenFindings(where: string, notSeen: readonly NotSeen[]): Finding[] {
-  return notSeen.map(({ what, why }) =>
-    finding('C002', { where, message: `${what} could not be looked at`, evidence: [why] }),
+  return notSeen.map(({ what, why, severity }) =>
+    finding('C002', {
+      where,
+      message: `${what} could not be looked at`,
+      evidence: [why],
+      ...(severity !== undefined && { severity }),
+    }),
   )
 }
 
