@@ -260,6 +260,22 @@ describe('certificates and keys', { skip: skipWithoutOpenssl }, () => {
     assert.deepEqual([now.own?.subject, now.problem], ['CN=second', undefined])
   })
 
+  test('of a bundle of authorities each must be one', async () => {
+    const bundle = `${ca}${second.cert}`
+    let files: TlsFiles = { ca: bundle }
+    const read = tlsReader('east', { read: () => Promise.resolve(files) })
+    const before = await read()
+    assert.equal(before.problem, undefined)
+    // Half of the file is written.
+    files = { ca: bundle.slice(0, ca.length + 100) }
+    const between = await read()
+    assert.equal(between.context, before.context)
+    assert.notEqual(between.problem, undefined)
+    await assert.rejects(tlsReader('east', { read: () => Promise.resolve(files) })(), {
+      code: 'config-invalid',
+    })
+  })
+
   test('at first there is nothing to go on with: it is a mistake in the config', async () => {
     for (const [files, why] of [
       [{ ca, cert: second.cert, key: first.key }, /the key does not belong to the certificate/],

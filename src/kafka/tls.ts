@@ -40,7 +40,7 @@ export function tlsReader(cluster: string, settings: TlsSettings): () => Promise
       const files = await read()
       if (used !== undefined && isSame(used.files, files)) return used.tls
       // OpenSSL would pass by what is no certificate, and trust nobody.
-      if (files.ca !== undefined) assertCertificate(files.ca)
+      if (files.ca !== undefined) certificatesOf(files.ca).forEach(assertCertificate)
       const context = createSecureContext({
         ...given(files),
         ...(minVersion !== undefined && { minVersion }),
@@ -61,6 +61,14 @@ export function tlsReader(cluster: string, settings: TlsSettings): () => Promise
       )
     }
   }
+}
+
+const BEGIN = '-----BEGIN CERTIFICATE-----'
+
+/** Of a bundle each by itself, as Node reads the first alone. A text without any is left as it is. */
+export function certificatesOf(pem: string): string[] {
+  const all = pem.split(new RegExp(`(?=${BEGIN})`)).filter(part => part.startsWith(BEGIN))
+  return all.length > 0 ? all : [pem]
 }
 
 function assertCertificate(pem: string): void {

@@ -1,20 +1,12 @@
 // kdr check: looks at everything that the config names, and hands what was seen to the rules. Whatever cannot be looked at becomes a
 // finding: nothing here fails because a cluster, a link or a vault does.
-import { X509Certificate } from 'node:crypto'
 import type { ReadinessOptions } from '../cli/app.ts'
-import {
-  type ClusterConfig,
-  type Config,
-  type LinkConfig,
-  resolveSecret,
-  type SetConfig,
-} from '../config/index.ts'
+import { type ClusterConfig, type Config, type LinkConfig, type SetConfig } from '../config/index.ts'
 import { type CheckedCluster, type CheckInput, type CheckReport, judge } from '../engine/check/check.ts'
 import { type ClusterSight, isInternal, type SeenCluster } from '../engine/check/observation.ts'
 import { observeCluster, observeRights } from '../engine/check/observe.ts'
 import { observeProducers } from '../engine/check/producers.ts'
 import type { CompareSight } from '../engine/check/rules/compare.ts'
-import type { Certificate } from '../engine/check/rules/disks.ts'
 import type { DriftSight } from '../engine/check/rules/drift.ts'
 import type { LinkSight } from '../engine/check/rules/links.ts'
 import type { SetSight } from '../engine/check/rules/sets.ts'
@@ -27,6 +19,7 @@ import { chooseLinks } from './choose-links.ts'
 import { clusterOf, openCluster } from './clusters.ts'
 import { directionOf } from './direction.ts'
 import { readLinkStatus } from './links.ts'
+import { ownCertificates } from './own-certificates.ts'
 import { readSetStatus } from './set-status.ts'
 import { systemClock } from './system.ts'
 import { withSet } from './vaults.ts'
@@ -171,11 +164,13 @@ async function checked(
   const objectives = Object.values(config.links)
     .filter(({ source, target }) => source === name || target === name)
     .flatMap(link => rpoObjectiveOf(config, link.name) ?? [])
-  const own = objectiveFor(config.objectives, `cluster:${name}`)?.rpoMs ?? PATIENCE_MS
+  const least = objectiveFor(config.objectives, `cluster:${name}`)?.rpoMs ?? PATIENCE_MS
+  const own = await ownCertificates(clusterOf(config, name))
+  notSeen.push(...own.notSeen)
   return {
     sight: await eyes.look(name),
-    rpoMs: Math.min(own, ...objectives),
-    certificates: await ownCertificates(clusterOf(config, name), notSeen),
+    rpoMs: Math.min(least, ...objectives),
+    certificates: own.certificates,
     producers:
       seen &&
       (await observeProducers(
@@ -189,25 +184,6 @@ async function checked(
         return { name: set.name, takes: (topic: string) => filter.matches(topic) }
       }),
   }
-}
-
-/** What kdr signs in with, and what it trusts: both end. */
-async function ownCertificates({ name, tls }: ClusterConfig, notSeen: NotSeen[]): Promise<Certificate[]> {
-  const found: Certificate[] = []
-  for (const [reference, whose] of [
-    [tls?.cert, '`tls.cert` of the config'],
-    [tls?.ca, '`tls.ca` of the config'],
-  ] as const) {
-    if (reference === undefined) continue
-    try {
-      const { subject, validTo } = new X509Certificate(await resolveSecret(reference))
-      found.push({ subject: subject.split('\n').join(', '), validUntil: Date.parse(validTo), whose })
-    } catch (error) {
-      const why = error instanceof Error ? error.message : String(error)
-      notSeen.push({ where: `cluster:${name}`, what: whose, why })
-    }
-  }
-  return found
 }
 
 async function linkSight(
