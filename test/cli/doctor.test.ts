@@ -142,6 +142,38 @@ describe('kdr doctor', () => {
     assert.ok(!`${all}${stderr}`.includes(MARK))
   })
 
+  test('has nothing of what a command of a run has printed', async () => {
+    const run = {
+      run: 'r1',
+      kind: 'switchover',
+      link: 'ew',
+      active: 'east',
+      standby: 'west',
+      state: 'stopped',
+      startedAt: '2026-01-01T00:00:00Z',
+      sentence: `\`fence.command\` ended with code 1: denied\nX-Token: ${MARK}printed`,
+    } as const
+    const { read, all } = await bundle({ listRuns: () => Promise.resolve([run]) })
+    assert.ok(!all.includes(MARK), all)
+    const sentence = '`fence.command` ended with code 1: (its output)'
+    assert.partialDeepStrictEqual(read('runs'), [{ run: 'r1', sentence }])
+    assert.ok(read<string[]>('problems').includes(sentence))
+  })
+
+  test('a secret that cannot be read in time holds nothing up, and is told', async () => {
+    const slow = join(dir, 'slow.yaml')
+    const sasl = { mechanism: 'plain', username: 'kdr', password: 'exec:sleep 2' }
+    writeFileSync(slow, JSON.stringify({ clusters: { east: { bootstrap: '127.0.0.1:9', sasl } } }))
+    const clock = {
+      ...systemClock,
+      sleep: async (ms: number, signal?: AbortSignal) => await systemClock.sleep(ms / 300, signal),
+    }
+    const out = join(dir, 'of-slow')
+    const { exit, stderr } = await runForTest(['doctor', '--out', out, '--config', slow], { clock })
+    assert.equal(exit, 0)
+    assert.match(stderr, /^not looked at: secret "exec:\(a command\)": no answer within 30 s$/m)
+  })
+
   test('is made of a config that is wrong', async () => {
     const wrong = join(dir, 'wrong.yaml')
     writeFileSync(wrong, `clusters: { east: { bootstrap: "h:1", sasl: ${MARK} } }`)

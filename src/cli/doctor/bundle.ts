@@ -2,7 +2,7 @@
 import { type Config, explainConfig, readConfigText } from '../../config/index.ts'
 import { findKdrError } from '../../model/errors.ts'
 import type { App } from '../app.ts'
-import { readValues, secretsOf, withoutCommands, withoutValues } from './redact.ts'
+import { secretsOf, withoutCommands, withoutOutput, withoutValues } from './redact.ts'
 import type { TarEntry } from './tar.ts'
 
 const PART_MS = 30_000
@@ -26,15 +26,15 @@ export async function gatherBundle(app: App, path: string): Promise<Bundle> {
     config: await gathering.part('config explained', async () => await explained(path)),
   }
   if (!isFailed(config)) Object.assign(parts, await lookAround(app, config, gathering))
+  const hide = await hidingOf(config, gathering)
   parts['problems'] = problemsOf(parts, gathering.timings)
   parts['timings'] = gathering.timings
-  const hide = await hidingOf(config)
   const entries = Object.entries(parts).map(([name, part]) => ({
     name: `kdr-doctor/${name}.json`,
     text: `${hide(JSON.stringify(part, plain, 2))}\n`,
   }))
   const failures = gathering.timings.flatMap(({ part, error }) =>
-    error === undefined ? [] : [hide(`${part}: ${error}`)],
+    error === undefined ? [] : [hide(withoutOutput(`${part}: ${error}`))],
   )
   return { entries, failures }
 }
@@ -161,10 +161,16 @@ function problemsOf(parts: Readonly<Record<string, unknown>>, timings: readonly 
 }
 
 /** Of a config that cannot be read nothing but its problems is known. */
-async function hidingOf(config: Config | Failed): Promise<(text: string) => string> {
+async function hidingOf(config: Config | Failed, gathering: Gathering): Promise<(text: string) => string> {
   if (isFailed(config)) return text => text
   const secrets = secretsOf(config)
-  const values = await readValues(secrets)
+  // What cannot be read now cannot be hidden either: that is told with the rest.
+  const read = await Promise.all(
+    secrets.map(
+      async secret => await gathering.part(`secret "${secret.shown}"`, async () => await secret.read()),
+    ),
+  )
+  const values = read.flatMap(value => (isFailed(value) ? [] : [value]))
   const commands = secrets.filter(({ kind }) => kind === 'exec').map(({ shown }) => shown)
   return text =>
     commands.reduce(
@@ -176,4 +182,7 @@ async function hidingOf(config: Config | Failed): Promise<(text: string) => stri
     )
 }
 
-const plain = (_key: string, value: unknown): unknown => (typeof value === 'bigint' ? Number(value) : value)
+function plain(_key: string, value: unknown): unknown {
+  if (typeof value === 'string') return withoutOutput(value)
+  return typeof value === 'bigint' ? Number(value) : value
+}

@@ -5,6 +5,8 @@ import { type Config, SecretRef } from '../../config/index.ts'
 const HIDDEN = '(hidden)'
 /** Shorter ones would hide half of the text, and are no secrets. */
 const SHORTEST = 4
+/** Of a part of a value, such as the key in `hmac-sha256:name:key`: longer than the name of an algorithm. */
+const LONG_PART = 12
 
 /** Every secret that the config names, once. */
 export function secretsOf(config: Config): SecretRef[] {
@@ -20,22 +22,39 @@ export function secretsOf(config: Config): SecretRef[] {
   return [...found]
 }
 
-/** What cannot be read now cannot be hidden either: then it has not been read by anything else. */
-export async function readValues(secrets: readonly SecretRef[]): Promise<string[]> {
-  const settled = await Promise.allSettled(secrets.map(async secret => await secret.read()))
-  return settled.flatMap(each => (each.status === 'fulfilled' ? [each.value] : []))
-}
-
-/** Also each line of a value that has several, and as JSON spells it; the longest first, as one may hold another. */
+/**
+ * Also each line of a value that has several, what stands in it between quotes or colons, and all of that as JSON, a URL or base64
+ * spells it; the longest first, as one may hold another.
+ */
 export function withoutValues(text: string, values: readonly string[]): string {
-  const parts = values
-    .flatMap(value => [value, ...value.split('\n')])
+  const long = values.flatMap(value => value.split(/["':;\s]/)).filter(part => part.length >= LONG_PART)
+  const parts = [...values.flatMap(value => [value, ...value.split('\n')]), ...long]
     .map(part => part.trim())
     .filter(part => part.length >= SHORTEST && !part.startsWith('-----'))
-  const spelled = new Set(parts.flatMap(part => [part, JSON.stringify(part).slice(1, -1)]))
+  const spelled = new Set(parts.flatMap(spellingsOf))
   return [...spelled]
     .toSorted((a, b) => b.length - a.length)
     .reduce((rest, part) => rest.replaceAll(part, HIDDEN), text)
+}
+
+/** Base64 without its padding, which not everything writes. */
+function spellingsOf(part: string): string[] {
+  const bytes = Buffer.from(part)
+  return [
+    part,
+    JSON.stringify(part).slice(1, -1),
+    encodeURIComponent(part.toWellFormed()),
+    bytes.toString('base64').replace(/=+$/, ''),
+    bytes.toString('base64url'),
+  ]
+}
+
+/** Of a sentence that says how an operator's command ended: the command may print whatever it has been given. */
+export function withoutOutput(sentence: string): string {
+  return sentence.replace(
+    /((?:ended with(?: code)? -?\d+|has not ended in [\d.]+ s): ).+$/s,
+    '$1(its output)',
+  )
 }
 
 /** Commands may hold what they need to log in somewhere. */
