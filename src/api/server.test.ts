@@ -9,14 +9,17 @@ import { type Served, serve, type Serving } from './server.ts'
 const open: Serving[] = []
 after(async () => void (await Promise.all(open.map(async each => await each.close()))))
 
-const started = async (served: Partial<Served> = {}, token?: string) => {
+const read = async (token: string | Error): Promise<string> =>
+  token instanceof Error ? await Promise.reject(token) : token
+
+const started = async (served: Partial<Served> = {}, token?: string | Error) => {
   const listen = `127.0.0.1:${await findPort()}`
   const said: string[] = []
   let isUp = (): void => undefined
   const up = new Promise<void>(resolve => (isUp = resolve))
   const serving = serve({
     listen,
-    token: () => Promise.resolve(token),
+    token: token === undefined ? undefined : { kind: 'exec', read: async () => await read(token) },
     served: { api: new Map(), metrics: () => Promise.resolve('m 1\n'), notReady: () => undefined, ...served },
     clock: { ...systemClock, sleep: async (_ms, signal) => await systemClock.sleep(20, signal) },
     log: {
@@ -61,6 +64,22 @@ describe('what kdr run serves', () => {
     assert.equal((await get('/healthz')).status, 200)
   })
 
+  test('a token that cannot be read lets nobody in, and tells nobody by what it is read', async () => {
+    const api = new Map([['status', () => Promise.resolve({ status: 200, text: '{}' })]])
+    const failing = new Error('the secret "exec:curl -H X-Vault-Token:hvs.S3 vault" cannot be read')
+    const { up, get, said } = await started({ api }, failing)
+    await up
+    for (const path of ['/metrics', '/api/status'])
+      for (const authorization of ['', 'Bearer undefined'])
+        assert.deepEqual(await get(path, { headers: { authorization } }), {
+          status: 503,
+          text: 'the token cannot be read\n',
+        })
+    assert.equal((await get('/healthz')).status, 200)
+    assert.equal(said.at(-1), 'the token of the server (exec) cannot be read: nobody is let in')
+    assert.ok(!said.join().includes('S3'))
+  })
+
   test('objects under /api/, for whoever has the token', async () => {
     const api = new Map([['status', () => Promise.resolve({ status: 503, text: '{"v":1}\n' })]])
     const { up, get, listen } = await started({ api }, 'geheim')
@@ -91,7 +110,7 @@ describe('what kdr run serves', () => {
     const up = Promise.withResolvers<void>()
     const serving = serve({
       listen,
-      token: () => Promise.resolve(undefined),
+      token: undefined,
       served: { api: new Map(), metrics: () => Promise.resolve(''), notReady: () => undefined },
       clock: { ...systemClock, sleep: async (_ms, signal) => await systemClock.sleep(10, signal) },
       log: {

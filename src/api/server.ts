@@ -20,11 +20,17 @@ export type Served = {
   notReady(): string | undefined
 }
 
+export type Token = {
+  /** How it is read, without a word of where from. */
+  readonly kind: string
+  read(): Promise<string>
+}
+
 export type ServeOptions = {
   /** `host:port`. */
   readonly listen: string
   /** Read at each request; undefined: nobody has to show one. */
-  token(): Promise<string | undefined>
+  readonly token: Token | undefined
   readonly served: Served
   readonly clock: Clock
   readonly log: Log
@@ -93,27 +99,41 @@ async function answerOf(options: ServeOptions, request: IncomingMessage): Promis
   const { served } = options
   const [path] = (request.url ?? '').split('?')
   if (request.method !== 'GET' && request.method !== 'HEAD') return { status: 405, text: 'only GET\n' }
-  try {
-    switch (path) {
-      case '/healthz':
-        return { status: 200, text: 'ok\n' }
-      case '/readyz': {
-        const why = served.notReady()
-        return why === undefined ? { status: 200, text: 'ok\n' } : { status: 503, text: `${why}\n` }
-      }
-      case '/metrics':
-        if (!isAllowed(request.headers.authorization, await options.token()))
-          return { status: 401, text: 'a token is needed\n' }
-        return { status: 200, text: await served.metrics() }
-      default: {
-        const look = served.api.get(path?.replace(/^\/api\//, '') ?? '')
-        if (look === undefined || path?.startsWith('/api/') !== true)
-          return { status: 404, text: known(served) }
-        if (!isAllowed(request.headers.authorization, await options.token()))
-          return { status: 401, text: 'a token is needed\n' }
-        return { ...(await look()), isJson: true }
-      }
+  switch (path) {
+    case '/healthz':
+      return { status: 200, text: 'ok\n' }
+    case '/readyz': {
+      const why = served.notReady()
+      return why === undefined ? { status: 200, text: 'ok\n' } : { status: 503, text: `${why}\n` }
     }
+    case '/metrics':
+      return await guarded(options, request, async () => ({ status: 200, text: await served.metrics() }))
+    default: {
+      const look = served.api.get(path?.replace(/^\/api\//, '') ?? '')
+      if (look === undefined || path?.startsWith('/api/') !== true)
+        return { status: 404, text: known(served) }
+      return await guarded(options, request, async () => ({ ...(await look()), isJson: true }))
+    }
+  }
+}
+
+/** For whoever shows the token. Nobody else hears what failed: the words of an error may be those of the config. */
+async function guarded(
+  { token, log }: ServeOptions,
+  { headers }: IncomingMessage,
+  look: () => Promise<Answer>,
+): Promise<Answer> {
+  let wanted: string | undefined
+  try {
+    wanted = await token?.read()
+  } catch {
+    // The command or the path that the error names may hold another secret.
+    log.event('error', `the token of the server (${token?.kind ?? 'none'}) cannot be read: nobody is let in`)
+    return { status: 503, text: 'the token cannot be read\n' }
+  }
+  if (!isAllowed(headers.authorization, wanted)) return { status: 401, text: 'a token is needed\n' }
+  try {
+    return await look()
   } catch (error) {
     return { status: 500, text: `${error instanceof Error ? error.message : String(error)}\n` }
   }

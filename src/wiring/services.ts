@@ -11,12 +11,7 @@ export const services: Services = {
   chooseLinks,
   startLink: async (config, link, options) =>
     await (await import('./links.ts')).startLink(config, link, options),
-  serve: async ({ token, ...options }) =>
-    (await import('../api/server.ts')).serve({
-      ...options,
-      clock: systemClock,
-      token: async () => await token?.read(),
-    }),
+  serve: async options => (await import('../api/server.ts')).serve({ ...options, clock: systemClock }),
   check: async (config, options) => await (await import('./check.ts')).check(config, options),
   readLinkStatus: async (config, link) => await (await import('./links.ts')).readLinkStatus(config, link),
   withLink: async (config, link, act) => await (await import('./open-link.ts')).withLink(config, link, act),

@@ -32,7 +32,7 @@ describe('a real Prometheus', { skip }, () => {
     const gatherer = new MetricsGatherer()
     serving = serve({
       listen,
-      token: () => Promise.resolve('geheim'),
+      token: { kind: 'literal', read: () => Promise.resolve('geheim') },
       served: {
         api: new Map(),
         metrics: () => Promise.resolve(gatherer.text({ ...fullWorld(), now: Date.now() })),
