@@ -210,7 +210,7 @@ export const METRICS = {
   },
   kdr_link_rpo_within_objective_ratio: {
     type: 'gauge',
-    help: 'For which share of the last day the RPO was within its objective, 0 to 1; as far as this process has seen it, from scrape to scrape.',
+    help: 'For which share of the last day the RPO was within its objective, 0 to 1; as far as this process has seen it, from scrape to scrape. Time of which nobody knows how far behind a partition was is left out.',
     labels: LINK,
     by: 'owner',
     from: '`kdr_link_rpo_seconds` and `kdr_link_rpo_objective_seconds`',

@@ -27,6 +27,8 @@ export type WholeLink = {
   readonly lagRecords: number
   /** The largest. */
   readonly lagMs: number
+  /** Otherwise there is a partition, or all are, of which nobody knows how long it has been behind. */
+  readonly isLagKnown: boolean
   /** When the source answered last; ms since 1970, 0: never. */
   readonly sourceSeenAt: number
   /** Lost and accepted. */

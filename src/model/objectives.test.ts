@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { linkObjective, type Measured, objectiveFor } from './objectives.ts'
+import { isLagKnown, linkObjective, type Measured, objectiveFor } from './objectives.ts'
 
 const objectives = [
   { for: 'link:east-west topic:pay-*', rpoMs: 5_000 },
@@ -27,6 +27,17 @@ describe('a link against what concerns it', () => {
     objectives,
     plans: { region: { links: ['north-south'], objectives: { rpoMs: 20_000 } } },
   }
+  type Partition = Measured['topics'][number]['partitions'][number]
+  const partition = (of: Partial<Partition>): Partition => ({
+    state: 'mirroring',
+    lagRecords: 0,
+    lagMs: 0,
+    ...of,
+  })
+  const holding = (...partitions: readonly Partition[]): Measured['topics'] => [
+    { name: 'orders', partitions },
+    { name: 'other', partitions: [partition({})] },
+  ]
   const link = (
     name: string,
     lags: Readonly<Record<string, number>>,
@@ -35,7 +46,7 @@ describe('a link against what concerns it', () => {
     const lagMs = Math.max(0, ...Object.values(lags))
     const topics = Object.entries(lags).map(([topic, ms]) => ({
       name: topic,
-      partitions: [{ lagMs: 0 }, { lagMs: ms }],
+      partitions: [partition({}), partition({ lagMs: ms, lagRecords: ms })],
     }))
     return {
       name,
@@ -75,6 +86,38 @@ describe('a link against what concerns it', () => {
       link('other', { a: 0 }, { sourceSeenAt: null }),
       [60_000, 'unknown', []],
     ],
+    [
+      'a topic that has stopped, however short its lag seems',
+      link('other', {}, { topics: holding(partition({ state: 'faulted', lagRecords: 1e6 })), rpoMs: 2_000 }),
+      [60_000, 'unknown', []],
+    ],
+    [
+      'one that stopped because the target has something else',
+      link('other', {}, { topics: holding(partition({ state: 'faulted' })) }),
+      [60_000, 'unknown', []],
+    ],
+    [
+      'one that waits with records to copy',
+      link('other', {}, { topics: holding(partition({}), partition({ state: 'waiting', lagRecords: 1 })) }),
+      [60_000, 'unknown', []],
+    ],
+    [
+      'one that waits for nothing',
+      link('other', {}, { topics: holding(partition({ state: 'waiting' })) }),
+      [60_000, 'met', []],
+    ],
+    ['a topic without partitions', link('other', {}, { topics: holding() }), [60_000, 'unknown', []]],
+    [
+      'one beyond it, whatever the others are',
+      link(
+        'other',
+        {},
+        {
+          topics: [...holding(), { name: 'late', partitions: [partition({ lagMs: 61_000, lagRecords: 1 })] }],
+        },
+      ),
+      [60_000, 'missed', ['late']],
+    ],
     ['a link that has never run', link('other', {}, { state: 'stopped' }), [60_000, 'unknown', []]],
   ] as const)
     test(what, () => assert.deepEqual(of(measured), expected))
@@ -83,3 +126,15 @@ describe('a link against what concerns it', () => {
     assert.equal(linkObjective({ objectives: [], plans: {} }, link('east-west', { a: 9e9 })), undefined)
   })
 })
+
+for (const [state, lagRecords, isAnchored, expected] of [
+  ['mirroring', 5, true, true],
+  ['paused', 5, false, true],
+  ['waiting', 0, true, true],
+  ['waiting', 5, true, false],
+  ['waiting', 0, false, false],
+  ['faulted', 0, true, false],
+] as const)
+  test(`the lag of a ${isAnchored ? '' : 'never begun '}${state} partition, ${lagRecords} behind, is ${expected ? '' : 'not '}known`, () => {
+    assert.equal(isLagKnown({ state, lagRecords, isAnchored }), expected)
+  })

@@ -47,6 +47,17 @@ export function rpoObjectiveOf(
   return wanted.length === 0 ? undefined : Math.min(...wanted)
 }
 
+export type MeasuredPartition = {
+  readonly state: string
+  readonly lagRecords: number
+  /** Undefined: not told. */
+  readonly isAnchored?: boolean
+}
+
+/** One that waits with records to copy, or has stopped, may never have been looked at: its lag in time is then a zero that means nothing. */
+export const isLagKnown = ({ state, lagRecords, isAnchored = true }: MeasuredPartition): boolean =>
+  state !== 'faulted' && (state !== 'waiting' || (lagRecords === 0 && isAnchored))
+
 /** Of a status of a link, what an objective is held against. */
 export type Measured = {
   readonly name: string
@@ -56,7 +67,7 @@ export type Measured = {
   readonly sourceSeenAt: string | null
   readonly topics: readonly {
     readonly name: string
-    readonly partitions: readonly { readonly lagMs: number }[]
+    readonly partitions: readonly (MeasuredPartition & { readonly lagMs: number })[]
   }[]
 }
 
@@ -77,7 +88,8 @@ export function linkObjective(wanted: Objectives, link: Measured): LinkObjective
   const topics = link.topics.flatMap(({ name, partitions }) => {
     const limitMs = rpoObjectiveOf(wanted, link.name, name)
     const lagMs = partitions.reduce((most, each) => Math.max(most, each.lagMs), 0)
-    return limitMs === undefined ? [] : [{ name, lagMs, limitMs }]
+    const isKnown = partitions.length > 0 && partitions.every(isLagKnown)
+    return limitMs === undefined ? [] : [{ name, lagMs, limitMs, isKnown }]
   })
   const limits = [...(whole === undefined ? [] : [whole]), ...topics.map(({ limitMs }) => limitMs)]
   if (limits.length === 0) return undefined
@@ -96,7 +108,13 @@ export function linkObjective(wanted: Objectives, link: Measured): LinkObjective
     .filter(each => each.rpoMs > each.rpoObjectiveMs)
     .toSorted((a, b) => b.rpoMs - b.rpoObjectiveMs - (a.rpoMs - a.rpoObjectiveMs))
   const isMissed = beyondObjective.length > 0 || (whole !== undefined && topics.length === 0 && rpoMs > whole)
-  return { rpoObjectiveMs, rpoObjectiveState: isMissed ? 'missed' : 'met', beyondObjective }
+  const isKnown = topics.every(each => each.isKnown)
+  // What is beyond it for certain is, whatever else nobody knows.
+  return {
+    rpoObjectiveMs,
+    rpoObjectiveState: isMissed ? 'missed' : isKnown ? 'met' : 'unknown',
+    beyondObjective,
+  }
 }
 
 /** Of a link that has copied nothing yet nothing is known, whatever its zeros say. */

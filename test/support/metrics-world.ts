@@ -51,6 +51,7 @@ export const whole = (of: Partial<WholeLink> = {}): WholeLink => ({
   workers: 2,
   lagRecords: 7,
   lagMs: 1_500,
+  isLagKnown: true,
   sourceSeenAt: NOW - 500,
   lost: { offsets: 12, ranges: 1 },
   groups: [{ state: 'synced' }, { state: 'clamped', reason: 'behind' }],

@@ -5,6 +5,7 @@ import { ledgerKey, linkKey, reportKey, toRecord, workerKey } from '../../model/
 import { wholeLink } from './whole-link.ts'
 
 const NOW = 1_000_000
+const state = 'mirroring'
 
 const storeOf = (records: Readonly<Record<string, object>>) => ({
   get: (key: string) => records[key],
@@ -29,18 +30,28 @@ describe('a link as a whole', () => {
     const records = {
       [reportKey('l', 't', 1, 0)]: report(
         [
-          { partition: 0, lagRecords: 99, lagMs: 99_000 },
-          { partition: 1, lagRecords: 5, lagMs: 1_000 },
-          { partition: 2, lagRecords: 0, lagMs: 0 },
+          { partition: 0, state, lagRecords: 99, lagMs: 99_000 },
+          { partition: 1, state, lagRecords: 5, lagMs: 1_000 },
+          { partition: 2, state, lagRecords: 0, lagMs: 0 },
           // Its broker gives nothing: what there is nobody knows, since so long.
-          { partition: 3, lagRecords: 0, lagMs: 60_000 },
+          { partition: 3, state: 'waiting', isAnchored: true, lagRecords: 0, lagMs: 60_000 },
         ],
         NOW - 3_000,
       ),
       [reportKey('l', 'unwanted', 1, 0)]: report([{ partition: 0, lagRecords: 1_000, lagMs: 1 }], NOW),
     }
-    const { lagRecords, lagMs } = look(records, [{ topic: 't', partition: 0, lagRecords: 2, lagMs: 200 }])
-    assert.deepEqual({ lagRecords, lagMs }, { lagRecords: 7, lagMs: 63_000 })
+    const own = { topic: 't', partition: 0, state, lagRecords: 2, lagMs: 200 }
+    const { lagRecords, lagMs, isLagKnown } = look(records, [own])
+    assert.deepEqual({ lagRecords, lagMs, isLagKnown }, { lagRecords: 7, lagMs: 63_000, isLagKnown: true })
+  })
+
+  test('of a partition that nobody has copied yet nobody knows how long it is behind, whoever has it', () => {
+    const begun = { topic: 't', partition: 0, state, isAnchored: true, lagRecords: 0, lagMs: 0 }
+    const waiting = { partition: 1, state: 'waiting', isAnchored: false, lagRecords: 0, lagMs: 0 }
+    const reported = { [reportKey('l', 't', 1, 0)]: report([waiting], NOW) }
+    assert.equal(look({}, [begun]).isLagKnown, true)
+    assert.equal(look({}, [begun, { ...begun, ...waiting }]).isLagKnown, false)
+    assert.equal(look(reported, [begun]).isLagKnown, false)
   })
 
   test('the source was seen by whoever saw it last; workers that are silent do not count', () => {
@@ -85,6 +96,7 @@ describe('a link as a whole', () => {
       workers: 0,
       lagRecords: 0,
       lagMs: 0,
+      isLagKnown: false,
       sourceSeenAt: NOW - 2_000,
       lost: { offsets: 0, ranges: 0 },
       groups: [],

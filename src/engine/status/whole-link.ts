@@ -3,6 +3,7 @@
 import { type GroupReason, type GroupState, readGroupRound, readGroups } from '../../model/group-records.ts'
 import type { Ledger } from '../../model/ledger.ts'
 import type { WholeLink } from '../../model/link-facts.ts'
+import { isLagKnown, type MeasuredPartition } from '../../model/objectives.ts'
 import {
   readLedgers,
   readLink,
@@ -22,12 +23,7 @@ export type WholeLinkInput = {
   /** When this worker saw the source last; 0: never. */
   readonly sourceSeenAt: number
   /** The partitions of this worker, as of now. */
-  readonly own: readonly {
-    readonly topic: string
-    readonly partition: number
-    readonly lagRecords: number
-    readonly lagMs: number
-  }[]
+  readonly own: readonly (Lag & { readonly topic: string; readonly partition: number })[]
   readonly isWanted: { readonly topic: (name: string) => boolean; readonly group: (name: string) => boolean }
 }
 
@@ -41,6 +37,7 @@ export function wholeLink(input: WholeLinkInput): WholeLink {
     workers: workers.filter(({ state, at }) => state === 'running' && now - at < BEAT_MISSING_MS).length,
     lagRecords: lags.reduce((sum, { lagRecords }) => sum + lagRecords, 0),
     lagMs: lags.reduce((most, { lagMs }) => Math.max(most, lagMs), 0),
+    isLagKnown: lags.length > 0 && lags.every(isLagKnown),
     sourceSeenAt: workers.reduce((latest, each) => Math.max(latest, each.sourceSeenAt), input.sourceSeenAt),
     lost: ledgers
       .map(lostOf)
@@ -53,7 +50,7 @@ export function wholeLink(input: WholeLinkInput): WholeLink {
   }
 }
 
-type Lag = { readonly lagRecords: number; readonly lagMs: number }
+type Lag = MeasuredPartition & { readonly lagMs: number }
 
 /** What was behind, or could not be read, has waited since it was reported; what was not is not behind for what has come meanwhile. */
 function othersOf({ store, link, now, own, isWanted }: WholeLinkInput): Lag[] {
@@ -62,7 +59,9 @@ function othersOf({ store, link, now, own, isWanted }: WholeLinkInput): Lag[] {
     isWanted.topic(topic)
       ? partitions
           .filter(({ partition }) => !mine.has(`${topic}/${partition}`))
-          .map(({ lagRecords, lagMs, at }) => ({
+          .map(({ state, isAnchored, lagRecords, lagMs, at }) => ({
+            state,
+            isAnchored,
             lagRecords,
             lagMs: lagRecords === 0 && lagMs === 0 ? 0 : lagMs + Math.max(0, now - at),
           }))

@@ -9,6 +9,7 @@ import {
   gathered,
   partition,
   runningLink,
+  whole,
 } from '../../../../test/support/metrics-world.ts'
 import { isThere, promtool } from '../../../../test/support/promtool.ts'
 import { MetricsGatherer } from './gather.ts'
@@ -138,6 +139,17 @@ describe('what is served', () => {
     const text = textOf({ links: [unseen], sets: [followedSet('all')] })
     for (const name of ['kdr_link_rpo_seconds', 'kdr_group_sync_timestamp_seconds', 'kdr_backup_vault_bytes'])
       assert.doesNotMatch(text, new RegExp(name))
+  })
+
+  test('a link of which nobody knows how far behind it is is not within its objective; one beyond it is not', () => {
+    const ratio = (facts: Parameters<typeof whole>[0]): string | undefined => {
+      const link = runningLink('east-west', [partition('t', 0)], { whole: whole(facts) })
+      const text = textOf({ links: [link], objectives: [{ for: '*', rpoMs: 30_000 }] })
+      return /^kdr_link_rpo_within_objective_ratio\S+ (\S+)$/m.exec(text)?.[1]
+    }
+    assert.equal(ratio({ lagMs: 0 }), '1')
+    assert.equal(ratio({ lagMs: 0, isLagKnown: false }), undefined)
+    assert.equal(ratio({ lagMs: 31_000, isLagKnown: false }), '0')
   })
 
   test('a counter goes on when a partition comes back with a copy that counts from zero', () => {

@@ -73,8 +73,10 @@ export class MetricsGatherer {
     const share = this.#shares.get(link) ?? new ObjectiveShare()
     this.#shares.set(link, share)
     const rpoMs = rpoOf(whole, now)
-    if (rpoMs === undefined) share.skip()
-    else share.observe(now, rpoMs <= objectiveMs)
+    const isWithin = rpoMs !== undefined && rpoMs <= objectiveMs
+    // It is beyond it for certain also where another partition may be further behind than is known.
+    if (rpoMs === undefined || (isWithin && !whole.isLagKnown)) share.skip()
+    else share.observe(now, isWithin)
     return share.ratio
   }
 
