@@ -1,7 +1,7 @@
 // The links that `kdr run` keeps going: started from the config, and brought in step with it again when it was changed
 // (SIGHUP). A link that did not change goes on untouched; a file that is wrong changes nothing.
 
-import type { LinkConfig } from '../../config/index.ts'
+import type { Config, LinkConfig } from '../../config/index.ts'
 import { isSameLink, type LinkSnapshot, snapshotOf } from '../../config/same.ts'
 import { findKdrError } from '../../model/errors.ts'
 import type { Log } from '../../ports/log.ts'
@@ -38,6 +38,7 @@ export class RunLinks {
   readonly #options: RunLinksOptions
   readonly #running = new Map<string, Running>()
   #wanted: readonly LinkSnapshot[] = []
+  #config: Config | undefined
   #isAsked = false
   /** By name, why it is not copied now. */
   readonly #moved = new Map<string, string>()
@@ -60,6 +61,11 @@ export class RunLinks {
   /** Those that the config wants, whether or not they run now. */
   get wanted(): LinkConfig[] {
     return this.#wanted.map(({ link }) => link)
+  }
+
+  /** The one in force: read last, and not refused. Undefined: none was read here. */
+  get config(): Config | undefined {
+    return this.#config
   }
 
   /** Rejects when a link cannot go on; never resolves. */
@@ -142,6 +148,7 @@ export class RunLinks {
     const { path, names } = this.#options
     const config = await this.#app.loadConfig(path)
     const links: LinkConfig[] = this.#app.services.chooseLinks(config, names)
+    this.#config = config
     return links.map(link => snapshotOf(config, link))
   }
 

@@ -23,9 +23,10 @@ export type Watched = {
 /** Undefined: nothing is to be served. */
 export async function startServer(
   app: App,
-  { server, ...config }: Config,
+  config: Config,
   { links, sets, isStarted, log }: Watched & { readonly log: Log },
 ): Promise<{ close(): Promise<void> } | undefined> {
+  const { server } = config
   if (server === undefined) return undefined
   const vaults = new Map<string, SetStatus>()
   let reading: Promise<void> | undefined
@@ -33,8 +34,8 @@ export async function startServer(
   const gatherer = new MetricsGatherer()
   const delay = new EventLoopDelay()
   const readVaults = async (): Promise<void> => {
-    for (const { set } of sets.all())
-      vaults.set(set.name, await app.services.readSetStatus({ server, ...config }, set))
+    for (const { config: its, set } of sets.snapshots())
+      vaults.set(set.name, await app.services.readSetStatus(its, set))
   }
   const served = {
     api: apiOf(app, config.path),
@@ -49,13 +50,15 @@ export async function startServer(
       // The first time there would be nothing else to say; later nobody waits for a vault.
       if (vaults.size === 0) await reading
       else reading?.catch((error: unknown) => log.event('error', String(error)))
+      // As they were read last, like the links that are held against them.
+      const { plans, objectives } = links.config ?? config
       return gatherer.text({
         version: app.version,
         delay: delay.counts(),
         wanted: links.wanted,
         links: links.all(),
-        plans: config.plans,
-        objectives: config.objectives,
+        plans,
+        objectives,
         sets: sets.all(),
         vaults,
         now: app.clock.now(),

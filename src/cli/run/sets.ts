@@ -44,6 +44,11 @@ export class RunSets {
     return [...this.#running.values()].map(({ followed }) => followed)
   }
 
+  /** Those of `all`, each with the config that it was started from. */
+  snapshots(): SetSnapshot[] {
+    return [...this.#running.values()].map(({ snapshot }) => snapshot)
+  }
+
   /** Rejects with what is a bug; never resolves. */
   get failed(): Promise<never> {
     return this.#failed.promise
