@@ -53,6 +53,8 @@ export class PartitionReader {
   readonly #lanes = new Map<number, FetchLane>()
   readonly #fetchBytes: number
   #view: ClusterView
+  /** What follows what is being taken. */
+  #ahead: Promise<FetchAnswer> | undefined
 
   constructor(world: ReaderWorld, view: ClusterView) {
     this.#world = world
@@ -72,6 +74,9 @@ export class PartitionReader {
       return await gathering.finish(await this.#readTo(of, gathering))
     } finally {
       await gathering.settled()
+      // Its lane is this reader's, and what it brings is nobody's any more.
+      await this.#ahead?.catch(() => undefined)
+      this.#ahead = undefined
     }
   }
 
@@ -82,10 +87,9 @@ export class PartitionReader {
     let waitMs: number = BACKOFF_MS.first
     let empty = 0
     let corrupt = 0
-    let ahead: Promise<FetchAnswer> | undefined
     while (gathering.next < of.end) {
-      const answer = await (ahead ?? this.#fetch(of, gathering))
-      ahead = undefined
+      const answer = await (this.#ahead ?? this.#fetch(of, gathering))
+      this.#ahead = undefined
       if (answer.kind === 'gone') return answer.why
       if (answer.kind === 'failed') {
         failingSince ??= clock.monotonic()
@@ -106,8 +110,8 @@ export class PartitionReader {
       const taking = gathering.take(answer.fetched)
       // What follows is fetched while this is compressed and written.
       if (gathering.next > before && gathering.next < of.end) {
-        ahead = this.#fetch(of, gathering)
-        ahead.catch(() => undefined)
+        this.#ahead = this.#fetch(of, gathering)
+        this.#ahead.catch(() => undefined)
       }
       const corruptAt = await taking
       if (gathering.next > before) empty = corrupt = 0
