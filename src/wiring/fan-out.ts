@@ -2,10 +2,10 @@
 // the claim of the link at its target, as for a run.
 import type { Services } from '../cli/app.ts'
 import { follow, observeFanOut } from '../engine/runs/fan-out.ts'
+import { beating } from '../engine/runs/beating.ts'
 import { Journal } from '../engine/runs/journal.ts'
 import { KdrError } from '../model/errors.ts'
 import { JOURNAL_TOPIC } from '../state/topic-store.ts'
-import { beating } from './beating.ts'
 import { clusterOf, openCluster } from './clusters.ts'
 import { directionOf } from './direction.ts'
 import { Opened, storeOf } from './opened.ts'
@@ -56,7 +56,7 @@ export const withFollow: Services['withFollow'] = async (config, of, name, act) 
           by: whoAmI(),
         })
         await journal.claim(false)
-        const stopBeats = beating(journal)
+        const stopBeats = beating(journal, systemClock)
         try {
           return await follow({
             ...input,

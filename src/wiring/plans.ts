@@ -8,13 +8,13 @@ import { planReportOf } from '../engine/plans/report.ts'
 import { executePlan } from '../engine/plans/run.ts'
 import { assertSamePlan, isLink, isOver, stepsOf } from '../engine/plans/steps.ts'
 import type { Links, PlanJournal, PlanWorld } from '../engine/plans/world.ts'
+import { beating } from '../engine/runs/beating.ts'
 import { Journal } from '../engine/runs/journal.ts'
 import { KdrError } from '../model/errors.ts'
 import { type PlanRunRecord, type PlanStep, readPlanSteps } from '../model/plan-runs.ts'
 import type { RunReport } from '../model/runs.ts'
 import type { StateStore } from '../ports/state.ts'
 import { JOURNAL_TOPIC } from '../state/topic-store.ts'
-import { beating } from './beating.ts'
 import { clusterOf, openCluster } from './clusters.ts'
 import { isAtHome } from './failback.ts'
 import { Opened, storeOf } from './opened.ts'
@@ -237,7 +237,7 @@ async function controlling<T>(
       by: whoAmI(),
     })
     await journal.claim(takeOver)
-    const stopBeats = beating(journal)
+    const stopBeats = beating(journal, systemClock)
     try {
       return await act({ store, claim: journal, journal: planJournalOf(store, journal) })
     } finally {

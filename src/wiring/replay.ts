@@ -5,6 +5,7 @@ import type { ReplayedTopic, ReplayOptions, Services } from '../cli/app.ts'
 import type { Config } from '../config/index.ts'
 import { deniedAt, type FenceSite, lift, refresh } from '../engine/runs/denials.ts'
 import { type ExportedPartition, type Manifest, MANIFEST } from '../engine/runs/export.ts'
+import { beating } from '../engine/runs/beating.ts'
 import { Journal } from '../engine/runs/journal.ts'
 import { takeOwnRights } from '../engine/runs/own-rights.ts'
 import { type ReplayPartition, replayTopic, strandedTopic, visibleRecords } from '../engine/runs/replay.ts'
@@ -17,7 +18,6 @@ import type { DecodedRecord } from '../ports/records.ts'
 import type { StateStore } from '../ports/state.ts'
 import type { ObjectStore } from '../ports/store.ts'
 import { JOURNAL_TOPIC } from '../state/topic-store.ts'
-import { beating } from './beating.ts'
 import { clusterOf, openCluster } from './clusters.ts'
 import { directionOf } from './direction.ts'
 import { exportStore } from './failback.ts'
@@ -178,7 +178,7 @@ async function execute(
     by: whoAmI(),
   })
   await journal.claim(takeOver)
-  const stopBeats = beating(journal)
+  const stopBeats = beating(journal, systemClock)
   // The oldest first, as it was written.
   const byTopic = chosen.toReversed().flatMap(({ found, replayed }) =>
     [...Map.groupBy(replayed, ({ topic }) => topic)].map(([topic, partitions]) => ({

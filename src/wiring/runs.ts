@@ -1,6 +1,7 @@
 // Runs as commands get them: the engine over both clusters of a link, its journal at the one that will be active.
 import type { AbortRunOptions, OpenedRun, OpenRunOptions, Services } from '../cli/app.ts'
 import type { Config, LinkConfig } from '../config/index.ts'
+import { beating } from '../engine/runs/beating.ts'
 import { Journal } from '../engine/runs/journal.ts'
 import { assertNotMoved, notMovable, observePlan } from '../engine/runs/plan.ts'
 import { reportOf, summaryOf } from '../engine/runs/report.ts'
@@ -21,7 +22,6 @@ import {
 } from '../model/runs.ts'
 import { readLink } from '../model/state-records.ts'
 import { JOURNAL_TOPIC } from '../state/topic-store.ts'
-import { beating } from './beating.ts'
 import { BothClusters } from './both-clusters.ts'
 import { assertCopied, type Direction, directionAmong, turned } from './direction.ts'
 import { planReturn, returnedOf } from './failback.ts'
@@ -219,7 +219,7 @@ async function openRun(
       const begun = known === undefined ? { ...planned, startedAt: systemClock.now() } : planned
       const journal = await openJournal(opened, sides, options.plan)
       await journal.claim(options.takeOver)
-      const stopBeats = beating(journal)
+      const stopBeats = beating(journal, systemClock)
       try {
         if (known === undefined) {
           await closeOpen(journal, sides, begun)

@@ -24,7 +24,7 @@ import type { Cluster } from '../../src/ports/cluster.ts'
 import type { Commands, Redirect, RunFacts } from '../../src/ports/outside.ts'
 import type { StateStore } from '../../src/ports/state.ts'
 import { JOURNAL_TOPIC, openTopicStore } from '../../src/state/topic-store.ts'
-import { beating } from './beating.ts'
+import { beating } from '../../src/engine/runs/beating.ts'
 import { LINK, type MovingWorld, SETTINGS } from './moving-world.ts'
 import { SimProcess } from './network.ts'
 

@@ -23,7 +23,7 @@ import type { Clock } from '../../../src/ports/clock.ts'
 import type { Cluster } from '../../../src/ports/cluster.ts'
 import type { StateStore } from '../../../src/ports/state.ts'
 import { JOURNAL_TOPIC, STATE_TOPIC } from '../../../src/state/topic-store.ts'
-import { beating } from '../beating.ts'
+import { beating } from '../../../src/engine/runs/beating.ts'
 import { type Hand, linkSteps, planOf } from './link-steps.ts'
 import { idOf, type SimLink } from './world.ts'
 
