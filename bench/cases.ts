@@ -9,7 +9,8 @@ import type { Codec } from '../src/lab/judge.ts'
  */
 export type StageKind = 'pair' | 'replicated' | 'slow' | 'bare' | 'line'
 
-export type ContenderName = 'kdr' | 'mirrormaker' | 'follower'
+/** `produce`: no mirror, but what the target's brokers take when that is all that happens. */
+export type ContenderName = 'kdr' | 'mirrormaker' | 'follower' | 'produce'
 
 export type Data = {
   readonly format: 'noise' | 'json'
@@ -102,13 +103,15 @@ const TRANSACTIONAL: Data = { ...PLAIN, perTransaction: 100, share: 0.5 }
 const LINE: Data = { ...LZ4, share: 0.5 }
 
 const ALL: readonly ContenderName[] = ['kdr', 'mirrormaker', 'follower']
+/** Without transactions: their markers cannot be sent by Produce. */
+const BULK: readonly ContenderName[] = [...ALL, 'produce']
 const MIRRORS: readonly ContenderName[] = ['kdr', 'mirrormaker']
 
 export const CASES: readonly Case[] = [
-  copy('plain', '1 KB records, uncompressed', PLAIN, 'pair', ALL),
-  copy('lz4', 'JSON, lz4', LZ4, 'pair', ALL),
-  copy('zstd', 'JSON, zstd', ZSTD, 'pair', ALL),
-  copy('tiny', 'one-record batches of 200 B', TINY, 'pair', ALL),
+  copy('plain', '1 KB records, uncompressed', PLAIN, 'pair', BULK),
+  copy('lz4', 'JSON, lz4', LZ4, 'pair', BULK),
+  copy('zstd', 'JSON, zstd', ZSTD, 'pair', BULK),
+  copy('tiny', 'one-record batches of 200 B', TINY, 'pair', BULK),
   copy('transactional', '1 KB records, 100 a transaction', TRANSACTIONAL, 'pair', ALL),
   copy('transactional-bare', 'the same, without cluster rights', TRANSACTIONAL, 'bare', ['kdr']),
   copy('line', 'JSON, lz4, over a long line', LINE, 'line', MIRRORS),

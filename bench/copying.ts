@@ -6,7 +6,9 @@ import { follow, unfollow } from './contenders/follower.ts'
 import { kdr } from './contenders/kdr.ts'
 import type { Mirror, MirrorJob } from './contenders/mirror.ts'
 import { mirrormaker } from './contenders/mirrormaker.ts'
+import { produce } from './contenders/produce.ts'
 import { type Made, makeData } from './data.ts'
+import { CpuWatch } from './measure.ts'
 import type { Program } from './program.ts'
 import type { CaseReport, CopyFigures } from './report.ts'
 import { type Say, takeTurns } from './rounds.ts'
@@ -19,7 +21,7 @@ const SLICE_MS = 5_000
 /** More than this of the backlog must come after the first look, or the figure would be guessed. */
 const SEEN_LATE = 0.5
 
-export const MIRRORS = { kdr, mirrormaker } as const
+export const MIRRORS = { kdr, mirrormaker, produce } as const
 
 export async function measureCopying(
   stage: Stage,
@@ -68,6 +70,7 @@ type Mirroring = { readonly job: MirrorJob; readonly data: Made; readonly say: S
 
 async function mirrorOnce(stage: Stage, mirror: Mirror, { job, data, say }: Mirroring): Promise<CopyFigures> {
   await prepareTarget(stage, data)
+  const brokers = watchBrokers(stage)
   try {
     return await stage.during(async () => {
       const programs = await mirror.start(job, 'copy')
@@ -78,14 +81,19 @@ async function mirrorOnce(stage: Stage, mirror: Mirror, { job, data, say }: Mirr
         const done = await awaitTarget({ ...look, sum })
         await Promise.all(programs.map(async program => await program.finish()))
         say(mirror.explain(job))
-        return figuresOf(programs, { first, done, sum })
+        return figuresOf(programs, { first, done, sum, brokers })
       } finally {
         await Promise.all(programs.map(async program => await program.stop()))
       }
     })
   } finally {
+    brokers.stop()
     await cleanTarget(stage, data.topic)
   }
+}
+
+function watchBrokers({ source, target }: Stage): CpuWatch {
+  return new CpuWatch([source, target].flatMap(({ brokers }) => brokers.map(({ pid }) => pid)))
 }
 
 /** The slow broker must lead nothing: it is the follower that is slow. Otherwise the contenders make the topic. */
@@ -130,9 +138,14 @@ export async function awaitTarget({ stage, programs, topic, sum }: Look): Promis
   }
 }
 
-type Course = { readonly first: Seen; readonly done: Seen; readonly sum: number }
+type Course = {
+  readonly first: Seen
+  readonly done: Seen
+  readonly sum: number
+  readonly brokers: CpuWatch
+}
 
-function figuresOf(programs: readonly Program[], { first, done, sum }: Course): CopyFigures {
+function figuresOf(programs: readonly Program[], { first, done, sum, brokers }: Course): CopyFigures {
   const startedAtMs = Math.min(...programs.map(program => program.startedAtMs))
   const share = shareAfter(first.sum, sum)
   const total = (count: (program: Program) => number): number =>
@@ -143,6 +156,7 @@ function figuresOf(programs: readonly Program[], { first, done, sum }: Course): 
     cpuSeconds: total(program => program.cpuSeconds(first.atMs, done.atMs)) / share,
     wholeCpuSeconds: total(program => program.cpuSeconds(startedAtMs, done.atMs)),
     peakMb: total(program => program.peakMb),
+    brokerCpuSeconds: brokers.seconds(first.atMs, done.atMs) / share,
   }
 }
 
@@ -155,14 +169,18 @@ function shareAfter(firstSum: number, sum: number): number {
 
 async function followOnce(stage: Stage, topic: string): Promise<CopyFigures> {
   const job = { judge: stage.judge, cluster: stage.source, topic }
+  const brokers = watchBrokers(stage)
   try {
     const { startedAtMs, first, doneAtMs, sum, inSyncAtMs } = await follow(job)
+    const share = shareAfter(first.sum, sum)
     return {
-      seconds: (doneAtMs - first.atMs) / 1_000 / shareAfter(first.sum, sum),
+      seconds: (doneAtMs - first.atMs) / 1_000 / share,
+      brokerCpuSeconds: brokers.seconds(first.atMs, doneAtMs) / share,
       wholeSeconds: (doneAtMs - startedAtMs) / 1_000,
       inSyncSeconds: (inSyncAtMs - startedAtMs) / 1_000,
     }
   } finally {
+    brokers.stop()
     await unfollow(job)
   }
 }

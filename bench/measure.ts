@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 
 /** Linux counts CPU time in ticks of 10 ms. */
 const TICKS_PER_SECOND = 100
+const LOOK_EVERY_MS = 50
 
 export type Sample = {
   /** Wall clock, as the judge's. */
@@ -27,6 +28,35 @@ export function sampleOf(pid: number): Sample | undefined {
     return { atMs: Date.now(), cpuSeconds, peakMb: Number(peak) / 1024 }
   } catch {
     return undefined
+  }
+}
+
+/** Looks at processes again and again, until it is stopped. */
+export class CpuWatch {
+  readonly #samples: ReadonlyMap<number, Sample[]>
+  readonly #timer: NodeJS.Timeout
+
+  constructor(pids: readonly number[]) {
+    this.#samples = new Map(pids.map(pid => [pid, []]))
+    this.#timer = setInterval(() => this.#look(), LOOK_EVERY_MS)
+    this.#look()
+  }
+
+  /** Of all of them. */
+  seconds(fromMs: number, toMs: number): number {
+    return [...this.#samples.values()].reduce((sum, each) => sum + cpuAt(each, toMs) - cpuAt(each, fromMs), 0)
+  }
+
+  stop(): void {
+    clearInterval(this.#timer)
+    this.#look()
+  }
+
+  #look(): void {
+    for (const [pid, samples] of this.#samples) {
+      const sample = sampleOf(pid)
+      if (sample !== undefined) samples.push(sample)
+    }
   }
 }
 

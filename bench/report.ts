@@ -24,6 +24,8 @@ export type CopyFigures = {
   readonly cpuSeconds?: number
   /** In `wholeSeconds`. */
   readonly wholeCpuSeconds?: number
+  /** Of all brokers of the stage, in `seconds`. */
+  readonly brokerCpuSeconds?: number
   readonly peakMb?: number
   /** Of the follower: until it was in sync everywhere. */
   readonly inSyncSeconds?: number

@@ -33,6 +33,7 @@ const NAMES: Readonly<Record<ContenderName, string>> = {
   kdr: 'kdr',
   mirrormaker: 'MirrorMaker 2',
   follower: 'follower',
+  produce: 'Produce alone',
 }
 
 export function writeResults(run: Run): string {
@@ -99,7 +100,9 @@ const BACKLOG_NOTE = `*Seconds* run from the first look at which the target held
 20 ms at the high watermarks; the follower's log files are looked at instead), scaled to the whole backlog. They leave out the start of the
 process, which for a JVM is several seconds and says nothing about a daemon; the column *from start* has it. *MB/s* are bytes of the source's
 log. *CPU* is that of the contender's process in the same span, in seconds per GB of the source's log; *all CPU* from its start. The
-follower works inside the brokers, so its CPU and memory cannot be told from theirs; *from start* is until all partitions were in sync.`
+follower works inside the brokers, so its CPU and memory cannot be told from theirs; *from start* is until all partitions were in sync. *Brokers' CPU* is that
+of all brokers in the span, per GB. *Produce alone* is no mirror: a program sends the backlog, which lies in its memory, as fast as the target's brokers take it. They check every
+record of a batch that a client sends, compressed or not, and a follower's they do not: whoever is not a broker cannot be faster than that.`
 
 const LAG_NOTE = `Per record: readable at the target minus readable at the source, both seen by consumers of one process, by one clock.
 What a round shows is a percentile over all its records; the table has the median of the rounds.`
@@ -186,6 +189,7 @@ function copyTable({ of, data, attempts }: Of<'copy'>): string {
       digits(middle(figures, 'wholeSeconds')),
       digits(middle(figures, 'cpuSeconds') / gb),
       digits(middle(figures, 'wholeCpuSeconds') / gb),
+      digits(middle(figures, 'brokerCpuSeconds') / gb),
       digits(middle(figures, 'peakMb')),
       contender === 'kdr' ? '' : `${digits(seconds / own)}×`,
     ]
@@ -198,6 +202,7 @@ function copyTable({ of, data, attempts }: Of<'copy'>): string {
     'from start',
     'CPU s/GB',
     'all CPU s/GB',
+    "brokers' CPU s/GB",
     'peak MB',
     'kdr is faster by',
   ]

@@ -27,7 +27,7 @@ export type MirrorJob = {
 }
 
 export interface Mirror {
-  readonly name: 'kdr' | 'mirrormaker'
+  readonly name: 'kdr' | 'mirrormaker' | 'produce'
   /** `copy`: a backlog; a program that can ends by itself when that is done. `follow`: until it is stopped. */
   start(job: MirrorJob, purpose: 'copy' | 'follow'): Promise<readonly Program[]>
   /** Offsets of the target's log when all is copied: the marker of a transaction takes one too, where it is kept. */
