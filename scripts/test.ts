@@ -1,10 +1,10 @@
-// Runs the tests: `check` is types, lint, format and unit tests; `lab` those that take longer: the package, and the tests
-// with real brokers. How many files run at a time is said below, with the reason.
+// Runs the tests: `check` is types, lint, format, unit tests and the simulation; `lab` those that take longer: the package, and
+// the tests with real brokers. How many files run at a time is said below, with the reason.
 // Ends with `N passed, N failed`; exits 1 when something failed. A step that fails does not keep the next from running.
 
 import { spawn } from 'node:child_process'
 import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { availableParallelism, setPriority, tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { prepareDistribution } from '../src/lab/distribution.ts'
@@ -24,14 +24,16 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const tools = (name: string) => join(root, 'node_modules/.bin', name)
 /** Installs the package from the registry. */
 const PACKAGE = 'test/package.test.ts'
-/** Nothing but work for all cores, and bounds of virtual time only. */
+/** Nothing but work for all cores: one file at a time, and nothing beside it, so that what it says of its speed is true. */
 const SIMULATION = ['test/sim/sim.test.ts', 'test/sim/planted/planted.test.ts']
 /** These measure lags of a second or two: what other brokers do meanwhile would be part of the result. */
 const ALONE = ['test/lab/link-fairness.test.ts', 'test/lab/link-share.test.ts']
-/** Most of the time a test with brokers waits, for kdr's patience or a broker's. */
-const LAB_AT_ONCE = suite === 'soak' ? 1 : 2
-/** Of the simulation beside the lab: it gets what the brokers leave, and a tenth at least, so that no history seems to hang. */
-const LOW_PRIORITY = 10
+/** One more than cores: some wait for a process or a time-out, and no core is to wait with them. */
+const UNITS_AT_ONCE = availableParallelism() + 1
+/** Most of the time a test with brokers waits, for kdr's patience or a broker's: it takes half a core, and three fit into 4 GB. */
+const LAB_AT_ONCE = suite === 'soak' ? 1 : Math.min(3, availableParallelism() + 1)
+/** How long each took. */
+const phases: [phase: string, ms: number][] = []
 const total: Counts = { passed: 0, failed: 0, skipped: 0, names: [], files: [] }
 
 async function main(): Promise<void> {
@@ -44,28 +46,22 @@ async function main(): Promise<void> {
 
   const lab = globSync('test/lab/**/*.test.ts').sort()
   const [hasCheck, hasLab] = [wanted.includes('check'), wanted.includes('lab')]
-  const isBeside = hasCheck && hasLab && suite === 'short'
   if (hasCheck) {
-    await check([PACKAGE, ...lab, ...SIMULATION])
-    if (!isBeside) await tests(SIMULATION, 1)
+    await timed('check', async () => await check([PACKAGE, ...lab, ...SIMULATION]))
+    await timed('simulation', async () => await tests(SIMULATION, 1))
   }
   if (hasLab) {
     // Fetched and made ready once, not by two files at a time. Why it cannot be, each test that needs it says.
     await prepareDistribution(undefined).catch(() => undefined)
-    const simulation = isBeside ? testsBeside(SIMULATION) : undefined
-    await tests(
-      [PACKAGE, ...lab].filter(file => !ALONE.includes(file)),
-      LAB_AT_ONCE,
-    )
-    await tests(
-      lab.filter(file => ALONE.includes(file)),
-      1,
-    )
-    await simulation
+    const together = [PACKAGE, ...lab].filter(file => !ALONE.includes(file))
+    const alone = lab.filter(file => ALONE.includes(file))
+    await timed('lab', async () => await tests(together, LAB_AT_ONCE))
+    await timed('lab, one by one', async () => await tests(alone, 1))
   }
 
   for (const name of total.names) console.log(`failed: ${name}`)
   console.log(`slowest files: ${slowest()}`)
+  console.log(`took: ${phases.map(([phase, ms]) => `${phase} ${inSeconds(ms)}`).join(', ')}`)
   if (total.skipped > 0) console.log(`${total.skipped} skipped`)
   console.log(`${total.passed} passed, ${total.failed} failed`)
   process.exitCode = total.failed > 0 ? 1 : 0
@@ -78,9 +74,17 @@ function slowest(): string {
   return total.files
     .toSorted((a, b) => b[1] - a[1])
     .slice(0, SLOWEST_SHOWN)
-    .map(([file, ms]) => `${relative(root, file)} ${(ms / 1_000).toFixed(0)} s`)
+    .map(([file, ms]) => `${relative(root, file)} ${inSeconds(ms)}`)
     .join(', ')
 }
+
+async function timed(phase: string, act: () => Promise<void>): Promise<void> {
+  const begun = performance.now()
+  await act()
+  phases.push([phase, performance.now() - begun])
+}
+
+const inSeconds = (ms: number): string => `${(ms / 1_000).toFixed(0)} s`
 
 async function check(others: readonly string[]): Promise<void> {
   const lint = ['--type-aware', '--deny-warnings', ...['src', 'test', 'bench', 'scripts'].filter(hasFiles)]
@@ -90,7 +94,7 @@ async function check(others: readonly string[]): Promise<void> {
     step('format', tools('biome'), ['format', '.']),
   ])
   const unit = globSync(['src/**/*.test.ts', 'test/**/*.test.ts']).filter(file => !others.includes(file))
-  await tests(unit.sort(), availableParallelism())
+  await tests(unit.sort(), UNITS_AT_ONCE)
 }
 
 /** A tool that counts as one test; it is quiet when all is well. */
@@ -108,50 +112,26 @@ async function step(name: string, command: string, args: readonly string[]): Pro
 
 /** So many files at a time. */
 async function tests(files: readonly string[], atOnce: number): Promise<void> {
-  await testsWith(files, async args => {
-    const child = spawn(process.execPath, ['--test', `--test-concurrency=${atOnce}`, ...args], {
-      stdio: 'inherit',
-    })
-    return await new Promise(resolve => child.on('close', resolve))
-  })
-}
-
-/** Beside others, which it does not hold up; what it says comes when it is over. */
-async function testsBeside(files: readonly string[]): Promise<void> {
-  await testsWith(files, async args => {
-    const { status, output } = await run(
-      process.execPath,
-      ['--test', '--test-concurrency=1', ...args],
-      LOW_PRIORITY,
-    )
-    process.stdout.write(output)
-    return status
-  })
-}
-
-async function testsWith(
-  files: readonly string[],
-  act: (args: readonly string[]) => Promise<number | null>,
-): Promise<void> {
   if (files.length === 0) return
   const directory = mkdtempSync(join(tmpdir(), 'kdr-test-'))
   const counts = join(directory, 'counts.json')
-  const status = await act([
+  const args = [
+    '--test',
+    `--test-concurrency=${atOnce}`,
     '--test-reporter=spec',
     '--test-reporter-destination=stdout',
     `--test-reporter=${join(root, 'scripts/count-reporter.ts')}`,
     `--test-reporter-destination=${counts}`,
-    ...files,
-  ])
+  ]
+  const child = spawn(process.execPath, [...args, ...files], { stdio: 'inherit' })
+  const status = await new Promise(resolve => child.on('close', resolve))
   add(readCounts(counts), status === 0)
   rmSync(directory, { recursive: true })
 }
 
 /** `output`: of both streams; or why it could not be started. */
-async function run(command: string, args: readonly string[], priority?: number): Promise<Result> {
+async function run(command: string, args: readonly string[]): Promise<Result> {
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] })
-  // What it starts has it too.
-  if (priority !== undefined && child.pid !== undefined) setPriority(child.pid, priority)
   let output = ''
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding('utf8').on('data', (text: string) => (output += text))

@@ -1,11 +1,8 @@
-// One process of a fleet: plants a bug if it is told one, then runs the histories that it is handed.
-import { plant } from './planted/plant.ts'
-import type { FromChild, ToChild } from './fleet.ts'
-
-const bug = process.argv[2]
-if (bug !== undefined) plant(bug)
-// After planting: modules are changed as they are loaded.
-const { runHistory } = await import('./history.ts')
+// One process of a fleet: runs the histories that it is handed, those with a bug in an engine of their own.
+import { ENGINE, withBug } from './planted/variant.ts'
+import { findBug } from './planted/plant.ts'
+import type { FromChild, Portion } from './fleet.ts'
+import * as plain from './history.ts'
 
 let broken: string[] = []
 process.on('unhandledRejection', error => {
@@ -14,18 +11,25 @@ process.on('unhandledRejection', error => {
 
 const say = (message: FromChild): void => void process.send?.(message)
 
-async function run({ from, count }: ToChild): Promise<void> {
+async function run({ from, count, bug }: Portion): Promise<void> {
+  const { runHistory } = bug === undefined ? plain : ((await withBug(findBug(bug), ENGINE)) as typeof plain)
   for (let seed = from; seed < from + count; seed++) {
     say({ started: seed })
     const { violations, faults } = await runHistory(seed)
     await new Promise(resolve => {
       setImmediate(resolve)
     })
-    say({ seed, violations: [...violations, ...broken], faults })
+    say({ seed, violations: [...violations, ...broken], faults, ...(bug !== undefined && { bug }) })
     broken = []
   }
   say({ ready: true })
 }
 
-process.on('message', (portion: ToChild) => void run(portion))
+process.on('message', (portion: Portion) => {
+  // A bug that cannot be planted: whoever handed it over hears of it.
+  run(portion).catch((error: unknown) => {
+    console.error(error)
+    process.exit(1)
+  })
+})
 say({ ready: true })

@@ -6,50 +6,68 @@ import { fileURLToPath } from 'node:url'
 
 export type SeedResult = {
   readonly seed: number
+  /** That was planted. */
+  readonly bug?: string
   readonly violations: readonly string[]
   readonly faults: readonly string[]
 }
 
-export type FleetOptions = {
-  readonly from: number
-  readonly count: number
+/** What a child is handed at once. `bug`: the name of a planted one (planted/bugs.ts). */
+export type Portion = { readonly from: number; readonly count: number; readonly bug?: string }
+
+export type FleetLimits = {
   /** No new portion after this (`performance.now()`). */
   readonly until?: number
-  /** The name of a planted bug (planted/bugs.ts). */
-  readonly bug?: string
   readonly stopAtFirst?: boolean
   readonly processes?: number
   readonly onResult?: (result: SeedResult, ran: number) => void
 }
 
+export type FleetOptions = Portion & FleetLimits
+
 export type FleetResult = { readonly ran: number; readonly failed: readonly SeedResult[] }
 
-export type ToChild = { readonly from: number; readonly count: number }
 export type FromChild = { readonly started: number } | SeedResult | { readonly ready: true }
 
 const CHILD = fileURLToPath(new URL('fleet-child.ts', import.meta.url))
 const PORTION = 20
-/** Histories take milliseconds, at low priority beside brokers seconds: one that is silent for so long goes round in circles. */
+/** Histories take milliseconds, on a machine that is very busy seconds: one that is silent for so long goes round in circles. */
 const SILENT_MS = 240_000
 
 export async function runFleet(options: FleetOptions): Promise<FleetResult> {
-  const fleet = new Fleet(options)
-  const processes = Math.min(options.processes ?? availableParallelism(), options.count)
+  const { from, count, bug, ...limits } = options
+  const portions: Portion[] = []
+  for (let next = from; next < from + count; next += PORTION)
+    portions.push(portionOf(next, Math.min(PORTION, from + count - next), bug))
+  return await runPortions(portions, limits)
+}
+
+/** In any order, each by a child that may have played others before. */
+export async function runPortions(
+  portions: readonly Portion[],
+  limits: FleetLimits = {},
+): Promise<FleetResult> {
+  const fleet = new Fleet(portions, limits)
+  const processes = Math.min(limits.processes ?? availableParallelism(), portions.length)
   await Promise.all(Array.from({ length: processes }, async () => await fleet.crew()))
   return { ran: fleet.ran, failed: fleet.failed.toSorted((a, b) => a.seed - b.seed) }
 }
 
+const portionOf = (from: number, count: number, bug: string | undefined): Portion =>
+  bug === undefined ? { from, count } : { from, count, bug }
+
 class Fleet {
   readonly failed: SeedResult[] = []
   ran = 0
-  readonly #options: FleetOptions
+  readonly #limits: FleetLimits
+  readonly #portions: readonly Portion[]
+  #next = 0
   /** Of children that died in the middle of a portion. */
-  readonly #left: ToChild[] = []
-  #next: number
+  readonly #left: Portion[] = []
 
-  constructor(options: FleetOptions) {
-    this.#options = options
-    this.#next = options.from
+  constructor(portions: readonly Portion[], limits: FleetLimits) {
+    this.#portions = portions
+    this.#limits = limits
   }
 
   /** One child after the other, until there is nothing left to do. */
@@ -58,34 +76,33 @@ class Fleet {
   }
 
   #isOver(): boolean {
-    const { from, count, until, stopAtFirst } = this.#options
+    const { until } = this.#limits
     return (
-      (this.#next >= from + count && this.#left.length === 0) ||
+      (this.#next >= this.#portions.length && this.#left.length === 0) ||
       (until !== undefined && performance.now() > until) ||
-      (stopAtFirst === true && this.failed.length > 0)
+      this.#hasEnough()
     )
   }
 
-  #portion(): ToChild {
-    const { from, count } = this.#options
-    const left = this.#left.pop()
-    if (left !== undefined) return left
-    const portion = { from: this.#next, count: Math.min(PORTION, from + count - this.#next) }
-    this.#next += portion.count
-    return portion
+  #hasEnough(): boolean {
+    return this.#limits.stopAtFirst === true && this.failed.length > 0
+  }
+
+  #portion(): Portion | undefined {
+    return this.#left.pop() ?? this.#portions[this.#next++]
   }
 
   async #child(): Promise<void> {
-    const { bug } = this.#options
-    const child = fork(CHILD, bug === undefined ? [] : [bug], { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
+    const child = fork(CHILD, [], { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
     const ended = Promise.withResolvers<void>()
-    let portion: ToChild | undefined
+    let portion: Portion | undefined
     let seed: number | undefined
     let stderr = ''
     let isReady = false
     const give = (): void => {
-      if (this.#isOver()) child.disconnect()
-      else child.send((portion = this.#portion()))
+      portion = this.#isOver() ? undefined : this.#portion()
+      if (portion === undefined) child.disconnect()
+      else child.send(portion)
     }
     let silent: NodeJS.Timeout | undefined
     const listen = (): void => {
@@ -108,7 +125,8 @@ class Fleet {
     child.on('exit', (code, signal) => {
       if (!isReady) {
         ended.reject(new Error(`a child of the fleet did not start: ${stderr.trim()}`))
-      } else if (portion !== undefined && !this.#isOver()) {
+      } else if (portion !== undefined && !this.#hasEnough()) {
+        const { bug } = portion
         const why = stderr.trim().split('\n').slice(-12).join('\n')
         if (seed === undefined)
           ended.reject(new Error(`a child of the fleet ended with ${String(code ?? signal)}: ${why}`))
@@ -117,10 +135,11 @@ class Fleet {
             seed,
             violations: [`the process ended with ${String(code ?? signal)}: ${why}`],
             faults: [],
+            ...(bug !== undefined && { bug }),
           })
           // The rest of its portion.
           if (seed + 1 < portion.from + portion.count)
-            this.#left.push({ from: seed + 1, count: portion.from + portion.count - seed - 1 })
+            this.#left.push(portionOf(seed + 1, portion.from + portion.count - seed - 1, bug))
         }
       }
       clearTimeout(silent)
@@ -134,7 +153,7 @@ class Fleet {
   #take(result: SeedResult): boolean {
     this.ran++
     if (result.violations.length > 0) this.failed.push(result)
-    this.#options.onResult?.(result, this.ran)
-    return this.#options.stopAtFirst === true && this.failed.length > 0
+    this.#limits.onResult?.(result, this.ran)
+    return this.#hasEnough()
   }
 }

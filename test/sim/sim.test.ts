@@ -7,7 +7,7 @@ import { suite } from '../support/suite.ts'
 import { runFleet } from './fleet.ts'
 import { runHistory } from './history.ts'
 
-const HISTORIES = { short: 1_200, full: 10_000, soak: 100_000 }[suite]
+const HISTORIES = { short: 2_000, full: 10_000, soak: 100_000 }[suite]
 const FIRST_SEED = Number(process.env['KDR_SEED'] ?? 1)
 
 /**
@@ -26,7 +26,12 @@ describe('simulated histories', () => {
   }
 
   test(`${HISTORIES} histories from seed ${FIRST_SEED} on`, async () => {
+    const begun = performance.now()
     const { failed, ran } = await runFleet({ from: FIRST_SEED, count: HISTORIES })
+    const seconds = (performance.now() - begun) / 1_000
+    console.log(
+      `${ran} simulated histories in ${seconds.toFixed(0)} s, ${(ran / seconds).toFixed(0)} a second`,
+    )
     assert.deepEqual(
       failed.map(({ seed, violations }) => `seed ${seed}: ${violations.join('; ')}`),
       [],

@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util'
 import { PLANTED_IN_PLANS } from '../planted/plans.ts'
 import * as histories from './history.ts'
-import { withBug } from './variant.ts'
+import { plansWith } from './variant.ts'
 
 const { values } = parseArgs({
   options: {
@@ -14,7 +14,7 @@ const { values } = parseArgs({
 })
 const planted = PLANTED_IN_PLANS.find(({ name }) => name === values.bug)
 if (values.bug !== undefined && planted === undefined) throw new Error(`no bug is called "${values.bug}"`)
-const { playPlan, storyOf } = planted === undefined ? histories : await withBug(planted)
+const { playPlan, storyOf } = planted === undefined ? histories : await plansWith(planted)
 
 const from = Number(values.seed ?? values.from)
 const count = values.seed === undefined ? Number(values.count) : 1

@@ -6,7 +6,7 @@ import { shapeOf } from '../../support/plan-world.ts'
 import { suite } from '../../support/suite.ts'
 import { PLANTED_IN_PLANS } from '../planted/plans.ts'
 import { type PlanHistory, type PlanStory, playPlan, type PlanTrouble, storyOf } from './history.ts'
-import { withBug } from './variant.ts'
+import { plansWith } from './variant.ts'
 
 const HISTORIES = { short: 26, full: 1_000, soak: 20_000 }[suite]
 /** Of the calls of one plan one in so many: others for each trouble. */
@@ -69,7 +69,7 @@ describe('simulated plans', () => {
 describe('the histories of plans find', () => {
   for (const bug of PLANTED_IN_PLANS)
     test(`${bug.name}: ${bug.breaks}`, async () => {
-      const planted = await withBug(bug)
+      const planted = await plansWith(bug)
       const of = async (seed: number): Promise<PlanHistory> => await planted.playPlan(storyOf(seed))
       const { violations } = await of(bug.seed)
       assert.notDeepEqual(

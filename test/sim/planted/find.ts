@@ -2,7 +2,7 @@
 // else, and does not count.
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { runFleet } from '../fleet.ts'
+import { type Portion, runFleet, runPortions, type SeedResult } from '../fleet.ts'
 import { runHistory } from '../history.ts'
 
 /** Each bug is found within so many histories. */
@@ -21,6 +21,25 @@ export function readSeeds(): Record<string, number | null> {
   return JSON.parse(readFileSync(SEEDS, 'utf8')) as Record<string, number | null>
 }
 
+const foundBy = ({ seed, violations }: SeedResult, after: number): Found => ({
+  seed,
+  after,
+  violation: violations[0]?.split('\n')[0] ?? '',
+})
+
+/** Those that are found where they were found last, by name. */
+export async function findKnown(
+  seeds: Readonly<Record<string, number | null>>,
+): Promise<ReadonlyMap<string, Found>> {
+  const portions: Portion[] = []
+  for (const [bug, from] of Object.entries(seeds))
+    if (from !== null) portions.push({ from, count: 1, bug }, { from, count: 1 })
+  const { failed } = await runPortions(portions)
+  const unclean = new Set(failed.filter(({ bug }) => bug === undefined).map(({ seed }) => seed))
+  const found = failed.filter(({ bug, seed }) => bug !== undefined && !unclean.has(seed))
+  return new Map(found.map(each => [each.bug ?? '', foundBy(each, 1)]))
+}
+
 export async function find(
   bug: string,
   { from, count, processes }: { from: number; count: number; processes?: number },
@@ -36,14 +55,9 @@ export async function find(
     })
     const [first] = failed
     if (first === undefined) return undefined
-    // In this process, where no bug was planted: one of its own would take longer to start than the history takes.
+    // In this process: one of its own would take longer to start than the history takes.
     const clean = await runHistory(first.seed)
-    if (clean.violations.length === 0)
-      return {
-        seed: first.seed,
-        after: next - from + ran,
-        violation: first.violations[0]?.split('\n')[0] ?? '',
-      }
+    if (clean.violations.length === 0) return foundBy(first, next - from + ran)
     next = first.seed + 1
   }
   return undefined
