@@ -1,14 +1,18 @@
-// Each rule, run by Prometheus's own tool: what makes it fire, and what does not. long: because it is a table of cases.
+// Each rule, run by Prometheus's own tool and by kdr itself: what makes it fire, and what does not. long: because it is a table of cases.
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { isThere, promtool } from '../../test/support/promtool.ts'
+import { AlertStates, isFiring } from './alert-states.ts'
 import { ALERTS, rulesText } from './alerts.ts'
 import { dashboard } from './dashboard.ts'
 import { ROWS } from './dashboard-panels.ts'
-import { METRICS } from './metrics-table.ts'
+import type { Sample } from './metrics.ts'
+import { METRICS, type Samples } from './metrics-table.ts'
+import { toldOf } from './notification.ts'
+import { metricsIn as metricsOf, promqlOf } from './rules.ts'
 
 const skip = !isThere && 'promtool is not installed: apt-get install --no-install-recommends prometheus'
 const dir = mkdtempSync(join(tmpdir(), 'kdr-alerts-'))
@@ -394,13 +398,61 @@ describe('alert rules', { skip }, () => {
   })
 })
 
+/** Notation of promtool: `3x2 _ 1+2x3` are 3 3 3, nothing, 1 3 5 7. */
+function valuesOf(notation: string): (number | undefined)[] {
+  return notation.split(' ').flatMap(each => {
+    const [, first = '', step = '0', times = '0'] = /^(_|-?\d+)(?:\+(\d+))?(?:x(\d+))?$/.exec(each) ?? []
+    if (first === '_') return Array.from({ length: Math.max(1, Number(times)) }, () => undefined)
+    return Array.from({ length: Number(times) + 1 }, (_none, index) => Number(first) + index * Number(step))
+  })
+}
+
+/** What kdr would have at that minute. */
+function samplesAt(given: readonly Series[], minute: number): Samples {
+  const samples: Record<string, Sample[]> = {}
+  const histograms = new Map<string, { labels: Labels; upTo: [number, number][] }>()
+  for (const { series: text = '', values = '' } of given) {
+    const [, name = '', inside = ''] = /^(\w+)\{(.*)\}$/.exec(text) ?? []
+    const { le, ...labels } = Object.fromEntries(
+      [...inside.matchAll(/(\w+)="(.*?)"/g)].map(([, label = '', value = '']) => [label, value] as const),
+    )
+    const value = valuesOf(values)[minute]
+    if (value === undefined) continue
+    if (le === undefined) (samples[name] ??= []).push({ labels, value })
+    else {
+      const at = histograms.get(name) ?? { labels, upTo: [] }
+      histograms.set(name, at)
+      at.upTo.push([Number(le.replace('+Inf', 'Infinity')), value])
+    }
+  }
+  for (const [name, { labels, upTo }] of histograms)
+    samples[name.replace(/_bucket$/, '')] = [
+      { labels, value: { upTo: upTo.slice(0, -1), count: upTo.at(-1)?.[1] ?? 0, sumSeconds: 0 } },
+    ]
+  return samples
+}
+
+describe('kdr itself says the same', () => {
+  for (const { alert, what, given, at, fires: expected } of CASES)
+    test(`${alert}: ${what}`, () => {
+      const states = new AlertStates(ALERTS.filter(({ name }) => name === alert))
+      for (let minute = 0; minute <= at; minute++) states.look(samplesAt(given, minute), minute * 60_000)
+      const firing = states.active.filter(isFiring).map(each => ({
+        labels: each.labels,
+        summary: toldOf({ alert: each, status: 'firing' }, at * 60_000).annotations.summary,
+      }))
+      assert.deepEqual(firing, expected === undefined ? [] : [expected])
+    })
+})
+
 const metricsIn = (expr: string): string[] =>
   [...expr.matchAll(/\b(?:kdr|process)_\w+/g)].map(([name]) => name.replace(/_bucket$/, ''))
 
 const queries = ROWS.flatMap(([, panels]) => panels.flatMap(panel => panel.queries))
 
 test('alerts and the dashboard read what the table has, and say which', () => {
-  for (const { expr, metrics } of [...ALERTS, ...queries]) {
+  const rules = ALERTS.map(({ when }) => ({ expr: promqlOf(when), metrics: metricsOf(when) }))
+  for (const { expr, metrics } of [...rules, ...queries]) {
     const read = new Set(metricsIn(expr))
     assert.deepEqual([...read].toSorted(), [...metrics].toSorted(), expr)
     for (const name of read) assert.ok(name in METRICS, `${name} is not served`)

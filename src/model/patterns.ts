@@ -120,3 +120,16 @@ function compileExpression(source: string): RegExp {
   const alone = new RegExp(source, 'u')
   return new RegExp(`^(?:${alone.source})$`, 'us')
 }
+
+/**
+ * Whether a place, as words such as `link:east-west topic:pay-in`, is what these patterns mean: each of them fits one of its words.
+ * Undefined, or without a pattern: anywhere.
+ */
+export function placeFilter(patterns: string | undefined): (place: string) => boolean {
+  const words = (patterns ?? '').split(/\s+/).filter(word => word !== '')
+  const wanted = words.map(word => compilePatterns([word], 'any'))
+  return place => {
+    const found = place.split(' ')
+    return wanted.every(word => found.some(each => word.matches(each)))
+  }
+}

@@ -1,7 +1,7 @@
 // Findings that somebody has accepted: they are shown with until when and why, and do not count. An entry whose time is over, or that
 // fits nothing, is a finding itself. Pure.
 import { type Finding, finding } from '../../model/findings.ts'
-import { compilePatterns } from '../../model/patterns.ts'
+import { placeFilter } from '../../model/patterns.ts'
 
 export type Accept = {
   readonly finding: string
@@ -58,8 +58,6 @@ export function applyAccepts(
 const isOver = ({ until }: Accept, now: number): boolean => until !== undefined && now >= until
 
 function fitOf({ finding: id, where }: Accept): (found: Finding) => boolean {
-  const words = (where ?? '').split(/\s+/).filter(word => word !== '')
-  const wanted = words.map(word => compilePatterns([word], 'any'))
-  return found =>
-    found.id === id && wanted.every(word => found.where.split(' ').some(place => word.matches(place)))
+  const isMeant = placeFilter(where)
+  return found => found.id === id && isMeant(found.where)
 }
