@@ -22,7 +22,9 @@ const TOPIC = 'orders'
 const PARTITIONS = 2
 /** Of each partition: three batches. */
 const RECORDS = 1_200
-const LIMIT_MS = 1_000_000
+const LIMIT_MS = 3_000_000
+/** Whatever is not answered ends a try: of 400 seeds one takes more than 20, none more than 22. */
+const TRIES = 60
 /** Of calls at which a process is killed. */
 const STEP = suite === 'short' ? 3 : 1
 
@@ -136,7 +138,7 @@ async function replay({
     isDone = counts.length > repeats
   }
   const again = async (): Promise<void> => {
-    while (!isDone && tries < 20) {
+    while (!isDone && tries < TRIES) {
       const process = new SimProcess()
       if (tries > 0) between(cluster)
       first ??= process
