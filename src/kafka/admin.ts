@@ -183,13 +183,15 @@ async function alterTopicConfigs(
 export async function readTopicConfigs(
   context: ClusterContext,
   topics: readonly string[],
+  names?: readonly string[],
 ): Promise<Map<string, TopicConfigs>> {
   const found = new Map<string, TopicConfigs>()
   const known = new Map<string, readonly [name: string, entry: ConfigEntry]>()
+  const configurationKeys = names === undefined ? null : [...names]
   for (let at = 0; at < topics.length; at += TOPICS_PER_REQUEST) {
     const resources = topics
       .slice(at, at + TOPICS_PER_REQUEST)
-      .map(name => ({ resourceType: TOPIC, resourceName: name, configurationKeys: null }) as const)
+      .map(name => ({ resourceType: TOPIC, resourceName: name, configurationKeys }) as const)
     const answer = await context.pool.askAny(connection => {
       connection.versions.need('DescribeConfigs')
       return connection.call(describeConfigsV4.api, resources, false, false)

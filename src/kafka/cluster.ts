@@ -97,7 +97,7 @@ function assemble(context: ClusterContext): KafkaCluster {
     name: context.name,
     describe: context.describe,
     topicsById: ids => context.pool.askAny(connection => readTopicsById(connection, ids)),
-    topicConfigs: topics => admin.readTopicConfigs(context, topics),
+    topicConfigs: (topics, names) => admin.readTopicConfigs(context, topics, names),
     brokerConfigs: names => admin.readBrokerConfigs(context, names),
     logDirs: () => readLogDirs(context),
     createTopics: topics => admin.createTopics(context, topics),

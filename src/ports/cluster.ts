@@ -89,7 +89,8 @@ export interface TopicAdmin {
   topicsById(
     ids: readonly string[],
   ): Promise<{ readonly clusterId: string; readonly topics: readonly Outcome[] }>
-  topicConfigs(topics: readonly string[]): Promise<Map<string, TopicConfigs>>
+  /** `names`: only these; an implementation may give more. All when left out. */
+  topicConfigs(topics: readonly string[], names?: readonly string[]): Promise<Map<string, TopicConfigs>>
   /** Values of broker configs by name (from any one broker); a name that it does not know is missing. */
   brokerConfigs(names: readonly string[]): Promise<Map<string, string>>
   /** The log directories of every broker that answers; a broker that refuses is there once, with its code. */

@@ -3,7 +3,7 @@
 import type { PartitionView } from '../../ports/cluster.ts'
 import type { SeenCluster } from './observation.ts'
 import { minInSync } from './rules/topics.ts'
-import { votersBehind } from './rules/quorum.ts'
+import { votersBehind } from '../../model/quorum.ts'
 
 export type RackLoss = {
   readonly cluster: string

@@ -1,10 +1,8 @@
 // The controllers: whether one leads, whether the others keep up, and whether one of them may be lost. Pure.
 import { type Finding, finding } from '../../../model/findings.ts'
-import type { QuorumView, VoterView } from '../../../ports/health.ts'
+import { votersBehind } from '../../../model/quorum.ts'
+import type { QuorumView } from '../../../ports/health.ts'
 import { clusterAt, counted, knownBrokers, listed, type SeenCluster } from '../observation.ts'
-
-/** A leader writes twice a second, if only that nothing has happened. */
-const BEHIND_MS = 10_000
 
 export function quorumFindings(cluster: SeenCluster): Finding[] {
   const { quorum } = cluster
@@ -16,12 +14,6 @@ export function quorumFindings(cluster: SeenCluster): Finding[] {
 }
 
 const majorityOf = (voters: number): number => Math.floor(voters / 2) + 1
-
-/** Held against the leader, whose clock the times are of. */
-export function votersBehind({ leader, voters }: QuorumView): readonly VoterView[] {
-  const now = voters.find(({ id }) => id === leader)?.caughtUpAt ?? -1
-  return voters.filter(({ id, caughtUpAt }) => id !== leader && now - caughtUpAt > BEHIND_MS)
-}
 
 function behind(cluster: SeenCluster, quorum: QuorumView): Finding[] {
   const { leader, voters } = quorum
