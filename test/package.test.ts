@@ -2,21 +2,23 @@
 
 import assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
+/** Those of the launcher of a checkout. */
+const FLAGS = readFileSync(join(root, 'kdr'), 'utf8').match(/(?<=^exec .*)--[\w-]+=\d+/gm) ?? []
 
 describe('the npm package', { timeout: 180_000 }, () => {
   const directory = mkdtempSync(join(tmpdir(), 'kdr-package-'))
   const elsewhere = join(directory, 'elsewhere')
   const installed = join(elsewhere, 'node_modules/kafka-dr')
   const kdr = join(elsewhere, 'node_modules/.bin/kdr')
-  const run = (command: string, args: readonly string[]) =>
-    spawnSync(command, args, { cwd: elsewhere, encoding: 'utf8' })
+  const run = (command: string, args: readonly string[], env = process.env) =>
+    spawnSync(command, args, { cwd: elsewhere, encoding: 'utf8', env })
 
   before(() => {
     const npm = (args: readonly string[], cwd: string) =>
@@ -54,6 +56,27 @@ describe('the npm package', { timeout: 180_000 }, () => {
     const check = run(process.execPath, [kdr, 'config', 'check'])
     assert.equal(check.status, 0, check.stderr)
     assert.match(check.stdout, /^ok: kdr.yaml has 2 clusters and 1 link\n/)
+  })
+
+  test('Node has the flags that ./kdr gives it, and no second process is started for that', () => {
+    const seen = join(directory, 'seen')
+    const probe = join(directory, 'probe.cjs')
+    writeFileSync(
+      probe,
+      `require('node:fs').appendFileSync(${JSON.stringify(seen)}, JSON.stringify([process.pid, process.execArgv]) + '\\n')\n`,
+    )
+    const env = { ...process.env, NODE_OPTIONS: `--require ${probe}` }
+    const { status, stdout } = run(process.execPath, ['--no-deprecation', kdr, 'init', '--dry-run'], env)
+    assert.equal(status, 0)
+    assert.match(stdout, /^clusters:/m)
+
+    const [before, after, ...more] = readFileSync(seen, 'utf8')
+      .trim()
+      .split('\n')
+      .map(line => JSON.parse(line) as [number, string[]])
+    assert.deepEqual(more, [])
+    assert.equal(before?.[0], after?.[0])
+    assert.deepEqual(after?.[1], [...FLAGS, '--no-deprecation'])
   })
 
   test('an older Node gets one sentence and exit code 2', () => {
