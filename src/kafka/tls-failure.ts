@@ -88,9 +88,10 @@ function ofOwn(code: string, { own }: Tls, now: Date): TlsFailure | undefined {
       'wants a certificate of kdr (mutual TLS)',
       'Set `tls.cert` and `tls.key` of this cluster to a certificate that the brokers trust.',
     )
-  if (own.validTo < now || alert === 'CERTIFICATE_EXPIRED')
+  const { ends } = own
+  if (ends.validTo < now || alert === 'CERTIFICATE_EXPIRED')
     return refused(
-      `refuses kdr's certificate (${own.subject}): it has expired, at ${own.validTo.toISOString()}`,
+      `refuses kdr's certificate (${own.subject}): ${ends.subject === own.subject ? 'it' : `${ends.subject}, which has signed it,`} has expired, at ${ends.validTo.toISOString()}`,
       'Renew it where `tls.cert` and `tls.key` of this cluster point to; kdr takes it up by itself.',
     )
   return refused(

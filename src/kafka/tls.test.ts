@@ -45,7 +45,7 @@ async function serve(options: TlsOptions): Promise<Server> {
 async function serveMutually(own: Certificate, caFile: string, version: string): Promise<number> {
   const port = await findPort()
   const files = ['-cert', own.certFile, '-key', own.keyFile, '-CAfile', caFile]
-  const verifying = ['-Verify', '1', '-verify_return_error', `-${version}`, '-quiet', '-naccept', '20']
+  const verifying = ['-Verify', '3', '-verify_return_error', `-${version}`, '-quiet', '-naccept', '20']
   const server = spawn('openssl', ['s_server', '-accept', `127.0.0.1:${port}`, ...files, ...verifying], {
     stdio: ['ignore', 'ignore', 'ignore'],
   })
@@ -194,9 +194,21 @@ describe('a TLS connection', { skip: skipWithoutOpenssl }, () => {
         /refuses kdr's certificate \(CN=kdr\): it has expired, at \d{4}-/,
         /Renew/,
       )
-      const failed = await as(authority.issue('kdr'))
-      assert.equal(failed.code, 'unreachable')
-      assert.doesNotMatch(failed.message, /certificate|TLS/)
+      const expired = authority.subordinate('between', { days: -1 })
+      const chained = expired.issue('kdr')
+      refused(
+        await as({ ...chained, cert: `${chained.cert}${expired.ca}` }),
+        'not-allowed',
+        /refuses kdr's certificate \(CN=kdr\): CN=between, which has signed it, has expired, at \d{4}-/,
+        /Renew/,
+      )
+      const between = authority.subordinate('between')
+      const well = between.issue('kdr')
+      for (const own of [authority.issue('kdr'), { ...well, cert: `${well.cert}${between.ca}` }]) {
+        const failed = await as(own)
+        assert.equal(failed.code, 'unreachable')
+        assert.doesNotMatch(failed.message, /certificate|TLS/)
+      }
     })
   }
 

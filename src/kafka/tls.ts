@@ -20,13 +20,15 @@ export type TlsSettings = {
   readonly read: () => Promise<TlsFiles>
 }
 
+export type Validity = { readonly subject: string; readonly validTo: Date }
+
 /** What one connection uses. */
 export type Tls = {
   readonly context: SecureContext
   readonly serverName: string | undefined
   readonly minVersion: SecureVersion | undefined
-  /** kdr's own certificate, when it has one. */
-  readonly own: { readonly subject: string; readonly validTo: Date } | undefined
+  /** kdr's own certificate, when it has one. `ends`: which of it and those that signed it does so first. */
+  readonly own: { readonly subject: string; readonly ends: Validity } | undefined
   /** Why what stands there now is not used. */
   readonly problem: string | undefined
 }
@@ -86,8 +88,12 @@ const isSame = (a: TlsFiles, b: TlsFiles): boolean => a.ca === b.ca && a.cert ==
 
 function ownOf({ cert }: TlsFiles): Tls['own'] {
   if (cert === undefined) return undefined
-  const { subject, validTo } = new X509Certificate(cert)
-  return { subject: subject.split('\n').join(', '), validTo: new Date(validTo) }
+  const chain = certificatesOf(cert).map((pem): Validity => {
+    const { subject, validTo } = new X509Certificate(pem)
+    return { subject: subject.split('\n').join(', '), validTo: new Date(validTo) }
+  })
+  const ends = chain.reduce((first, each) => (each.validTo < first.validTo ? each : first))
+  return { subject: chain[0]!.subject, ends }
 }
 
 /** OpenSSL's words for what happens most; otherwise its own, which hold no part of a key. */

@@ -20,6 +20,8 @@ export type Certificate = {
 export interface Authority {
   readonly ca: string
   readonly caFile: string
+  /** One that this one has signed. A negative number of days: it has expired. */
+  subordinate(name: string, options?: { readonly days?: number }): Authority
   /** `hosts`: names and addresses that it is for. A negative number of days: it has expired. */
   issue(name: string, options?: { readonly hosts?: readonly string[]; readonly days?: number }): Certificate
 }
@@ -32,29 +34,28 @@ const NEW_KEY = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes
 
 export function makeAuthority(name: string): Authority {
   const at = pathOf('ca')
-  openssl(
-    'req',
-    '-x509',
-    ...NEW_KEY,
-    '-keyout',
-    `${at}.key`,
-    '-out',
-    `${at}.pem`,
-    '-days',
-    '2',
-    '-subj',
-    `/CN=${name}`,
-  )
+  const whole = ['-keyout', `${at}.key`, '-out', `${at}.pem`, '-days', '2', '-subj', `/CN=${name}`]
+  openssl('req', '-x509', ...NEW_KEY, ...whole)
+  return authorityAt(at)
+}
+
+/** With its key beside it. */
+function authorityAt(at: string): Authority {
+  const issue = (subject: string, extensions: string, days: number): string => {
+    const own = pathOf('issued')
+    writeFileSync(`${own}.ext`, extensions)
+    openssl('req', ...NEW_KEY, '-keyout', `${own}.key`, '-out', `${own}.csr`, '-subj', `/CN=${subject}`)
+    const signing = ['-CA', `${at}.pem`, '-CAkey', `${at}.key`, '-CAcreateserial', '-days', String(days)]
+    openssl('x509', '-req', '-in', `${own}.csr`, ...signing, '-extfile', `${own}.ext`, '-out', `${own}.pem`)
+    return own
+  }
   return {
     ca: readFileSync(`${at}.pem`, 'utf8'),
     caFile: `${at}.pem`,
+    subordinate: (name, { days = 2 } = {}) => authorityAt(issue(name, 'basicConstraints=CA:TRUE\n', days)),
     issue: (subject, { hosts = [], days = 2 } = {}) => {
-      const own = pathOf('issued')
       const names = hosts.map(host => `${/^[\d.]+$/.test(host) ? 'IP' : 'DNS'}:${host}`)
-      writeFileSync(`${own}.ext`, names.length === 0 ? '' : `subjectAltName=${names.join(',')}\n`)
-      openssl('req', ...NEW_KEY, '-keyout', `${own}.key`, '-out', `${own}.csr`, '-subj', `/CN=${subject}`)
-      const signing = ['-CA', `${at}.pem`, '-CAkey', `${at}.key`, '-CAcreateserial', '-days', String(days)]
-      openssl('x509', '-req', '-in', `${own}.csr`, ...signing, '-extfile', `${own}.ext`, '-out', `${own}.pem`)
+      const own = issue(subject, names.length === 0 ? '' : `subjectAltName=${names.join(',')}\n`, days)
       const [certFile, keyFile, pairFile] = [`${own}.pem`, `${own}.key`, `${own}.pair`]
       const [cert, key] = [readFileSync(certFile, 'utf8'), readFileSync(keyFile, 'utf8')]
       writeFileSync(pairFile, `${key}${cert}`)
