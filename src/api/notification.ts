@@ -85,6 +85,12 @@ export function ruleOf({ name }: Pick<FiringAlert, 'name'>) {
   return rule
 }
 
+/** Undefined: a rule of a later kdr. */
+export function ruleSentence(name: string, of: Pick<FiringAlert, 'labels' | 'value'>): string | undefined {
+  const rule = ALERTS.find(each => each.name === name)
+  return rule && rendered(rule.summary, of)
+}
+
 function groupOf({ alertname = '', ...labels }: Labels): Labels {
   const places = GROUPED_BY.flatMap(name => {
     const value = labels[name]

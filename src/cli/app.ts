@@ -18,8 +18,9 @@ import type { FanOutTopic } from '../engine/runs/plan-fan-out.ts'
 import type { LinkStatus } from '../engine/status/status.ts'
 import type { CheckOptions, PrefixCheck } from '../engine/verify/adopt.ts'
 import type { Verification, VerifyProgress } from '../engine/verify/verify.ts'
+import type { KeptAlert } from '../model/alerts.ts'
 import type { JournalEntry, JournalVerb } from '../model/journal.ts'
-import type { LinkFacts } from '../model/link-facts.ts'
+import type { LinkFacts, LinkView } from '../model/link-facts.ts'
 import type { Scope } from '../model/pauses.ts'
 import type { PlannedLink, PlanRunReport } from '../model/plan-runs.ts'
 import type { Plan, RunKind, RunReport, RunSummary, StepRecord } from '../model/runs.ts'
@@ -61,6 +62,8 @@ export type Services = VaultServices & {
     readonly served: Served
     readonly log: Log
   }): Promise<Serving>
+  /** Of alerts: what is sent to an address, and given to a command. */
+  readonly alertChannels: AlertChannels
   /** Would we survive tonight? Only reads; what cannot be looked at is a finding. Throws KdrError('usage') for an unknown name. */
   check(config: Config, options: ReadinessOptions): Promise<CheckReport>
   /** Throws KdrError('unreachable') when the target, which keeps what is known of the link, does not answer. */
@@ -115,6 +118,21 @@ export type Services = VaultServices & {
   readRun(config: Config, run: string): Promise<RunReport>
   /** Undoes what it has done. Throws KdrError: 'not-ready' once the link may be fenced, 'usage' when it is over. */
   abortRun(config: Config, run: string, options: AbortRunOptions): Promise<RunReport>
+}
+
+export type AlertChannels = {
+  /**
+   * A POST with this JSON; without, a GET. The address is read anew each time. Throws KdrError('unreachable'), which says nothing of the
+   * address but how it is read.
+   */
+  request(url: SecretRef, json?: string): Promise<void>
+  /** By the shell, in the folder of the config. Throws KdrError('not-ready') when it does not end with 0. */
+  run(config: Config, command: string, given: CommandInput): Promise<void>
+}
+
+export type CommandInput = {
+  readonly env: Readonly<Record<string, string>>
+  readonly stdin: string
 }
 
 /** All of the config, unless something is named. */
@@ -269,6 +287,11 @@ export type RunningLink = {
   progress(): PartitionProgress[]
   /** As of now; asks nobody. */
   facts(): LinkFacts
+  view(): LinkView
+  /** Those of the link that fire, as whoever spoke for it last has kept them in `_kdr.state`. */
+  alerts(): readonly KeptAlert[]
+  /** Throws KdrError: unreachable, not-allowed. */
+  keepAlerts(alerts: readonly KeptAlert[]): Promise<void>
   /** Rejects when the link cannot go on; never resolves. */
   readonly failed: Promise<never>
   /** Resolves when a run moves the link: this process copies nothing of it any more. */

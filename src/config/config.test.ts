@@ -265,6 +265,37 @@ links:
     })
   })
 
+  test('whom to tell of alerts, and what not to tell for a while', () => {
+    const of = (alerts: string) => parseConfig(`${CLUSTERS}alerts: ${alerts}\n`, 'kdr.yaml').alerts
+    const silence = (more: string): string =>
+      `{ silence: [ { alert: KdrRpoAtRisk, why: "a move", ${more} } ] }`
+    const all = of(
+      '{ webhook: { url: env:HOOK }, command: "./tell", deadMan: { url: env:DEADMAN }, silence: [ { alert: "*", why: x } ] }',
+    )
+    assert.deepEqual(JSON.parse(JSON.stringify(all)), {
+      webhook: 'env:HOOK',
+      command: './tell',
+      deadMan: { url: 'env:DEADMAN', everyMs: 60_000 },
+      silences: [{ alert: '*', why: 'x' }],
+    })
+    assert.equal(parseConfig(CLUSTERS, 'kdr.yaml').alerts, undefined)
+    const untils = ['2027-01-02', '2027-01-02T18:30Z', '2027-01-02T18:30:15Z'].map(
+      until => of(silence(`where: "link:east-west", until: ${until}`))?.silences[0]?.until ?? 0,
+    )
+    assert.deepEqual(
+      untils.map(until => new Date(until).toISOString()),
+      ['2027-01-02T00:00:00.000Z', '2027-01-02T18:30:00.000Z', '2027-01-02T18:30:15.000Z'],
+    )
+    for (const wrong of ['tomorrow', '2027-02-31', '2027-01-02T18:30'])
+      assert.throws(() => of(silence(`until: ${wrong}`)), {
+        message: /neither a day such as 2027-01-01 nor a moment such as 2027-01-01T18:00Z/,
+      })
+    assert.throws(() => of('{ silence: [ { alert: KdrRpoAtRsk, why: x } ] }'), {
+      message: /there is no alert "KdrRpoAtRsk": see docs\/monitoring\/alerts.yaml/,
+    })
+    assert.throws(() => of('{ webhok: { url: env:HOOK } }'), { message: /webhok/ })
+  })
+
   test('keys of later releases are accepted and noted', () => {
     const config = parseConfig(
       `${CLUSTERS}links:
@@ -276,13 +307,12 @@ vaults: { main: { url: "gs://bucket/prefix" } }
 sets: { all: { cluster: east, vault: main, topics: ["*"], every: 15m, keep: { days: 35 } } }
 objectives: [{ for: "*", rpo: 1m, rto: 15m }]
 accept: [{ finding: C012, where: "topic:tmp-*", until: 2027-01-01, why: "scratch data" }]
-alerts: { webhook: { url: env:HOOK }, command: "...", deadMan: { url: env:DEADMAN, every: 1m } }
 `,
       'kdr.yaml',
     )
 
     const noted = config.notes.map(({ message }) => message.split(': ')[0]).join(' ')
-    const later = 'vaults.main.url alerts'
+    const later = 'vaults.main.url'
     assert.equal(noted, `links.ew.mode ${later}`)
   })
 })

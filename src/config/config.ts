@@ -144,6 +144,25 @@ export type ServerConfig = {
   readonly perPartition: boolean
 }
 
+/** Whom `kdr run` tells of alerts. */
+export type AlertsConfig = {
+  readonly webhook: SecretRef | undefined
+  readonly command: string | undefined
+  readonly deadMan: { readonly url: SecretRef; readonly everyMs: number } | undefined
+  readonly silences: readonly SilenceConfig[]
+}
+
+/** An alert that is not told. */
+export type SilenceConfig = {
+  /** A name, or `*`. */
+  readonly alert: string
+  /** Undefined: anywhere. */
+  readonly where: string | undefined
+  /** From then on it is told, ms since 1970; undefined: never. */
+  readonly until: number | undefined
+  readonly why: string
+}
+
 /** Something in the file that is right but worth saying. */
 export type ConfigNote = { readonly line: number; readonly column: number; readonly message: string }
 
@@ -160,6 +179,8 @@ export type Config = {
   /** The first that matches wins. */
   readonly objectives: readonly ObjectiveConfig[]
   readonly accept: readonly AcceptConfig[]
+  /** Undefined: nothing is watched for it. */
+  readonly alerts: AlertsConfig | undefined
   /** Undefined: nothing is served. */
   readonly server: ServerConfig | undefined
   readonly notes: readonly ConfigNote[]

@@ -7,7 +7,15 @@ import type { ConsumersPolicy } from '../model/runs.ts'
 import { parseSchedule } from '../model/schedule.ts'
 import { parseDuration } from '../model/units.ts'
 import { assertVersion } from '../model/versioned.ts'
-import type { ClusterConfig, Config, LinkConfig, SaslConfig, SetEvery, TlsConfig } from './config.ts'
+import type {
+  AlertsConfig,
+  ClusterConfig,
+  Config,
+  LinkConfig,
+  SaslConfig,
+  SetEvery,
+  TlsConfig,
+} from './config.ts'
 import { crossCheck, notesOn } from './cross-check.ts'
 import { type ConfigDocument, parseConfigText, type Problem } from './document.ts'
 import { planOf } from './plans.ts'
@@ -140,12 +148,24 @@ function assemble(parsed: ParsedConfig, document: ConfigDocument, path: string):
       rtoMs: rto,
     })),
     accept: (parsed.accept ?? []).map(({ finding, where, until, why }) => ({ finding, where, until, why })),
+    alerts: alertsOf(parsed.alerts),
     server: document.has(['server']) ? { ...parsed.server, token: parsed.server.token } : undefined,
     notes: notesOn(parsed, document).map(({ place, message }) => ({
       line: place.line,
       column: place.column,
       message,
     })),
+  }
+}
+
+function alertsOf(alerts: ParsedConfig['alerts']): AlertsConfig | undefined {
+  if (alerts === undefined) return undefined
+  const { webhook, command, deadMan, silence } = alerts
+  return {
+    webhook: webhook?.url,
+    command,
+    deadMan: deadMan && { url: deadMan.url, everyMs: deadMan.every },
+    silences: silence.map(({ alert, where, until, why }) => ({ alert, where, until, why })),
   }
 }
 

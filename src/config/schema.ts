@@ -5,6 +5,7 @@
 import { z } from 'zod'
 import { PRIORITIES } from '../model/link-settings.ts'
 import { VERSION } from '../model/versioned.ts'
+import { alerts } from './schema-alerts.ts'
 import { saslSchema, tlsSchema } from './schema-login.ts'
 import { plan } from './schema-plan.ts'
 import { vault } from './schema-vault.ts'
@@ -312,20 +313,7 @@ export function configSchema(directory: string) {
       )
       .meta({ description: 'Findings of `kdr check` that are accepted: shown, and not counted.' })
       .optional(),
-    alerts: z
-      .strictObject({
-        webhook: z
-          .strictObject({ url: secret(directory, 'Its address.') })
-          .meta({ description: 'A URL to call.' })
-          .optional(),
-        command: command('A command to run.').optional(),
-        deadMan: z
-          .strictObject({ url: secret(directory, 'Its address.'), every: duration('How often.') })
-          .meta({ description: 'A URL to call as long as all is well.' })
-          .optional(),
-      })
-      .meta({ description: 'Whom to tell.', ...later })
-      .optional(),
+    alerts: alerts(directory).optional(),
     server: z
       .strictObject({
         listen: address('Where metrics and health are served.').prefault('127.0.0.1:9464'),

@@ -2,6 +2,7 @@
 // like, and the sentence when it does not.
 
 import { z } from 'zod'
+import { ALERT_NAMES } from '../model/alerts.ts'
 import { FINDINGS } from '../model/findings.ts'
 import { hasCredentials, withoutCredentials } from '../model/hidden.ts'
 import { patternProblem, type PatternKind } from '../model/patterns.ts'
@@ -56,6 +57,28 @@ export const day = (description: string) =>
       return z.NEVER
     })
     .meta({ description, [FORM]: 'day' })
+
+/** A day, or a moment of it: `2027-01-01T18:00Z`. As ms since 1970. */
+export const moment = (description: string) =>
+  z
+    .string({ error: 'expected a day such as 2027-01-01, or a moment such as 2027-01-01T18:00Z' })
+    .transform((value, context) => {
+      const isMoment = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2})?Z)?$/.test(value)
+      const ms = isMoment ? Date.parse(value) : Number.NaN
+      if (!Number.isNaN(ms) && new Date(ms).toISOString().startsWith(value.slice(0, 10))) return ms
+      context.addIssue({
+        code: 'custom',
+        message: `"${value}" is neither a day such as 2027-01-01 nor a moment such as 2027-01-01T18:00Z`,
+      })
+      return z.NEVER
+    })
+    .meta({ description, [FORM]: 'day or moment' })
+
+/** One that there is: a typing mistake would silence nothing, and nobody would see why. */
+export const alertName = (description: string) =>
+  text(description).refine(value => value === '*' || (ALERT_NAMES as readonly string[]).includes(value), {
+    error: ({ input }) => `there is no alert "${String(input)}": see docs/monitoring/alerts.yaml`,
+  })
 
 /** One that `kdr check` knows: an id with a typing mistake would accept nothing, and nobody would see why. */
 export const findingId = (description: string) =>

@@ -2,6 +2,7 @@
 // does the control work, where the link as a whole stands.
 import type { DurationCounts } from './durations.ts'
 import type { GroupReason, GroupState } from './group-records.ts'
+import type { PartitionReport } from './link.ts'
 
 export type ConnectionKind = 'fetch' | 'watch' | 'append'
 
@@ -44,4 +45,17 @@ export type LinkFacts = {
   readonly traffic: readonly Traffic[]
   /** Undefined: another worker does the control work (slot 0), and says it. */
   readonly whole: WholeLink | undefined
+}
+
+/** As its worker sees it, or has reported it. */
+export type ViewedPartition = Pick<
+  PartitionReport,
+  'partition' | 'state' | 'reason' | 'cursor' | 'isAnchored' | 'lagRecords' | 'lagMs' | 'headroom'
+> & { readonly topic: string }
+
+/** All of a link, as any of its workers sees it. */
+export type LinkView = {
+  readonly partitions: readonly ViewedPartition[]
+  /** Living workers that take themselves for the owner of slot 0, this one included: one, if all is well. */
+  readonly controllers: number
 }

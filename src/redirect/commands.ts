@@ -25,36 +25,57 @@ export class ShellCommands implements Commands {
   }
 
   async run(command: string, facts: RunFacts, timeoutMs: number): Promise<CommandEnd> {
-    const child = spawn('/bin/sh', ['-c', command], {
-      cwd: this.#directory,
-      detached: true,
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, ...factsInEnvironment(facts) },
-    })
-    let output = ''
-    const take = (chunk: Buffer) => {
-      output = (output + chunk.toString('utf8')).slice(-MAX_CHARS)
-    }
-    child.stdout.on('data', take)
-    child.stderr.on('data', take)
-    const kill = (signal: NodeJS.Signals) => killGroup(child.pid, signal)
-    const onExit = () => kill('SIGKILL')
-    process.once('exit', onExit)
-    const over = new AbortController()
-    const isTimedOut = outlasts(over.signal, timeoutMs, kill)
-    try {
-      const code = await ended(child)
-      over.abort()
-      const timedOut = await isTimedOut
-      return { code: timedOut ? TIMED_OUT : code, output: lastLines(output) }
-    } catch (error) {
-      over.abort()
-      return { code: CANNOT_START, output: error instanceof Error ? error.message : String(error) }
-    } finally {
-      process.off('exit', onExit)
-      child.stdout.destroy()
-      child.stderr.destroy()
-    }
+    return await runShell(command, { cwd: this.#directory, env: factsInEnvironment(facts), timeoutMs })
+  }
+}
+
+export type ShellOptions = {
+  readonly cwd: string
+  /** Beside the environment of kdr. */
+  readonly env: Readonly<Record<string, string>>
+  /** Nothing if absent. */
+  readonly stdin?: string
+  readonly timeoutMs: number
+}
+
+/** Code 124 when it has not ended in time, 127 when it cannot be started. */
+export async function runShell(
+  command: string,
+  { cwd, env, stdin, timeoutMs }: ShellOptions,
+): Promise<CommandEnd> {
+  const child = spawn('/bin/sh', ['-c', command], {
+    cwd,
+    detached: true,
+    stdio: [stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
+  })
+  let output = ''
+  const take = (chunk: Buffer) => {
+    output = (output + chunk.toString('utf8')).slice(-MAX_CHARS)
+  }
+  child.stdout?.on('data', take)
+  child.stderr?.on('data', take)
+  // One that does not read it ends before all is written: that is its own affair.
+  child.stdin?.on('error', () => undefined)
+  child.stdin?.end(stdin)
+  const kill = (signal: NodeJS.Signals) => killGroup(child.pid, signal)
+  const onExit = () => kill('SIGKILL')
+  process.once('exit', onExit)
+  const over = new AbortController()
+  const isTimedOut = outlasts(over.signal, timeoutMs, kill)
+  try {
+    const code = await ended(child)
+    over.abort()
+    const timedOut = await isTimedOut
+    return { code: timedOut ? TIMED_OUT : code, output: lastLines(output) }
+  } catch (error) {
+    over.abort()
+    return { code: CANNOT_START, output: error instanceof Error ? error.message : String(error) }
+  } finally {
+    process.off('exit', onExit)
+    child.stdin?.destroy()
+    child.stdout?.destroy()
+    child.stderr?.destroy()
   }
 }
 

@@ -1,9 +1,11 @@
 // What a running link says of itself to whoever watches: gathered from what its parts know, without asking a cluster.
 import type { Replication } from '../engine/replicate/replication.ts'
-import { wholeLink } from '../engine/status/whole-link.ts'
+import { reportedByOthers, wholeLink } from '../engine/status/whole-link.ts'
 import type { TrafficMeter } from '../kafka/measured.ts'
-import type { LinkFacts } from '../model/link-facts.ts'
+import type { LinkFacts, LinkView } from '../model/link-facts.ts'
+import type { LinkSettings } from '../model/link-settings.ts'
 import { compilePatterns } from '../model/patterns.ts'
+import { CONTROL_SLOT } from '../model/slots.ts'
 
 export type LinkMeters = { readonly source: TrafficMeter; readonly target: TrafficMeter }
 
@@ -12,8 +14,6 @@ export function factsOf(
   { source, target }: LinkMeters,
 ): LinkFacts {
   const { slots, store, link, settings, clock, sourceWatch } = replication.context
-  const topics = compilePatterns(settings.topics, 'topics')
-  const groups = compilePatterns(settings.groups, 'groups')
   return {
     slots: slots.count,
     slotsHeld: slots.held.length,
@@ -25,8 +25,29 @@ export function factsOf(
           now: clock.now(),
           sourceSeenAt: sourceWatch.seenAt,
           own: replication.progress(),
-          isWanted: { topic: name => topics.matches(name), group: name => groups.matches(name) },
+          isWanted: wantedBy(settings),
         })
       : undefined,
+  }
+}
+
+export function viewOf(replication: Pick<Replication, 'context' | 'progress'>): LinkView {
+  const { slots, store, link, settings, clock } = replication.context
+  const own = replication.progress()
+  const others = slots.livingOthers().filter(({ record }) => record.slots.includes(CONTROL_SLOT))
+  return {
+    partitions: [
+      ...own,
+      ...reportedByOthers({ store, link, now: clock.now(), own, isWanted: wantedBy(settings) }),
+    ],
+    controllers: others.length + (slots.hasControl ? 1 : 0),
+  }
+}
+
+function wantedBy({ topics, groups }: LinkSettings) {
+  const wanted = { topics: compilePatterns(topics, 'topics'), groups: compilePatterns(groups, 'groups') }
+  return {
+    topic: (name: string) => wanted.topics.matches(name),
+    group: (name: string) => wanted.groups.matches(name),
   }
 }

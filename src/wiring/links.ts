@@ -14,6 +14,7 @@ import { type GroupLimits, GroupSync } from '../engine/sync/groups.ts'
 import { firstDifference } from '../engine/verify/first-difference.ts'
 import { measured, TrafficMeter } from '../kafka/measured.ts'
 import { recordCodec } from '../kafka/records.ts'
+import { alertsKey, readAlerts } from '../model/alerts.ts'
 import { findKdrError, KdrError } from '../model/errors.ts'
 import { codeName, isAuthorization, KafkaCode } from '../model/kafka-codes.ts'
 import { compilePatterns } from '../model/patterns.ts'
@@ -26,7 +27,7 @@ import { clusterOf, openBoth, openCluster } from './clusters.ts'
 import { assertCopied, type Direction, directionOf } from './direction.ts'
 import { follow } from './follow.ts'
 import { strandedAt } from './failback.ts'
-import { factsOf, type LinkMeters } from './link-facts.ts'
+import { factsOf, type LinkMeters, viewOf } from './link-facts.ts'
 import { logAbout } from './log-about.ts'
 import { withStore } from './open-link.ts'
 import { ifReachable, Opened } from './opened.ts'
@@ -218,6 +219,10 @@ function running(
     link,
     progress: () => replication.progress(),
     facts: () => factsOf(replication, meters),
+    view: () => viewOf(replication),
+    alerts: () => readAlerts(store, link.name),
+    keepAlerts: async alerts =>
+      await store.put(alertsKey(link.name), toRecord('alerts', { alerts }), () => lease.isHeld),
     failed: replication.failed,
     movedAway: replication.movedAway,
     once: async options => {

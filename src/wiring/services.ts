@@ -12,6 +12,12 @@ export const services: Services = {
   startLink: async (config, link, options) =>
     await (await import('./links.ts')).startLink(config, link, options),
   serve: async options => (await import('../api/server.ts')).serve({ ...options, clock: systemClock }),
+  alertChannels: {
+    request: async (url, json) =>
+      await (await import('./alert-channels.ts')).alertChannels.request(url, json),
+    run: async (config, command, given) =>
+      await (await import('./alert-channels.ts')).alertChannels.run(config, command, given),
+  },
   check: async (config, options) => await (await import('./check.ts')).check(config, options),
   readLinkStatus: async (config, link) => await (await import('./links.ts')).readLinkStatus(config, link),
   withLink: async (config, link, act) => await (await import('./open-link.ts')).withLink(config, link, act),

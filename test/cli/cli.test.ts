@@ -11,7 +11,7 @@ import { makeTestApp, runForTest } from '../support/app.ts'
 
 const LATER = 'drill advise serve gateway'.split(' ')
 const GOOD =
-  'clusters: { a: { bootstrap: "a:1" }, b: { bootstrap: "b:1" } }\nlinks: { l: { source: a, target: b } }\nalerts: {}\n'
+  'clusters: { a: { bootstrap: "a:1" }, b: { bootstrap: "b:1" } }\nlinks: { l: { source: a, target: b } }\nvaults: { v: { url: "gs://b" } }\n'
 
 function folder(config?: string): string {
   const directory = mkdtempSync(join(tmpdir(), 'kdr-cli-'))
@@ -149,7 +149,7 @@ describe('config', () => {
 
     const text = await runForTest(['config', 'check', '--config', path])
     assert.equal(text.exit, 0)
-    assert.match(text.stdout, /has 2 clusters and 1 link\nnote: .*kdr.yaml:3:1: alerts: not available yet/)
+    assert.match(text.stdout, /has 2 clusters and 1 link\nnote: .*kdr.yaml:3:/)
 
     const object = json((await runForTest(['--config', path, '--json', 'config', 'check'])).stdout)
     assert.deepEqual(object['clusters'], ['a', 'b'])

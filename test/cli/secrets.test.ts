@@ -222,6 +222,7 @@ describe('a config whose secrets are marked', () => {
       signal: stopping.signal,
     })
     assert.equal(result.exit, 0, result.stderr)
+    assert.match(result.stderr, /the dead man cannot be called: its address \(literal\) /)
     assert.match(result.stderr, /started \{.*"password":"\(hidden\)"/)
     assertUnmarked([result], 'kdr run')
   })

@@ -3,6 +3,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { recordCodec } from '../../src/kafka/records.ts'
 import { splitBatches } from '../../src/model/batch.ts'
+import type { AlertsRecord } from '../../src/model/alerts.ts'
 import type { FenceRecord } from '../../src/model/denied.ts'
 import type { JournalEntry } from '../../src/model/journal.ts'
 import type { Ledger } from '../../src/model/ledger.ts'
@@ -50,6 +51,18 @@ const made = <Of extends object>(key: string, kind: string, value: Of): Line => 
 ]
 
 const STATE: readonly Line[] = [
+  made<AlertsRecord>('alerts/sim', 'alerts', {
+    alerts: [
+      {
+        name: 'KdrRpoBreached',
+        labels: { link: 'sim', source: 'a', target: 'b' },
+        value: 70,
+        since: AT,
+        firesSince: AT + 60_000,
+        isTold: true,
+      },
+    ],
+  }),
   made<CommandRecord>('command/sim/1', 'command', {
     verb: 'accept-loss',
     topic: 'a',

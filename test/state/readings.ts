@@ -1,4 +1,5 @@
 // What today's readers make of the records of a link `sim`, of its runs and of its plans, as plain data.
+import { readAlerts } from '../../src/model/alerts.ts'
 import { readDenied, readFence } from '../../src/model/denied.ts'
 import { readGroupRound, readGroups } from '../../src/model/group-records.ts'
 import { readJournal } from '../../src/model/journal.ts'
@@ -19,6 +20,7 @@ export function readingsOf(records: ReadonlyMap<string, unknown>): Readonly<Reco
   const fenced = { link: LINK, clusterId: 'cluster' }
   const runs = readRuns(store)
   return plain({
+    alerts: readAlerts(store, LINK),
     link: state.readLink(store, LINK),
     hold: state.readHold(store, LINK),
     slots: state.readSlots(store, LINK),

@@ -37,6 +37,10 @@ export function makeTestApp(
       startLink: (_config, link) =>
         Promise.reject(new KdrError('unreachable', `no broker answers at "${link.source}"`)),
       serve: () => Promise.resolve({ close: () => Promise.resolve() }),
+      alertChannels: {
+        request: () => Promise.reject(new KdrError('unreachable', 'it cannot be reached')),
+        run: () => Promise.reject(new KdrError('not-ready', 'it ended with 1')),
+      },
       check: () => Promise.reject(new KdrError('unreachable', 'no broker answers')),
       readLinkStatus: (_config, link) =>
         Promise.reject(new KdrError('unreachable', `no broker answers at "${link.target}"`)),

@@ -1,5 +1,6 @@
 // kdr run: the daemon, and `--once`.
 
+import { hostname } from 'node:os'
 import type { Command } from 'commander'
 import type { OnceProgress, OnceResult } from '../../engine/replicate/once.ts'
 import type { Serving } from '../../api/server.ts'
@@ -11,10 +12,12 @@ import { type App, type GlobalOptions, type RunningLink, writeJson, writeJsonLin
 import { formatBytes, formatCount, formatDuration, formatRate, plural } from '../format.ts'
 import { type LogFlags, type RunLog, startLog } from '../log.ts'
 import { type Progress, startProgress } from '../progress.ts'
+import { Alerting } from './alerting/alerting.ts'
 import { RunLinks } from './links.ts'
 import { startServer } from './server.ts'
 import { RunSets } from './sets.ts'
 import { backUpOnce } from './sets-once.ts'
+import { VaultLooks } from './vault-looks.ts'
 import { styleOf } from '../table.ts'
 
 type RunOptions = GlobalOptions &
@@ -78,18 +81,39 @@ async function run(app: App, options: RunOptions): Promise<void> {
       if (part !== 'links') sets.reload()
     })
   let server: Serving | undefined
+  let alerting: Alerting | undefined
   let isStarted = false
   try {
     const config = await app.loadConfig(options.config)
     assertSomething(config, part, isOnce)
-    if (!isOnce) server = await startServer(app, config, { links, sets, log, isStarted: () => isStarted })
+    if (!isOnce) {
+      const vaults = new VaultLooks(app, sets, log)
+      const instance = instanceOf(config)
+      alerting = new Alerting(app, {
+        links,
+        sets,
+        vaults,
+        config: () => links.config ?? config,
+        instance,
+        log,
+      })
+      server = await startServer(app, config, {
+        links,
+        sets,
+        vaults,
+        alerting,
+        log,
+        isStarted: () => isStarted,
+      })
+    }
     if (part !== 'backups') await links.start()
     if (part !== 'links' && !isOnce) await sets.start(config)
     isStarted = true
+    alerting?.start()
     if (isOnce) await runOnce(app, links.all(), { options, timeoutMs, signal, log })
-    else await runUntilStopped(app, { links, sets }, signal, log)
+    else await runUntilStopped(app, { links, sets, alerting }, signal, log)
   } finally {
-    await Promise.all([links.stop(), sets.stop(), server?.close()])
+    await Promise.all([alerting?.stop(), links.stop(), sets.stop(), server?.close()])
     log.settle()
   }
 }
@@ -119,6 +143,12 @@ function assertSomething({ links, sets, path }: Config, part: Part, isOnce: bool
     })
 }
 
+/** Which of several processes an alert is about: where it serves, as a Prometheus would call it. */
+function instanceOf({ server }: Config): string {
+  const port = server?.listen.slice(server.listen.lastIndexOf(':')) ?? ''
+  return `${hostname()}${port}`
+}
+
 function readTimeout({ timeout, once }: RunOptions): number | undefined {
   if (timeout === undefined) return undefined
   if (once !== true) throw new KdrError('usage', '`--timeout` goes with `--once`')
@@ -128,11 +158,11 @@ function readTimeout({ timeout, once }: RunOptions): number | undefined {
   return ms
 }
 
-type Parts = { readonly links: RunLinks; readonly sets: RunSets }
+type Parts = { readonly links: RunLinks; readonly sets: RunSets; readonly alerting: Alerting | undefined }
 
 async function runUntilStopped(
   app: App,
-  { links, sets }: Parts,
+  { links, sets, alerting }: Parts,
   signal: AbortSignal,
   log: RunLog,
 ): Promise<void> {
@@ -141,6 +171,7 @@ async function runUntilStopped(
     sets.failed,
     links.follow(signal),
     summarizeEvery(app, links, signal, log.regular),
+    ...(alerting === undefined ? [] : [alerting.failed]),
   ])
   log.event('info', 'stopping: finishing what is in flight')
 }

@@ -1,21 +1,22 @@
 // What `kdr run` serves, where the config has a `server:`. Read from what the process knows; of the vaults a little more is read, now
 // and then.
 import type { Config } from '../../config/index.ts'
-import type { SetStatus } from '../../model/set-status.ts'
 import type { Log } from '../../ports/log.ts'
 import type { App } from '../app.ts'
+import type { Alerting } from './alerting/alerting.ts'
+import { alertsAnswer } from './alerting/shown.ts'
 import { apiOf } from './api.ts'
 import { MetricsGatherer } from './metrics/gather.ts'
 import { EventLoopDelay } from './metrics/process.ts'
 import type { RunLinks } from './links.ts'
 import type { RunSets } from './sets.ts'
-
-/** When a set was verified, and how large it is, takes many requests to a bucket. */
-const VAULT_EVERY_MS = 300_000
+import type { VaultLooks } from './vault-looks.ts'
 
 export type Watched = {
   readonly links: RunLinks
   readonly sets: RunSets
+  readonly vaults: VaultLooks
+  readonly alerting: Alerting
   /** All links of the config run, or have said why not. */
   readonly isStarted: () => boolean
 }
@@ -24,32 +25,15 @@ export type Watched = {
 export async function startServer(
   app: App,
   config: Config,
-  { links, sets, isStarted, log }: Watched & { readonly log: Log },
+  { links, sets, vaults, alerting, isStarted, log }: Watched & { readonly log: Log },
 ): Promise<{ close(): Promise<void> } | undefined> {
   const { server } = config
   if (server === undefined) return undefined
-  const vaults = new Map<string, SetStatus>()
-  let reading: Promise<void> | undefined
-  let readAt = Number.NEGATIVE_INFINITY
   const gatherer = new MetricsGatherer()
   const delay = new EventLoopDelay()
-  const readVaults = async (): Promise<void> => {
-    for (const { config: its, set } of sets.snapshots())
-      vaults.set(set.name, await app.services.readSetStatus(its, set))
-  }
   const served = {
-    api: apiOf(app, config.path),
+    api: new Map([...apiOf(app, config.path), ['alerts', alertsAnswer(alerting)]]),
     metrics: async (): Promise<string> => {
-      const now = app.clock.monotonic()
-      if (reading === undefined && now - readAt >= VAULT_EVERY_MS) {
-        readAt = now
-        reading = readVaults().finally(() => {
-          reading = undefined
-        })
-      }
-      // The first time there would be nothing else to say; later nobody waits for a vault.
-      if (vaults.size === 0) await reading
-      else reading?.catch((error: unknown) => log.event('error', String(error)))
       // As they were read last, like the links that are held against them.
       const { plans, objectives } = links.config ?? config
       return gatherer.text({
@@ -60,7 +44,7 @@ export async function startServer(
         plans,
         objectives,
         sets: sets.all(),
-        vaults,
+        vaults: await vaults.atFirst(),
         now: app.clock.now(),
         level: server.perPartition ? 'partition' : 'topic',
       })

@@ -10,6 +10,7 @@ import { writeJson } from '../app.ts'
 import { formatCount, formatDuration, plural } from '../format.ts'
 import { strandedWords } from '../move/run-words.ts'
 import { isWrong, type LinkStanding, objectiveSentence, QUIET_GROUPS, readStanding } from './standing.ts'
+import { alertLines } from './alerts.ts'
 import { rightsLines } from './rights.ts'
 import { exitOfSets, setsText } from './sets.ts'
 import { formatTable, type Style, styleOf } from '../table.ts'
@@ -88,15 +89,15 @@ function assertWatchable(app: App, options: StatusOptions): void {
 }
 
 function renderAll(app: App, { links, sets }: Statuses, options: StatusOptions, style: Style): string {
-  const parts = [render(links, options, style), setsText(sets, app.clock.now(), style)]
+  const parts = [render(app, links, options, style), setsText(sets, app.clock.now(), style)]
   return parts.filter(part => part !== '').join('\n')
 }
 
-function render(links: readonly LinkStanding[], options: StatusOptions, style: Style): string {
-  return links.map(link => renderLink(link, options, style)).join('\n')
+function render(app: App, links: readonly LinkStanding[], options: StatusOptions, style: Style): string {
+  return links.map(link => renderLink(app, link, options, style)).join('\n')
 }
 
-function renderLink(link: LinkStanding, options: StatusOptions, style: Style): string {
+function renderLink(app: App, link: LinkStanding, options: StatusOptions, style: Style): string {
   const colour = {
     mirroring: style.green,
     starting: style.yellow,
@@ -134,7 +135,7 @@ function renderLink(link: LinkStanding, options: StatusOptions, style: Style): s
     style,
   )
   const hidden = sorted.length - shown.length
-  return `${head}\n${table}${hidden > 0 ? style.dim(`... and ${plural(hidden, 'topic')} more (--all)\n`) : ''}${groupLines(link, style)}${strandedLine(link, style)}${troubles(link, style)}${warnings(link, style)}${losses(link, style)}${rightsLines(link, style)}${leftAlone(link, style)}`
+  return `${head}\n${table}${hidden > 0 ? style.dim(`... and ${plural(hidden, 'topic')} more (--all)\n`) : ''}${groupLines(link, style)}${strandedLine(link, style)}${troubles(link, style)}${alertLines(link, app.clock.now(), style)}${warnings(link, style)}${losses(link, style)}${rightsLines(link, style)}${leftAlone(link, style)}`
 }
 
 function objectiveLine(link: LinkStanding, style: Style): string {

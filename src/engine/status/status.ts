@@ -1,5 +1,6 @@
 // What `kdr status` knows: the worker's own reports in `_kdr.state`, held against what both clusters say right now. It
 // needs no living worker, and says so when there is none.
+import { readAlerts } from '../../model/alerts.ts'
 import { findKdrError } from '../../model/errors.ts'
 import { KafkaCode } from '../../model/kafka-codes.ts'
 import type { Headroom, HoldingTransaction, PartitionReport, PartitionState } from '../../model/link.ts'
@@ -80,8 +81,20 @@ export type LinkStatus = {
   readonly users: UsersStatus
   /** Of a link that waits since a failover, where the cluster that was left answers: what it has, and the active has not. */
   readonly stranded?: Stranded
+  /** What the alerts of `kdr run` say of it, where the config has `alerts:` and a worker lives. */
+  readonly alerts?: readonly AlertStatus[]
   /** What is not wrong yet. */
   readonly warnings: readonly Warning[]
+}
+
+/** One that fires. */
+export type AlertStatus = {
+  readonly alert: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly value: number
+  readonly firesSince: string
+  /** False: it is silenced. */
+  readonly isTold: boolean
 }
 
 export type ObserveStatusInput = {
@@ -167,8 +180,20 @@ export async function observeStatus(input: ObserveStatusInput): Promise<LinkStat
     })),
     groups: groupStatuses(store, settings.name, { now, isWanted: group => groups.matches(group) }),
     ...rightsStatus(store, settings.name),
+    ...(alive.length > 0 && alertsStatus(store, settings.name)),
     warnings: seen.flatMap(({ warnings }) => warnings),
   }
+}
+
+function alertsStatus(store: StateStore, link: string): Pick<LinkStatus, 'alerts'> {
+  const alerts = readAlerts(store, link).map(({ name, labels, value, firesSince, isTold }) => ({
+    alert: name,
+    labels,
+    value,
+    firesSince: new Date(firesSince).toISOString(),
+    isTold,
+  }))
+  return alerts.length === 0 ? {} : { alerts }
 }
 
 /** Offsets by `topic/partition`; those that no leader answered for are missing. Undefined: the cluster went away. */

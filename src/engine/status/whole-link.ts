@@ -2,7 +2,7 @@
 // partitions, what the others have reported, and what is kept in `_kdr.state`.
 import { type GroupReason, type GroupState, readGroupRound, readGroups } from '../../model/group-records.ts'
 import type { Ledger } from '../../model/ledger.ts'
-import type { WholeLink } from '../../model/link-facts.ts'
+import type { ViewedPartition, WholeLink } from '../../model/link-facts.ts'
 import { isLagKnown, type MeasuredPartition } from '../../model/objectives.ts'
 import {
   readLedgers,
@@ -30,7 +30,7 @@ export type WholeLinkInput = {
 export function wholeLink(input: WholeLinkInput): WholeLink {
   const { store, link, now, own } = input
   const workers = [...readWorkers(store, link).values()]
-  const lags = [...own, ...othersOf(input)]
+  const lags = [...own, ...reportedByOthers(input)]
   const ledgers = [...readLedgers(store, link).values()]
   return {
     generation: readLink(store, link)?.generation ?? 0,
@@ -53,17 +53,24 @@ export function wholeLink(input: WholeLinkInput): WholeLink {
 type Lag = MeasuredPartition & { readonly lagMs: number }
 
 /** What was behind, or could not be read, has waited since it was reported; what was not is not behind for what has come meanwhile. */
-function othersOf({ store, link, now, own, isWanted }: WholeLinkInput): Lag[] {
+export function reportedByOthers({
+  store,
+  link,
+  now,
+  own,
+  isWanted,
+}: Pick<WholeLinkInput, 'store' | 'link' | 'now' | 'isWanted'> & {
+  readonly own: readonly { readonly topic: string; readonly partition: number }[]
+}): ViewedPartition[] {
   const mine = new Set(own.map(({ topic, partition }) => `${topic}/${partition}`))
   return [...readReports(store, link)].flatMap(([topic, { partitions }]) =>
     isWanted.topic(topic)
       ? partitions
           .filter(({ partition }) => !mine.has(`${topic}/${partition}`))
-          .map(({ state, isAnchored, lagRecords, lagMs, at }) => ({
-            state,
-            isAnchored,
-            lagRecords,
-            lagMs: lagRecords === 0 && lagMs === 0 ? 0 : lagMs + Math.max(0, now - at),
+          .map(({ at, ...report }) => ({
+            ...report,
+            topic,
+            lagMs: report.lagRecords === 0 && report.lagMs === 0 ? 0 : report.lagMs + Math.max(0, now - at),
           }))
       : [],
   )

@@ -7,13 +7,13 @@ import type { LinkFacts, Traffic, WholeLink } from '../../../model/link-facts.ts
 import { FAULT_REASONS, PARTITION_STATES } from '../../../model/link.ts'
 import { GROUP_REASONS, GROUP_STATES } from '../../../model/group-records.ts'
 
+type Standing = Pick<PartitionProgress, 'state' | 'reason'>
+
 export type WatchedLink = {
   /** Of the link. */
   readonly labels: Labels
   /** Undefined: it does not run here. */
-  readonly running:
-    | { readonly facts: LinkFacts; readonly partitions: readonly PartitionProgress[] }
-    | undefined
+  readonly running: { readonly facts: LinkFacts; readonly partitions: readonly Standing[] } | undefined
   readonly rpoObjectiveMs: number | undefined
   /** Undefined: not known. */
   readonly withinObjective?: number | undefined
@@ -57,7 +57,7 @@ function addTraffic(add: Add, link: Labels, traffic: Traffic): void {
   add('kdr_request_failures_total', labels, traffic.failures)
 }
 
-function addStates(add: Add, labels: Labels, partitions: readonly PartitionProgress[]): void {
+function addStates(add: Add, labels: Labels, partitions: readonly Standing[]): void {
   const states = Map.groupBy(partitions, ({ state }) => state)
   for (const state of PARTITION_STATES)
     add('kdr_partitions', { ...labels, state }, states.get(state)?.length ?? 0)

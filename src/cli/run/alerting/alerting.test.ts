@@ -1,0 +1,392 @@
+// Alerts of `kdr run` in virtual time: who is told what, how often, and what becomes of it when something is in the way.
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { SimClock } from '../../../../test/sim/clock.ts'
+import { makeTestApp } from '../../../../test/support/app.ts'
+import { NOW, partition, runningLink, whole } from '../../../../test/support/metrics-world.ts'
+import type { Notification } from '../../../api/notification.ts'
+import type { AlertsConfig, Config } from '../../../config/config.ts'
+import { SecretRef } from '../../../config/secrets.ts'
+import type { KeptAlert } from '../../../model/alerts.ts'
+import { KdrError } from '../../../model/errors.ts'
+import type { AlertChannels, RunningLink } from '../../app.ts'
+import type { RunLinks } from '../links.ts'
+import type { RunSets } from '../sets.ts'
+import type { VaultLooks } from '../vault-looks.ts'
+import { Alerting } from './alerting.ts'
+import { alertsAnswer } from './shown.ts'
+
+const HOOK = SecretRef.parse('env:HOOK', '/')
+const SECOND = 1_000
+const MINUTE = 60_000
+
+const QUIET: AlertsConfig = { webhook: undefined, command: undefined, deadMan: undefined, silences: [] }
+
+/** Of a link whose source answers, or has been silent since. */
+class World {
+  readonly clock = new SimClock(NOW)
+  told: string[] = []
+  readonly log: string[] = []
+  readonly commands: string[] = []
+  readonly pings: number[] = []
+  kept: readonly KeptAlert[] = []
+  alerts: AlertsConfig | undefined = { webhook: HOOK, command: undefined, deadMan: undefined, silences: [] }
+  silentSince: number | undefined
+  controllers = 1
+  isOwner = true
+  isRunning = true
+  isElsewhere = false
+  isWebhookDown = false
+  isTargetDown = false
+  isTargetMute = false
+  #requests = 0
+
+  start(): Alerting {
+    const { clock } = this
+    const running: RunningLink = {
+      ...runningLink('east-west', [partition('t', 0)]),
+      facts: () => ({
+        slots: 64,
+        slotsHeld: 64,
+        traffic: [],
+        whole: this.isOwner ? this.#whole() : undefined,
+      }),
+      view: () => ({ partitions: [partition('t', 0)], controllers: this.controllers }),
+      alerts: () => this.kept,
+      keepAlerts: alerts => {
+        if (this.isTargetDown) return Promise.reject(new KdrError('unreachable', 'no broker answers'))
+        if (this.isTargetMute) return new Promise(() => undefined)
+        this.kept = alerts
+        return Promise.resolve()
+      },
+    }
+    const { services } = makeTestApp()
+    const alertChannels: AlertChannels = {
+      request: (_url, json) => {
+        this.#requests++
+        if (this.isWebhookDown) return Promise.reject(new KdrError('unreachable', 'it answers with 500'))
+        if (json === undefined) this.pings.push(clock.monotonic() / SECOND)
+        else this.#take(JSON.parse(json) as Notification)
+        return Promise.resolve()
+      },
+      run: (_config, command, { env, stdin }) => {
+        const { groupKey } = JSON.parse(stdin) as Notification
+        this.commands.push(
+          [command, env['KDR_ALERT'], env['KDR_STATUS'], env['KDR_LINK'], groupKey].join(' '),
+        )
+        return Promise.resolve()
+      },
+    }
+    const app = makeTestApp({
+      clock,
+      services: {
+        ...services,
+        alertChannels,
+        withMemory: async (_config, _link, act) =>
+          await act({ isRunning: this.isElsewhere } as Parameters<typeof act>[0]),
+      },
+    })
+    const alerting = new Alerting(app, {
+      links: {
+        all: () => (this.isRunning ? [running] : []),
+        wanted: [running.link],
+      } as unknown as RunLinks,
+      sets: { all: () => [] } as unknown as RunSets,
+      vaults: { now: () => new Map() } as unknown as VaultLooks,
+      config: () =>
+        ({
+          alerts: this.alerts,
+          plans: {},
+          objectives: [{ for: '*', rpoMs: 3_600_000 }],
+        }) as unknown as Config,
+      instance: 'here',
+      log: { event: (_level, message) => void this.log.push(message) },
+    })
+    alerting.start()
+    return alerting
+  }
+
+  async pass(ms: number): Promise<void> {
+    let isOver = false
+    void this.clock.sleep(ms).then(() => void (isOver = true))
+    await this.clock.run(() => isOver, Infinity)
+  }
+
+  get requests(): number {
+    return this.#requests
+  }
+
+  #whole() {
+    const now = this.clock.now()
+    return whole({
+      sourceSeenAt: this.silentSince ?? now,
+      groupsAt: now,
+      groups: [],
+      lagMs: 0,
+      lagRecords: 0,
+    })
+  }
+
+  #take({ alerts }: Notification): void {
+    for (const { status, labels } of alerts)
+      this.told.push([this.clock.monotonic() / SECOND, labels['alertname'], status].join(' '))
+  }
+}
+
+/** A source that is silent from the first minute on. */
+async function cutWorld(change: Partial<World> = {}): Promise<{ world: World; alerting: Alerting }> {
+  const world = Object.assign(new World(), change)
+  const alerting = world.start()
+  await world.pass(MINUTE)
+  world.silentSince = world.clock.now()
+  return { world, alerting }
+}
+
+/** Without when. */
+const toldBy = ({ told }: World): string[] => told.map(line => line.replace(/^\d+ /, ''))
+const heal = (world: World): void => void (world.silentSince = undefined)
+
+describe('alerts of kdr run', () => {
+  test('each fires once and is over once, however long it lasts', async () => {
+    const { world } = await cutWorld()
+    await world.pass(30 * MINUTE)
+    heal(world)
+    await world.pass(30 * MINUTE)
+    assert.deepEqual(world.told, ['130 KdrSourceUnreachable firing', '1860 KdrSourceUnreachable resolved'])
+  })
+
+  test('are told to the command too, with the facts in its environment and on stdin', async () => {
+    const { world } = await cutWorld({
+      alerts: { webhook: undefined, command: './tell', deadMan: undefined, silences: [] },
+    })
+    await world.pass(5 * MINUTE)
+    assert.deepEqual(world.told, [])
+    assert.deepEqual(world.commands, [
+      './tell KdrSourceUnreachable firing east-west kdr:{alertname="KdrSourceUnreachable", link="east-west"}',
+    ])
+  })
+
+  test('are told later when the webhook does not answer, and the log says so once', async () => {
+    const { world } = await cutWorld({ isWebhookDown: true })
+    await world.pass(10 * MINUTE)
+    assert.deepEqual(world.told, [])
+    assert.ok(world.requests > 5 && world.requests < 20, `${world.requests} attempts`)
+    world.isWebhookDown = false
+    await world.pass(2 * MINUTE)
+    assert.deepEqual(toldBy(world), ['KdrSourceUnreachable firing'])
+    assert.deepEqual(
+      world.log.filter(line => line.startsWith('the webhook')),
+      [
+        'the webhook cannot be told of alerts: it answers with 500; trying again',
+        'the webhook is told of alerts again',
+      ],
+    )
+  })
+
+  test('that are silenced are shown with the reason, and told when the time is over and they still hold', async () => {
+    const until = NOW + 10 * MINUTE
+    const { world, alerting } = await cutWorld({
+      alerts: {
+        webhook: HOOK,
+        command: undefined,
+        deadMan: undefined,
+        silences: [{ alert: 'KdrSourceUnreachable', where: 'link:east-*', until, why: 'moving house' }],
+      },
+    })
+    await world.pass(5 * MINUTE)
+    const { text } = await alertsAnswer(alerting)()
+    assert.partialDeepStrictEqual(JSON.parse(text), {
+      v: 1,
+      alerts: [
+        {
+          alert: 'KdrSourceUnreachable',
+          state: 'firing',
+          severity: 'page',
+          labels: { link: 'east-west' },
+          silenced: { until: new Date(until).toISOString(), why: 'moving house' },
+        },
+      ],
+    })
+    assert.deepEqual(world.told, [])
+    assert.equal(world.kept[0]?.isTold, false)
+    await world.pass(10 * MINUTE)
+    assert.deepEqual(world.told, ['600 KdrSourceUnreachable firing'])
+    assert.equal(world.kept[0]?.isTold, true)
+  })
+
+  test('silenced at another link are told; silenced while they hold, their end is told', async () => {
+    const silence = { alert: '*', where: 'link:north-*', until: undefined, why: 'x' }
+    const { world } = await cutWorld({
+      alerts: { webhook: HOOK, command: undefined, deadMan: undefined, silences: [silence] },
+    })
+    await world.pass(5 * MINUTE)
+    assert.deepEqual(world.told, ['130 KdrSourceUnreachable firing'])
+    world.alerts = { ...QUIET, webhook: HOOK, silences: [{ ...silence, where: undefined }] }
+    heal(world)
+    await world.pass(MINUTE)
+    assert.deepEqual(world.told.slice(1), ['360 KdrSourceUnreachable resolved'])
+  })
+
+  test('that never were told are over without a word', async () => {
+    const { world } = await cutWorld({
+      alerts: {
+        webhook: HOOK,
+        command: undefined,
+        deadMan: undefined,
+        silences: [{ alert: '*', where: undefined, until: undefined, why: 'x' }],
+      },
+    })
+    await world.pass(5 * MINUTE)
+    heal(world)
+    await world.pass(5 * MINUTE)
+    assert.deepEqual(world.told, [])
+    assert.deepEqual(world.kept, [])
+  })
+
+  test('go on after a restart: told neither twice nor never to be over', async () => {
+    const { world, alerting } = await cutWorld()
+    await world.pass(5 * MINUTE)
+    const ended = alerting.stop()
+    await world.pass(5 * SECOND)
+    await ended
+    world.start()
+    await world.pass(5 * MINUTE)
+    assert.deepEqual(world.told, ['130 KdrSourceUnreachable firing'])
+    heal(world)
+    await world.pass(MINUTE)
+    assert.deepEqual(world.told.length, 2)
+    assert.match(world.told[1] ?? '', /KdrSourceUnreachable resolved/)
+  })
+
+  test('are no matter of a worker that does not have slot 0, until it has: then it goes on with what was told', async () => {
+    const { world, alerting } = await cutWorld({ isOwner: false })
+    world.kept = [
+      {
+        name: 'KdrSourceUnreachable',
+        labels: { link: 'east-west', source: 'east', target: 'west' },
+        value: 60,
+        since: NOW,
+        firesSince: NOW,
+        isTold: true,
+      },
+      {
+        name: 'OfALaterKdr',
+        labels: { link: 'east-west' },
+        value: 1,
+        since: NOW,
+        firesSince: NOW,
+        isTold: true,
+      },
+    ]
+    await world.pass(5 * MINUTE)
+    assert.deepEqual(alerting.active, [])
+    world.isOwner = true
+    await world.pass(5 * MINUTE)
+    assert.deepEqual(world.told, [])
+    world.isOwner = false
+    await world.pass(MINUTE)
+    assert.deepEqual(alerting.active, [])
+    heal(world)
+    world.isOwner = true
+    await world.pass(5 * MINUTE)
+    assert.deepEqual(toldBy(world), ['KdrSourceUnreachable resolved'])
+  })
+
+  test('tell that nobody has slot 0, whoever can; and that two have', async () => {
+    const world = Object.assign(new World(), { isOwner: false, controllers: 0 })
+    world.start()
+    await world.pass(5 * MINUTE)
+    world.isOwner = true
+    world.controllers = 2
+    await world.pass(5 * MINUTE)
+    assert.deepEqual(world.told, [
+      '120 KdrLinkWithoutControl firing',
+      '300 KdrLinkWithoutControl resolved',
+      '420 KdrTwoControllers firing',
+    ])
+  })
+
+  test('tell of a link that runs nowhere, but not of one that runs at another process', async () => {
+    const world = Object.assign(new World(), { isRunning: false, isElsewhere: true })
+    world.start()
+    await world.pass(10 * MINUTE)
+    assert.deepEqual(world.told, [])
+    world.isElsewhere = false
+    await world.pass(10 * MINUTE)
+    assert.deepEqual(toldBy(world), ['KdrLinkNotRunning firing'])
+  })
+
+  test('are told when the target keeps nothing, and kept once it does', async () => {
+    const { world } = await cutWorld({ isTargetDown: true })
+    await world.pass(5 * MINUTE)
+    assert.deepEqual(world.told, ['130 KdrSourceUnreachable firing'])
+    assert.deepEqual(world.kept, [])
+    world.isTargetDown = false
+    await world.pass(MINUTE)
+    assert.equal(world.kept.length, 1)
+  })
+
+  test('that are on their way when kdr ends arrive, if that takes no longer than a moment', async () => {
+    const { world, alerting } = await cutWorld({ isWebhookDown: true })
+    await world.pass(71 * SECOND)
+    world.isWebhookDown = false
+    const ended = alerting.stop()
+    await world.pass(5 * SECOND)
+    await ended
+    assert.deepEqual(toldBy(world), ['KdrSourceUnreachable firing'])
+  })
+
+  test('are looked at on and on while the target does not answer at all', async () => {
+    const { world } = await cutWorld({ isTargetMute: true })
+    await world.pass(3 * MINUTE)
+    heal(world)
+    await world.pass(MINUTE)
+    assert.equal(world.told.length, 2)
+  })
+
+  test('are looked for only where the config says so', async () => {
+    const { world, alerting } = await cutWorld({ alerts: undefined })
+    await world.pass(5 * MINUTE)
+    assert.deepEqual([world.told, alerting.active], [[], []])
+  })
+})
+
+describe('the dead man', () => {
+  const deadMan = { url: HOOK, everyMs: MINUTE }
+
+  test('is called every so often, and no more once kdr has ended', async () => {
+    const world = new World()
+    world.alerts = { ...QUIET, deadMan }
+    const alerting = world.start()
+    await world.pass(3 * MINUTE + SECOND)
+    assert.deepEqual(world.pings, [0, 60, 120, 180])
+    const ended = alerting.stop()
+    await world.pass(10 * MINUTE)
+    await ended
+    assert.equal(world.pings.length, 4)
+  })
+
+  test('that cannot be called is said once, and called again', async () => {
+    const world = new World()
+    world.alerts = { ...QUIET, deadMan }
+    world.isWebhookDown = true
+    world.start()
+    await world.pass(5 * MINUTE)
+    world.isWebhookDown = false
+    await world.pass(MINUTE)
+    assert.equal(world.pings.length, 1)
+    assert.deepEqual(world.log, [
+      'the dead man cannot be called: it answers with 500; trying again',
+      'the dead man is called again',
+    ])
+  })
+
+  test('may come into the config later', async () => {
+    const world = new World()
+    world.start()
+    await world.pass(MINUTE)
+    world.alerts = { ...QUIET, deadMan }
+    await world.pass(MINUTE)
+    assert.equal(world.pings.length, 1)
+  })
+})
