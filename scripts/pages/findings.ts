@@ -22,10 +22,24 @@ function findingsPage(all: readonly (readonly [string, FindingSpec])[]): string 
     '|---|---|---|',
     ...all.map(([id, { severity, title }]) => `| [${id}](${id}.md) | ${severity} | ${title} |`),
     '',
+    '## What `kdr check --fix` mends',
+    '',
+    'It shows what it would do, and does it after approval (`--yes`, or the typed name of the cluster; `--dry-run` only shows). Then it looks again until each is seen to be mended.',
+    'Only what loses nothing, moves no data and can be taken back at once. Never: replicas moved, anything deleted, a number of replicas in sync lowered, a broker restarted, what somebody may have',
+    'set on purpose (a pause, a value of one broker), what copies or reads much (a first backup, a verification). Configs that have not followed to a mirror are left to `kdr run`. What was accepted is not mended.',
+    '',
+    '| id | where, and why it is safe |',
+    '|---|---|',
+    ...all.flatMap(([id, { safeFix }]) =>
+      safeFix === undefined ? [] : [`| [${id}](${id}.md) | ${safeFix} |`],
+    ),
+    '',
+    'It takes rights that looking does not: `kdr config acls --for check-fix` prints them.',
+    '',
   ].join('\n')
 }
 
-function findingPage(id: string, { severity, title, cause, wayOut, command }: FindingSpec): string {
+function findingPage(id: string, { severity, title, cause, wayOut, command, safeFix }: FindingSpec): string {
   return [
     `# ${id}: ${title}`,
     '',
@@ -47,5 +61,6 @@ function findingPage(id: string, { severity, title, cause, wayOut, command }: Fi
           '```',
           '',
         ]),
+    ...(safeFix === undefined ? [] : ['## `kdr check --fix`', '', safeFix, '']),
   ].join('\n')
 }

@@ -10,6 +10,8 @@ const ROLES: Readonly<Record<Role, string>> = {
   backup: 'At a cluster that is backed up',
   restore: 'At a cluster that is restored to',
   check: 'At a cluster that `kdr check` looks at',
+  'check-link': 'There, where a link leads from it or to it',
+  fix: 'There, for `kdr check --fix` (`kdr config acls --for check-fix` prints both)',
 }
 
 const RESOURCES: Readonly<Record<RightOn, string>> = {

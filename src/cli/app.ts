@@ -19,6 +19,7 @@ import type { LinkStatus } from '../engine/status/status.ts'
 import type { CheckOptions, PrefixCheck } from '../engine/verify/adopt.ts'
 import type { Verification, VerifyProgress } from '../engine/verify/verify.ts'
 import type { KeptAlert } from '../model/alerts.ts'
+import type { FixableFinding } from '../model/fixes.ts'
 import type { JournalEntry, JournalVerb } from '../model/journal.ts'
 import type { LinkFacts, LinkView } from '../model/link-facts.ts'
 import type { Scope } from '../model/pauses.ts'
@@ -66,6 +67,12 @@ export type Services = VaultServices & {
   readonly alertChannels: AlertChannels
   /** Would we survive tonight? Only reads; what cannot be looked at is a finding. Throws KdrError('usage') for an unknown name. */
   check(config: Config, options: ReadinessOptions): Promise<CheckReport>
+  /** Changes clusters: what was approved, each once. What is refused is a value. Throws KdrError('unreachable'). */
+  fixFindings(
+    config: Config,
+    findings: readonly FixableFinding[],
+    reason: string | undefined,
+  ): Promise<FixOutcome[]>
   /** Throws KdrError('unreachable') when the target, which keeps what is known of the link, does not answer. */
   readLinkStatus(config: Config, link: LinkConfig): Promise<LinkStatus>
   /** Both sides of a link, open while `act` runs. Throws KdrError: see src/wiring/open-link.ts. */
@@ -143,6 +150,12 @@ export type ReadinessOptions = {
   /** Reads the last batches of each partition too. */
   readonly producers: boolean
   readonly signal: AbortSignal
+}
+
+export type FixOutcome = Pick<FixableFinding, 'id' | 'where'> & {
+  readonly what: string
+  /** Undefined: the cluster has taken it. */
+  readonly refusedBy?: string
 }
 
 export type ClusterFacts = {
@@ -239,7 +252,7 @@ export type OpenedRun = {
 
 /** What an operator has approved (kdr link ...). */
 export type Order = {
-  readonly verb: Exclude<JournalVerb, 'adopt' | 'delete'>
+  readonly verb: Exclude<JournalVerb, 'adopt' | 'delete' | 'mend'>
   readonly scope: Scope
   /** The plan that was shown. */
   readonly what: string

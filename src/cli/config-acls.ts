@@ -6,7 +6,7 @@ import { KdrError } from '../model/errors.ts'
 import type { Grant } from '../model/needed-rights.ts'
 import { type App, type GlobalOptions, writeJson } from './app.ts'
 
-const TASKS: readonly AclTask[] = ['run', 'failover', 'failback', 'backup', 'restore', 'check']
+const TASKS: readonly AclTask[] = ['run', 'failover', 'failback', 'backup', 'restore', 'check', 'check-fix']
 
 type AclsOptions = GlobalOptions & {
   readonly for: AclTask

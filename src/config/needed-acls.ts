@@ -9,7 +9,8 @@ import {
 } from '../model/needed-rights.ts'
 import type { Config, LinkConfig, SetConfig } from './config.ts'
 
-export type AclTask = 'run' | 'failover' | 'failback' | 'backup' | 'restore' | 'check'
+/** `check-fix`: of `kdr check --fix`. */
+export type AclTask = 'run' | 'failover' | 'failback' | 'backup' | 'restore' | 'check' | 'check-fix'
 
 export type ClusterAcls = {
   readonly cluster: string
@@ -66,12 +67,24 @@ function partsOf(config: Config, task: AclTask): Part[] {
     case 'restore':
       return sets.flatMap(set => Object.keys(config.clusters).map(cluster => restoreOf(set, cluster)))
     case 'check':
-      return Object.keys(config.clusters).map(cluster => ({
-        cluster,
-        does: 'looked at',
-        scope: { roles: ['check'], topics: [EVERY], groups: [EVERY], ownNames: [] },
-        notes: [],
-      }))
+      return Object.keys(config.clusters).map(cluster => checkOf(config, cluster, []))
+    case 'check-fix':
+      return Object.keys(config.clusters).map(cluster => checkOf(config, cluster, ['fix']))
+  }
+}
+
+function checkOf({ links }: Config, cluster: string, more: readonly Role[]): Part {
+  const isLinked = Object.values(links).some(({ source, target }) => [source, target].includes(cluster))
+  return {
+    cluster,
+    does: more.length === 0 ? 'looked at' : 'looked at and mended',
+    scope: {
+      roles: ['check', ...(isLinked ? (['check-link'] as const) : []), ...more],
+      topics: [EVERY],
+      groups: [EVERY],
+      ownNames: [],
+    },
+    notes: [],
   }
 }
 

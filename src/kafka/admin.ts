@@ -109,7 +109,7 @@ export async function deleteTopic(context: ClusterContext, topic: string, id?: s
 }
 
 /** A broker that does not allow something says no more than that; `right` says which one is missing. */
-function refusable(
+export function refusable(
   code: number = KafkaCode.UNKNOWN_SERVER_ERROR,
   message: string | null | undefined,
   right: string,

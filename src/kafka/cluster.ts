@@ -5,11 +5,13 @@ import { invariant, KdrError } from '../model/errors.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Cluster, ClusterView } from '../ports/cluster.ts'
 import type { HealthReader } from '../ports/health.ts'
+import type { Mender } from '../ports/mend.ts'
 import * as admin from './admin.ts'
 import type { Address, SaslOptions } from './connection.ts'
 import type { ClusterContext } from './context.ts'
 import { Coordinators } from './coordinators.ts'
 import { readLogDirs } from './disks.ts'
+import { mender } from './mend.ts'
 import { openFetchSession } from './fetch-session.ts'
 import * as groups from './groups.ts'
 import { GroupLanes } from './group-lanes.ts'
@@ -42,8 +44,8 @@ export type ClusterOptions = {
   readonly requestTimeoutMs?: number
 }
 
-/** A real one can also be looked at whole, as `kdr check` does. */
-export type KafkaCluster = Cluster & { readonly health: HealthReader }
+/** A real one can also be looked at whole, and mended, as `kdr check` does. */
+export type KafkaCluster = Cluster & { readonly health: HealthReader; readonly mend: Mender }
 
 /** Throws KdrError: unreachable, not-allowed, cluster-lacks, or config-invalid for an address that is none. */
 export async function connectCluster(options: ClusterOptions): Promise<KafkaCluster> {
@@ -127,6 +129,7 @@ function assemble(context: ClusterContext): KafkaCluster {
     deleteGroup: group => groups.deleteGroup(groupCoordinators, group),
     ...rightsAdmin(context),
     health: healthReader(context),
+    mend: mender(context),
     close: () => context.pool.close(),
   }
 }

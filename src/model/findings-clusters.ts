@@ -22,8 +22,7 @@ export const ofClusters = {
     title: 'something could not be looked at',
     cause:
       'kdr lacks a right, a broker or a standby did not answer one request, or it is too old to be asked. The findings that depend on it may be missing, so "no finding" would not be the truth.',
-    wayOut:
-      'Give kdr what the message names: DESCRIBE and DESCRIBE_CONFIGS on the cluster, DESCRIBE and DESCRIBE_CONFIGS on topics are enough to check.',
+    wayOut: 'Give kdr what the message names; `kdr config acls --for check` prints all that a check needs.',
   },
   C003: {
     severity: 'warning',
@@ -78,6 +77,8 @@ export const ofClusters = {
       '`min.insync.replicas` is 1: a write with `acks=all` is acknowledged while its leader alone has it, and is lost with that broker.',
     wayOut: 'Ask for two replicas in sync.',
     command: topicConfig('min.insync.replicas={wanted}'),
+    safeFix:
+      'Where all replicas of the topic are in sync, so that no write is refused by it, and there is one replica more than must be. Not on a mirror: its source decides.',
   },
   C014: {
     severity: 'warning',
@@ -110,6 +111,8 @@ export const ofClusters = {
       '`unclean.leader.election.enable` lets a replica that is not in sync become leader: what it does not have is gone, though it was acknowledged; a mirror then has records that its source denies.',
     wayOut: 'Turn it off.',
     command: topicConfig('unclean.leader.election.enable=false'),
+    safeFix:
+      'It takes a way to lose records away, and changes nothing else. Not on a mirror: its source decides.',
   },
   C018: {
     severity: 'info',
@@ -118,6 +121,8 @@ export const ofClusters = {
       'After a restart leaders stay where they have moved, until somebody elects the preferred ones. Load is uneven, and the loss of one broker hits more partitions than it must.',
     wayOut: 'Elect the preferred leaders.',
     command: 'kafka-leader-election.sh {at} --election-type preferred --all-topic-partitions',
+    safeFix:
+      'Only replicas that are in sync are elected: nothing is lost and nothing copied, clients ask for the new leader once.',
   },
   C020: {
     severity: 'error',
@@ -164,6 +169,8 @@ export const ofClusters = {
     cause: '`unclean.leader.election.enable` is on by default: see C017.',
     wayOut: 'Turn it off.',
     command: brokerConfig('unclean.leader.election.enable=false'),
+    safeFix:
+      'It takes a way to lose records away, for all brokers at once and without a restart. Not where one broker has a value of its own, which would win.',
   },
   C030: {
     severity: 'warning',

@@ -57,6 +57,8 @@ export const ofLinks = {
     wayOut: 'Set it back, or write it into `overrides:` of the link.',
     command:
       'kafka-configs.sh {at} --alter --entity-type topics --entity-name {topic} --add-config {name}={value}',
+    safeFix:
+      'Where all that was changed lets the mirror delete or refuse records by itself (retention, the largest message, bounds of timestamps): it is set back to the wider value that kdr had set. All else somebody may have meant.',
   },
   C077: {
     severity: 'warning',

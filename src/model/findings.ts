@@ -1,5 +1,6 @@
 // Everything that `kdr check` can find, in one table: how grave it is, what it means, how it comes about, and what mends it. A page
 // per id in docs/findings is made from it. An id keeps its meaning for ever: it stands in configs (`accept:`) and in alerts.
+import { invariant } from './errors.ts'
 import { ofClusters } from './findings-clusters.ts'
 import { ofLinks } from './findings-links.ts'
 import { ofSets } from './findings-sets.ts'
@@ -17,6 +18,8 @@ export type FindingSpec = {
   readonly wayOut: string
   /** With `{name}` for what a finding knows; `{at}` is `--bootstrap-server ADDRESS`, with a login where one is needed. */
   readonly command?: string
+  /** Why `kdr check --fix` may mend it without a person who looks closer; undefined: it does not. */
+  readonly safeFix?: string
 }
 
 export const FINDINGS = { ...ofClusters, ...ofLinks, ...ofSets } as const satisfies Record<
@@ -36,7 +39,26 @@ export type Finding = {
   readonly evidence: readonly string[]
   /** The exact command that mends it, or else one sentence. */
   readonly hint: string
+  /** What `--fix` does about it; undefined: nothing. */
+  readonly fix?: Fix
 }
+
+/** A change that loses nothing, moves no data and can be taken back. */
+export type Fix = { readonly cluster: string } & (
+  | {
+      readonly kind: 'topic-configs'
+      readonly topic: string
+      readonly configs: Readonly<Record<string, string>>
+      /** Where the topic is the mirror of one: what is done to it is kept in its journal. */
+      readonly link?: string
+    }
+  /** Of all brokers, while they run. */
+  | { readonly kind: 'broker-default'; readonly name: string; readonly value: string }
+  | {
+      readonly kind: 'preferred-leaders'
+      readonly partitions: readonly { readonly topic: string; readonly partition: number }[]
+    }
+)
 
 export type FindingFacts = {
   readonly where: string
@@ -48,13 +70,20 @@ export type FindingFacts = {
   readonly values?: Readonly<Record<string, string | number>>
   /** Instead of the table's command or way out. */
   readonly hint?: string
+  /** Only of those that the table calls safe, and where this case is. */
+  readonly fix?: Fix | undefined
 }
 
 export function finding(id: FindingId, facts: FindingFacts): Finding {
   const spec: FindingSpec = FINDINGS[id]
-  const { where, message, evidence = [], severity = spec.severity, values = {} } = facts
+  const { where, message, evidence = [], severity = spec.severity, values = {}, fix } = facts
+  invariant(
+    fix === undefined || spec.safeFix !== undefined,
+    'a finding that nobody calls safe is to be mended',
+    { id },
+  )
   const hint = facts.hint ?? (spec.command === undefined ? spec.wayOut : fill(spec.command, values))
-  return { id, severity, where, message, evidence, hint }
+  return { id, severity, where, message, evidence, hint, ...(fix !== undefined && { fix }) }
 }
 
 /** What nobody knows keeps its braces, and a test says so. */

@@ -2,7 +2,16 @@
 // that a command and a worker never write the same one at once; the newest are kept.
 import { toRecord } from './state-records.ts'
 
-export type JournalVerb = 'pause' | 'resume' | 'adopt' | 'accept-loss' | 'recopy' | 'forget' | 'delete'
+/** `mend`: by `kdr check --fix`. */
+export type JournalVerb =
+  | 'pause'
+  | 'resume'
+  | 'adopt'
+  | 'accept-loss'
+  | 'recopy'
+  | 'forget'
+  | 'delete'
+  | 'mend'
 
 export type JournalEntry = {
   readonly id: string

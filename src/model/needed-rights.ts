@@ -4,7 +4,16 @@
 import type { AclRule } from './rights.ts'
 
 /** What kdr is to a cluster. `old-active`, `new-active`: of a run; they come on top of what the link needs there. */
-export type Role = 'source' | 'target' | 'old-active' | 'new-active' | 'backup' | 'restore' | 'check'
+export type Role =
+  | 'source'
+  | 'target'
+  | 'old-active'
+  | 'new-active'
+  | 'backup'
+  | 'restore'
+  | 'check'
+  | 'check-link'
+  | 'fix'
 
 /** `state`, `journal`, `canary`: kdr's own topics. `workers`: its own group. `own-transactions`: ids that begin with its own name. */
 export type RightOn =
@@ -140,8 +149,16 @@ const ROWS: Readonly<Record<Role, readonly (Row | BareRow)[]>> = {
     ['topics', 'DESCRIBE', 'findings', 'looks at topics and where their logs begin and end'],
     ['topics', 'DESCRIBE_CONFIGS', 'findings', 'looks at topic configs'],
     ['groups', 'DESCRIBE', 'findings', 'looks at groups and their offsets'],
+    ['transactions', 'DESCRIBE', 'findings', 'looks at transactions that are open'],
     ['cluster', 'DESCRIBE', 'findings', 'looks at ACLs, users and disks'],
     ['cluster', 'DESCRIBE_CONFIGS', 'findings', 'looks at quotas and configs of brokers'],
+  ],
+  'check-link': [['state', 'READ', 'findings', 'reads how the link stands']],
+  fix: [
+    ['topics', 'ALTER_CONFIGS', 'findings', 'sets topic configs that are safe to set'],
+    ['cluster', 'ALTER', 'findings', 'elects preferred leaders'],
+    ['cluster', 'ALTER_CONFIGS', 'findings', 'turns unclean elections off for all brokers'],
+    ['state', 'WRITE', 'findings', 'writes down in the journal of a link that a mirror was set back'],
   ],
 }
 

@@ -44,10 +44,13 @@ export async function check(config: Config, options: ReadinessOptions): Promise<
       scope.links,
       async link => await driftSight(link, { eyes, links, notSeen, judged: scope.clusters }),
     )
+    const mirrors = await all(Object.values(config.links), async link =>
+      touches(link, scope.clusters) ? await mirrorsWhere(config, link, links) : undefined,
+    )
     return judge({
       clusters: await all(
         scope.clusters,
-        async name => await checked(config, name, { eyes, notSeen, producers: options.producers }),
+        async name => await checked(config, name, { eyes, notSeen, mirrors, producers: options.producers }),
       ),
       links,
       drifts,
@@ -151,14 +154,40 @@ function toolsAt({ bootstrap, tls, sasl }: ClusterConfig): string {
   return `--bootstrap-server ${bootstrap.join(',')}${login}`
 }
 
+/** `at`: where its mirrors may be. */
+type Mirrors = { readonly at: readonly string[]; readonly takes: (topic: string) => boolean }
+
+const touches = ({ source, target }: LinkConfig, clusters: readonly string[]): boolean =>
+  clusters.includes(source) || clusters.includes(target)
+
+/** Of a link of which nothing is known they may be on either side. */
+async function mirrorsWhere(config: Config, link: LinkConfig, links: readonly LinkSight[]): Promise<Mirrors> {
+  const filter = compilePatterns(link.topics, 'topics')
+  const takes = (topic: string): boolean => filter.matches(topic)
+  const status = links.find(each => each.status.name === link.name)?.status
+  if (status !== undefined) return { at: status.state === 'promoted' ? [] : [status.target], takes }
+  try {
+    return { at: [(await directionOf(config, link)).link.target], takes }
+  } catch (error) {
+    sentenceOf(error)
+    return { at: [link.source, link.target], takes }
+  }
+}
+
 async function checked(
   config: Config,
   name: string,
   {
     eyes,
     notSeen,
+    mirrors,
     producers,
-  }: { readonly eyes: Eyes; readonly notSeen: NotSeen[]; readonly producers: boolean },
+  }: {
+    readonly eyes: Eyes
+    readonly notSeen: NotSeen[]
+    readonly mirrors: readonly Mirrors[]
+    readonly producers: boolean
+  },
 ): Promise<CheckedCluster> {
   const seen = producers ? await eyes.seen(name) : undefined
   const objectives = Object.values(config.links)
@@ -183,6 +212,7 @@ async function checked(
         const filter = compilePatterns(set.topics, 'topics')
         return { name: set.name, takes: (topic: string) => filter.matches(topic) }
       }),
+    isMirror: topic => mirrors.some(({ at, takes }) => at.includes(name) && takes(topic)),
   }
 }
 

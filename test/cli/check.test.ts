@@ -23,7 +23,15 @@ accept: [ { finding: C012, where: "topic:tmp-*", until: 2027-01-01, why: "scratc
 
 const reportOf = (topics: Readonly<Record<string, TopicSpec>>): CheckReport =>
   judge({
-    clusters: [{ sight: clusterOf({ topics }), rpoMs: 60_000, certificates: [], sets: [] }],
+    clusters: [
+      {
+        sight: clusterOf({ topics }),
+        rpoMs: 60_000,
+        certificates: [],
+        sets: [],
+        isMirror: () => false,
+      },
+    ],
     links: [linkOf()],
     drifts: [],
     sets: [setOf()],
@@ -123,6 +131,7 @@ what each means, and how it comes about: docs/findings
       message: '"orders" may lose acknowledged records in an unclean election',
       evidence: ['unclean.leader.election.enable=true'],
       hint: 'kafka-configs.sh --bootstrap-server east:9092 --alter --entity-type topics --entity-name orders --add-config unclean.leader.election.enable=false',
+      fix: 'set unclean.leader.election.enable=false on topic "orders" of "east"',
     })
     assert.deepEqual(object.accepted[0]?.accepted, { until: '2027-01-01T00:00:00.000Z', why: 'scratch data' })
     assert.deepEqual(object.racks[0]?.refusesAcksAll, ['payments/0', 'tmp-1/0'])
@@ -168,7 +177,11 @@ what each means, and how it comes about: docs/findings
   for (const [args, expected] of [
     [['--format', 'xml'], /"xml" is not a format/],
     [['--compare', 'east'], /"east" does not name two clusters/],
-    [['--fix'], /--fix` is not available yet/],
+    [['--yes'], /`--yes` goes with `--fix`/],
+    [['--dry-run'], /`--dry-run` goes with `--fix`/],
+    [['--fix', '--plan', 'x.json'], /`--fix` and `--plan` do not go together/],
+    [['--fix', '--format', 'markdown'], /no page of Markdown/],
+    [['--fix', '--reason', 'x'.repeat(301)], /at most 300 characters/],
   ] as const)
     test(`\`kdr check ${args.join(' ')}\` is refused: exit 2`, async () => {
       const { exit, stderr } = await kdr(HEALTHY, ...args)

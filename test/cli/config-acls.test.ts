@@ -107,7 +107,19 @@ sets: { all: { cluster: east, vault: main, topics: ["*"], every: 15m } }
     assert.deepEqual(commandsIn(await acls(text, '--for', 'check', '--cluster', 'west')), [
       `${WEST} --operation Describe --operation DescribeConfigs --topic '*'`,
       `${WEST} --operation Describe --group '*'`,
+      `${WEST} --operation Describe --transactional-id '*'`,
       `${WEST} --operation Describe --operation DescribeConfigs --cluster`,
+    ])
+  })
+
+  test('--for check-fix: what changes topics and the cluster besides; with a link, what is known of it', async () => {
+    const text = config('links: { east-west: { source: east, target: west } }\n')
+    assert.deepEqual(commandsIn(await acls(text, '--for', 'check-fix', '--cluster', 'west')), [
+      `${WEST} --operation Describe --operation AlterConfigs --topic '*'`,
+      `${WEST} --operation Describe --group '*'`,
+      `${WEST} --operation Describe --transactional-id '*'`,
+      `${WEST} --operation Read --operation Write --topic _kdr.state`,
+      `${WEST} --operation Alter --operation AlterConfigs --cluster`,
     ])
   })
 

@@ -42,6 +42,7 @@ export function makeTestApp(
         run: () => Promise.reject(new KdrError('not-ready', 'it ended with 1')),
       },
       check: () => Promise.reject(new KdrError('unreachable', 'no broker answers')),
+      fixFindings: () => Promise.reject(new KdrError('unreachable', 'no broker answers')),
       readLinkStatus: (_config, link) =>
         Promise.reject(new KdrError('unreachable', `no broker answers at "${link.target}"`)),
       withLink: (_config, link) =>

@@ -1,9 +1,14 @@
 // kdr check: would we survive tonight? One answer, with reasons.
 import { writeFileSync } from 'node:fs'
 import type { Command } from 'commander'
+import type { Config } from '../../config/index.ts'
 import type { CheckReport } from '../../engine/check/check.ts'
+import { fixSentence } from '../../model/fixes.ts'
 import { KdrError } from '../../model/errors.ts'
+import type { Finding } from '../../model/findings.ts'
 import { type App, type GlobalOptions, writeJson } from '../app.ts'
+import { assertReason } from '../link/link.ts'
+import { fixAll, fixesText, isUnmended } from './fix.ts'
 import { checkMarkdown } from './markdown.ts'
 import { checkText } from './text.ts'
 import { formatCount, plural } from '../format.ts'
@@ -18,6 +23,9 @@ type CheckCommandOptions = GlobalOptions & {
   readonly format?: string
   readonly plan?: string
   readonly fix?: boolean
+  readonly yes?: boolean
+  readonly dryRun?: boolean
+  readonly reason?: string
 }
 
 export function registerCheck(program: Command, app: App): void {
@@ -25,7 +33,7 @@ export function registerCheck(program: Command, app: App): void {
     .command('check')
     .summary('whether everything would survive tonight')
     .description(
-      'Looks at every cluster, link and set, and only reads. READY, AT RISK (warnings), NOT READY (errors; exit 3), with the reasons, gravest first. What cannot be looked at is a finding. What was accepted (`accept:` in the config) is shown and does not count.',
+      'Looks at every cluster, link and set, and only reads (but for `--fix`). READY, AT RISK (warnings), NOT READY (errors; exit 3), with the reasons, gravest first. What cannot be looked at is a finding. What was accepted (`accept:` in the config) is shown and does not count.',
     )
     .helpGroup('Replicate')
     .option('--cluster <name>', 'only this cluster; may be repeated', collect)
@@ -37,37 +45,88 @@ export function registerCheck(program: Command, app: App): void {
       '--plan <file>',
       'write what would give partitions the replicas they should have, spread over racks, for `kafka-reassign-partitions.sh`',
     )
-    .option('--fix', 'mend what is safe to mend (not available yet)')
+    .option('--fix', 'show what is safe to mend, ask, do it, and look again; docs/findings has the list')
+    .option('--yes', 'with --fix: do not ask')
+    .option('--dry-run', 'with --fix: show it, and change nothing')
+    .option('--reason <text>', 'with --fix: why; kept in the journal of a link whose mirror is set back')
     .action(async (_options: unknown, command: Command) => await runCheck(app, command.optsWithGlobals()))
 }
 
 async function runCheck(app: App, options: CheckCommandOptions): Promise<void> {
   const { format = 'text' } = options
-  if (options.fix === true)
-    throw new KdrError('not-available', '`kdr check --fix` is not available yet', {
-      hint: 'Every finding names the command that mends it.',
-    })
+  assertFix(options)
   if (format !== 'text' && format !== 'markdown')
     throw new KdrError('usage', `"${format}" is not a format`, { hint: 'Use `text` or `markdown`.' })
   const pair = readPair(options.compare)
   const config = await app.loadConfig(options.config)
-  const report = await app.services.check(config, {
-    clusters: options.cluster ?? [],
-    links: options.link ?? [],
-    compare: pair,
-    producers: options.producers === true,
-    signal: app.signal,
-  })
+  const look = async (): Promise<CheckReport> =>
+    await app.services.check(config, {
+      clusters: options.cluster ?? [],
+      links: options.link ?? [],
+      compare: pair,
+      producers: options.producers === true,
+      signal: app.signal,
+    })
+  if (options.fix === true) {
+    await fix(app, config, look, options)
+    return
+  }
+  const report = await look()
   if (options.plan !== undefined) {
     writePlan(app, report, { file: options.plan, isJson: options.json === true })
     return
   }
-  if (options.json === true) {
-    const { moves: _moves, ...shown } = report
-    writeJson(app, shown)
-  } else if (format === 'markdown') app.stdout.write(checkMarkdown(report, app.clock.now()))
+  if (options.json === true) writeJson(app, shownReport(report))
+  else if (format === 'markdown') app.stdout.write(checkMarkdown(report, app.clock.now()))
   else app.stdout.write(checkText(report, styleOf(app.stdout, app.env)))
   app.exit = report.ready === 'NOT READY' ? 3 : 0
+}
+
+/** Of --json. What `--fix` would do is one sentence there. */
+export function shownReport(report: CheckReport): Record<string, unknown> {
+  const { ready, findings, accepted, racks, looked } = report
+  return { ready, findings: findings.map(shown), accepted: accepted.map(shown), racks, looked }
+}
+
+const shown = ({ fix: its, ...finding }: Finding): Record<string, unknown> => ({
+  ...finding,
+  ...(its !== undefined && { fix: fixSentence(its) }),
+})
+
+/** With --json the plan goes to stderr: stdout is for the one object. */
+async function fix(
+  app: App,
+  config: Config,
+  look: () => Promise<CheckReport>,
+  options: CheckCommandOptions,
+): Promise<void> {
+  const isJson = options.json === true
+  const { report, fixes } = await fixAll(app, config, look, {
+    yes: options.yes === true,
+    isDry: options.dryRun === true,
+    reason: options.reason,
+    tell: text => (isJson ? app.stderr : app.stdout).write(text),
+  })
+  const style = styleOf(app.stdout, app.env)
+  if (isJson) writeJson(app, { ...shownReport(report), dryRun: options.dryRun === true, fixes })
+  else app.stdout.write(`${fixesText(fixes, style)}${checkText(report, style)}`)
+  app.exit = report.ready === 'NOT READY' || fixes.some(isUnmended) ? 3 : 0
+}
+
+function assertFix({ fix: isFix, yes, dryRun, reason, plan, format }: CheckCommandOptions): void {
+  const [alone] = Object.entries({ '--yes': yes, '--dry-run': dryRun, '--reason': reason }).flatMap(
+    ([name, value]) => (value === undefined ? [] : [name]),
+  )
+  if (isFix !== true && alone !== undefined) throw new KdrError('usage', `\`${alone}\` goes with \`--fix\``)
+  if (isFix === true && plan !== undefined)
+    throw new KdrError('usage', '`--fix` and `--plan` do not go together', {
+      hint: 'A plan moves replicas, which `--fix` never does: use one after the other.',
+    })
+  if (isFix === true && format === 'markdown')
+    throw new KdrError('usage', '`--fix` has no page of Markdown', {
+      hint: 'Mend first, then `kdr check --format markdown`.',
+    })
+  assertReason({ ...(reason !== undefined && { reason }) })
 }
 
 function readPair(text: string | undefined): readonly [string, string] | undefined {

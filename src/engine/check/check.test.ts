@@ -22,6 +22,7 @@ const checked = (sight: ClusterSight, changes: Partial<CheckedCluster> = {}): Ch
   rpoMs: 60_000,
   certificates: [],
   sets: [],
+  isMirror: () => false,
   ...changes,
 })
 

@@ -45,6 +45,8 @@ export type CheckedCluster = {
   readonly producers?: ProducersSight | undefined
   /** Those that back it up. */
   readonly sets: readonly { readonly name: string; readonly takes: (topic: string) => boolean }[]
+  /** Whether it is, or may be, a mirror there: its source decides on its configs. */
+  readonly isMirror: (topic: string) => boolean
 }
 
 export type CheckReport = {
@@ -93,9 +95,9 @@ export function judge(input: CheckInput): CheckReport {
   }
 }
 
-function ofCluster({ sight, rpoMs, certificates, sets, producers }: CheckedCluster): Finding[] {
+function ofCluster({ sight, rpoMs, certificates, sets, producers, isMirror }: CheckedCluster): Finding[] {
   if (sight.dark !== undefined) return [darkFinding(sight)]
-  return [
+  const found = [
     ...notSeenFindings(`cluster:${sight.name}`, sight.notSeen),
     ...unseenOfBrokers(sight),
     ...partitionFindings(sight),
@@ -109,6 +111,9 @@ function ofCluster({ sight, rpoMs, certificates, sets, producers }: CheckedClust
     ...(producers === undefined ? [] : producerFindings(sight, producers)),
     ...coverageFindings(sight, sets),
   ]
+  return found.map(({ fix, ...each }) =>
+    fix === undefined || (fix.kind === 'topic-configs' && isMirror(fix.topic)) ? each : { ...each, fix },
+  )
 }
 
 export function verdictOf(findings: readonly Pick<Finding, 'severity'>[]): Verdict {

@@ -78,7 +78,12 @@ function defaults(cluster: SeenCluster, shown: readonly Shown[]): Finding[] {
   }
   if (unclean.length > 0) {
     const message = `"${cluster.name}" elects unclean leaders wherever a topic does not say otherwise`
-    found.push(finding('C025', { where, message, evidence: unclean, values }))
+    const name = 'unclean.leader.election.enable'
+    const isOwn = shown.some(({ configs }) => configs.get(name)?.from === 'this-broker')
+    const fix = isOwn
+      ? undefined
+      : ({ kind: 'broker-default', cluster: cluster.name, name, value: 'false' } as const)
+    found.push(finding('C025', { where, message, evidence: unclean, values, fix }))
   }
   return found
 }

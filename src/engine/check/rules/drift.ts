@@ -80,6 +80,15 @@ function configs({ link, source, target }: DriftSight, { topic, applied, wanted 
             evidence: changed.map(({ name, value, now }) => `${name}: kdr had set ${value}, found ${now}`),
             values: { at: target.at, topic },
             hint: restore(target, topic, changed),
+            fix: changed.every(isNarrower)
+              ? {
+                  kind: 'topic-configs',
+                  cluster: target.name,
+                  topic,
+                  configs: Object.fromEntries(changed.map(({ name, value }) => [name, value])),
+                  link,
+                }
+              : undefined,
           }),
         ]),
     ...(late.length === 0
@@ -97,11 +106,15 @@ function configs({ link, source, target }: DriftSight, { topic, applied, wanted 
   ]
 }
 
-function restore(
-  { at }: SeenCluster,
-  topic: string,
-  changed: readonly { readonly name: string; readonly value: string }[],
-): string {
+type Changed = { readonly name: string; readonly value: string; readonly now: string }
+
+/** Configs by which a mirror deletes or refuses by itself; -1 is without end. */
+const BOUNDS = /^(retention\.(ms|bytes)|max\.message\.bytes|message\.timestamp\.\w+\.max\.ms)$/
+
+const isNarrower = ({ name, value, now }: Changed): boolean =>
+  BOUNDS.test(name) && now !== '-1' && (value === '-1' || Number(value) > Number(now))
+
+function restore({ at }: SeenCluster, topic: string, changed: readonly Changed[]): string {
   const configs = changed.map(({ name, value }) => `${name}=${value.includes(',') ? `[${value}]` : value}`)
   return `kafka-configs.sh ${at} --alter --entity-type topics --entity-name ${topic} --add-config ${configs.join(',')}`
 }

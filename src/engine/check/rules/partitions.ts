@@ -79,7 +79,7 @@ function evidenceOf(partitions: readonly PartitionView[], least: number): string
 /** A replica that could lead and does not; who is away cannot. */
 function leaders(cluster: SeenCluster): Finding[] {
   const all = [...cluster.topics.values()].flatMap(({ name, partitions }) =>
-    partitions.map(partition => ({ ...partition, name: `${name}/${partition.partition}` })),
+    partitions.map(partition => ({ ...partition, topic: name, name: `${name}/${partition.partition}` })),
   )
   const moved = all.filter(({ leader, replicas: [first = -1], isr }) => {
     return leader >= 0 && leader !== first && isr.includes(first)
@@ -91,6 +91,11 @@ function leaders(cluster: SeenCluster): Finding[] {
       message: `${moved.length} of ${counted(all.length, 'partition')} of "${cluster.name}" are not led by their first replica`,
       evidence: [listed(moved.map(({ name }) => name))],
       values: { at: cluster.at },
+      fix: {
+        kind: 'preferred-leaders',
+        cluster: cluster.name,
+        partitions: moved.map(({ topic, partition }) => ({ topic, partition })),
+      },
     }),
   ]
 }

@@ -1,5 +1,5 @@
 // How safely topics keep what they are given: replicas, how many of them must be in sync, and who may become leader. Pure.
-import { type Finding, finding } from '../../../model/findings.ts'
+import { type Finding, finding, type Fix } from '../../../model/findings.ts'
 import type { ConfigEntry, TopicView } from '../../../ports/cluster.ts'
 import {
   clusterAt,
@@ -94,11 +94,24 @@ function inSync(
     return [
       finding('C013', {
         ...told(wish.inSync),
+        fix: isWhole(topic)
+          ? setting(cluster, topic, { 'min.insync.replicas': String(wish.inSync) })
+          : undefined,
         message: `${of} acknowledges what only ${least === 1 ? 'its leader' : `${least} replicas`} may have`,
       }),
     ]
   return []
 }
+
+/** With a replica behind, a higher number may refuse writes at once. */
+const isWhole = ({ partitions }: TopicView): boolean =>
+  partitions.every(({ leader, replicas: ids, isr }) => leader >= 0 && isr.length === ids.length)
+
+const setting = (
+  { name }: SeenCluster,
+  topic: TopicView,
+  configs: Readonly<Record<string, string>>,
+): Fix => ({ kind: 'topic-configs', cluster: name, topic: topic.name, configs })
 
 /** Where the topic itself says so; what the brokers say for all is a finding of theirs. */
 function unclean(cluster: SeenCluster, topic: TopicView, configs: Configs): Finding[] {
@@ -110,6 +123,7 @@ function unclean(cluster: SeenCluster, topic: TopicView, configs: Configs): Find
       message: `"${topic.name}" may lose acknowledged records in an unclean election`,
       evidence: ['unclean.leader.election.enable=true'],
       values: { at: cluster.at, topic: topic.name },
+      fix: setting(cluster, topic, { 'unclean.leader.election.enable': 'false' }),
     }),
   ]
 }
