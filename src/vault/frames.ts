@@ -4,6 +4,7 @@ import { promisify } from 'node:util'
 import { constants, createZstdCompress, zstdDecompress } from 'node:zlib'
 import { type RawBatch, splitBatches } from '../model/batch.ts'
 import { KdrError } from '../model/errors.ts'
+import { release } from '../model/release.ts'
 import type { Compression, Frame, Segment } from '../model/vault.ts'
 
 export const FRAME_BYTES = 1024 * 1024
@@ -63,6 +64,13 @@ export async function readFrame(
     if (error instanceof KdrError && error.code === 'damaged') throw error
     throw damaged(error instanceof Error ? error.message : String(error), error)
   }
+}
+
+/** Of what `readFrame` gave: nobody may use any of it from now on. */
+export function releaseFrame(batches: readonly RawBatch[]): void {
+  const { buffer } = batches[0]!.bytes
+  // One of Node's pool has others' bytes too.
+  if (buffer.byteLength > Buffer.poolSize) release(Buffer.from(buffer))
 }
 
 /** In one piece, with some room, or its end would be looked for in another one: pieces of the usual 16 KB take ten times the CPU. */

@@ -1,12 +1,13 @@
 // Reads the batches of a partition from its segments: an index, then frames by ranged reads, each decompressed alone. What was read
-// last is kept, within a bound, since many small reads may go through one frame.
+// last is kept, within a bound, since many small reads may go through one frame; its memory is given back by hand where all who had a
+// run of it say that they are done (model/release.ts).
 import type { RawBatch } from '../model/batch.ts'
 import { KdrError } from '../model/errors.ts'
 import { release } from '../model/release.ts'
 import type { AbortedTransaction, Frame, IndexRecord, Segment, SegmentIndex } from '../model/vault.ts'
 import { assertVersion } from '../model/versioned.ts'
 import type { ObjectStore } from '../ports/store.ts'
-import { readFrame } from './frames.ts'
+import { readFrame, releaseFrame } from './frames.ts'
 
 const KEPT_FRAMES_BYTES = 16 * 1024 * 1024
 const KEPT_INDEXES = 200
@@ -16,12 +17,21 @@ export type BatchRun = {
   readonly batches: readonly RawBatch[]
   /** Those that overlap the run. */
   readonly aborted: readonly AbortedTransaction[]
+  /** At most once, and optional: `batches` are of no more use. `isRead`: nor is the rest of their frame to anybody who has not begun. */
+  readonly done: (isRead: boolean) => void
+}
+
+type KeptFrame = {
+  readonly batches: Promise<RawBatch[]>
+  readonly bytes: number
+  /** Who reads it, or has it and has not said that it is done. */
+  users: number
 }
 
 export class SegmentReader {
   readonly #store: ObjectStore
   readonly #set: string
-  readonly #frames = new Map<string, { readonly batches: Promise<RawBatch[]>; readonly bytes: number }>()
+  readonly #frames = new Map<string, KeptFrame>()
   readonly #indexes = new Map<string, Promise<IndexRecord>>()
   #frameBytes = 0
 
@@ -48,9 +58,10 @@ export class SegmentReader {
       )
       for (const frame of frames.slice(first)) {
         if (frame.from >= limit) break
-        const all = await this.frame(segment, frame)
+        const { all, done } = await this.#use(segment, frame)
         const batches = all.filter(({ header }) => header.lastOffset >= offset && header.baseOffset < limit)
-        if (batches.length > 0) return { batches, aborted: overlapping(aborted, batches) }
+        if (batches.length > 0) return { batches, aborted: overlapping(aborted, batches), done }
+        done(false)
       }
     }
     return undefined
@@ -66,29 +77,48 @@ export class SegmentReader {
     )
   }
 
+  /** All of its batches; for as long as anybody likes. */
   async frame(segment: Segment, frame: Frame): Promise<readonly RawBatch[]> {
+    return (await this.#use(segment, frame)).all
+  }
+
+  async #use(
+    segment: Segment,
+    frame: Frame,
+  ): Promise<{ readonly all: readonly RawBatch[]; readonly done: BatchRun['done'] }> {
     const key = `${segment.object} ${segment.position + frame.position}`
-    const kept = this.#frames.get(key)
-    const batches = kept?.batches ?? this.#readFrame(segment, frame)
+    const known = this.#frames.get(key)
+    const kept = known ?? { batches: this.#readFrame(segment, frame), bytes: frame.rawBytes, users: 0 }
+    kept.users++
     // The one used last is the last to go.
     this.#frames.delete(key)
-    this.#frames.set(key, { batches, bytes: frame.rawBytes })
-    if (kept === undefined) this.#frameBytes += frame.rawBytes
-    for (const [oldest, { bytes }] of this.#frames) {
+    this.#frames.set(key, kept)
+    if (known === undefined) this.#frameBytes += kept.bytes
+    for (const oldest of this.#frames.keys()) {
       if (this.#frameBytes <= KEPT_FRAMES_BYTES || oldest === key) break
-      this.#frames.delete(oldest)
-      this.#frameBytes -= bytes
+      this.#drop(oldest)
     }
     try {
-      return await batches
+      const all = await kept.batches
+      const done = (isRead: boolean): void => {
+        kept.users--
+        if (isRead && this.#frames.get(key) === kept) this.#drop(key)
+        else if (kept.users === 0 && this.#frames.get(key) !== kept) releaseFrame(all)
+      }
+      return { all, done }
     } catch (error) {
       // What failed once may be read the next time.
-      if (this.#frames.get(key)?.batches === batches) {
-        this.#frames.delete(key)
-        this.#frameBytes -= frame.rawBytes
-      }
+      if (this.#frames.get(key) === kept) this.#drop(key)
       throw error
     }
+  }
+
+  #drop(key: string): void {
+    const kept = this.#frames.get(key)!
+    this.#frames.delete(key)
+    this.#frameBytes -= kept.bytes
+    // One that could not be read has a user for ever.
+    if (kept.users === 0) void kept.batches.then(releaseFrame)
   }
 
   async #readFrame(segment: Segment, frame: Frame): Promise<RawBatch[]> {

@@ -207,10 +207,12 @@ async function fetch(
     bytes += batch.bytes.length
   }
   const last = batches.at(-1)!.header.lastOffset
+  // A copy: whoever gets it may write into it.
+  const records = Buffer.concat(batches.map(batch => cutAt(batch, end, codec)))
+  run.done(batches.length === run.batches.length)
   return {
     ...answer,
-    // A copy: whoever gets it may write into it.
-    records: Buffer.concat(batches.map(batch => cutAt(batch, end, codec))),
+    records,
     aborted: run.aborted
       .filter(({ from, to }) => from <= last && (to ?? last) >= batches[0]!.header.baseOffset)
       .map(({ producer, from }) => ({ producerId: BigInt(producer), firstOffset: from })),
@@ -238,6 +240,7 @@ async function readRun(
       .filter(({ header }) => header.lastOffset >= offset)
     if (batches.length > 0) return { ...run, batches }
     offset = run.batches.at(-1)!.header.lastOffset + 1
+    run.done(true)
   }
 }
 

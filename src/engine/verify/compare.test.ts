@@ -81,6 +81,39 @@ async function compare(
 }
 
 describe('comparing a partition', () => {
+  test('gives back the memory of answers, but of those whose records were looked at', async () => {
+    const long = 'x'.repeat(50_000)
+    const held = (count: number, value: string): Buffer[] =>
+      Array.from({ length: count }, (_none, i) =>
+        batch([record(i, `k${i}`, `${i === 2 ? value : ''}${long}`)]),
+      )
+    const answers: Buffer[] = []
+    const noted = (log: LogSource): LogSource => ({
+      fetch: async (of, offset) => {
+        const answer = await log.fetch(of, offset)
+        answers.push(answer.records)
+        return answer
+      },
+    })
+    const source = noted(logOf({ batches: held(6, 'a') }, 6))
+    const target = noted(logOf({ batches: held(6, 'b') }, 6))
+    const sides = { source, target }
+    const ranges = [{ from: 0, to: 6 }]
+    const tally = await comparePartition({
+      of: OF,
+      ranges,
+      sides,
+      ends: { source: 6, target: 6 },
+      isCompacted: false,
+      codec: recordCodec,
+    })
+    assert.deepEqual([tally.records, tally.different], [6, 1])
+    assert.deepEqual(
+      answers.map(({ length }) => length > 0),
+      [false, false, true, true, false, false],
+    )
+  })
+
   test('finds exactly what was planted, whatever the batches', async () => {
     const held = fc.array(fc.constantFrom('both', 'source', 'target', 'neither', 'differs'), {
       minLength: 1,

@@ -16,7 +16,8 @@ import {
 } from '../../ports/cluster.ts'
 import type { LogSource } from './sides.ts'
 
-const FETCH_BYTES = 4 * 1024 * 1024
+/** Four workers hold two of each side, and one that comes in: at most 48 MiB. */
+const FETCH_BYTES = 2 * 1024 * 1024
 const MAX_FETCH_BYTES = 1024 * 1024 * 1024
 const MAX_WAIT_MS = 250
 const GIVE_UP_MS = 30_000

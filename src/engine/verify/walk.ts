@@ -1,9 +1,10 @@
 // One partition of one side, batch by batch, as a read-committed consumer sees it: no control batches, nothing aborted,
 // nothing outside of the range. Records are decoded only when asked for. The next answer is fetched while the one before
-// is being compared; at most two are held.
+// is being compared; at most two are held, and given back by hand when they have been compared (model/release.ts).
 import { type RawBatch, splitBatches } from '../../model/batch.ts'
 import { KdrError } from '../../model/errors.ts'
 import { KafkaCode } from '../../model/kafka-codes.ts'
+import { release } from '../../model/release.ts'
 import type { FetchedPartition, TopicPartition } from '../../ports/cluster.ts'
 import type { DecodedRecord, RecordCodec } from '../../ports/records.ts'
 import { AbortedFilter } from '../log/plan-append.ts'
@@ -30,6 +31,8 @@ export class Walk {
   /** Fetched, not parsed yet; for `#position`. */
   #coming: Promise<FetchedPartition> | undefined
   #queue: VisibleBatch[] = []
+  /** What the queue stands in; undefined once it was decoded, as its records may stand there too, and be kept. */
+  #held: Buffer | undefined
   #at = 0
   #records: readonly DecodedRecord[] | undefined
   #recordAt = 0
@@ -71,6 +74,8 @@ export class Walk {
       const answer = await (this.#coming ?? this.#fetch())
       this.#coming = undefined
       this.#parse(answer)
+      this.#held = answer.records
+      if (this.head === undefined) this.#letGo()
       if (this.#position < this.#to && this.head !== undefined) this.#prefetch()
     }
   }
@@ -83,6 +88,7 @@ export class Walk {
     if (this.#at < this.#queue.length) return
     this.#queue = []
     this.#at = 0
+    this.#letGo()
   }
 
   /** The next record of the head; undefined when it has no more. Throws KdrError('corrupt') when it cannot be decoded. */
@@ -90,6 +96,7 @@ export class Walk {
     const { head } = this
     if (head === undefined) return undefined
     if (this.#records === undefined) {
+      this.#held = undefined
       const all = this.#codec.decode(head.raw)
       this.#records = head.isInside
         ? all
@@ -111,6 +118,11 @@ export class Walk {
   /** Waits for what is under way, so that the lane is free for others. */
   async close(): Promise<void> {
     await this.#coming?.catch(() => undefined)
+  }
+
+  #letGo(): void {
+    if (this.#held !== undefined) release(this.#held)
+    this.#held = undefined
   }
 
   #prefetch(): void {
