@@ -22,6 +22,7 @@ import type { KeptAlert } from '../model/alerts.ts'
 import type { FixableFinding } from '../model/fixes.ts'
 import type { JournalEntry, JournalVerb } from '../model/journal.ts'
 import type { LinkFacts, LinkView } from '../model/link-facts.ts'
+import type { ObjectiveDay } from '../model/objective-days.ts'
 import type { Scope } from '../model/pauses.ts'
 import type { PlannedLink, PlanRunReport } from '../model/plan-runs.ts'
 import type { Plan, RunKind, RunReport, RunSummary, StepRecord } from '../model/runs.ts'
@@ -305,6 +306,10 @@ export type RunningLink = {
   alerts(): readonly KeptAlert[]
   /** Throws KdrError: unreachable, not-allowed. */
   keepAlerts(alerts: readonly KeptAlert[]): Promise<void>
+  /** How its RPO was, by day, as `_kdr.state` has it. */
+  objectiveDays(): ReadonlyMap<string, ObjectiveDay>
+  /** Undefined deletes it. Throws KdrError: unreachable, not-allowed. */
+  keepObjectiveDay(day: string, record: ObjectiveDay | undefined): Promise<void>
   /** Rejects when the link cannot go on; never resolves. */
   readonly failed: Promise<never>
   /** Resolves when a run moves the link: this process copies nothing of it any more. */

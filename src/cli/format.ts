@@ -48,3 +48,6 @@ export function plural(count: number, noun: string): string {
 function two(value: number): string {
   return String(value).padStart(2, '0')
 }
+
+/** Of 0 to 1, as a percentage: never rounded up to all of it. */
+export const formatShare = (ratio: number): string => `${Math.floor(ratio * 10_000) / 100} %`

@@ -17,6 +17,7 @@ import { recordCodec } from '../kafka/records.ts'
 import { alertsKey, readAlerts } from '../model/alerts.ts'
 import { findKdrError, KdrError } from '../model/errors.ts'
 import { codeName, isAuthorization, KafkaCode } from '../model/kafka-codes.ts'
+import { objectiveDayKey, readObjectiveDays } from '../model/objective-days.ts'
 import { compilePatterns } from '../model/patterns.ts'
 import { type LinkRecord, linkKey, readLink, toRecord } from '../model/state-records.ts'
 import type { Cluster } from '../ports/cluster.ts'
@@ -223,6 +224,13 @@ function running(
     alerts: () => readAlerts(store, link.name),
     keepAlerts: async alerts =>
       await store.put(alertsKey(link.name), toRecord('alerts', { alerts }), () => lease.isHeld),
+    objectiveDays: () => readObjectiveDays(store, link.name),
+    keepObjectiveDay: async (day, record) =>
+      await store.put(
+        objectiveDayKey(link.name, day),
+        record && toRecord('objective-day', record),
+        () => lease.isHeld,
+      ),
     failed: replication.failed,
     movedAway: replication.movedAway,
     once: async options => {

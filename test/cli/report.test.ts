@@ -67,7 +67,14 @@ function payStatus(): LinkStatus {
       ],
     },
   ] as unknown as LinkStatus['topics'][number]['partitions']
-  return { ...status, topics: [{ name: 'pay-in', state: 'faulted', partitions }] }
+  // The first is older than the period.
+  const days = [
+    { day: '2026-01-29', worstRpoMs: 900_000, withinMs: 0 },
+    { day: '2026-02-28', worstRpoMs: 65_000, withinMs: DAY_MS - 600_000 },
+    { day: '2026-03-01', worstRpoMs: 12_000, withinMs: DAY_MS },
+  ].map(each => ({ ...each, knownMs: DAY_MS, withinRatio: each.withinMs / DAY_MS }))
+  const history = { worstRpoHourMs: 12_000, worstRpoDayMs: 65_000, withinRatio: 0.664, days }
+  return { ...status, history, topics: [{ name: 'pay-in', state: 'faulted', partitions }] }
 }
 
 const C012 = finding('C012', {

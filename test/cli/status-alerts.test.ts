@@ -49,3 +49,29 @@ test('kdr status shows what fires, since when, and what of it is silenced', asyn
     ],
   )
 })
+
+test('kdr status shows how the RPO was, where that is kept', async () => {
+  const day = { day: '2026-02-28', worstRpoMs: 65_000, withinRatio: 0.99999, knownMs: 1, withinMs: 1 }
+  const shown = async (history: LinkStatus['history']): Promise<string | undefined> => {
+    const status = linkStatusOf('ew', history && { history })
+    const services = { ...makeTestApp().services, readLinkStatus: () => Promise.resolve(status) }
+    const { stdout } = await runForTest(['status', '--config', path], { services })
+    return stdout
+      .split('\n')
+      .find(line => line.includes('at worst') || line.includes('within its objectives'))
+  }
+  const worst = { worstRpoHourMs: 12_000, worstRpoDayMs: 65_000 }
+  assert.equal(
+    await shown({ ...worst, withinRatio: 0.99999, days: [day, day] }),
+    'RPO at worst 12.0 s in the last hour, 1m 05s in the last day; within its objectives for 99.99 % of 2 days',
+  )
+  assert.equal(
+    await shown({ ...worst, worstRpoHourMs: null, withinRatio: null, days: [day] }),
+    'RPO at worst 1m 05s in the last day',
+  )
+  assert.equal(
+    await shown({ worstRpoHourMs: null, worstRpoDayMs: null, withinRatio: 1, days: [day] }),
+    'within its objectives for 100 % of the day',
+  )
+  assert.equal(await shown(undefined), undefined)
+})

@@ -7,6 +7,7 @@ import type { AlertsRecord } from '../../src/model/alerts.ts'
 import type { FenceRecord } from '../../src/model/denied.ts'
 import type { JournalEntry } from '../../src/model/journal.ts'
 import type { Ledger } from '../../src/model/ledger.ts'
+import type { ObjectiveDay } from '../../src/model/objective-days.ts'
 import type { Pause } from '../../src/model/pauses.ts'
 import type { PlanRunRecord, PlanStep } from '../../src/model/plan-runs.ts'
 import type { AclBucket, AclsReport, MadeUser, QuotaBucket, QuotasReport } from '../../src/model/rights.ts'
@@ -92,6 +93,13 @@ const STATE: readonly Line[] = [
   made<Ledger>('ledger/sim/a/0', 'ledger', {
     ranges: [{ from: 3, to: 9, cause: 'retention', by: BY, at: AT, why: 'old', acceptLogStart: true }],
     summed: { ranges: 2, offsets: 3, upTo: 3 },
+  }),
+  made<ObjectiveDay>('objective-day/sim/2026-01-31', 'objective-day', {
+    hours: {
+      '12': { knownMs: 600_000, withinMs: 540_000, worstMs: 70_000 },
+      '13': { knownMs: 0, withinMs: null, worstMs: 5 },
+    },
+    recent: [[AT, 70_000]],
   }),
   made<Pause>('pause/sim/a/0', 'pause', { at: AT, by: BY, reason: 'maintenance' }),
   made('replay/r/original/a', 'replay', { keys: [], topicId: ID, isDone: true, count: 7 }),

@@ -3,6 +3,7 @@ import { readAlerts } from '../../src/model/alerts.ts'
 import { readDenied, readFence } from '../../src/model/denied.ts'
 import { readGroupRound, readGroups } from '../../src/model/group-records.ts'
 import { readJournal } from '../../src/model/journal.ts'
+import { readObjectiveDays } from '../../src/model/objective-days.ts'
 import { readPauses } from '../../src/model/pauses.ts'
 import { readPlanRuns, readPlanSteps } from '../../src/model/plan-runs.ts'
 import { readAcls, readMadeUser, readQuotas, readRights } from '../../src/model/rights.ts'
@@ -21,6 +22,7 @@ export function readingsOf(records: ReadonlyMap<string, unknown>): Readonly<Reco
   const runs = readRuns(store)
   return plain({
     alerts: readAlerts(store, LINK),
+    objectiveDays: readObjectiveDays(store, LINK),
     link: state.readLink(store, LINK),
     hold: state.readHold(store, LINK),
     slots: state.readSlots(store, LINK),

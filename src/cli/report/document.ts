@@ -4,8 +4,10 @@ import { objectiveFor, rpoObjectiveOf } from '../../model/objectives.ts'
 import type { RunSummary } from '../../model/runs.ts'
 import { countsOf } from '../check/text.ts'
 import { formatBytes, formatCount, formatDuration, plural } from '../format.ts'
-import { type Block, NOT_KNOWN, type Section } from '../runbook/document.ts'
+import { NOT_KNOWN, type Section } from '../runbook/document.ts'
 import { isWrong } from '../status/standing.ts'
+import { day, duration, list, minute, minuteOf, table, tableOr, text } from './blocks.ts'
+import { history } from './history.ts'
 import { inPeriod, type ReportedRun, type ReportFacts } from './facts.ts'
 
 export type ReportDocument = {
@@ -15,9 +17,6 @@ export type ReportDocument = {
   readonly sections: readonly Section[]
 }
 
-/** Rows of a table; what is more is counted. */
-const ROWS = 100
-
 export function reportDocument(facts: ReportFacts): ReportDocument {
   const { at, sinceMs, kdr } = facts
   return {
@@ -26,6 +25,7 @@ export function reportDocument(facts: ReportFacts): ReportDocument {
     sections: [
       summary(facts),
       objectives(facts),
+      history(facts),
       runs(facts),
       stopped(facts),
       losses(facts),
@@ -37,27 +37,6 @@ export function reportDocument(facts: ReportFacts): ReportDocument {
     ].filter(each => each !== undefined),
   }
 }
-
-const text = (words: string): Block => ({ kind: 'text', text: words })
-const list = (items: readonly string[]): Block => ({ kind: 'list', items })
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): Block[] {
-  const more = rows.length - ROWS
-  return [
-    { kind: 'table', head, rows: rows.slice(0, ROWS) },
-    ...(more > 0 ? [text(`... and ${formatCount(more)} more (--json has all).`)] : []),
-  ]
-}
-
-/** Or the one sentence where there is none. */
-const tableOr = (none: string, head: readonly string[], rows: readonly (readonly string[])[]): Block[] =>
-  rows.length === 0 ? [text(none)] : table(head, rows)
-
-const day = (ms: number): string => new Date(ms).toISOString().slice(0, 10)
-const minute = (ms: number): string => new Date(ms).toISOString().slice(0, 16).replace('T', ' ')
-const minuteOf = (iso: string): string => minute(Date.parse(iso))
-const duration = (ms: number | null | undefined): string =>
-  ms === undefined ? '-' : ms === null ? NOT_KNOWN : formatDuration(ms)
 
 function summary(facts: ReportFacts): Section {
   const { links, sets, check, runs: all } = facts
@@ -130,7 +109,7 @@ function objectives(facts: ReportFacts): Section {
         rows,
       ),
       text(
-        'RPO: what would be lost if the active side died now, in time; a link is held against the strictest that concerns it, each topic against its own. RTO: from the start of the last run to when applications could write again. How the RPO was over the period is with whoever stores `kdr_link_rpo_seconds`: kdr does not keep it.',
+        'RPO: what would be lost if the active side died now, in time; a link is held against the strictest that concerns it, each topic against its own. RTO: from the start of the last run to when applications could write again. How the RPO was over the period stands below, as far as kdr has kept it; finer figures are with whoever stores `kdr_link_rpo_seconds`.',
       ),
     ],
   }

@@ -13,6 +13,7 @@ import { formatBytes, formatCount, formatDuration, formatRate, plural } from '..
 import { type LogFlags, type RunLog, startLog } from '../log.ts'
 import { type Progress, startProgress } from '../progress.ts'
 import { Alerting } from './alerting/alerting.ts'
+import { History } from './history.ts'
 import { RunLinks } from './links.ts'
 import { startServer } from './server.ts'
 import { RunSets } from './sets.ts'
@@ -82,6 +83,7 @@ async function run(app: App, options: RunOptions): Promise<void> {
     })
   let server: Serving | undefined
   let alerting: Alerting | undefined
+  const history = new History(app, { links, objectives: () => links.config ?? { objectives: [], plans: {} } })
   let isStarted = false
   try {
     const config = await app.loadConfig(options.config)
@@ -110,9 +112,11 @@ async function run(app: App, options: RunOptions): Promise<void> {
     if (part !== 'links' && !isOnce) await sets.start(config)
     isStarted = true
     alerting?.start()
+    if (!isOnce) history.start()
     if (isOnce) await runOnce(app, links.all(), { options, timeoutMs, signal, log })
-    else await runUntilStopped(app, { links, sets, alerting }, signal, log)
+    else await runUntilStopped(app, { links, sets, alerting, history }, signal, log)
   } finally {
+    await history.stop()
     await Promise.all([alerting?.stop(), links.stop(), sets.stop(), server?.close()])
     log.settle()
   }
@@ -158,17 +162,23 @@ function readTimeout({ timeout, once }: RunOptions): number | undefined {
   return ms
 }
 
-type Parts = { readonly links: RunLinks; readonly sets: RunSets; readonly alerting: Alerting | undefined }
+type Parts = {
+  readonly links: RunLinks
+  readonly sets: RunSets
+  readonly alerting: Alerting | undefined
+  readonly history: History
+}
 
 async function runUntilStopped(
   app: App,
-  { links, sets, alerting }: Parts,
+  { links, sets, alerting, history }: Parts,
   signal: AbortSignal,
   log: RunLog,
 ): Promise<void> {
   await Promise.race([
     links.failed,
     sets.failed,
+    history.failed,
     links.follow(signal),
     summarizeEvery(app, links, signal, log.regular),
     ...(alerting === undefined ? [] : [alerting.failed]),

@@ -3,7 +3,7 @@ import type { Config, LinkConfig } from '../../config/index.ts'
 import type { LinkStatus } from '../../engine/status/status.ts'
 import { linkObjective, type LinkObjective } from '../../model/objectives.ts'
 import type { App } from '../app.ts'
-import { formatDuration } from '../format.ts'
+import { formatDuration, formatShare } from '../format.ts'
 
 /** Without objectives that concern it, nothing is said of them. */
 export type LinkStanding = LinkStatus & Partial<LinkObjective>
@@ -32,4 +32,22 @@ export function objectiveSentence(link: LinkStanding): string | undefined {
   if (worst === undefined) return `beyond its objective: RPO ${formatDuration(rpoMs ?? 0)}, ${limit} at most`
   const others = more.length === 0 ? '' : ` (and ${more.length} more)`
   return `beyond its objective: topic "${worst.topic}" is ${formatDuration(worst.rpoMs)} behind, ${formatDuration(worst.rpoObjectiveMs)} at most${others}`
+}
+
+/** How the RPO was; undefined where nothing is kept. */
+export function historySentence({ history }: LinkStanding): string | undefined {
+  if (history === undefined) return undefined
+  const { worstRpoHourMs, worstRpoDayMs, withinRatio, days } = history
+  const worst = [
+    ...(worstRpoHourMs === null ? [] : [`${formatDuration(worstRpoHourMs)} in the last hour`]),
+    ...(worstRpoDayMs === null ? [] : [`${formatDuration(worstRpoDayMs)} in the last day`]),
+  ]
+  const within =
+    withinRatio === null
+      ? []
+      : [
+          `within its objectives for ${formatShare(withinRatio)} of ${days.length === 1 ? 'the day' : `${days.length} days`}`,
+        ]
+  const parts = [...(worst.length === 0 ? [] : [`RPO at worst ${worst.join(', ')}`]), ...within]
+  return parts.length === 0 ? undefined : parts.join('; ')
 }

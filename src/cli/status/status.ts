@@ -9,7 +9,14 @@ import type { App, GlobalOptions } from '../app.ts'
 import { writeJson } from '../app.ts'
 import { formatCount, formatDuration, plural } from '../format.ts'
 import { strandedWords } from '../move/run-words.ts'
-import { isWrong, type LinkStanding, objectiveSentence, QUIET_GROUPS, readStanding } from './standing.ts'
+import {
+  isWrong,
+  type LinkStanding,
+  historySentence,
+  objectiveSentence,
+  QUIET_GROUPS,
+  readStanding,
+} from './standing.ts'
 import { alertLines } from './alerts.ts'
 import { rightsLines } from './rights.ts'
 import { exitOfSets, setsText } from './sets.ts'
@@ -108,7 +115,7 @@ function renderLink(app: App, link: LinkStanding, options: StatusOptions, style:
   }
   const head =
     `${style.bold(link.name)}  ${link.source} → ${link.target}  ${colour[link.state](link.state)}  ` +
-    `${behind(link)}\n${link.sentence}\n${objectiveLine(link, style)}`
+    `${behind(link)}\n${link.sentence}\n${objectiveLine(link, style)}${historyLine(link, style)}`
   if (link.topics.length === 0) return `${head}${rightsLines(link, style)}`
   const sorted = link.topics.toSorted((a, b) => gravity(b) - gravity(a) || a.name.localeCompare(b.name))
   const shown = options.all === true ? sorted : sorted.slice(0, TOPICS_SHOWN)
@@ -149,6 +156,11 @@ function objectiveLine(link: LinkStanding, style: Style): string {
     default:
       return style.dim(`${sentence}\n`)
   }
+}
+
+function historyLine(link: LinkStanding, style: Style): string {
+  const sentence = historySentence(link)
+  return sentence === undefined ? '' : style.dim(`${sentence}\n`)
 }
 
 /** Of a link that waits since a failover. */

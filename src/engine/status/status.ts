@@ -1,6 +1,7 @@
 // What `kdr status` knows: the worker's own reports in `_kdr.state`, held against what both clusters say right now. It
 // needs no living worker, and says so when there is none.
 import { readAlerts } from '../../model/alerts.ts'
+import { readObjectiveDays, rpoHistory, type RpoHistory } from '../../model/objective-days.ts'
 import { findKdrError } from '../../model/errors.ts'
 import { KafkaCode } from '../../model/kafka-codes.ts'
 import type { Headroom, HoldingTransaction, PartitionReport, PartitionState } from '../../model/link.ts'
@@ -83,6 +84,8 @@ export type LinkStatus = {
   readonly stranded?: Stranded
   /** What the alerts of `kdr run` say of it, where the config has `alerts:` and a worker lives. */
   readonly alerts?: readonly AlertStatus[]
+  /** How its RPO was over the last days; absent where nothing is kept. */
+  readonly history?: RpoHistory
   /** What is not wrong yet. */
   readonly warnings: readonly Warning[]
 }
@@ -181,8 +184,14 @@ export async function observeStatus(input: ObserveStatusInput): Promise<LinkStat
     groups: groupStatuses(store, settings.name, { now, isWanted: group => groups.matches(group) }),
     ...rightsStatus(store, settings.name),
     ...(alive.length > 0 && alertsStatus(store, settings.name)),
+    ...historyStatus(store, settings.name, now),
     warnings: seen.flatMap(({ warnings }) => warnings),
   }
+}
+
+function historyStatus(store: StateStore, link: string, now: number): Pick<LinkStatus, 'history'> {
+  const history = rpoHistory(readObjectiveDays(store, link), now)
+  return history === undefined ? {} : { history }
 }
 
 function alertsStatus(store: StateStore, link: string): Pick<LinkStatus, 'alerts'> {
