@@ -4,6 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { rulesText } from '../src/api/alerts.ts'
 import { dashboard } from '../src/api/dashboard.ts'
+import { openApi } from '../src/api/openapi.ts'
 import type { App } from '../src/cli/app.ts'
 import { commandsPage, manPage } from '../src/cli/help/command-pages.ts'
 import { type CommandNode, commandTree } from '../src/cli/help/command-tree.ts'
@@ -29,6 +30,7 @@ export function madePages(): ReadonlyMap<string, string> {
     ['reference/exit-codes.md', exitCodesPage()],
     ['reference/metrics.md', metricsPage()],
     ['reference/not-copied.md', notCopiedPage()],
+    ['reference/openapi.json', `${JSON.stringify(openApi(kdrVersion()), undefined, 2)}\n`],
     ['reference/rights.md', rightsPage()],
     ...findingPages(),
     ['monitoring/alerts.yaml', rulesText()],

@@ -9,6 +9,9 @@ import type { Log } from '../ports/log.ts'
 const RETRY_MS = 30_000
 const REQUEST_MS = 10_000
 
+/** Behind /api/: what there is, as a document of OpenAPI. */
+export const OPENAPI_PATH = 'openapi.json'
+
 /** JSON. */
 export type ApiAnswer = { readonly status: number; readonly text: string }
 

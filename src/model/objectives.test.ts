@@ -77,6 +77,21 @@ describe('a link against what concerns it', () => {
       link('east-west', { 'pay-in': 4_000, orders: 29_000 }, { rpoMs: 39_000 }),
       [5_000, 'missed', ['pay-in', 'orders']],
     ],
+    [
+      'a topic of which nobody has told anything, however well the others stand',
+      link('east-west', { orders: 0 }, { unreported: ['other'] }),
+      [30_000, 'unknown', []],
+    ],
+    [
+      'the objective of a topic of which nobody has told anything',
+      link('east-west', { orders: 29_000 }, { unreported: ['pay-in'] }),
+      [5_000, 'unknown', []],
+    ],
+    [
+      'one beyond its own is, whatever nobody has told of others',
+      link('east-west', { orders: 31_000 }, { unreported: ['other'] }),
+      [30_000, 'missed', ['orders']],
+    ],
     ['a topic that the strict one is not about', link('east-west', { orders: 6_000 }), [30_000, 'met', []]],
     ['a plan that is stricter', link('north-south', { orders: 21_000 }), [20_000, 'missed', ['orders']]],
     ['a link without topics', link('other', {}, { rpoMs: 61_000 }), [60_000, 'missed', []]],

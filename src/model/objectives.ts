@@ -69,6 +69,8 @@ export type Measured = {
     readonly name: string
     readonly partitions: readonly (MeasuredPartition & { readonly lagMs: number })[]
   }[]
+  /** Topics of it of which nobody has told anything. */
+  readonly unreported?: readonly string[]
 }
 
 export type TopicBeyond = { readonly topic: string; readonly rpoMs: number; readonly rpoObjectiveMs: number }
@@ -91,7 +93,8 @@ export function linkObjective(wanted: Objectives, link: Measured): LinkObjective
     const isKnown = partitions.length > 0 && partitions.every(isLagKnown)
     return limitMs === undefined ? [] : [{ name, lagMs, limitMs, isKnown }]
   })
-  const limits = [...(whole === undefined ? [] : [whole]), ...topics.map(({ limitMs }) => limitMs)]
+  const untold = (link.unreported ?? []).flatMap(topic => rpoObjectiveOf(wanted, link.name, topic) ?? [])
+  const limits = [...(whole === undefined ? [] : [whole]), ...topics.map(({ limitMs }) => limitMs), ...untold]
   if (limits.length === 0) return undefined
   const rpoObjectiveMs = Math.min(...limits)
   const { lagMs, rpoMs } = link
@@ -108,7 +111,7 @@ export function linkObjective(wanted: Objectives, link: Measured): LinkObjective
     .filter(each => each.rpoMs > each.rpoObjectiveMs)
     .toSorted((a, b) => b.rpoMs - b.rpoObjectiveMs - (a.rpoMs - a.rpoObjectiveMs))
   const isMissed = beyondObjective.length > 0 || (whole !== undefined && topics.length === 0 && rpoMs > whole)
-  const isKnown = topics.every(each => each.isKnown)
+  const isKnown = untold.length === 0 && topics.every(each => each.isKnown)
   // What is beyond it for certain is, whatever else nobody knows.
   return {
     rpoObjectiveMs,

@@ -5,11 +5,16 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { CONTRACT } from '../../src/api/contract.ts'
+import { apiOf } from '../../src/cli/run/api.ts'
 import { type AclTask, loadConfig, planAclsOf } from '../../src/config/index.ts'
 import type { CheckReport } from '../../src/engine/check/check.ts'
 import type { FixResult } from '../../src/cli/check/fix.ts'
 import { LAB_USERS } from '../../src/lab/lab.ts'
 import type { Finding } from '../../src/model/findings.ts'
+import { services } from '../../src/wiring/services.ts'
+import { systemClock } from '../../src/wiring/system.ts'
+import { makeTestApp } from '../support/app.ts'
 import type { Acl } from '../support/judge.ts'
 import { patience, waitFor, withLab } from '../support/lab.ts'
 import { adminOf, runKdrHere } from '../support/link.ts'
@@ -100,6 +105,16 @@ describe('kdr check --fix', { skip, concurrency: 1 }, () => {
   test('with the rights that are printed for it, a check sees everything', async () => {
     await giveExactly('check')
     await until(STANDING)
+  })
+
+  test('the API answers with what its schemas say, and nothing else', async () => {
+    await giveExactly('check')
+    const api = apiOf(makeTestApp({ services, clock: systemClock }), configOf('kdr'))
+    for (const [part, schema] of Object.entries(CONTRACT)) {
+      const { status, text } = (await api.get(part)?.()) ?? assert.fail(part)
+      assert.equal(status, 200, text)
+      schema.parse(JSON.parse(text))
+    }
   })
 
   test('what may not be changed is refused, and says which right it takes', async () => {

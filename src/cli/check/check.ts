@@ -3,13 +3,12 @@ import { writeFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import type { Config } from '../../config/index.ts'
 import type { CheckReport } from '../../engine/check/check.ts'
-import { fixSentence } from '../../model/fixes.ts'
 import { KdrError } from '../../model/errors.ts'
-import type { Finding } from '../../model/findings.ts'
 import { type App, type GlobalOptions, writeJson } from '../app.ts'
 import { assertReason } from '../link/link.ts'
 import { fixAll, fixesText, isUnmended } from './fix.ts'
 import { checkMarkdown } from './markdown.ts'
+import { shownReport } from './report-json.ts'
 import { checkText } from './text.ts'
 import { formatCount, plural } from '../format.ts'
 import { collect } from '../option-values.ts'
@@ -81,17 +80,6 @@ async function runCheck(app: App, options: CheckCommandOptions): Promise<void> {
   else app.stdout.write(checkText(report, styleOf(app.stdout, app.env)))
   app.exit = report.ready === 'NOT READY' ? 3 : 0
 }
-
-/** Of --json. What `--fix` would do is one sentence there. */
-export function shownReport(report: CheckReport): Record<string, unknown> {
-  const { ready, findings, accepted, racks, looked } = report
-  return { ready, findings: findings.map(shown), accepted: accepted.map(shown), racks, looked }
-}
-
-const shown = ({ fix: its, ...finding }: Finding): Record<string, unknown> => ({
-  ...finding,
-  ...(its !== undefined && { fix: fixSentence(its) }),
-})
 
 /** With --json the plan goes to stderr: stdout is for the one object. */
 async function fix(

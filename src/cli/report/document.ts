@@ -1,10 +1,11 @@
 // A report as data: what whoever is responsible asks for, each figure with what it was held against. Pure; printed as text, as Markdown
 // or as a page. What is not known is called so, and never left out.
-import { objectiveFor, rpoObjectiveOf } from '../../model/objectives.ts'
+import { rpoObjectiveOf } from '../../model/objectives.ts'
 import type { RunSummary } from '../../model/runs.ts'
 import { countsOf } from '../check/text.ts'
 import { formatBytes, formatCount, formatDuration, plural } from '../format.ts'
 import { NOT_KNOWN, type Section } from '../runbook/document.ts'
+import { lastRunOfLink, lastRunOfPlan, rtoObjectiveOf, rtoVerdict } from '../status/objectives.ts'
 import { isWrong } from '../status/standing.ts'
 import { day, duration, list, minute, minuteOf, table, tableOr, text } from './blocks.ts'
 import { history } from './history.ts'
@@ -80,7 +81,7 @@ function objectives(facts: ReportFacts): Section {
   const rows = [
     ...links.map(({ name, standing: { value } }) => {
       const rpo = value?.rpoObjectiveMs ?? rpoObjectiveOf(config, name)
-      const last = lastRun(all.value ?? [], run => run.plan === undefined && run.link === name)
+      const last = lastRunOfLink(all.value ?? [], name)
       return [
         `link ${name}`,
         duration(rpo),
@@ -94,10 +95,7 @@ function objectives(facts: ReportFacts): Section {
       duration(plan.objectives.rpoMs),
       '-',
       '-',
-      ...rtoCells(
-        plan.objectives.rtoMs,
-        lastRun(all.value ?? [], run => run.plan === name),
-      ),
+      ...rtoCells(plan.objectives.rtoMs, lastRunOfPlan(all.value ?? [], name)),
     ]),
   ]
   return {
@@ -117,25 +115,12 @@ function objectives(facts: ReportFacts): Section {
 
 function rtoCells(limitMs: number | undefined, last: RunSummary | undefined): string[] {
   if (last?.rtoMs === undefined) return [duration(limitMs), 'never measured', '-', '-']
-  const verdict = limitMs === undefined ? '-' : last.rtoMs <= limitMs ? 'met' : 'missed'
   return [
     duration(limitMs),
     formatDuration(last.rtoMs),
-    verdict,
+    rtoVerdict(last.rtoMs, limitMs) ?? '-',
     `${last.run} (${last.startedAt.slice(0, 10)})`,
   ]
-}
-
-/** The newest that led to where applications could write. */
-const lastRun = (runs: readonly RunSummary[], isOf: (run: RunSummary) => boolean): RunSummary | undefined =>
-  runs.find(run => run.rtoMs !== undefined && isOf(run))
-
-function rtoObjectiveOf({ objectives: all, plans }: ReportFacts['config'], link: string): number | undefined {
-  const wanted = [
-    objectiveFor(all, `link:${link}`)?.rtoMs,
-    ...Object.values(plans).map(plan => (plan.links.includes(link) ? plan.objectives.rtoMs : undefined)),
-  ].filter(each => each !== undefined)
-  return wanted.length === 0 ? undefined : Math.min(...wanted)
 }
 
 function runs({ runs: all, recent, at, sinceMs }: ReportFacts): Section {

@@ -1,35 +1,56 @@
 // What `kdr run` answers under /api/: the objects that commands print with --json, as of the moment of the request and by the config as it
-// stands then. Whoever asks while somebody else's answer is on its way gets that one: looks cost both clusters something.
-import type { ApiAnswer, Served } from '../../api/server.ts'
+// stands then. Whoever asks while somebody else's answer is on its way gets that one: looks cost both clusters something. A check asks
+// every broker and every vault: for a minute everybody gets the same one, with its age.
+import type { ApiPart } from '../../api/contract.ts'
+import { type ApiAnswer, OPENAPI_PATH, type Served } from '../../api/server.ts'
+import type { CheckReport } from '../../engine/check/check.ts'
 import { type App, jsonText } from '../app.ts'
+import { shownReport } from '../check/report-json.ts'
 import { failureOf } from '../failure.ts'
+import { readObjectives } from '../status/objectives.ts'
 import { readStatuses } from '../status/status.ts'
+
+const CHECK_KEPT_MS = 60_000
+
+type Look = () => Promise<Readonly<Record<string, unknown>>>
 
 /** `path`: of the config. */
 export function apiOf(app: App, path: string): Served['api'] {
+  const config = async () => await app.loadConfig(path)
+  const check = kept(app, CHECK_KEPT_MS, async () => await wholeCheck(app, path))
+  const parts: Readonly<Record<ApiPart, Look>> = {
+    status: async () => await readStatuses(app, await config()),
+    runs: async () => ({ runs: await app.services.listRuns(await config()) }),
+    check: async () => {
+      const { value, at } = await check()
+      const ageMs = Math.max(0, app.clock.now() - at)
+      return { checkedAt: new Date(at).toISOString(), ageMs, ...shownReport(value) }
+    },
+    objectives: async () => await readObjectives(app, await config()),
+  }
+  const document: Look = async () => (await import('../../api/openapi.ts')).openApi(app.version)
   return new Map([
+    ...Object.entries(parts).map(
+      ([name, look]) => [name, shared(async () => await answered(app, look))] as const,
+    ),
+    // It is no object of kdr, and has no version of one.
     [
-      'status',
-      shared(
-        async () => await answered(app, async () => await readStatuses(app, await app.loadConfig(path))),
-      ),
-    ],
-    [
-      'runs',
-      shared(
-        async () =>
-          await answered(app, async () => ({
-            runs: await app.services.listRuns(await app.loadConfig(path)),
-          })),
-      ),
+      OPENAPI_PATH,
+      async () => ({ status: 200, text: `${JSON.stringify(await document(), undefined, 2)}\n` }),
     ],
   ])
 }
 
-async function answered(
-  app: App,
-  look: () => Promise<Readonly<Record<string, unknown>>>,
-): Promise<ApiAnswer> {
+const wholeCheck = async (app: App, path: string): Promise<CheckReport> =>
+  await app.services.check(await app.loadConfig(path), {
+    clusters: [],
+    links: [],
+    compare: undefined,
+    producers: false,
+    signal: app.signal,
+  })
+
+async function answered(app: App, look: Look): Promise<ApiAnswer> {
   try {
     return { status: 200, text: jsonText(await look()) }
   } catch (error) {
@@ -45,5 +66,21 @@ function shared<T>(act: () => Promise<T>): () => Promise<T> {
       current = undefined
     })
     return await current
+  }
+}
+
+/** What it was last, for so long after it was had; a failure is not kept. `at`: when it was had, ms since 1970. */
+function kept<T>(
+  { clock }: Pick<App, 'clock'>,
+  keptMs: number,
+  act: () => Promise<T>,
+): () => Promise<{ readonly value: T; readonly at: number }> {
+  let last: { readonly value: T; readonly at: number; readonly until: number } | undefined
+  return async () => {
+    if (last === undefined || clock.monotonic() >= last.until) {
+      const value = await act()
+      last = { value, at: clock.now(), until: clock.monotonic() + keptMs }
+    }
+    return last
   }
 }

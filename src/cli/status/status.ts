@@ -142,7 +142,19 @@ function renderLink(app: App, link: LinkStanding, options: StatusOptions, style:
     style,
   )
   const hidden = sorted.length - shown.length
-  return `${head}\n${table}${hidden > 0 ? style.dim(`... and ${plural(hidden, 'topic')} more (--all)\n`) : ''}${groupLines(link, style)}${strandedLine(link, style)}${troubles(link, style)}${alertLines(link, app.clock.now(), style)}${warnings(link, style)}${losses(link, style)}${rightsLines(link, style)}${leftAlone(link, style)}`
+  const more = hidden > 0 ? style.dim(`... and ${plural(hidden, 'topic')} more (--all)\n`) : ''
+  return [
+    `${head}\n${table}${more}`,
+    untoldLine(link, style),
+    groupLines(link, style),
+    strandedLine(link, style),
+    troubles(link, style),
+    alertLines(link, app.clock.now(), style),
+    warnings(link, style),
+    losses(link, style),
+    rightsLines(link, style),
+    leftAlone(link, style),
+  ].join('')
 }
 
 function objectiveLine(link: LinkStanding, style: Style): string {
@@ -173,6 +185,13 @@ function behind({ lagRecords, rpoMs, sourceSeenAt }: LinkStatus): string {
   if (lagRecords === null || rpoMs === null) return 'how far behind is not known'
   const seen = sourceSeenAt === null ? 'source never seen' : `RPO now ${formatDuration(rpoMs)}`
   return `${plural(lagRecords, 'record')} behind, ${seen}`
+}
+
+function untoldLine({ unreported = [] }: LinkStatus, style: Style): string {
+  if (unreported.length === 0) return ''
+  const names = unreported.slice(0, GROUPS_SHOWN).map(name => `"${name}"`)
+  const more = unreported.length > GROUPS_SHOWN ? ` and ${unreported.length - GROUPS_SHOWN} more` : ''
+  return `\n${style.yellow('!')} no worker has told anything yet of ${names.join(', ')}${more}: how far behind is not known\n`
 }
 
 /** Of each reason. */

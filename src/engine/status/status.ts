@@ -74,6 +74,8 @@ export type LinkStatus = {
   readonly sourceSeenAt: string | null
   readonly workers: readonly { readonly id: string; readonly slots: readonly number[] }[]
   readonly topics: readonly TopicStatus[]
+  /** Topics of the link of which no worker has told anything yet; left out where there are none. */
+  readonly unreported?: readonly string[]
   /** Topics that the patterns take and that kdr leaves alone (kdr link forget). */
   readonly forgotten: readonly { readonly topic: string; readonly at: string; readonly by: string }[]
   readonly groups: readonly GroupStatus[]
@@ -131,6 +133,7 @@ export async function observeStatus(input: ObserveStatusInput): Promise<LinkStat
       ([topic]) => filter.matches(topic) && (known.has(topic) || link !== undefined),
     ),
   )
+  const unreported = [...known.keys()].filter(topic => filter.matches(topic) && !reports.has(topic))
   const workers = [...readWorkers(store, settings.name)]
   const alive = workers.filter(
     ([, worker]) => worker.state === 'running' && now - worker.at < BEAT_MISSING_MS,
@@ -176,6 +179,7 @@ export async function observeStatus(input: ObserveStatusInput): Promise<LinkStat
     sourceSeenAt: seenAt === 0 ? null : new Date(seenAt).toISOString(),
     workers: alive.map(([id, { slots }]) => ({ id, slots })),
     topics,
+    ...(unreported.length > 0 && { unreported }),
     forgotten: [...readForgotten(store, settings.name)].map(([topic, { at, by }]) => ({
       topic,
       at: new Date(at).toISOString(),
