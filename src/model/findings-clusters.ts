@@ -281,4 +281,12 @@ export const ofClusters = {
     wayOut:
       'End it in its application, or let its coordinator abort it after its time-out; one that hangs: kafka-transactions.sh abort.',
   },
+  C062: {
+    severity: 'warning',
+    title: 'a new producer for nearly every write',
+    cause:
+      'In the last 1,000 offsets of a partition nearly every batch has a producer id of its own: an application makes a producer for each message or job. Brokers remember each for `producer.id.expiration.ms` (a day): their memory fills, they start slowly, and in the end run out of it. Looked at with `--producers`.',
+    wayOut:
+      'Let each process of the application have one producer for as long as it lives. Until then, let brokers forget sooner: `producer.id.expiration.ms`, which may be changed while they run.',
+  },
 } as const satisfies Record<string, FindingSpec>

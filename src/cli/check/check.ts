@@ -38,7 +38,10 @@ export function registerCheck(program: Command, app: App): void {
     .option('--cluster <name>', 'only this cluster; may be repeated', collect)
     .option('--link <name>', 'only this link; may be repeated', collect)
     .option('--compare <a,b>', 'hold two clusters against each other: topics, configs, ACLs, quotas, users')
-    .option('--producers', 'read the last batches of each partition too: who writes without a producer id')
+    .option(
+      '--producers',
+      'read the last batches of each partition too: who writes without a producer id, or always with another',
+    )
     .option('--format <format>', '`text` or `markdown`', 'text')
     .option(
       '--plan <file>',

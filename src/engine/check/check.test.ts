@@ -15,6 +15,7 @@ import { type Finding, FINDINGS } from '../../model/findings.ts'
 import type { BrokerHealth } from '../../ports/health.ts'
 import { type CheckedCluster, type CheckInput, judge } from './check.ts'
 import type { ClusterSight, SeenCluster } from './observation.ts'
+import type { CrowdedPartition } from './producers.ts'
 import type { MirrorFacts } from './rules/drift.ts'
 
 const checked = (sight: ClusterSight, changes: Partial<CheckedCluster> = {}): CheckedCluster => ({
@@ -193,7 +194,14 @@ describe('brokers', () => {
       expected,
     )
   }
-  const writers = (without: number) => ({ topics: [{ topic: 'orders', batches: 40, without }], notSeen: [] })
+  const writers = (without: number, crowded: readonly CrowdedPartition[] = []) => ({
+    topics: [{ topic: 'orders', batches: 40, without, crowded }],
+    notSeen: [],
+  })
+  row('a producer for every batch', () => {
+    const crowd = { partition: 0, batches: 100, ids: 90, remembered: 80_000 }
+    return found({ clusters: [checked(clusterOf(), { producers: writers(0, [crowd]) })] })
+  }, [`C062 warning ${at} topic:orders`])
   for (const [without, expected] of [
     [0, []],
     [1, [`C060 info ${at} topic:orders`]],

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test'
 import { topicOf } from '../../../test/support/sights.ts'
 import { KdrError } from '../../model/errors.ts'
 import { KafkaCode } from '../../model/kafka-codes.ts'
-import type { FetchRequest, FetchedPartition } from '../../ports/cluster.ts'
+import type { FetchRequest, FetchedPartition, ProducerState } from '../../ports/cluster.ts'
 import { observeProducers } from './producers.ts'
 
 /** The smallest batch that says who wrote it (model/batch.ts has the layout). */
@@ -27,7 +27,13 @@ type Logs = Readonly<
 
 function clusterWith(logs: Logs) {
   const asked: FetchRequest[] = []
+  const remembering: string[] = []
   const side = {
+    producers: (partitions: readonly { topic: string; partition: number }[]) => {
+      remembering.push(...partitions.map(({ topic, partition }) => `${topic}/${partition}`))
+      const producers = Array.from({ length: 5_000 }, () => ({}) as ProducerState)
+      return Promise.resolve(partitions.map(() => ({ code: KafkaCode.NONE, producers })))
+    },
     offsets: (partitions: readonly { topic: string; partition: number }[], point: string) =>
       Promise.resolve(
         partitions.map(({ topic }) => {
@@ -61,7 +67,7 @@ function clusterWith(logs: Logs) {
         close: () => Promise.resolve(),
       }),
   }
-  return { side, asked }
+  return { side, asked, remembering }
 }
 
 describe('observeProducers', () => {
@@ -69,10 +75,27 @@ describe('observeProducers', () => {
     const bytes = Buffer.concat([batch(-1n), batch(7n), batch(-1n), batch(7n, { isControl: true })])
     const { side } = clusterWith({ orders: { end: 4, bytes } })
     assert.deepEqual(await observeProducers(side, [topicOf('orders')]), {
-      topics: [{ topic: 'orders', batches: 3, without: 2 }],
+      topics: [{ topic: 'orders', batches: 3, without: 2, crowded: [] }],
       notSeen: [],
     })
   })
+
+  for (const [what, ids, expected] of [
+    ['a new one for every second batch', (index: number) => index >> 1, 50],
+    ['one for more than that', (index: number) => index % 49, undefined],
+    ['few batches', (index: number) => (index < 99 ? index : -1), undefined],
+  ] as const)
+    test(`producer ids: ${what}`, async () => {
+      const bytes = Buffer.concat(Array.from({ length: 100 }, (_, index) => batch(BigInt(ids(index)))))
+      const { side, remembering } = clusterWith({ orders: { end: 100, bytes } })
+      const { topics } = await observeProducers(side, [topicOf('orders')])
+      assert.deepEqual(
+        topics[0]?.crowded,
+        expected === undefined ? [] : [{ partition: 0, batches: 100, ids: expected, remembered: 5_000 }],
+      )
+      // A leader tells of all that it remembers: it is not asked without need.
+      assert.deepEqual(remembering, expected === undefined ? [] : ['orders/0'])
+    })
 
   test('reads the last 1,000 offsets, never below the log start, and nothing of an empty log', async () => {
     const { side, asked } = clusterWith({

@@ -1,5 +1,5 @@
-// Who writes without a producer id: read from the headers of the last batches of each partition. Only on demand (`--producers`): it
-// reads data, where all else of a check reads what brokers know anyway.
+// Who writes without a producer id, and where nearly every batch has another one: read from the headers of the last batches of each
+// partition. Only on demand (`--producers`): it reads data, where all else of a check reads what brokers know anyway.
 import { splitBatches } from '../../model/batch.ts'
 import { findKdrError } from '../../model/errors.ts'
 import { KafkaCode } from '../../model/kafka-codes.ts'
@@ -11,6 +11,17 @@ export type TopicProducers = {
   /** Data batches that were looked at, and how many of them carry no producer id. */
   readonly batches: number
   readonly without: number
+  /** Partitions whose producers hardly ever write twice. */
+  readonly crowded: readonly CrowdedPartition[]
+}
+
+export type CrowdedPartition = {
+  readonly partition: number
+  /** Batches with a producer id, and how many ids they have. */
+  readonly batches: number
+  readonly ids: number
+  /** Producers that its leader remembers; undefined: it did not say. */
+  readonly remembered: number | undefined
 }
 
 export type ProducersSight = {
@@ -24,7 +35,15 @@ const PARTITION_BYTES = 128 * 1024
 /** Of one answer: 16 MB. */
 const PARTITIONS_AT_ONCE = 128
 
-type Side = Pick<Cluster, 'offsets' | 'openFetchLane'>
+/** Fewer batches may be from many applications that write rarely. */
+const CROWD_BATCHES = 100
+/** Of them that have an id of their own. */
+const CROWD_SHARE = 0.5
+/** A leader that is asked answers with all that it remembers: only so many are. */
+const CROWDED_ASKED = 20
+
+type Side = Pick<Cluster, 'offsets' | 'openFetchLane' | 'producers'>
+type Tail = TopicPartition & { readonly batches: number; readonly without: number; readonly ids: number }
 
 /** One fetch a partition; what does not come with it is not looked at. */
 export async function observeProducers(cluster: Side, topics: readonly TopicView[]): Promise<ProducersSight> {
@@ -32,7 +51,8 @@ export async function observeProducers(cluster: Side, topics: readonly TopicView
     all.filter(({ leader }) => leader >= 0).map(({ partition }) => ({ topic: name, partition })),
   )
   const byName = new Map(topics.map(topic => [topic.name, topic]))
-  const counts = new Map<string, { batches: number; without: number }>()
+  const seen: Tail[] = []
+  let crowded: Crowd = []
   const notSeen: NotSeen[] = []
   const fail = (what: string, why: string): void => {
     if (!notSeen.some(each => each.what === what)) notSeen.push({ what, why })
@@ -52,14 +72,43 @@ export async function observeProducers(cluster: Side, topics: readonly TopicView
         cluster,
         leader,
         mine.map(({ request }) => request),
-        { counts, fail },
+        { seen, fail },
       )
+    crowded = await crowdsAmong(cluster, seen)
   } catch (error) {
     const known = findKdrError(error)
     if (known === undefined) throw error
     fail('producers', known.message)
   }
-  return { topics: [...counts].map(([topic, count]) => ({ topic, ...count })), notSeen }
+  const byTopic = [...Map.groupBy(seen, ({ topic }) => topic)]
+  return {
+    topics: byTopic.map(([topic, tails]) => ({
+      topic,
+      batches: tails.reduce((sum, { batches }) => sum + batches, 0),
+      without: tails.reduce((sum, { without }) => sum + without, 0),
+      crowded: crowded.flatMap(({ topic: of, ...each }) => (of === topic ? [each] : [])),
+    })),
+    notSeen,
+  }
+}
+
+type Crowd = readonly (CrowdedPartition & { readonly topic: string })[]
+
+async function crowdsAmong(cluster: Side, seen: readonly Tail[]): Promise<Crowd> {
+  const crowds = seen
+    .map(({ topic, partition, batches, without, ids }) => ({
+      topic,
+      partition,
+      batches: batches - without,
+      ids,
+    }))
+    .filter(({ batches, ids }) => batches >= CROWD_BATCHES && ids >= batches * CROWD_SHARE)
+    .toSorted((a, b) => b.ids - a.ids)
+  const answers = crowds.length === 0 ? [] : await cluster.producers(crowds.slice(0, CROWDED_ASKED))
+  return crowds.map((each, index) => {
+    const answer = answers[index]
+    return { ...each, remembered: answer?.code === KafkaCode.NONE ? answer.producers.length : undefined }
+  })
 }
 
 /** `from`: undefined where there is nothing to read. */
@@ -87,7 +136,7 @@ function requestOf({ name, id, partitions }: TopicView, partition: number, offse
 }
 
 type Sink = {
-  readonly counts: Map<string, { batches: number; without: number }>
+  readonly seen: Tail[]
   readonly fail: (what: string, why: string) => void
 }
 
@@ -95,7 +144,7 @@ async function readTails(
   cluster: Side,
   leader: number,
   requests: readonly FetchPartition[],
-  { counts, fail }: Sink,
+  { seen, fail }: Sink,
 ): Promise<void> {
   const lane = await cluster.openFetchLane(leader)
   try {
@@ -103,16 +152,15 @@ async function readTails(
       const partitions = requests.slice(at, at + PARTITIONS_AT_ONCE)
       const maxBytes = PARTITION_BYTES * partitions.length
       const answers = await lane.fetch({ isolation: 'uncommitted', maxWaitMs: 0, maxBytes, partitions })
-      for (const { topic, code, records } of answers) {
+      for (const { topic, partition, code, records } of answers) {
         if (code !== KafkaCode.NONE) {
           fail(`producers of "${topic}"`, `error ${code} for its records`)
           continue
         }
         const data = splitBatches(records).filter(({ header }) => !header.isControl)
-        const count = counts.get(topic) ?? { batches: 0, without: 0 }
-        count.batches += data.length
-        count.without += data.filter(({ header }) => header.producerId < 0n).length
-        counts.set(topic, count)
+        const ids = data.map(({ header }) => header.producerId).filter(id => id >= 0n)
+        const without = data.length - ids.length
+        seen.push({ topic, partition, batches: data.length, without, ids: new Set(ids).size })
       }
     }
   } finally {

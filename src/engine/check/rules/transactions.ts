@@ -1,7 +1,7 @@
 // Who writes: producers that are not idempotent, transactions that are open for longer than anybody should wait. Pure.
 import { type Finding, finding } from '../../../model/findings.ts'
 import { clusterAt, counted, listed, type SeenCluster, topicAt } from '../observation.ts'
-import type { ProducersSight } from '../producers.ts'
+import type { ProducersSight, TopicProducers } from '../producers.ts'
 import { notSeenFindings } from './seen.ts'
 
 /** `rpoMs`: what a transaction may hold back without a word. */
@@ -37,5 +37,28 @@ export function producerFindings(
         ],
       }),
     ),
+    ...topics.flatMap(({ topic, crowded }) => crowds(cluster, topic, crowded)),
+  ]
+}
+
+const LINES = 5
+
+function crowds(
+  cluster: Pick<SeenCluster, 'name'>,
+  topic: string,
+  crowded: TopicProducers['crowded'],
+): Finding[] {
+  if (crowded.length === 0) return []
+  const lines = crowded.slice(0, LINES).map(({ partition, batches, ids, remembered }) => {
+    const kept = remembered === undefined ? '' : `; its leader remembers ${counted(remembered, 'producer')}`
+    return `partition ${partition}: ${ids} producer ids in the last ${batches} batches${kept}`
+  })
+  const rest = crowded.slice(LINES).map(({ partition }) => partition)
+  return [
+    finding('C062', {
+      where: topicAt(cluster, topic),
+      message: `producers of "${topic}" hardly ever write twice`,
+      evidence: rest.length === 0 ? lines : [...lines, `and partitions ${listed(rest)}`],
+    }),
   ]
 }
