@@ -8,6 +8,8 @@ const SAID_BY: Readonly<Record<SaidBy, string>> = {
   share: 'each process, of what it copies: the sum over all of them is the link',
   owner: 'the process that does the control work of the link (slot 0), for the whole link',
   sets: 'each process, of the sets of its config',
+  watcher:
+    'whoever watches the cluster: `kdr run --only monitor`; else, where a link names the cluster, the process that does the control work of the link, and where none does, each',
 }
 
 export function metricsPage(): string {

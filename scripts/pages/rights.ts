@@ -12,6 +12,7 @@ const ROLES: Readonly<Record<Role, string>> = {
   check: 'At a cluster that `kdr check` looks at',
   'check-link': 'There, where a link leads from it or to it',
   fix: 'There, for `kdr check --fix` (`kdr config acls --for check-fix` prints both)',
+  monitor: 'At a cluster that `kdr run --only monitor` watches',
 }
 
 const RESOURCES: Readonly<Record<RightOn, string>> = {

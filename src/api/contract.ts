@@ -3,10 +3,9 @@
 import { z } from 'zod'
 import { GROUP_REASONS, GROUP_STATES } from '../model/group-records.ts'
 import { FAULT_REASONS, PARTITION_STATES } from '../model/link.ts'
+import { watchedCluster } from './contract-clusters.ts'
+import { count, ms, time } from './contract-values.ts'
 
-const count = z.int().nonnegative()
-const ms = z.number().describe('Milliseconds.')
-const time = z.iso.datetime().describe('UTC.')
 const version = z.literal(1)
 const names = z.array(z.string())
 
@@ -260,6 +259,7 @@ const lastRun = z
   .describe('The newest that led to where applications could write; null: none.')
 
 export const CONTRACT = {
+  clusters: z.strictObject({ v: version, clusters: z.array(watchedCluster) }),
   status: z.strictObject({ v: version, links: z.array(link), sets: z.array(set) }),
   runs: z.strictObject({ v: version, runs: z.array(run) }),
   check: z.strictObject({
@@ -334,6 +334,13 @@ export const ERROR = z.strictObject({
 })
 
 /** What has a name of its own in the document. */
-export const NAMED = { Link: link, Set: set, Run: run, Finding: openFinding, Error: ERROR } as const
+export const NAMED = {
+  Link: link,
+  Set: set,
+  Run: run,
+  Finding: openFinding,
+  WatchedCluster: watchedCluster,
+  Error: ERROR,
+} as const
 
 export type ApiPart = keyof typeof CONTRACT

@@ -1,12 +1,14 @@
 // Every metric that `kdr run` serves, in the order in which it is served. The reference page, the alert rules and the dashboard are
 // made from this table, and nothing is served that does not stand here. Names end in their unit, which is a base unit of Prometheus.
+import { CLUSTER_METRICS } from './metrics-clusters.ts'
 import type { Metric, Sample } from './metrics.ts'
 
 /**
  * Who says it. `process`: each kdr of itself. `share`: each of what it copies, so that the sum over all is the link. `owner`: only the
  * worker that does the control work of the link (slot 0), for the whole link. `sets`: each kdr, of sets that all of them see alike.
+ * `watcher`: whoever watches the cluster: `kdr run --only monitor`, or the owner of a link that names it, or each where none does.
  */
-export type SaidBy = 'process' | 'share' | 'owner' | 'sets'
+export type SaidBy = 'process' | 'share' | 'owner' | 'sets' | 'watcher'
 
 export type MetricSpec = {
   readonly type: Metric['type']
@@ -371,6 +373,8 @@ export const METRICS = {
     by: 'sets',
     from: 'this process',
   },
+
+  ...CLUSTER_METRICS,
 } as const satisfies Record<string, MetricSpec>
 
 export type MetricName = keyof typeof METRICS

@@ -4,6 +4,10 @@ import { type ApiPart, CONTRACT, NAMED } from './contract.ts'
 import { OPENAPI_PATH } from './server.ts'
 
 const ABOUT: Readonly<Record<ApiPart, readonly [summary: string, description: string]>> = {
+  clusters: [
+    'the watched clusters',
+    'Brokers, partitions and consumer groups as they were seen last; nobody is asked for it.',
+  ],
   status: [
     'where every link and every set stands',
     'What `kdr status --json` prints, as of now. Each look asks both clusters of every link; who asks meanwhile gets the same answer.',

@@ -11,6 +11,7 @@ import type {
   SecretRef,
 } from '../config/index.ts'
 import type { CheckReport } from '../engine/check/check.ts'
+import type { WatchedCluster } from '../engine/monitor/sight.ts'
 import type { PlanWorld } from '../engine/plans/world.ts'
 import type { OnceOptions, OnceResult } from '../engine/replicate/once.ts'
 import type { PartitionProgress } from '../engine/replicate/replication.ts'
@@ -66,6 +67,8 @@ export type Services = VaultServices & {
   }): Promise<Serving>
   /** Of alerts: what is sent to an address, and given to a command. */
   readonly alertChannels: AlertChannels
+  /** Looks at a cluster again and again, and only reads. */
+  watchCluster(config: Config, name: string, options: WatchOptions): Promise<ClusterWatch>
   /** Would we survive tonight? Only reads; what cannot be looked at is a finding. Throws KdrError('usage') for an unknown name. */
   check(config: Config, options: ReadinessOptions): Promise<CheckReport>
   /** Changes clusters: what was approved, each once. What is refused is a value. Throws KdrError('unreachable'). */
@@ -141,6 +144,21 @@ export type AlertChannels = {
 export type CommandInput = {
   readonly env: Readonly<Record<string, string>>
   readonly stdin: string
+}
+
+export type WatchOptions = {
+  /** Whether it is this process that watches it now: otherwise nothing is asked. */
+  readonly isMine: () => boolean
+  /** After each look. */
+  readonly onRound: (seen: WatchedCluster) => void
+}
+
+/** A cluster that this process watches, or may have to. */
+export type ClusterWatch = {
+  /** Undefined: another process watches it. */
+  readonly sight: WatchedCluster | undefined
+  /** Until `signal` aborts. Rejects only with what is a bug. */
+  run(signal: AbortSignal): Promise<void>
 }
 
 /** All of the config, unless something is named. */

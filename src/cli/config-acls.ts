@@ -6,7 +6,16 @@ import { KdrError } from '../model/errors.ts'
 import type { Grant } from '../model/needed-rights.ts'
 import { type App, type GlobalOptions, writeJson } from './app.ts'
 
-const TASKS: readonly AclTask[] = ['run', 'failover', 'failback', 'backup', 'restore', 'check', 'check-fix']
+const TASKS: readonly AclTask[] = [
+  'run',
+  'failover',
+  'failback',
+  'backup',
+  'restore',
+  'check',
+  'check-fix',
+  'monitor',
+]
 
 type AclsOptions = GlobalOptions & {
   readonly for: AclTask
@@ -134,7 +143,7 @@ const quoted = (argument: string): string =>
 
 function textOf(options: AclsOptions, listed: readonly Listed[]): string {
   const head = [
-    `# What \`kdr ${options.for}\` needs. ${options.commandConfig} is how an administrator signs in.`,
+    `# What \`kdr ${commandOf(options.for)}\` needs. ${options.commandConfig} is how an administrator signs in.`,
     ...(options.for === 'failover'
       ? [
           '# After a switchover the link leads the other way at once: give it what `--for failback` prints too.',
@@ -143,6 +152,8 @@ function textOf(options: AclsOptions, listed: readonly Listed[]): string {
   ]
   return [head, ...listed.map(linesOf)].map(lines => `${lines.join('\n')}\n`).join('\n')
 }
+
+const commandOf = (task: AclTask): string => (task === 'monitor' ? 'run --only monitor' : task)
 
 function linesOf({ cluster, does, principal, isPrincipalKnown, notes, commands }: Listed): string[] {
   return [

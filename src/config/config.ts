@@ -137,6 +137,15 @@ export type AcceptConfig = {
 
 export type SetEvery = { readonly text: string; readonly schedule: Schedule }
 
+/** How clusters are watched. */
+export type MonitorConfig = {
+  readonly everyMs: number
+  /** What the state of a group is judged by. */
+  readonly windowMs: number
+  /** Patterns; compile with compilePatterns(groups, 'groups'). */
+  readonly groups: readonly string[]
+}
+
 export type ServerConfig = {
   readonly listen: string
   readonly token: SecretRef | undefined
@@ -181,6 +190,7 @@ export type Config = {
   readonly accept: readonly AcceptConfig[]
   /** Undefined: nothing is watched for it. */
   readonly alerts: AlertsConfig | undefined
+  readonly monitor: MonitorConfig
   /** Undefined: nothing is served. */
   readonly server: ServerConfig | undefined
   readonly notes: readonly ConfigNote[]

@@ -46,6 +46,8 @@ export function crossCheck(config: ParsedConfig, document: ConfigDocument): Prob
     known('clusters', set.cluster, ['sets', name, 'cluster'])
     known('vaults', set.vault, ['sets', name, 'vault'])
   }
+  const { every, window } = config.monitor
+  if (window < 3 * every) report(['monitor', 'window'], 'must be three times `every` at least')
   return problems
 }
 

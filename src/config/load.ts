@@ -149,6 +149,11 @@ function assemble(parsed: ParsedConfig, document: ConfigDocument, path: string):
     })),
     accept: (parsed.accept ?? []).map(({ finding, where, until, why }) => ({ finding, where, until, why })),
     alerts: alertsOf(parsed.alerts),
+    monitor: {
+      everyMs: parsed.monitor.every,
+      windowMs: parsed.monitor.window,
+      groups: parsed.monitor.groups,
+    },
     server: document.has(['server']) ? { ...parsed.server, token: parsed.server.token } : undefined,
     notes: notesOn(parsed, document).map(({ place, message }) => ({
       line: place.line,

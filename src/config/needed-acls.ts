@@ -10,7 +10,15 @@ import {
 import type { Config, LinkConfig, SetConfig } from './config.ts'
 
 /** `check-fix`: of `kdr check --fix`. */
-export type AclTask = 'run' | 'failover' | 'failback' | 'backup' | 'restore' | 'check' | 'check-fix'
+export type AclTask =
+  | 'run'
+  | 'failover'
+  | 'failback'
+  | 'backup'
+  | 'restore'
+  | 'check'
+  | 'check-fix'
+  | 'monitor'
 
 export type ClusterAcls = {
   readonly cluster: string
@@ -70,6 +78,15 @@ function partsOf(config: Config, task: AclTask): Part[] {
       return Object.keys(config.clusters).map(cluster => checkOf(config, cluster, []))
     case 'check-fix':
       return Object.keys(config.clusters).map(cluster => checkOf(config, cluster, ['fix']))
+    case 'monitor': {
+      const { names, notes } = namesOf(config.monitor.groups, 'groups')
+      return Object.keys(config.clusters).map(cluster => ({
+        cluster,
+        does: 'watched',
+        scope: { roles: ['monitor'], topics: [EVERY], groups: names, ownNames: [] },
+        notes,
+      }))
+    }
   }
 }
 

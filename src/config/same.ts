@@ -1,7 +1,7 @@
 // What one link, and one set, is made of, so that a config that is read again restarts only what it changes. The values of secrets,
 // certificates and keys are no part of it: each new connection reads them again.
 
-import type { ClusterConfig, Config, LinkConfig, SetConfig, VaultConfig } from './config.ts'
+import type { ClusterConfig, Config, LinkConfig, MonitorConfig, SetConfig, VaultConfig } from './config.ts'
 import { SecretRef } from './secrets.ts'
 
 /** A link of a config, with all that it is started from. */
@@ -35,6 +35,21 @@ export function isSameSet(a: SetSnapshot, b: SetSnapshot): boolean {
 
 export function isSameLink(a: LinkSnapshot, b: LinkSnapshot): boolean {
   return isSame([a.link, a.clusters], [b.link, b.clusters])
+}
+
+/** What one cluster is watched by. */
+export type WatchSnapshot = {
+  readonly config: Config
+  readonly cluster: ClusterConfig
+  readonly monitor: MonitorConfig
+}
+
+/** Of all clusters of the config. */
+export const watchSnapshotsOf = (config: Config): WatchSnapshot[] =>
+  Object.values(config.clusters).map(cluster => ({ config, cluster, monitor: config.monitor }))
+
+export function isSameWatch(a: WatchSnapshot, b: WatchSnapshot): boolean {
+  return isSame([a.cluster, a.monitor], [b.cluster, b.monitor])
 }
 
 /** Of plain values as the config holds them. */

@@ -314,6 +314,21 @@ export function configSchema(directory: string) {
       .meta({ description: 'Findings of `kdr check` that are accepted: shown, and not counted.' })
       .optional(),
     alerts: alerts(directory).optional(),
+    monitor: z
+      .strictObject({
+        every: duration(
+          'How often each cluster is asked: metadata, groups and their offsets, ends of logs.',
+        ).prefault('10s'),
+        window: duration(
+          'What the state of a group is judged by. Longer than twice the time between two commits of the slowest group.',
+        ).prefault('10m'),
+        groups: patterns('groups', 'Which consumer groups.').prefault(['*']),
+      })
+      .meta({
+        description:
+          'How `kdr run --only monitor`, and `kdr run` with a `server:`, watch the clusters of the config.',
+      })
+      .prefault({}),
     server: z
       .strictObject({
         listen: address('Where metrics and health are served.').prefault('127.0.0.1:9464'),

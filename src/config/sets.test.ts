@@ -54,3 +54,15 @@ test('nothing is served without the key `server`', () => {
   assert.equal(of('').server, undefined)
   assert.equal(of('server: {}').server?.listen, '127.0.0.1:9464')
 })
+
+test('clusters are watched every ten seconds, over ten minutes, or as `monitor:` says', () => {
+  assert.deepEqual(of('').monitor, { everyMs: 10_000, windowMs: 600_000, groups: ['*'] })
+  assert.deepEqual(of('monitor: { every: 30s, window: 1h, groups: ["*", "!console-*"] }').monitor, {
+    everyMs: 30_000,
+    windowMs: 3_600_000,
+    groups: ['*', '!console-*'],
+  })
+  assert.throws(() => of('monitor: { every: 5m }'), {
+    message: /monitor\.window: must be three times `every` at least/,
+  })
+})

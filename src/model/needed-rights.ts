@@ -14,6 +14,7 @@ export type Role =
   | 'check'
   | 'check-link'
   | 'fix'
+  | 'monitor'
 
 /** `state`, `journal`, `canary`: kdr's own topics. `workers`: its own group. `own-transactions`: ids that begin with its own name. */
 export type RightOn =
@@ -58,6 +59,7 @@ export type Scenario =
   | 'canary'
   | 'consistent'
   | 'findings'
+  | 'watching'
 
 export type NeededRight = {
   readonly role: Role
@@ -159,6 +161,12 @@ const ROWS: Readonly<Record<Role, readonly (Row | BareRow)[]>> = {
     ['cluster', 'ALTER', 'findings', 'elects preferred leaders'],
     ['cluster', 'ALTER_CONFIGS', 'findings', 'turns unclean elections off for all brokers'],
     ['state', 'WRITE', 'findings', 'writes down in the journal of a link that a mirror was set back'],
+  ],
+  monitor: [
+    ['topics', 'DESCRIBE', 'watching', 'sees partitions, their replicas, and where their logs end'],
+    ['topics', 'DESCRIBE_CONFIGS', 'watching', 'learns how many replicas must be in sync'],
+    ['groups', 'DESCRIBE', 'watching', 'sees groups and their offsets'],
+    ['cluster', 'DESCRIBE', 'watching', 'sees disks and controllers'],
   ],
 }
 

@@ -18,6 +18,8 @@ export const services: Services = {
     run: async (config, command, given) =>
       await (await import('./alert-channels.ts')).alertChannels.run(config, command, given),
   },
+  watchCluster: async (config, name, options) =>
+    (await import('./monitor.ts')).watchCluster(config, name, options),
   check: async (config, options) => await (await import('./check.ts')).check(config, options),
   fixFindings: async (config, findings, reason) =>
     await (await import('./check-fix.ts')).fixFindings(config, findings, reason),

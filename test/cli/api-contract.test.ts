@@ -14,6 +14,7 @@ import { apiOf } from '../../src/cli/run/api.ts'
 import { type CheckReport, judge } from '../../src/engine/check/check.ts'
 import type { LinkStatus } from '../../src/engine/status/status.ts'
 import { services as realServices } from '../../src/wiring/services.ts'
+import { watchedCluster } from '../support/metrics-world.ts'
 import { makeTestApp } from '../support/app.ts'
 import { clusterOf, linkOf, NOW, setOf } from '../support/sights.ts'
 import { linkStatusOf, runSummaryOf, setStatusOf } from '../support/standing.ts'
@@ -33,9 +34,13 @@ writeFileSync(
   }),
 )
 
+const WATCHED = [
+  watchedCluster('east'),
+  watchedCluster('west', { seenAt: 0, groupsAt: 0, problem: 'no broker answers' }),
+]
 const PARTS = Object.keys(CONTRACT) as ApiPart[]
 const answersOf = (services: Services, clock = makeTestApp().clock) => {
-  const api = apiOf(makeTestApp({ services, clock }), path)
+  const api = apiOf(makeTestApp({ services, clock }), path, () => WATCHED)
   return async (part: string) => {
     const { status, text } = (await api.get(part)?.()) ?? assert.fail(part)
     return { status, object: JSON.parse(text) as Record<string, unknown> }
@@ -264,7 +269,7 @@ describe('the OpenAPI document', () => {
   const text = JSON.stringify(openApi('1.2.3'))
 
   test('is served as it is kept', async () => {
-    const api = apiOf(makeTestApp({ services: withAll }), path)
+    const api = apiOf(makeTestApp({ services: withAll }), path, () => [])
     const answer = await api.get(OPENAPI_PATH)?.()
     assert.deepEqual([answer?.status, JSON.parse(answer?.text ?? '')], [200, JSON.parse(text)])
   })
@@ -274,7 +279,7 @@ describe('the OpenAPI document', () => {
       readonly paths: Record<string, unknown>
       readonly components: { readonly schemas: Record<string, unknown> }
     }
-    const api = apiOf(makeTestApp(), path)
+    const api = apiOf(makeTestApp(), path, () => [])
     assert.deepEqual(
       Object.keys(paths).toSorted(),
       [...[...api.keys()].map(name => `/api/${name}`), '/metrics', '/healthz', '/readyz'].toSorted(),

@@ -123,6 +123,20 @@ sets: { all: { cluster: east, vault: main, topics: ["*"], every: 15m } }
     ])
   })
 
+  test('--for monitor: nothing but to look, at each cluster, also without a link', async () => {
+    const look = [
+      "--operation Describe --operation DescribeConfigs --topic '*'",
+      '--operation Describe --resource-pattern-type prefixed --group app-',
+      '--operation Describe --cluster',
+    ]
+    const shown = await acls(config('monitor: { groups: [app-*] }\n'), '--for', 'monitor')
+    assert.deepEqual(
+      commandsIn(shown),
+      [EAST, WEST].flatMap(at => look.map(right => `${at} ${right}`)),
+    )
+    assert.match(shown.stdout, /^# What `kdr run --only monitor` needs\./)
+  })
+
   test('what no ACL can say is said, not guessed', async () => {
     const text = config(`links:
   east-west: { source: east, target: west, topics: ["pay-*", "!pay-tmp-*", "a*z", "re:^x[0-9]$"] }

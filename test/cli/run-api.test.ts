@@ -8,6 +8,7 @@ import { apiOf } from '../../src/cli/run/api.ts'
 import type { LinkStatus } from '../../src/engine/status/status.ts'
 import type { RunSummary } from '../../src/model/runs.ts'
 import { makeTestApp, runForTest } from '../support/app.ts'
+import { watchedCluster } from '../support/metrics-world.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'kdr-api-'))
 after(() => rmSync(dir, { recursive: true, force: true }))
@@ -27,8 +28,14 @@ const services = {
     Promise.resolve({ name, state: 'mirroring', topics: [], lagRecords: 7 } as unknown as LinkStatus),
   listRuns: () => Promise.resolve([{ run: 'r1', state: 'done' } as unknown as RunSummary]),
 }
+const WATCHED = [
+  watchedCluster('east'),
+  watchedCluster('west', { seenAt: 0, groupsAt: 0, problem: 'no broker answers' }),
+]
 const ask = async (what: string, changes = {}) => {
-  const answer = await apiOf(makeTestApp({ services: { ...services, ...changes } }), path).get(what)?.()
+  const answer = await apiOf(makeTestApp({ services: { ...services, ...changes } }), path, () => WATCHED).get(
+    what,
+  )?.()
   assert.ok(answer !== undefined)
   return answer
 }
@@ -44,9 +51,22 @@ describe('the API of kdr run', () => {
       assert.deepEqual(await ask(what), { status: 200, text: stdout })
     })
 
+  test('clusters are as they were seen last, with times that people read', async () => {
+    const { status, text } = await ask('clusters')
+    const { v, clusters } = JSON.parse(text) as { v: number; clusters: Record<string, unknown>[] }
+    assert.deepEqual([status, v], [200, 1])
+    const { seenAt: _at, groupsAt: _groupsAt, ...seen } = watchedCluster('east')
+    assert.deepEqual(clusters[0], {
+      ...seen,
+      seenAt: '2026-01-31T11:59:59.000Z',
+      groupsAt: '2026-01-31T11:59:59.000Z',
+    })
+    assert.partialDeepStrictEqual(clusters[1], { name: 'west', problem: 'no broker answers', seenAt: null })
+  })
+
   test('it is that of the config as it stands now', async () => {
     write('one')
-    const status = apiOf(makeTestApp({ services }), path).get('status')
+    const status = apiOf(makeTestApp({ services }), path, () => WATCHED).get('status')
     const names = async (): Promise<string[]> => {
       const { links } = JSON.parse((await status?.())?.text ?? '') as { links: { name: string }[] }
       return links.map(({ name }) => name)
@@ -72,7 +92,7 @@ describe('the API of kdr run', () => {
       looks++
       return Promise.resolve([])
     }
-    const runs = apiOf(makeTestApp({ services: { ...services, listRuns } }), path).get('runs')
+    const runs = apiOf(makeTestApp({ services: { ...services, listRuns } }), path, () => []).get('runs')
     await Promise.all([runs?.(), runs?.(), runs?.()])
     assert.equal(looks, 1)
     await runs?.()

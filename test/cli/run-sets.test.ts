@@ -153,7 +153,6 @@ describe('kdr run, with sets', () => {
       assert.match(written.stderr, /has no (links|set with an `every:`)/)
     }
     for (const args of [
-      ['--only', 'monitor'],
       ['--only', 'links,backups'],
       ['--only', 'backups', '--link', 'a'],
     ])

@@ -41,6 +41,14 @@ export function makeTestApp(
         request: () => Promise.reject(new KdrError('unreachable', 'it cannot be reached')),
         run: () => Promise.reject(new KdrError('not-ready', 'it ended with 1')),
       },
+      watchCluster: () =>
+        Promise.resolve({
+          sight: undefined,
+          run: async signal => {
+            if (!signal.aborted)
+              await new Promise(resolve => signal.addEventListener('abort', resolve, { once: true }))
+          },
+        }),
       check: () => Promise.reject(new KdrError('unreachable', 'no broker answers')),
       fixFindings: () => Promise.reject(new KdrError('unreachable', 'no broker answers')),
       readLinkStatus: (_config, link) =>

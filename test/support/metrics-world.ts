@@ -3,6 +3,7 @@ import type { Gathered } from '../../src/cli/run/metrics/gather.ts'
 import type { RunningLink } from '../../src/cli/app.ts'
 import type { FollowedSet } from '../../src/cli/app-vault.ts'
 import type { LinkConfig, PlanConfig } from '../../src/config/index.ts'
+import type { WatchedCluster } from '../../src/engine/monitor/sight.ts'
 import type { PartitionProgress } from '../../src/engine/replicate/replication.ts'
 import { Durations } from '../../src/model/durations.ts'
 import type { LinkFacts, Traffic, WholeLink } from '../../src/model/link-facts.ts'
@@ -110,6 +111,45 @@ export const followedSet = (name: string): FollowedSet => ({
   run: () => Promise.resolve(),
 })
 
+/** One of whose three brokers is away. */
+export const watchedCluster = (name: string, of: Partial<WatchedCluster> = {}): WatchedCluster => ({
+  name,
+  seenAt: NOW - 1_000,
+  partitions: {
+    topics: 3,
+    partitions: 9,
+    offline: 1,
+    underReplicated: 4,
+    underMinIsr: 2,
+    notPreferred: 5,
+    brokersMissing: [3],
+    troubled: [
+      { topic: 'orders', partitions: 3, offline: 1, underReplicated: 4, underMinIsr: 2, notPreferred: 0 },
+    ],
+  },
+  brokers: [
+    { broker: 1, isThere: true, freeShare: 0.25, logDirsOffline: 0 },
+    { broker: 3, isThere: false },
+  ],
+  controllers: { leader: 1, voters: 3, votersBehind: [3] },
+  groupsAt: NOW - 1_000,
+  groups: [
+    {
+      group: 'app',
+      state: 'stalled',
+      hasMembers: true,
+      lagRecords: 90,
+      lagMs: 60_000,
+      isLagAtLeast: false,
+      partitions: 3,
+      worst: { topic: 'orders', partition: 1, state: 'stalled', committed: 10, end: 100 },
+    },
+  ],
+  groupsUnwatched: 0,
+  notSeen: [{ what: 'disks', why: 'CLUSTER_AUTHORIZATION_FAILED' }],
+  ...of,
+})
+
 export const gathered = (of: Partial<Gathered> = {}): Gathered => ({
   version: '1.2.3',
   delay: timed(0.5),
@@ -119,6 +159,7 @@ export const gathered = (of: Partial<Gathered> = {}): Gathered => ({
   objectives: [],
   sets: [],
   vaults: new Map(),
+  clusters: [],
   now: NOW,
   level: 'topic',
   ...of,
@@ -163,5 +204,6 @@ export function fullWorld(): Gathered {
     plans: { region: plan(['east-west'], 30_000) },
     sets: [followedSet('all')],
     vaults: new Map([['all', vault]]),
+    clusters: [watchedCluster('east')],
   })
 }

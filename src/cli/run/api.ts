@@ -4,6 +4,7 @@
 import type { ApiPart } from '../../api/contract.ts'
 import { type ApiAnswer, OPENAPI_PATH, type Served } from '../../api/server.ts'
 import type { CheckReport } from '../../engine/check/check.ts'
+import type { WatchedCluster } from '../../engine/monitor/sight.ts'
 import { type App, jsonText } from '../app.ts'
 import { shownReport } from '../check/report-json.ts'
 import { failureOf } from '../failure.ts'
@@ -14,11 +15,12 @@ const CHECK_KEPT_MS = 60_000
 
 type Look = () => Promise<Readonly<Record<string, unknown>>>
 
-/** `path`: of the config. */
-export function apiOf(app: App, path: string): Served['api'] {
+/** `path`: of the config. `watched`: clusters as they were seen last; nobody is asked for them. */
+export function apiOf(app: App, path: string, watched: () => readonly WatchedCluster[]): Served['api'] {
   const config = async () => await app.loadConfig(path)
   const check = kept(app, CHECK_KEPT_MS, async () => await wholeCheck(app, path))
   const parts: Readonly<Record<ApiPart, Look>> = {
+    clusters: () => Promise.resolve({ clusters: watched().map(clusterObject) }),
     status: async () => await readStatuses(app, await config()),
     runs: async () => ({ runs: await app.services.listRuns(await config()) }),
     check: async () => {
@@ -40,6 +42,15 @@ export function apiOf(app: App, path: string): Served['api'] {
     ],
   ])
 }
+
+/** Times as people read them. */
+const clusterObject = ({ seenAt, groupsAt, ...seen }: WatchedCluster) => ({
+  ...seen,
+  seenAt: timeOf(seenAt),
+  groupsAt: timeOf(groupsAt),
+})
+
+const timeOf = (ms: number): string | null => (ms > 0 ? new Date(ms).toISOString() : null)
 
 const wholeCheck = async (app: App, path: string): Promise<CheckReport> =>
   await app.services.check(await app.loadConfig(path), {

@@ -14,6 +14,7 @@ import { type LogFlags, type RunLog, startLog } from '../log.ts'
 import { type Progress, startProgress } from '../progress.ts'
 import { Alerting } from './alerting/alerting.ts'
 import { History } from './history.ts'
+import { RunClusters } from './clusters.ts'
 import { RunLinks } from './links.ts'
 import { startServer } from './server.ts'
 import { RunSets } from './sets.ts'
@@ -38,15 +39,15 @@ const SUMMARY_EVERY_MS = 60_000
 export function registerRun(program: Command, app: App): void {
   program
     .command('run')
-    .summary('mirror the links and back up the sets, until stopped or once')
+    .summary('mirror the links, back up the sets and watch the clusters, until stopped or once')
     .description(
-      'Mirrors the links of the config, and backs up the sets that have an `every:`. Runs until SIGTERM or Ctrl-C; any number of these share the work. With --once, to the ends as of now, and alone.',
+      'Mirrors the links of the config, backs up the sets that have an `every:`, and, with a `server:`, watches all clusters. Runs until SIGTERM or Ctrl-C; any number of these share the work. With --once, to the ends as of now, and alone.',
     )
     .helpGroup('Replicate')
     .option('--link <name...>', 'only these links, and no sets')
     .option('--once', 'copy until every partition has reached the end that it had at the start')
     .option('--timeout <duration>', 'with --once: give up after this long (exit 21)')
-    .option('--only <part>', 'links or backups (monitor is not available yet)')
+    .option('--only <part>', 'links, backups or monitor (watches all clusters; writes nothing to any)')
     .option('--json-lines', 'with --once: progress as JSON lines on stdout')
     .option('-v, --verbose', 'more of what happens: as --log-level debug')
     .option('--log-level <level>', 'debug, info, warn or error')
@@ -63,6 +64,7 @@ async function run(app: App, options: RunOptions): Promise<void> {
   const isOnce = options.once === true
   if (part === 'backups' && isOnce)
     return await backUpOnce(app, { path: options.config, isJson: options.json === true, timeoutMs })
+  const isMonitor = part === 'monitor'
   const sets = new RunSets(app, { path: options.config, log, isAlone: part === 'backups' })
   const links = new RunLinks(app, {
     path: options.config,
@@ -75,11 +77,15 @@ async function run(app: App, options: RunOptions): Promise<void> {
       log.event('info', summarize(running), { link: running.link.name })
     },
   })
+  const clusters = new RunClusters(app, { path: options.config, log, isAlone: isMonitor, links })
+  const has = { links: part === 'links' || part === 'all', sets: part === 'backups' || part === 'all' }
+  let isWatching = false
   // From the start on: without a listener the signal would end the process.
   if (!isOnce)
     app.onReload(() => {
-      if (part !== 'backups') links.reload()
-      if (part !== 'links') sets.reload()
+      if (has.links) links.reload()
+      if (has.sets) sets.reload()
+      if (isWatching) clusters.reload()
     })
   let server: Serving | undefined
   let alerting: Alerting | undefined
@@ -95,6 +101,7 @@ async function run(app: App, options: RunOptions): Promise<void> {
         links,
         sets,
         vaults,
+        clusters,
         config: () => links.config ?? config,
         instance,
         log,
@@ -103,38 +110,52 @@ async function run(app: App, options: RunOptions): Promise<void> {
         links,
         sets,
         vaults,
+        clusters,
         alerting,
         log,
         isStarted: () => isStarted,
       })
     }
-    if (part !== 'backups') await links.start()
-    if (part !== 'links' && !isOnce) await sets.start(config)
+    if (has.links) await links.start()
+    if (has.sets && !isOnce) await sets.start(config)
+    // Where nothing is served or told nobody would hear of most of it.
+    isWatching = isMonitor || (part === 'all' && !isOnce && (config.server ?? config.alerts) !== undefined)
+    if (isWatching) await clusters.start(config)
     isStarted = true
     alerting?.start()
     if (!isOnce) history.start()
     if (isOnce) await runOnce(app, links.all(), { options, timeoutMs, signal, log })
-    else await runUntilStopped(app, { links, sets, alerting, history }, signal, log)
+    else await runUntilStopped(app, { links, sets, clusters, alerting, history }, signal, log)
   } finally {
     await history.stop()
-    await Promise.all([alerting?.stop(), links.stop(), sets.stop(), server?.close()])
+    await Promise.all([alerting?.stop(), links.stop(), sets.stop(), clusters.stop(), server?.close()])
     log.settle()
   }
 }
 
-type Part = 'links' | 'backups' | 'all'
+const PARTS = ['links', 'backups', 'monitor'] as const
+type Part = (typeof PARTS)[number] | 'all'
 
-function readPart({ only, link }: RunOptions): Part {
-  if (only === 'monitor') throw new KdrError('not-available', '`kdr run --only monitor` is not available yet')
-  if (only !== undefined && only !== 'links' && only !== 'backups')
-    throw new KdrError('usage', `\`--only ${only}\` is not known`, { hint: 'Write links or backups.' })
-  if (link === undefined) return only ?? 'all'
-  if (only === 'backups') throw new KdrError('usage', '`--link` does not go with `--only backups`')
+function readPart({ only, link, once }: RunOptions): Part {
+  const part = PARTS.find(each => each === only)
+  if (only !== undefined && part === undefined)
+    throw new KdrError('usage', `\`--only ${only}\` is not known`, { hint: `Write ${PARTS.join(', ')}.` })
+  if (part === 'monitor' && once === true)
+    throw new KdrError('usage', '`--once` does not go with `--only monitor`', {
+      hint: 'One look at everything: kdr check.',
+    })
+  if (link === undefined) return part ?? 'all'
+  if (part === 'backups' || part === 'monitor')
+    throw new KdrError('usage', `\`--link\` does not go with \`--only ${part}\``)
   return 'links'
 }
 
 /** Throws KdrError('config-invalid'): a daemon that does nothing would look as if it did. */
-function assertSomething({ links, sets, path }: Config, part: Part, isOnce: boolean): void {
+function assertSomething({ clusters, links, sets, path }: Config, part: Part, isOnce: boolean): void {
+  if (part === 'monitor') {
+    if (Object.keys(clusters).length > 0) return
+    throw new KdrError('config-invalid', `${path} has no clusters`, { hint: 'Add one under `clusters:`.' })
+  }
   const hasLinks = Object.keys(links).length > 0
   const hasSets = Object.values(sets).some(({ every }) => every !== undefined)
   if (part === 'backups' && !hasSets)
@@ -143,7 +164,7 @@ function assertSomething({ links, sets, path }: Config, part: Part, isOnce: bool
     })
   if (part !== 'backups' && !hasLinks && (part === 'links' || isOnce || !hasSets))
     throw new KdrError('config-invalid', `${path} has no links`, {
-      hint: 'Add one under `links:`. Sets are backed up by `kdr run` when they have an `every:`, and once by `kdr run --once --only backups`.',
+      hint: 'Add one under `links:`. Sets are backed up by `kdr run` when they have an `every:`, and once by `kdr run --once --only backups`; clusters alone are watched by `kdr run --only monitor`.',
     })
 }
 
@@ -165,13 +186,14 @@ function readTimeout({ timeout, once }: RunOptions): number | undefined {
 type Parts = {
   readonly links: RunLinks
   readonly sets: RunSets
+  readonly clusters: RunClusters
   readonly alerting: Alerting | undefined
   readonly history: History
 }
 
 async function runUntilStopped(
   app: App,
-  { links, sets, alerting, history }: Parts,
+  { links, sets, clusters, alerting, history }: Parts,
   signal: AbortSignal,
   log: RunLog,
 ): Promise<void> {
@@ -179,6 +201,7 @@ async function runUntilStopped(
     links.failed,
     sets.failed,
     history.failed,
+    clusters.failed,
     links.follow(signal),
     summarizeEvery(app, links, signal, log.regular),
     ...(alerting === undefined ? [] : [alerting.failed]),

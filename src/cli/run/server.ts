@@ -8,6 +8,7 @@ import { alertsAnswer } from './alerting/shown.ts'
 import { apiOf } from './api.ts'
 import { MetricsGatherer } from './metrics/gather.ts'
 import { EventLoopDelay } from './metrics/process.ts'
+import type { RunClusters } from './clusters.ts'
 import type { RunLinks } from './links.ts'
 import type { RunSets } from './sets.ts'
 import type { VaultLooks } from './vault-looks.ts'
@@ -17,6 +18,7 @@ export type Watched = {
   readonly sets: RunSets
   readonly vaults: VaultLooks
   readonly alerting: Alerting
+  readonly clusters: RunClusters
   /** All links of the config run, or have said why not. */
   readonly isStarted: () => boolean
 }
@@ -25,14 +27,14 @@ export type Watched = {
 export async function startServer(
   app: App,
   config: Config,
-  { links, sets, vaults, alerting, isStarted, log }: Watched & { readonly log: Log },
+  { links, sets, vaults, clusters, alerting, isStarted, log }: Watched & { readonly log: Log },
 ): Promise<{ close(): Promise<void> } | undefined> {
   const { server } = config
   if (server === undefined) return undefined
   const gatherer = new MetricsGatherer()
   const delay = new EventLoopDelay()
   const served = {
-    api: new Map([...apiOf(app, config.path), ['alerts', alertsAnswer(alerting)]]),
+    api: new Map([...apiOf(app, config.path, () => clusters.seen()), ['alerts', alertsAnswer(alerting)]]),
     metrics: async (): Promise<string> => {
       // As they were read last, like the links that are held against them.
       const { plans, objectives } = links.config ?? config
@@ -45,16 +47,22 @@ export async function startServer(
         objectives,
         sets: sets.all(),
         vaults: await vaults.atFirst(),
+        clusters: clusters.seen(),
         now: app.clock.now(),
         level: server.perPartition ? 'partition' : 'topic',
       })
     },
     notReady: (): string | undefined => {
       if (!isStarted()) return 'starting'
-      const unseen = sets.all().filter(({ sight }) => !sight.isSeen)
-      return unseen.length === 0
-        ? undefined
-        : `not looked at yet: ${unseen.map(({ set }) => `set "${set.name}"`).join(', ')}`
+      const unseen = [
+        ...sets.all().flatMap(({ set, sight }) => (sight.isSeen ? [] : [`set "${set.name}"`])),
+        ...clusters
+          .seen()
+          .flatMap(({ name, seenAt, problem }) =>
+            seenAt > 0 || problem !== undefined ? [] : [`cluster "${name}"`],
+          ),
+      ]
+      return unseen.length === 0 ? undefined : `not looked at yet: ${unseen.join(', ')}`
     },
   }
   const serving = await app.services.serve({ listen: server.listen, token: server.token, served, log })

@@ -1,7 +1,8 @@
 // Each rule by itself, over looks that are ten seconds apart, with a window of a minute.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { CommitWindow, type ConsumerState } from './commit-window.ts'
+import type { ConsumerState } from '../../model/consumer-state.ts'
+import { CommitWindow } from './commit-window.ts'
 
 const LOOK_MS = 10_000
 const WINDOW_MS = 60_000

@@ -2,13 +2,7 @@
 // records, but how offset and lag have moved over a window. Burrow keeps the last ten commits, which it reads in `__consumer_offsets`.
 // kdr only asks for offsets, and needs no right to read that topic: so its window is a time, it keeps since when each thing that a rule
 // asks for was seen instead of samples, and whether the group has members tells a consumer that hangs from one that is gone. Pure.
-
-/** `unknown`: it has not been watched for a whole window yet, and nothing else tells. The gravest last. */
-export const CONSUMER_STATES = ['ok', 'unknown', 'lagging', 'rewound', 'stalled', 'stopped'] as const
-export type ConsumerState = (typeof CONSUMER_STATES)[number]
-
-export const graver = (a: ConsumerState, b: ConsumerState): ConsumerState =>
-  CONSUMER_STATES.indexOf(a) >= CONSUMER_STATES.indexOf(b) ? a : b
+import type { ConsumerState } from '../../model/consumer-state.ts'
 
 const NEVER = Number.NEGATIVE_INFINITY
 

@@ -1,8 +1,9 @@
 // The consumer groups of a cluster, round by round: their offsets, and then the ends of the partitions that these are in, each once
 // however many groups read it. Only what groups have committed is watched; a partition without a commit has no lag that anybody knows.
+import { graver } from '../../model/consumer-state.ts'
 import { KafkaCode } from '../../model/kafka-codes.ts'
 import type { Cluster, ClusterView, GroupOffsets, ListedGroup, TopicPartition } from '../../ports/cluster.ts'
-import { CommitWindow, graver } from './commit-window.ts'
+import { CommitWindow } from './commit-window.ts'
 import { EndHistory } from './end-history.ts'
 import type { MonitorLimits } from './limits.ts'
 import type { GroupSight } from './sight.ts'

@@ -1,5 +1,5 @@
 // What is known of a cluster that is watched, as plain data: metrics, `/api/status` and the log are made of it.
-import type { ConsumerState } from './commit-window.ts'
+import type { ConsumerState } from '../../model/consumer-state.ts'
 import type { PartitionHealth } from './partition-health.ts'
 
 export type GroupSight = {

@@ -95,6 +95,7 @@ class World {
       } as unknown as RunLinks,
       sets: { all: () => [] } as unknown as RunSets,
       vaults: { now: () => new Map() } as unknown as VaultLooks,
+      clusters: { seen: () => [] },
       config: () =>
         ({
           alerts: this.alerts,

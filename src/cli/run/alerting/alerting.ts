@@ -16,6 +16,7 @@ import { findKdrError } from '../../../model/errors.ts'
 import { isSameValue } from '../../../model/same-value.ts'
 import type { Log } from '../../../ports/log.ts'
 import type { App } from '../../app.ts'
+import type { RunClusters } from '../clusters.ts'
 import type { RunLinks } from '../links.ts'
 import { EventLoopDelay } from '../metrics/process.ts'
 import type { RunSets } from '../sets.ts'
@@ -38,6 +39,8 @@ export type AlertingOptions = {
   readonly links: RunLinks
   readonly sets: RunSets
   readonly vaults: VaultLooks
+  /** Those that this process watches. */
+  readonly clusters: Pick<RunClusters, 'seen'>
   /** The config in force. */
   readonly config: () => Config
   readonly instance: string
@@ -134,7 +137,7 @@ export class Alerting {
   }
 
   #look(): void {
-    const { links, sets, vaults, config, instance } = this.#options
+    const { links, sets, vaults, clusters, config, instance } = this.#options
     const now = this.#app.clock.now()
     const spoken = links.all().flatMap(running => spokenFor(running) ?? [])
     this.#speakFor(spoken, now)
@@ -155,6 +158,7 @@ export class Alerting {
       isRunning: name => speaks.has(name) || this.#elsewhere.has(name),
       sets: sets.all(),
       vaults: vaults.now(),
+      clusters: clusters.seen(),
       now,
     })
     this.#tell(this.#states.look(samples, now), now)

@@ -3,12 +3,14 @@
 import type { Labels, Sample } from '../../../api/metrics.ts'
 import type { MetricName, Samples } from '../../../api/metrics-table.ts'
 import type { Config, LinkConfig } from '../../../config/index.ts'
+import type { WatchedCluster } from '../../../engine/monitor/sight.ts'
 import type { DurationCounts } from '../../../model/durations.ts'
 import type { LinkView, ViewedPartition } from '../../../model/link-facts.ts'
 import { rpoObjectiveOf } from '../../../model/objectives.ts'
 import type { SetStatus } from '../../../model/set-status.ts'
 import type { RunningLink } from '../../app.ts'
 import type { FollowedSet } from '../../app-vault.ts'
+import { clusterSamples } from '../metrics/clusters.ts'
 import { linkSamples, type WatchedLink } from '../metrics/links.ts'
 import { processSamples } from '../metrics/process.ts'
 import { setSamples } from '../metrics/sets.ts'
@@ -26,6 +28,7 @@ export type AlertWorld = {
   readonly isRunning: (link: string) => boolean
   readonly sets: readonly FollowedSet[]
   readonly vaults: ReadonlyMap<string, SetStatus>
+  readonly clusters: readonly WatchedCluster[]
   /** ms since 1970. */
   readonly now: number
 }
@@ -59,6 +62,7 @@ export function alertSamples(of: AlertWorld): Samples {
     kdr_link_control: links.map(({ labels, view }) => ({ labels, value: view.controllers })),
     ...partitionSamples(links),
     ...setSamples(of.sets, of.vaults, of.now),
+    ...clusterSamples(of.clusters, of.now),
   }
 }
 

@@ -27,9 +27,10 @@ describe('what is served', () => {
   test('of a link and a set, in full', () => {
     const text = new MetricsGatherer().text(fullWorld())
     const lines = seriesOf(text).filter(
-      line => !/_duration_seconds|stopped|groups_not|connections/.test(line),
+      line => !/_duration_seconds|partitions_stopped|groups_not|connections/.test(line),
     )
     const other = 'link="other",source="east",target="west"'
+    const C = 'cluster="east"'
     const S = 'set="all",cluster="east",vault="main"'
     assert.deepEqual(lines, [
       `kdr_link_running{${L}} 1`,
@@ -88,6 +89,28 @@ describe('what is served', () => {
       `kdr_backup_commits_total{${S}} 2`,
       `kdr_backup_failures_total{${S}} 1`,
       `kdr_backup_failing{${S}} 0`,
+      `kdr_cluster_up{${C}} 1`,
+      `kdr_cluster_seen_timestamp_seconds{${C}} 1769860799`,
+      `kdr_cluster_unseen{${C},what="disks"} 1`,
+      `kdr_cluster_topics{${C}} 3`,
+      `kdr_cluster_partitions{${C}} 9`,
+      `kdr_cluster_partitions_offline{${C}} 1`,
+      `kdr_cluster_partitions_under_replicated{${C}} 4`,
+      `kdr_cluster_partitions_under_min_isr{${C}} 2`,
+      `kdr_cluster_partitions_not_preferred{${C}} 5`,
+      `kdr_cluster_controller_up{${C}} 1`,
+      `kdr_cluster_voters_behind{${C}} 1`,
+      `kdr_broker_up{${C},broker="1"} 1`,
+      `kdr_broker_up{${C},broker="3"} 0`,
+      `kdr_broker_disk_free_ratio{${C},broker="1"} 0.25`,
+      `kdr_broker_log_dirs_offline{${C},broker="1"} 0`,
+      ...['ok', 'unknown', 'lagging', 'rewound', 'stalled', 'stopped'].map(
+        state => `kdr_cluster_groups{${C},state="${state}"} ${state === 'stalled' ? 1 : 0}`,
+      ),
+      `kdr_cluster_groups_unwatched{${C}} 0`,
+      `kdr_group_state{${C},group="app",state="stalled"} 1`,
+      `kdr_group_lag_records{${C},group="app"} 90`,
+      `kdr_group_lag_seconds{${C},group="app"} 60`,
     ])
     assert.match(text, /^kdr_partitions_stopped\{.*reason="foreign-write"\} 1$/m)
     assert.match(text, /^kdr_groups_not_synced\{.*reason="behind"\} 1$/m)

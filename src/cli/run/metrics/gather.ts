@@ -7,6 +7,8 @@ import { rpoObjectiveOf } from '../../../model/objectives.ts'
 import type { SetStatus } from '../../../model/set-status.ts'
 import type { RunningLink } from '../../app.ts'
 import type { FollowedSet } from '../../app-vault.ts'
+import type { WatchedCluster } from '../../../engine/monitor/sight.ts'
+import { clusterSamples } from './clusters.ts'
 import { CopiedTotals } from './copied.ts'
 import { type Level, MAX_SERIES } from './levels.ts'
 import { linkSamples, rpoOf } from './links.ts'
@@ -26,6 +28,8 @@ export type Gathered = {
   readonly sets: readonly FollowedSet[]
   /** What was read of their vaults. */
   readonly vaults: ReadonlyMap<string, SetStatus>
+  /** Those that this process watches. */
+  readonly clusters: readonly WatchedCluster[]
   /** ms since 1970. */
   readonly now: number
   readonly level: Level
@@ -58,6 +62,7 @@ export class MetricsGatherer {
       ...processSamples(of.version, of.delay),
       ...linkSamples(watched, of.now),
       ...setSamples(of.sets, of.vaults, of.now),
+      ...clusterSamples(of.clusters, of.now),
     }
     // What says how many there are, and what was coarsened, is some more.
     const room = MAX_SERIES - seriesIn(fixed) - 10
