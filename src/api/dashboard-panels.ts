@@ -1,23 +1,6 @@
 // What the dashboard shows, as data: see dashboard.ts.
-import type { MetricName } from './metrics-table.ts'
-
-export type Query = {
-  readonly expr: string
-  readonly legend: string
-  readonly metrics: readonly MetricName[]
-}
-export type Panel = {
-  readonly title: string
-  readonly description: string
-  readonly type: 'stat' | 'timeseries' | 'table'
-  readonly unit: 's' | 'short' | 'Bps' | 'bytes' | 'percentunit' | 'ops'
-  readonly width: 6 | 8 | 12 | 24
-  /** From there on it is red. */
-  readonly red?: number
-  readonly queries: readonly Query[]
-}
-
-const query = (expr: string, legend: string, ...metrics: MetricName[]): Query => ({ expr, legend, metrics })
+import { CLUSTER_ROWS } from './dashboard-clusters.ts'
+import { type Panel, query } from './panel.ts'
 
 /** In rows: the title of each, and its panels from left to right. */
 export const ROWS: readonly (readonly [title: string, panels: readonly Panel[]])[] = [
@@ -325,4 +308,5 @@ export const ROWS: readonly (readonly [title: string, panels: readonly Panel[]])
       },
     ],
   ],
+  ...CLUSTER_ROWS,
 ]

@@ -1,6 +1,7 @@
 // One dashboard of Grafana over the metrics of metrics-table.ts: first whether one may sleep, then what is in the way. It asks for its
 // data source when it is imported.
-import { type Panel, ROWS } from './dashboard-panels.ts'
+import { ROWS } from './dashboard-panels.ts'
+import type { Panel } from './panel.ts'
 
 const ROW_HEIGHT = 1
 const PANEL_HEIGHT = 7
