@@ -2,8 +2,8 @@
 // JoinGroup, SyncGroup, Heartbeat, LeaveGroup. A join waits at the broker until all members have joined, and a broker takes
 // the requests of a connection one by one: joins and heartbeats have a connection each.
 import { findCoordinatorV4, heartbeatV4, joinGroupV9, leaveGroupV5, syncGroupV5 } from '@platformatic/kafka'
-import { KdrError } from '../model/errors.ts'
-import { codeName, isAuthorization, KafkaCode } from '../model/kafka-codes.ts'
+import { ERRORS, KdrError } from '../model/errors.ts'
+import { codeName, isAuthorization, KafkaCode, lackingRight } from '../model/kafka-codes.ts'
 import { assertVersion } from '../model/versioned.ts'
 import {
   type AssignSlots,
@@ -19,6 +19,9 @@ const PROTOCOL_TYPE = 'kdr'
 const PROTOCOL = 'slots'
 const GROUP_KEY = 0
 const RETRY_MS = 100
+/** Its coordinator says no more than that when what it would write down about the group is too large for its topic. */
+const CANNOT_KEEP =
+  " (its coordinator's log says why; where max.message.bytes of topic `__consumer_offsets` is too small, raise it to 1048588)"
 /** A join or a heartbeat that finds no coordinator for this long fails. */
 const GIVE_UP_MS = 10_000
 
@@ -139,10 +142,12 @@ class KafkaSlotGroup implements SlotGroup {
 
   #assertJoined(code: number): void {
     if (code === KafkaCode.NONE) return
+    const isKept = code !== KafkaCode.UNKNOWN_SERVER_ERROR
+    const why = isKept ? lackingRight(code, 'READ on it') : CANNOT_KEEP
     throw new KdrError(
       isAuthorization(code) ? 'not-allowed' : 'unreachable',
-      `cluster "${this.#context.name}": group "${this.#group}" of kdr's workers cannot be joined: ${codeName(code)}`,
-      isAuthorization(code) ? { hint: `Give kdr READ on group "${this.#group}" there.` } : {},
+      `cluster "${this.#context.name}": group "${this.#group}" of kdr's workers cannot be joined: ${codeName(code)}${why}`,
+      isKept ? {} : { hint: ERRORS['not-ready'].hint },
     )
   }
 

@@ -98,3 +98,7 @@ export function isAuthorization(code: number): boolean {
     code === KafkaCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
   )
 }
+
+/** Behind what a broker has refused: the right that it wants, in the word that `kafka-acls` takes; nothing for any other code. */
+export const lackingRight = (code: number, right: string): string =>
+  isAuthorization(code) ? ` (kdr needs ${right})` : ''

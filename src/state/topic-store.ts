@@ -4,7 +4,8 @@
 // with a producer id of its own, and after every doubt with a newer epoch, under which a broker refuses what is late.
 import { type ProducerStamp, splitBatches } from '../model/batch.ts'
 import { findKdrError, InvariantViolation, KdrError } from '../model/errors.ts'
-import { codeName, isAuthorization, isLeaderChange, KafkaCode } from '../model/kafka-codes.ts'
+import { codeName, isAuthorization, isLeaderChange, KafkaCode, lackingRight } from '../model/kafka-codes.ts'
+import { memoryConfigs, RAISE_MAX_BYTES, replicasOf } from '../model/own-topics.ts'
 import { assertVersion } from '../model/versioned.ts'
 import type { Clock } from '../ports/clock.ts'
 import { type AppendLane, type Cluster, type FetchLane, NO_TOPIC_ID, type Outcome } from '../ports/cluster.ts'
@@ -140,8 +141,8 @@ class TopicStore implements StateStore {
       {
         name: this.#topic,
         partitions: 1,
-        replicationFactor: Math.min(3, brokers.length),
-        configs: { 'cleanup.policy': 'compact', 'min.insync.replicas': brokers.length >= 3 ? '2' : '1' },
+        replicationFactor: replicasOf(brokers.length),
+        configs: memoryConfigs(brokers.length),
       },
     ])
     const { code, message = '' }: Outcome = created ?? { code: KafkaCode.UNKNOWN_SERVER_ERROR }
@@ -358,7 +359,10 @@ function parse(topic: string, key: string, value: Buffer): StateRecord {
 function assertAnswered(topic: string, code: number | undefined, verb: 'read' | 'write'): void {
   if (code === KafkaCode.NONE) return
   const text = `topic "${topic}" cannot be ${verb === 'read' ? 'read' : 'written'}: ${code === undefined ? 'no answer' : codeName(code)}`
-  if (code !== undefined && isAuthorization(code)) throw new KdrError('not-allowed', text)
+  if (code !== undefined && isAuthorization(code))
+    throw new KdrError('not-allowed', `${text}${lackingRight(code, `${verb.toUpperCase()} on it`)}`)
+  if (code === KafkaCode.MESSAGE_TOO_LARGE || code === KafkaCode.RECORD_LIST_TOO_LARGE)
+    throw new KdrError('not-ready', text, { hint: RAISE_MAX_BYTES })
   const mayPass =
     code === undefined ||
     isLeaderChange(code) ||

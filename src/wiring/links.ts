@@ -15,8 +15,7 @@ import { firstDifference } from '../engine/verify/first-difference.ts'
 import { measured, TrafficMeter } from '../kafka/measured.ts'
 import { recordCodec } from '../kafka/records.ts'
 import { alertsKey, readAlerts } from '../model/alerts.ts'
-import { findKdrError, KdrError } from '../model/errors.ts'
-import { codeName, isAuthorization, KafkaCode } from '../model/kafka-codes.ts'
+import { findKdrError } from '../model/errors.ts'
 import { objectiveDayKey, readObjectiveDays } from '../model/objective-days.ts'
 import { compilePatterns } from '../model/patterns.ts'
 import { type LinkRecord, linkKey, readLink, toRecord } from '../model/state-records.ts'
@@ -30,6 +29,7 @@ import { follow } from './follow.ts'
 import { strandedAt } from './failback.ts'
 import { factsOf, type LinkMeters, viewOf } from './link-facts.ts'
 import { logAbout } from './log-about.ts'
+import { assertMemory } from './memory.ts'
 import { withStore } from './open-link.ts'
 import { ifReachable, Opened } from './opened.ts'
 import { positionsOf } from './position.ts'
@@ -93,7 +93,7 @@ export async function startDirected(
       source: new TrafficMeter(source.name, systemClock),
       target: new TrafficMeter(target.name, systemClock),
     }
-    await assertShowsConfigs(target)
+    await assertMemory(target, clusterOf(config, link.target).bootstrap)
     const replication = await startReplication({
       settings: link,
       source: measured(source, meters.source),
@@ -128,19 +128,6 @@ export async function startDirected(
     await closeAll()
     throw error
   }
-}
-
-/**
- * By the configs of `_kdr.state` kdr learns which topic configs the target's brokers know. Refused, it would take them to know none, and
- * leave all of them out.
- */
-async function assertShowsConfigs(target: Cluster): Promise<void> {
-  const { code = KafkaCode.NONE } = (await target.topicConfigs([STATE_TOPIC])).get(STATE_TOPIC) ?? {}
-  if (!isAuthorization(code)) return
-  throw new KdrError(
-    'not-allowed',
-    `"${target.name}" does not show the configs of topic "${STATE_TOPIC}": ${codeName(code)} (kdr needs DESCRIBE_CONFIGS on it)`,
-  )
 }
 
 /** Throws KdrError: see assertNoCircle. Where kdr may not read the source's memory, there is nothing to hold it against. */

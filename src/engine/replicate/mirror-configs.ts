@@ -50,9 +50,9 @@ export function mirrorConfigs(input: MirrorConfigInput): Record<string, string> 
   for (const [name, { value, isOverride, isSensitive }] of source) {
     if (isOverride && !isSensitive && value !== null && isCopied(name)) configs[name] = value
   }
-  // A source broker's own default decides too what its log looks like.
+  // A source broker's own default decides too what its log looks like; the target's must not: compaction would take records.
   const policy = source.get('cleanup.policy')?.value
-  if (policy !== undefined && policy !== null && policy !== 'delete') configs['cleanup.policy'] = policy
+  if (policy !== undefined && policy !== null) configs['cleanup.policy'] = policy
   Object.assign(configs, HELD)
   configs['max.message.bytes'] = String(
     Math.max(MAX_MESSAGE_BYTES, Number(source.get('max.message.bytes')?.value ?? 0)),

@@ -65,6 +65,13 @@ describe('mirrorConfigs', () => {
     assert.equal(mirrorConfigs(input(source, { isSeeding: true }))['cleanup.policy'], 'delete')
   })
 
+  test("what the source deletes by its broker's default is not compacted by the target's", () => {
+    assert.equal(
+      mirrorConfigs(input({ 'cleanup.policy': entry('delete', false) }))['cleanup.policy'],
+      'delete',
+    )
+  })
+
   test('min.insync.replicas is at most the replication factor', () => {
     assert.equal(
       mirrorConfigs(input({ 'min.insync.replicas': entry('3') }, { replicationFactor: 1 }))[

@@ -3,7 +3,8 @@
 // collision).
 import { splitBatches } from '../../model/batch.ts'
 import { type ErrorCode, findKdrError, KdrError } from '../../model/errors.ts'
-import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
+import { codeName, KafkaCode, lackingRight } from '../../model/kafka-codes.ts'
+import { canaryConfigs, replicasOf } from '../../model/own-topics.ts'
 import { readSlots } from '../../model/state-records.ts'
 import type { Cluster, ProducerState } from '../../ports/cluster.ts'
 import type { RunContext, StepEnd } from './context.ts'
@@ -72,9 +73,10 @@ async function onceThroughAndBack({ target, codec, clock, record, entropy }: Run
   const of = { topic: CANARY_TOPIC, partition: 0, topicId: id }
   const lane = await target.openAppendLane(leader)
   const [answer] = await lane.append([{ ...of, batch }], TIMEOUT_MS).finally(async () => await lane.close())
-  if (answer?.code !== KafkaCode.NONE)
+  const code = answer?.code ?? KafkaCode.UNKNOWN_SERVER_ERROR
+  if (answer === undefined || code !== KafkaCode.NONE)
     throw notReady(
-      `"${record.standby}" refuses a record: ${codeName(answer?.code ?? KafkaCode.UNKNOWN_SERVER_ERROR)}`,
+      `"${record.standby}" refuses a record: ${codeName(code)}${lackingRight(code, `WRITE on "${CANARY_TOPIC}"`)}`,
     )
   const reader = await target.openFetchLane(leader)
   try {
@@ -88,7 +90,9 @@ async function onceThroughAndBack({ target, codec, clock, record, entropy }: Run
     })
     const found = splitBatches(fetched?.records ?? Buffer.alloc(0)).flatMap(each => codec.decode(each))
     if (!found.some(({ value }) => value?.equals(text) === true))
-      throw notReady(`"${record.standby}" does not give a record back that it has acknowledged`)
+      throw notReady(
+        `"${record.standby}" does not give a record back that it has acknowledged${lackingRight(fetched?.code ?? KafkaCode.NONE, `READ on "${CANARY_TOPIC}"`)}`,
+      )
   } finally {
     await reader.close()
   }
@@ -113,13 +117,8 @@ async function canaryTopic({
         {
           name: CANARY_TOPIC,
           partitions: 1,
-          replicationFactor: Math.min(3, view.brokers.length),
-          configs: {
-            'retention.ms': String(RETENTION_MS),
-            'cleanup.policy': 'delete',
-            // Where it is made while a broker is lost, it must take the loss of another one.
-            'min.insync.replicas': view.brokers.length >= 3 ? '2' : '1',
-          },
+          replicationFactor: replicasOf(view.brokers.length),
+          configs: canaryConfigs(view.brokers.length, RETENTION_MS),
         },
       ])
       const { code, message = '' } = made ?? { code: KafkaCode.UNKNOWN_SERVER_ERROR }

@@ -5,6 +5,7 @@
 import { type RawBatch, splitBatches } from '../../model/batch.ts'
 import { findKdrError, KdrError } from '../../model/errors.ts'
 import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
+import { replicasOf, strandedConfigs } from '../../model/own-topics.ts'
 import { toRecord } from '../../model/state-records.ts'
 import type { At } from '../../model/stranded.ts'
 import type { Clock } from '../../ports/clock.ts'
@@ -22,7 +23,7 @@ export type ReplayInput = {
   readonly into: Into
   /** The cluster that it was written to first. */
   readonly clusterId: string
-  readonly target: Pick<TopicAdmin, 'describe' | 'createTopics'> &
+  readonly target: Pick<TopicAdmin, 'describe' | 'topicConfigs' | 'createTopics'> &
     Pick<LogReader, 'offsets' | 'openFetchLane'> &
     Pick<LogWriter, 'openAppendLane'> & { readonly name: string }
   /** Of the target; takes records only while this process may act. */
@@ -60,9 +61,6 @@ const PATIENCE_MS = 60_000
 /** For rights that were given a moment ago to reach every broker. */
 const RIGHTS_MS = 15_000
 const HEADERS = 'kdr.stranded.'
-
-/** With the times that they were written at, a broker would delete the records within minutes. */
-const KEPT = { 'cleanup.policy': 'delete', 'retention.ms': '-1', 'retention.bytes': '-1' }
 
 export const strandedTopic = (topic: string): string => `${topic}.stranded`
 
@@ -147,8 +145,10 @@ async function placeOf(
       isAsked = true
       await guard()
       const count = Math.max(needed, view.topics.get(topic)?.partitions.length ?? 0)
+      const known = (await target.topicConfigs([topic])).get(topic)?.entries.keys() ?? []
+      const configs = strandedConfigs(new Set(known))
       const [made] = await target.createTopics([
-        { name, partitions: count, replicationFactor: Math.min(3, view.brokers.length), configs: KEPT },
+        { name, partitions: count, replicationFactor: replicasOf(view.brokers.length), configs },
       ])
       const { code, message = '' } = made!
       if (code !== KafkaCode.NONE && code !== KafkaCode.TOPIC_ALREADY_EXISTS)
