@@ -1,37 +1,87 @@
-// A topic of which no worker has told anything is named, and not taken for one that is well.
+// How far a partition is behind, in time, when nobody can say whether there is more at the source.
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
-import { FakeStore } from '../../../test/support/fenced-cluster.ts'
-import { linkKey, reportKey, toRecord, topicKey } from '../../model/state-records.ts'
+import { describe, test } from 'node:test'
+import { KafkaCode } from '../../model/kafka-codes.ts'
+import type { LinkSettings } from '../../model/link-settings.ts'
+import { linkKey, reportKey, toRecord, workerKey } from '../../model/state-records.ts'
 import type { LogReader } from '../../ports/cluster.ts'
 import { observeStatus } from './status.ts'
 
-const clock = { now: () => 5_000, monotonic: () => 0, sleep: () => Promise.resolve() }
-const nowhere = {
-  offsets: (all: readonly unknown[]) =>
-    Promise.resolve(all.map(() => ({ code: 0, offset: 0, leaderEpoch: 0 }))),
-} as unknown as LogReader
+const NOW = 1_000_000
+const CURSOR = 100
 
-const statusOf = async (store: FakeStore) =>
-  await observeStatus({
-    settings: { name: 'ew', source: 'east', target: 'west', topics: ['*', '!other'], groups: ['*'] } as never,
+const side = (offset: number | undefined): LogReader =>
+  ({
+    offsets: (of: readonly unknown[]) =>
+      Promise.resolve(
+        of.map(() => ({
+          code: offset === undefined ? KafkaCode.LEADER_NOT_AVAILABLE : KafkaCode.NONE,
+          offset: offset ?? -1,
+          leaderEpoch: 0,
+        })),
+      ),
+  }) as unknown as LogReader
+
+/** `sourceEnd`: what its leader answers now; undefined: it has none. The worker has reported `lagMs` three seconds ago. */
+async function lagMsWith(lagMs: number, sourceEnd: number | undefined): Promise<number | null> {
+  const at = NOW - 3_000
+  const partition = {
+    partition: 0,
+    state: 'mirroring',
+    cursor: CURSOR,
+    sourceEnd: CURSOR,
+    lagRecords: 0,
+    lagMs,
+  }
+  const records: Readonly<Record<string, object>> = {
+    [linkKey('l')]: toRecord('link', { generation: 1, source: 'a', target: 'b' }),
+    [workerKey('l', 'w')]: toRecord('worker', { at: NOW, state: 'running', slots: [], sourceSeenAt: NOW }),
+    [reportKey('l', 't', 0, 0)]: toRecord('report', {
+      at,
+      worker: 'w',
+      generation: 1,
+      targetTopicId: 'id',
+      partitions: [partition],
+    }),
+  }
+  const status = await observeStatus({
+    settings: {
+      name: 'l',
+      source: 'east',
+      target: 'west',
+      mode: 'exact',
+      topics: ['*'],
+      groups: ['*'],
+    } as unknown as LinkSettings,
     isHome: true,
     stale: [],
-    source: nowhere,
+    source: side(sourceEnd),
     sourceProblem: undefined,
-    target: nowhere,
-    store,
-    clock,
+    target: side(CURSOR),
+    store: {
+      refresh: () => Promise.resolve(),
+      get: (key: string) => records[key],
+      entries: (prefix: string) => Object.entries(records).filter(([key]) => key.startsWith(prefix)),
+    } as never,
+    clock: { now: () => NOW, monotonic: () => NOW, sleep: () => Promise.resolve() },
+  })
+  return status.lagMs
+}
+
+describe('a partition whose cursor stands where its source was last seen to end', () => {
+  test('is late by nothing where its leader says now that there is nothing more', async () => {
+    assert.equal(await lagMsWith(40_000, CURSOR), 0)
   })
 
-test('topics of the link without a report', async () => {
-  const store = new FakeStore()
-  await store.put(linkKey('ew'), toRecord('link', { generation: 1 }))
-  const report = { at: 0, worker: 'w', generation: 1, targetTopicId: 'id', partitions: [] }
-  await store.put(reportKey('ew', 'told', 0, 0), toRecord('report', report))
-  for (const topic of ['told', 'untold', 'other'])
-    await store.put(topicKey('ew', topic), toRecord('topic', { phase: 'mirroring', applied: {} }))
-  assert.deepEqual((await statusOf(store)).unreported, ['untold'])
-  await store.put(reportKey('ew', 'untold', 0, 0), toRecord('report', report))
-  assert.ok(!('unreported' in (await statusOf(store))))
+  test('is late by what the worker has said, and the age of that, where its leader does not answer', async () => {
+    assert.equal(await lagMsWith(40_000, undefined), 43_000)
+  })
+
+  test('is late by nothing where its leader does not answer, and the worker has seen no delay', async () => {
+    assert.equal(await lagMsWith(0, undefined), 0)
+  })
+
+  test('is late where its leader has more by now', async () => {
+    assert.equal(await lagMsWith(0, CURSOR + 5), 3_000)
+  })
 })
