@@ -261,7 +261,13 @@ const lastRun = z
 export const CONTRACT = {
   clusters: z.strictObject({ v: version, clusters: z.array(watchedCluster) }),
   status: z.strictObject({ v: version, links: z.array(link), sets: z.array(set) }),
-  runs: z.strictObject({ v: version, runs: z.array(run) }),
+  runs: z.strictObject({
+    v: version,
+    runs: z.array(run),
+    silent: names
+      .optional()
+      .describe('Clusters that do not answer: runs that only these know are missing. Left out: none.'),
+  }),
   check: z.strictObject({
     v: version,
     checkedAt: time.describe('When the look ended that this tells of.'),

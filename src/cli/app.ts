@@ -123,8 +123,8 @@ export type Services = VaultServices & {
   ): Promise<T>
   /** Whether applications write where the config says, and the link copies from there. */
   isAtHome(config: Config, link: LinkConfig): Promise<boolean>
-  /** Of all links and plans, newest first. */
-  listRuns(config: Config): Promise<RunSummary[]>
+  /** Of all links and plans, newest first. `onSilent`: this cluster does not answer, so that the runs that it alone knows are missing. */
+  listRuns(config: Config, onSilent?: (cluster: string) => void): Promise<RunSummary[]>
   /** Throws KdrError('usage') for an id that is not known. */
   readRun(config: Config, run: string): Promise<RunReport>
   /** Undoes what it has done. Throws KdrError: 'not-ready' once the link may be fenced, 'usage' when it is over. */

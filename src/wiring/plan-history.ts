@@ -25,8 +25,8 @@ export async function planRuns(config: Config, clusters = clustersOf(config)): P
 }
 
 /** With the runs of their links, and of links that moved alone. */
-export const listAllRuns: Services['listRuns'] = async config => {
-  const [runs, ofPlans] = await Promise.all([listRuns(config), planRuns(config)])
+export const listAllRuns: Services['listRuns'] = async (config, onSilent) => {
+  const [runs, ofPlans] = await Promise.all([listRuns(config, onSilent), planRuns(config)])
   return [...runs, ...ofPlans.map(({ record, steps }) => planSummaryOf(record, steps))].toSorted((a, b) =>
     a.startedAt < b.startedAt ? 1 : -1,
   )

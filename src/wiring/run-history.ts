@@ -13,8 +13,8 @@ import { systemClock } from './system.ts'
 
 export type KnownRun = { readonly record: RunRecord; readonly steps: readonly StepRecord[] }
 
-export const listRuns: Services['listRuns'] = async config =>
-  (await allRuns(config))
+export const listRuns: Services['listRuns'] = async (config, onSilent) =>
+  (await allRuns(config, onSilent))
     .map(({ record, steps }) => summaryOf(reportOf(record, steps)))
     .toSorted((a, b) => (a.startedAt < b.startedAt ? 1 : -1))
 
@@ -54,19 +54,22 @@ export async function findExports(config: Config, run: string): Promise<[RunReco
 }
 
 /** Of all clusters that answer: a run is kept where it has made a cluster active. */
-async function allRuns(config: Config): Promise<KnownRun[]> {
-  return (await Promise.all(clusterNames(config).map(async name => await runsAt(config, name)))).flat()
+async function allRuns(config: Config, onSilent?: (cluster: string) => void): Promise<KnownRun[]> {
+  const looks = clusterNames(config).map(async name => await runsAt(config, name, () => onSilent?.(name)))
+  return (await Promise.all(looks)).flat()
 }
 
 function clusterNames(config: Config): string[] {
   return [...new Set(Object.values(config.links).flatMap(({ source, target }) => [source, target]))]
 }
 
-async function runsAt(config: Config, name: string): Promise<KnownRun[]> {
+async function runsAt(config: Config, name: string, onSilent?: () => void): Promise<KnownRun[]> {
   const opened = new Opened()
   try {
     const cluster = await ifReachable(opened.add(openCluster(clusterOf(config, name), systemClock)))
-    return cluster === undefined ? [] : await runsOf(cluster)
+    if (cluster !== undefined) return await runsOf(cluster)
+    onSilent?.()
+    return []
   } finally {
     await opened.close()
   }

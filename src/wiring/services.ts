@@ -36,7 +36,8 @@ export const services: Services = {
   readPlanRun: async (config, run) => await (await import('./plan-history.ts')).readPlanRun(config, run),
   abortPlanRun: async (config, run, options) =>
     await (await import('./plans.ts')).abortPlanRun(config, run, options),
-  listRuns: async config => await (await import('./plan-history.ts')).listAllRuns(config),
+  listRuns: async (config, onSilent) =>
+    await (await import('./plan-history.ts')).listAllRuns(config, onSilent),
   withReplay: async (config, run, options, act) =>
     await (await import('./replay.ts')).withReplay(config, run, options, act),
   isAtHome: async (config, link) => await (await import('./failback.ts')).isAtHome(config, link),

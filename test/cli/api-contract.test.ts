@@ -265,6 +265,11 @@ test('/api/objectives holds each against what is asked of it', async () => {
   })
 })
 
+test('/api/runs names the clusters that keep silent', async () => {
+  const { status, object } = await answersOf(realServices)('runs')
+  assert.deepEqual([status, object['runs'], object['silent']], [200, [], ['east', 'west']])
+})
+
 describe('the OpenAPI document', () => {
   const text = JSON.stringify(openApi('1.2.3'))
 

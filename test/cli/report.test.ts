@@ -210,6 +210,17 @@ describe('kdr report', () => {
     )
   })
 
+  test('says whose journal could not be read for the runs', async () => {
+    const { services } = makeTestApp()
+    const listRuns: typeof services.listRuns = (_config, onSilent) => {
+      onSilent?.('east')
+      return Promise.resolve([])
+    }
+    const readSetStatus = () => Promise.resolve(setStatusOf('all', {}))
+    const { stdout } = await kdr([], { services: { ...services, listRuns, readSetStatus } })
+    assert.match(stdout, /"east" does not answer: runs that only it knows are missing\./)
+  })
+
   test('is written when nothing answers, and calls that not known', async () => {
     const { services } = makeTestApp()
     const dark = () => Promise.reject(new KdrError('unreachable', 'no broker answers'))

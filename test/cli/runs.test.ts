@@ -64,6 +64,28 @@ describe('kdr runs', () => {
     assert.match((await run(['list'], makeTestApp().services)).stdout, /no switchover or failover yet/)
   })
 
+  test('list says which clusters keep silent, and never that there was no run then', async () => {
+    const services: Services = {
+      ...makeTestApp().services,
+      listRuns: (_config, onSilent) => {
+        for (const cluster of ['west', 'east']) onSilent?.(cluster)
+        return Promise.resolve([])
+      },
+    }
+    const { stdout, stderr } = await run(['list'], services)
+    assert.deepEqual(
+      [stdout, stderr],
+      [
+        '',
+        ['east', 'west']
+          .map(name => `! "${name}" does not answer: runs that only it knows are missing\n`)
+          .join(''),
+      ],
+    )
+    const { stdout: json } = await run(['list', '--json'], services)
+    assert.deepEqual(JSON.parse(json), { v: 1, runs: [], silent: ['east', 'west'] })
+  })
+
   test('list --json has what the table has', async () => {
     const { stdout } = await run(['list', '--json'], knowing(read(drained())).services)
     assert.deepEqual(JSON.parse(stdout), {

@@ -8,6 +8,7 @@ import { formatCount, formatDuration, plural } from '../format.ts'
 import { assertReason } from '../link/link.ts'
 import { collect, placeOf } from '../option-values.ts'
 import { startProgress } from '../progress.ts'
+import { knownRuns, silentSentence } from './known-runs.ts'
 import { reportHtml } from './run-html.ts'
 import { fullReportText, reportText } from './run-text.ts'
 import { abortPlanRun, showPlanRun } from './runs-of-plans.ts'
@@ -133,10 +134,13 @@ async function replay(app: App, run: string, options: ReplayFlags): Promise<void
 
 async function list(app: App, options: GlobalOptions): Promise<void> {
   const config = await app.loadConfig(options.config)
-  const runs = await app.services.listRuns(config)
-  if (options.json === true) writeJson(app, { runs })
-  else if (runs.length === 0) app.stdout.write('there was no switchover or failover yet\n')
-  else app.stdout.write(renderList(runs, styleOf(app.stdout, app.env)))
+  const known = await knownRuns(app, config)
+  const { runs, silent = [] } = known
+  for (const cluster of silent)
+    app.stderr.write(`${styleOf(app.stderr, app.env).yellow('!')} ${silentSentence(cluster)}\n`)
+  if (options.json === true) writeJson(app, known)
+  else if (runs.length > 0) app.stdout.write(renderList(runs, styleOf(app.stdout, app.env)))
+  else if (silent.length === 0) app.stdout.write('there was no switchover or failover yet\n')
 }
 
 function renderList(runs: readonly RunSummary[], style: Style): string {

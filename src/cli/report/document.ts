@@ -4,6 +4,7 @@ import { rpoObjectiveOf } from '../../model/objectives.ts'
 import type { RunSummary } from '../../model/runs.ts'
 import { countsOf } from '../check/text.ts'
 import { formatBytes, formatCount, formatDuration, plural } from '../format.ts'
+import { silentSentence } from '../move/known-runs.ts'
 import { NOT_KNOWN, type Section } from '../runbook/document.ts'
 import { lastRunOfLink, lastRunOfPlan, rtoObjectiveOf, rtoVerdict } from '../status/objectives.ts'
 import { isWrong } from '../status/standing.ts'
@@ -123,7 +124,7 @@ function rtoCells(limitMs: number | undefined, last: RunSummary | undefined): st
   ]
 }
 
-function runs({ runs: all, recent, at, sinceMs }: ReportFacts): Section {
+function runs({ runs: all, silent, recent, at, sinceMs }: ReportFacts): Section {
   const title = 'Runs'
   if (all.value === undefined) return { title, blocks: [text(`Not known: ${all.unknown}.`)] }
   const more = inPeriod(all.value, at - sinceMs).length - recent.length
@@ -135,6 +136,7 @@ function runs({ runs: all, recent, at, sinceMs }: ReportFacts): Section {
         ['started (UTC)', 'run', 'kind', 'of', 'moved', 'state', 'RTO', 'lost, up to', 'by', 'why'],
         recent.map(runRow),
       ),
+      ...silent.map(cluster => text(`${silentSentence(cluster)}.`)),
       ...(more > 0 ? [text(`... and ${plural(more, 'older run')} (kdr runs list).`)] : []),
     ],
   }

@@ -6,6 +6,7 @@ import type { JournalEntry } from '../../model/journal.ts'
 import type { RunReport, RunSummary } from '../../model/runs.ts'
 import type { SetStatus } from '../../model/set-status.ts'
 import type { App } from '../app.ts'
+import { knownRuns } from '../move/known-runs.ts'
 import { type LinkStanding, readStanding } from '../status/standing.ts'
 
 export type Known<T> =
@@ -28,6 +29,8 @@ export type ReportFacts = {
   readonly links: readonly { readonly name: string; readonly standing: Known<LinkStanding> }[]
   /** All that are known, newest first. */
   readonly runs: Known<readonly RunSummary[]>
+  /** Clusters whose journal could not be read for them. */
+  readonly silent: readonly string[]
   /** Those of the period, with what they cost; the newest RUNS_READ. */
   readonly recent: readonly ReportedRun[]
   /** What was done to links by hand or by a policy, within the period. */
@@ -43,6 +46,7 @@ export async function gatherReport(app: App, config: Config, sinceMs: number): P
   const { services, clock, signal } = app
   const at = clock.now()
   const links = Object.values(config.links)
+  const silent: string[] = []
   const [standings, runs, journals, sets, check] = await Promise.all([
     Promise.all(
       links.map(async link => ({
@@ -50,7 +54,11 @@ export async function gatherReport(app: App, config: Config, sinceMs: number): P
         standing: await known(async () => await readStanding(app, config, link)),
       })),
     ),
-    known(async () => await services.listRuns(config)),
+    known(async () => {
+      const { runs: all, silent: some = [] } = await knownRuns(app, config)
+      silent.push(...some)
+      return all
+    }),
     Promise.all(
       links.map(async link => ({
         link: link.name,
@@ -77,7 +85,19 @@ export async function gatherReport(app: App, config: Config, sinceMs: number): P
   const recent: ReportedRun[] = []
   for (const summary of inPeriod(runs.value ?? [], at - sinceMs).slice(0, RUNS_READ))
     recent.push({ summary, cost: await known(async () => await costOf(app, config, summary)) })
-  return { at, sinceMs, kdr: app.version, config, links: standings, runs, recent, journals, sets, check }
+  return {
+    at,
+    sinceMs,
+    kdr: app.version,
+    config,
+    links: standings,
+    runs,
+    silent,
+    recent,
+    journals,
+    sets,
+    check,
+  }
 }
 
 export const inPeriod = (runs: readonly RunSummary[], from: number): RunSummary[] =>

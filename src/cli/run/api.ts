@@ -8,6 +8,7 @@ import type { WatchedCluster } from '../../engine/monitor/sight.ts'
 import { type App, jsonText } from '../app.ts'
 import { shownReport } from '../check/report-json.ts'
 import { failureOf } from '../failure.ts'
+import { knownRuns } from '../move/known-runs.ts'
 import { readObjectives } from '../status/objectives.ts'
 import { readStatuses } from '../status/status.ts'
 
@@ -22,7 +23,7 @@ export function apiOf(app: App, path: string, watched: () => readonly WatchedClu
   const parts: Readonly<Record<ApiPart, Look>> = {
     clusters: () => Promise.resolve({ clusters: watched().map(clusterObject) }),
     status: async () => await readStatuses(app, await config()),
-    runs: async () => ({ runs: await app.services.listRuns(await config()) }),
+    runs: async () => await knownRuns(app, await config()),
     check: async () => {
       const { value, at } = await check()
       const ageMs = Math.max(0, app.clock.now() - at)
