@@ -49,6 +49,7 @@ export class Followers<Snapshot, F extends Followed> {
   readonly #options: FollowersOptions
   readonly #kind: Kind<Snapshot, F>
   readonly #running = new Map<string, Running<Snapshot, F>>()
+  #config: Config | undefined
   #isStopping = false
   #working: Promise<void> = Promise.resolve()
   readonly #failed = Promise.withResolvers<never>()
@@ -70,6 +71,11 @@ export class Followers<Snapshot, F extends Followed> {
     return [...this.#running.values()].map(({ snapshot }) => snapshot)
   }
 
+  /** The one in force: read last, and not refused. Undefined: none was read here. */
+  get config(): Config | undefined {
+    return this.#config
+  }
+
   /** Rejects with what is a bug; never resolves. */
   get failed(): Promise<never> {
     return this.#failed.promise
@@ -77,6 +83,7 @@ export class Followers<Snapshot, F extends Followed> {
 
   /** Throws KdrError: what is wrong with the config. */
   async start(config: Config): Promise<void> {
+    this.#config = config
     await this.#take(this.#kind.wanted(config))
   }
 
@@ -102,7 +109,8 @@ export class Followers<Snapshot, F extends Followed> {
     const { log, path, isAlone } = this.#options
     let wanted: readonly Snapshot[]
     try {
-      wanted = this.#kind.wanted(await this.#app.loadConfig(path))
+      this.#config = await this.#app.loadConfig(path)
+      wanted = this.#kind.wanted(this.#config)
     } catch (error) {
       const known = findKdrError(error)
       if (known === undefined) throw error

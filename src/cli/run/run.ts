@@ -102,7 +102,7 @@ async function run(app: App, options: RunOptions): Promise<void> {
         sets,
         vaults,
         clusters,
-        config: () => links.config ?? config,
+        config: () => links.config ?? sets.config ?? clusters.config ?? config,
         instance,
         log,
       })
