@@ -65,8 +65,8 @@ export function notificationsOf(changes: readonly Change[], now: number): Notifi
 }
 
 export function toldOf({ alert, status }: Change, now: number): ToldAlert {
-  const { severity, summary, action } = ruleOf(alert)
-  const labels = { alertname: alert.name, severity, ...alert.labels }
+  const { summary, action } = ruleOf(alert)
+  const labels = labelsOf(alert)
   return {
     status,
     labels,
@@ -77,6 +77,13 @@ export function toldOf({ alert, status }: Change, now: number): ToldAlert {
     fingerprint: fingerprintOf(labels),
   }
 }
+
+/** With those that say which rule it is. */
+export const labelsOf = (alert: Pick<FiringAlert, 'name' | 'labels'>): Labels => ({
+  alertname: alert.name,
+  severity: ruleOf(alert).severity,
+  ...alert.labels,
+})
 
 export function ruleOf({ name }: Pick<FiringAlert, 'name'>) {
   const rule = ALERTS.find(each => each.name === name)

@@ -147,6 +147,11 @@ async function cutWorld(change: Partial<World> = {}): Promise<{ world: World; al
 
 /** Without when. */
 const toldBy = ({ told }: World): string[] => told.map(line => line.replace(/^\d+ /, ''))
+async function restarted(world: World, alerting: Alerting): Promise<void> {
+  const ended = alerting.stop()
+  await world.pass(5 * SECOND)
+  await ended
+}
 const heal = (world: World): void => void (world.silentSince = undefined)
 
 describe('alerts of kdr run', () => {
@@ -249,9 +254,7 @@ describe('alerts of kdr run', () => {
   test('go on after a restart: told neither twice nor never to be over', async () => {
     const { world, alerting } = await cutWorld()
     await world.pass(5 * MINUTE)
-    const ended = alerting.stop()
-    await world.pass(5 * SECOND)
-    await ended
+    await restarted(world, alerting)
     world.start()
     await world.pass(5 * MINUTE)
     assert.deepEqual(world.told, ['130 KdrSourceUnreachable firing'])
@@ -337,6 +340,26 @@ describe('alerts of kdr run', () => {
     await world.pass(5 * SECOND)
     await ended
     assert.deepEqual(toldBy(world), ['KdrSourceUnreachable firing'])
+  })
+
+  test('that nobody has heard of when kdr ends are told by the next one: that they are, and that they are over', async () => {
+    const { world, alerting } = await cutWorld({ isWebhookDown: true })
+    await world.pass(5 * MINUTE)
+    assert.equal(world.kept[0]?.isTold, false)
+    await restarted(world, alerting)
+    world.isWebhookDown = false
+    const second = world.start()
+    await world.pass(MINUTE)
+    assert.deepEqual(toldBy(world), ['KdrSourceUnreachable firing'])
+    world.isWebhookDown = true
+    heal(world)
+    await world.pass(MINUTE)
+    await restarted(world, second)
+    world.isWebhookDown = false
+    world.start()
+    await world.pass(5 * MINUTE)
+    assert.deepEqual(toldBy(world), ['KdrSourceUnreachable firing', 'KdrSourceUnreachable resolved'])
+    assert.deepEqual(world.kept, [])
   })
 
   test('are looked at on and on while the target does not answer at all', async () => {

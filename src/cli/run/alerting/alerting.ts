@@ -9,7 +9,7 @@ import {
   type Step,
 } from '../../../api/alert-states.ts'
 import { ALERTS } from '../../../api/alerts.ts'
-import { type Notification, notificationsOf } from '../../../api/notification.ts'
+import { fingerprintOf, labelsOf, type Notification, notificationsOf } from '../../../api/notification.ts'
 import type { AlertsConfig, Config } from '../../../config/config.ts'
 import { ALERT_NAMES, type AlertName, type KeptAlert, MAX_KEPT_ALERTS } from '../../../model/alerts.ts'
 import { findKdrError } from '../../../model/errors.ts'
@@ -57,6 +57,8 @@ export class Alerting {
   readonly #deliveries: readonly Delivery[]
   /** Ids of what was told, or will be. */
   readonly #told = new Set<string>()
+  /** What is over, and not everybody has heard so. */
+  #unheard: readonly FiringAlert[] = []
   /** Links that this process speaks for, and what was kept of each last. */
   readonly #spoken = new Map<string, readonly KeptAlert[]>()
   readonly #keeping = new Set<string>()
@@ -162,6 +164,7 @@ export class Alerting {
       now,
     })
     this.#tell(this.#states.look(samples, now), now)
+    this.#unheard = this.#unheard.filter(each => this.#isOnItsWay(each, 'resolved'))
     // A target that does not answer holds up no look.
     for (const each of spoken) this.#keep(each).catch((error: unknown) => this.#failed.reject(error))
   }
@@ -198,6 +201,7 @@ export class Alerting {
     const over = resolved.filter(alert => this.#told.has(idOf(alert)))
     for (const alert of begun) this.#told.add(idOf(alert))
     for (const alert of over) this.#told.delete(idOf(alert))
+    this.#unheard = [...this.#unheard, ...over]
     this.#send(
       notificationsOf(
         [
@@ -226,11 +230,16 @@ export class Alerting {
   /** A target that does not answer is no reason not to tell: it is kept at a later look. */
   async #keep({ running }: SpokenLink): Promise<void> {
     const { name } = running.link
-    const alerts = this.#states.active
-      .filter(isFiring)
-      .filter(({ labels }) => labels['link'] === name)
-      .slice(0, MAX_KEPT_ALERTS)
-      .map(each => ({ ...each, isTold: this.#told.has(idOf(each)) }))
+    const isOfLink = ({ labels }: ActiveAlert): boolean => labels['link'] === name
+    const firing = this.#states.active.filter(isFiring).filter(isOfLink)
+    // If this process dies now, the next one tells what nobody has heard.
+    const alerts = [
+      ...firing.map(each => ({
+        ...each,
+        isTold: this.#told.has(idOf(each)) && !this.#isOnItsWay(each, 'firing'),
+      })),
+      ...this.#unheard.filter(isOfLink).map(each => ({ ...each, isTold: true })),
+    ].slice(0, MAX_KEPT_ALERTS)
     const before = this.#spoken.get(name) ?? []
     if (this.#keeping.has(name) || isSameValue(before.map(withoutValue), alerts.map(withoutValue))) return
     this.#keeping.add(name)
@@ -242,6 +251,11 @@ export class Alerting {
     } finally {
       this.#keeping.delete(name)
     }
+  }
+
+  #isOnItsWay(alert: FiringAlert, status: 'firing' | 'resolved'): boolean {
+    const fingerprint = fingerprintOf(labelsOf(alert))
+    return this.#deliveries.some(each => each.isWaiting(fingerprint, status))
   }
 
   /** What has just been said gets a moment to arrive. */

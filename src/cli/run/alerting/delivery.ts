@@ -1,6 +1,6 @@
 // One way by which alerts leave kdr, with what waits for it. Whoever adds something never waits. What could not be told is tried again,
 // ever more seldom; that it cannot be told is said once, and so is that it can again.
-import type { Notification } from '../../../api/notification.ts'
+import type { Notification, ToldAlert } from '../../../api/notification.ts'
 import { findKdrError } from '../../../model/errors.ts'
 import type { Clock } from '../../../ports/clock.ts'
 import type { Log } from '../../../ports/log.ts'
@@ -35,6 +35,13 @@ export class Delivery {
   /** Nothing waits, and nothing is under way. */
   get isIdle(): boolean {
     return this.#isIdle
+  }
+
+  /** It is not known that whoever is to hear of it has heard. */
+  isWaiting(fingerprint: string, status: ToldAlert['status']): boolean {
+    return this.#waiting.some(({ alerts }) =>
+      alerts.some(each => each.fingerprint === fingerprint && each.status === status),
+    )
   }
 
   add(notification: Notification): void {
