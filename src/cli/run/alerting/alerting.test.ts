@@ -375,44 +375,15 @@ describe('alerts of kdr run', () => {
     await world.pass(5 * MINUTE)
     assert.deepEqual([world.told, alerting.active], [[], []])
   })
-})
 
-describe('the dead man', () => {
-  const deadMan = { url: HOOK, everyMs: MINUTE }
-
-  test('is called every so often, and no more once kdr has ended', async () => {
+  test('go along with calls of the dead man, and end with them', async () => {
     const world = new World()
-    world.alerts = { ...QUIET, deadMan }
+    world.alerts = { ...QUIET, deadMan: { url: HOOK, everyMs: MINUTE } }
     const alerting = world.start()
     await world.pass(3 * MINUTE + SECOND)
     assert.deepEqual(world.pings, [0, 60, 120, 180])
-    const ended = alerting.stop()
+    await restarted(world, alerting)
     await world.pass(10 * MINUTE)
-    await ended
     assert.equal(world.pings.length, 4)
-  })
-
-  test('that cannot be called is said once, and called again', async () => {
-    const world = new World()
-    world.alerts = { ...QUIET, deadMan }
-    world.isWebhookDown = true
-    world.start()
-    await world.pass(5 * MINUTE)
-    world.isWebhookDown = false
-    await world.pass(MINUTE)
-    assert.equal(world.pings.length, 1)
-    assert.deepEqual(world.log, [
-      'the dead man cannot be called: it answers with 500; trying again',
-      'the dead man is called again',
-    ])
-  })
-
-  test('may come into the config later', async () => {
-    const world = new World()
-    world.start()
-    await world.pass(MINUTE)
-    world.alerts = { ...QUIET, deadMan }
-    await world.pass(MINUTE)
-    assert.equal(world.pings.length, 1)
   })
 })
