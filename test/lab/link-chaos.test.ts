@@ -23,8 +23,8 @@ import { type ShownPartition, statusOf } from '../support/status.ts'
 import { suite } from '../support/suite.ts'
 import { Random } from '../sim/random.ts'
 
-const KILLS = { short: 1, full: 15, soak: 50 }[suite]
-const ROUNDS = { short: 1, full: 2, soak: 6 }[suite]
+const KILLS = { short: 1, full: 5, soak: 50 }[suite]
+const ROUNDS = { short: 1, full: 1, soak: 6 }[suite]
 const PARTITIONS = 4
 const TWO_DAYS_MS = 2 * 86_400_000
 const KINDS = {

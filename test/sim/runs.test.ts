@@ -1,5 +1,6 @@
 // Moves of a link in the simulated world: a controller is killed, paused or passed over at its calls, and another one
-// comes to the same end; whoever wakes then changes nothing. `KDR_SUITE=full` takes every call, the short suite a part.
+// comes to the same end; whoever wakes then changes nothing. `KDR_SUITE=soak` takes every call, `full` each
+// before its effect or after it, the short suite a part.
 import assert from 'node:assert/strict'
 import { before, describe, test } from 'node:test'
 import type { RunKind } from '../../src/model/runs.ts'
@@ -15,8 +16,12 @@ const ORDERS = [
 
 type Kind = Omit<Trouble, 'call'>
 
-/** In the short suite one of so many calls is taken: few of the steps that only look. */
-const ONE_OF = { looking: 48, acting: 24 }
+/** One of so many calls is taken: in the short suite few of the steps that only look. */
+const ONE_OF = {
+  short: { looking: 48, acting: 24 },
+  full: { looking: 2, acting: 2 },
+  soak: { looking: 1, acting: 1 },
+}[suite]
 
 /** What has gone wrong, by call; empty when nothing has. */
 async function series(
@@ -36,7 +41,6 @@ async function series(
 /** Each series takes others, so that together they take many. */
 function callsOf(base: Move, { what, isBefore }: Kind): number[] {
   const calls = Array.from({ length: base.mover.process.calls }, (_none, index) => index + 1)
-  if (suite !== 'short') return calls
   const shift = ['killed', 'paused', 'taken over'].indexOf(what) * 2 + Number(isBefore)
   const acting = beginOf(base, 'final-sync')
   return calls.filter(call => (call + 5 * shift) % (call < acting ? ONE_OF.looking : ONE_OF.acting) === 0)
