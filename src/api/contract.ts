@@ -204,7 +204,7 @@ const link = z.strictObject({
   beyondObjective: beyond.optional(),
 })
 
-const setState = z.enum(['current', 'late', 'unscheduled', 'waiting', 'unreachable', 'faulted'])
+const setState = z.enum(['current', 'late', 'unverified', 'unscheduled', 'waiting', 'unreachable', 'faulted'])
 const set = z.strictObject({
   name: z.string(),
   cluster: z.string(),
@@ -217,6 +217,8 @@ const set = z.strictObject({
   ageMs: ms.nullable(),
   objectiveMs: ms.nullable(),
   verifiedAt: time.nullable(),
+  verifyEveryMs: ms.nullable().describe('null: by hand.'),
+  prune: z.enum(['auto', 'by-hand']).nullable().describe('null: the config names no days.'),
   bytes: count.nullable(),
   objects: count.nullable(),
 })

@@ -1,5 +1,6 @@
 // Every metric that `kdr run` serves, in the order in which it is served. The reference page, the alert rules and the dashboard are
 // made from this table, and nothing is served that does not stand here. Names end in their unit, which is a base unit of Prometheus.
+import { BACKUP_METRICS } from './metrics-backup.ts'
 import { CLUSTER_METRICS } from './metrics-clusters.ts'
 import type { Metric, Sample } from './metrics.ts'
 
@@ -22,7 +23,6 @@ export type MetricSpec = {
 const LINK = ['link', 'source', 'target'] as const
 /** Left out where it would be too many series: see `kdr_metrics_coarsened`. */
 const PLACE = [...LINK, 'topic', 'partition'] as const
-const SET = ['set', 'cluster', 'vault'] as const
 
 export const METRICS = {
   kdr_build_info: {
@@ -303,77 +303,7 @@ export const METRICS = {
     from: 'its copies, and those before them',
   },
 
-  kdr_backup_last_commit_timestamp_seconds: {
-    type: 'gauge',
-    help: 'As of when the newest commit holds the source.',
-    labels: SET,
-    by: 'sets',
-    from: 'the vault',
-  },
-  kdr_backup_age_seconds: {
-    type: 'gauge',
-    help: 'How old that is.',
-    labels: SET,
-    by: 'sets',
-    from: 'the vault',
-  },
-  kdr_backup_late: {
-    type: 'gauge',
-    help: 'Whether another commit should be there by now, as `every` of the set wants.',
-    labels: SET,
-    by: 'sets',
-    from: 'the vault, and the config',
-  },
-  kdr_backup_verified_timestamp_seconds: {
-    type: 'gauge',
-    help: 'When the last full verification began that found nothing wrong.',
-    labels: SET,
-    by: 'sets',
-    from: 'the vault, read every 5 minutes',
-  },
-  kdr_backup_vault_bytes: {
-    type: 'gauge',
-    help: 'What the newest commit needs, as stored.',
-    labels: SET,
-    by: 'sets',
-    from: 'the vault, read every 5 minutes',
-  },
-  kdr_backup_bytes_total: {
-    type: 'counter',
-    help: 'Read from the source by this process.',
-    labels: SET,
-    by: 'sets',
-    from: 'this process',
-  },
-  kdr_backup_stored_bytes_total: {
-    type: 'counter',
-    help: 'Written to the vault by this process.',
-    labels: SET,
-    by: 'sets',
-    from: 'this process',
-  },
-  kdr_backup_commits_total: {
-    type: 'counter',
-    help: 'Made by this process.',
-    labels: SET,
-    by: 'sets',
-    from: 'this process',
-  },
-  kdr_backup_failures_total: {
-    type: 'counter',
-    help: 'Backups of this process that failed.',
-    labels: SET,
-    by: 'sets',
-    from: 'this process',
-  },
-  kdr_backup_failing: {
-    type: 'gauge',
-    help: 'Whether the last one failed.',
-    labels: SET,
-    by: 'sets',
-    from: 'this process',
-  },
-
+  ...BACKUP_METRICS,
   ...CLUSTER_METRICS,
 } as const satisfies Record<string, MetricSpec>
 

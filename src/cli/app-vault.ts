@@ -2,6 +2,7 @@
 import type { Config, SetConfig } from '../config/index.ts'
 import type { BackupProgress, BackupResult } from '../engine/backup/backup.ts'
 import type { SetSight } from '../engine/backup/follow.ts'
+import type { UpkeepSight } from '../engine/backup/upkeep.ts'
 import type { PartitionVerdict, VerifyProgress } from '../engine/verify/verify.ts'
 import type { Choice } from '../model/choice.ts'
 import type { Note, Point, SetState, VaultRecord } from '../model/vault.ts'
@@ -33,6 +34,8 @@ export type FollowedSet = {
   readonly set: SetConfig
   /** As of now. */
   readonly sight: SetSight
+  /** Undefined: it is verified and pruned by hand. */
+  readonly upkeep?: UpkeepSight | undefined
   /** Until `signal` aborts; what is under way then does not count. Rejects only with what is a bug. */
   run(signal: AbortSignal): Promise<void>
 }

@@ -120,6 +120,10 @@ export type SetConfig = {
   readonly maxBytesPerSecond?: number | undefined
   /** For how many days every moment stays restorable, once pruned; undefined: nothing is pruned. */
   readonly keepDays: number | undefined
+  /** `kdr run` drops what is older. */
+  readonly isPruned?: boolean
+  /** How often `kdr run` verifies it in full; undefined: by hand. */
+  readonly verifyMs?: number | undefined
 }
 
 /** What to achieve where `for` matches. */

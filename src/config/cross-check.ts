@@ -45,10 +45,31 @@ export function crossCheck(config: ParsedConfig, document: ConfigDocument): Prob
   for (const [name, set] of Object.entries(config.sets)) {
     known('clusters', set.cluster, ['sets', name, 'cluster'])
     known('vaults', set.vault, ['sets', name, 'vault'])
+    checkUpkeep(set, ['sets', name], report)
   }
   const { every, window } = config.monitor
   if (window < 3 * every) report(['monitor', 'window'], 'must be three times `every` at least')
   return problems
+}
+
+/** A prune relies on a full verification of the last 7 days. */
+const PRUNE_NEEDS_MS = 7 * 86_400_000
+
+function checkUpkeep(
+  { every, verify, keep }: ParsedConfig['sets'][string],
+  here: Path,
+  report: Report,
+): void {
+  if (verify !== undefined && every === undefined)
+    report([...here, 'verify'], 'goes with `every:`: `kdr run` leaves alone what is backed up by hand')
+  if (keep?.prune !== 'auto') return
+  const path = [...here, 'keep', 'prune']
+  if (keep.days === undefined) report(path, '`auto` needs `days:`: what is older is dropped')
+  if (verify === undefined || verify > PRUNE_NEEDS_MS)
+    report(
+      path,
+      '`auto` needs `verify:` of at most 7d in the set: a prune relies on a full verification that is no older',
+    )
 }
 
 type Report = (path: Path, message: string) => void

@@ -22,6 +22,23 @@ const vaultUrl = z
       '`file:///path/to/a/folder` or `s3://bucket/prefix`. (`azblob://` and `gs://` come with a later release.)',
   })
 
+export const keep = z
+  .strictObject({
+    days: z
+      .number()
+      .positive()
+      .meta({ description: 'Every moment of so many days stays restorable.' })
+      .optional(),
+    prune: z
+      .enum(['by-hand', 'auto'], { error: 'expected `by-hand` or `auto`' })
+      .meta({
+        description:
+          '`auto`: `kdr run` drops what is older than the days, once a day, by the plan and with the refusals of `kdr backup prune`; it needs `verify:` of at most 7d.',
+      })
+      .prefault('by-hand'),
+  })
+  .meta({ description: 'What a prune leaves. Without it nothing is ever deleted.' })
+
 export const vault = z.strictObject({
   url: vaultUrl,
   region: text('').meta({ description: 'Of the bucket; else what the AWS tools are set to.' }).optional(),

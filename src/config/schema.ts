@@ -8,7 +8,7 @@ import { VERSION } from '../model/versioned.ts'
 import { alerts } from './schema-alerts.ts'
 import { saslSchema, tlsSchema } from './schema-login.ts'
 import { plan } from './schema-plan.ts'
-import { vault } from './schema-vault.ts'
+import { keep, vault } from './schema-vault.ts'
 import {
   address,
   addresses,
@@ -274,16 +274,10 @@ export function configSchema(directory: string) {
             'How often `kdr run` backs it up: a duration, `continuous`, or cron in UTC (`0 3 * * *`). None: `kdr backup run SET`, by a timer of your own.',
           ).optional(),
           maxBytesPerSecond: size('Limit of what is read for it; none if absent.').optional(),
-          keep: z
-            .strictObject({
-              days: z
-                .number()
-                .positive()
-                .meta({ description: 'Every moment of so many days stays restorable.' })
-                .optional(),
-            })
-            .meta({ description: 'What `kdr backup prune` leaves. Without it nothing is ever deleted.' })
-            .optional(),
+          keep: keep.optional(),
+          verify: duration(
+            'How often `kdr run` verifies it in full, every byte: nothing else tells whether it would restore. None: `kdr backup verify SET --full`, by hand.',
+          ).optional(),
         }),
       )
       .meta({ description: 'What is backed up, by a name of your choice.' })

@@ -21,6 +21,23 @@ describe('a set of the config', () => {
     assert.equal(withSet('maxBytesPerSecond: 50MB')?.maxBytesPerSecond, 50_000_000)
   })
 
+  test('is verified and pruned by `kdr run` where it says so, and only with what that needs', () => {
+    const set = withSet('every: 1h, verify: 7d, keep: { days: 35, prune: auto }')
+    assert.deepEqual([set?.verifyMs, set?.keepDays, set?.isPruned], [7 * 86_400_000, 35, true])
+    assert.equal(withSet('every: 1h, keep: { days: 35 }')?.isPruned, false)
+    for (const [text, message] of [
+      [
+        'every: 1h, keep: { days: 35, prune: auto }',
+        /sets\.all\.keep\.prune: `auto` needs `verify:` of at most 7d/,
+      ],
+      ['every: 1h, verify: 8d, keep: { days: 35, prune: auto }', /needs `verify:` of at most 7d/],
+      ['every: 1h, verify: 1d, keep: { prune: auto }', /`auto` needs `days:`/],
+      ['verify: 1d', /sets\.all\.verify: goes with `every:`/],
+      ['keep: { days: 35, prune: yes }', /expected `by-hand` or `auto`/],
+    ] as const)
+      assert.throws(() => withSet(text), { message })
+  })
+
   test('another schedule is refused with what it may be', () => {
     for (const every of ['often', '"0 25 * * *"', '0s'])
       assert.throws(() => withSet(`every: ${every}`), {

@@ -11,6 +11,8 @@ const of = (ageMs: number | undefined, changes: Partial<SetFacts> = {}) =>
     cluster: 'east',
     vault: 'main',
     every,
+    verifyEveryMs: null,
+    prune: null,
     now: NOW,
     vaultMadeAt: NOW - 60 * MINUTE_MS,
     newest:
@@ -45,6 +47,22 @@ describe('the status of a set', () => {
   test('by hand has no objective, however old it is', () => {
     const { state, objectiveMs } = of(1e10, { every: undefined })
     assert.deepEqual([state, objectiveMs], ['unscheduled', null])
+  })
+
+  test('is unverified when `verify:` asks for more, and an hour or half of it has passed', () => {
+    const daysAgo = (days: number) => new Date(NOW - days * 86_400_000).toISOString()
+    const stateOf = (verifiedAt: string | undefined, vaultMadeAt = 0) =>
+      of(MINUTE_MS, {
+        verifyEveryMs: 2 * 86_400_000,
+        vaultMadeAt,
+        newest: { number: 7, endsAt: daysAgo(0), bytes: 1, objects: 1, verifiedAt },
+      })
+    assert.equal(stateOf(daysAgo(2.9)).state, 'current')
+    const { state, sentence } = stateOf(daysAgo(3.1))
+    assert.equal(state, 'unverified')
+    assert.match(sentence, /no full verification has passed/)
+    assert.equal(stateOf(undefined).state, 'unverified')
+    assert.equal(stateOf(undefined, NOW - 86_400_000).state, 'current', 'the vault is new')
   })
 
   test('a commit from the future has no negative age', () => assert.equal(of(-5_000).ageMs, 0))

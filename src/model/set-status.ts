@@ -1,8 +1,18 @@
 // Where a set stands: its newest commit, held against its schedule. Pure.
 import { lateAt, type Schedule } from './schedule.ts'
 
-/** `unscheduled`: backed up by hand. `waiting`: nothing is there yet, and nothing is late. */
-export type SetStateName = 'current' | 'late' | 'unscheduled' | 'waiting' | 'unreachable' | 'faulted'
+/**
+ * `unscheduled`: backed up by hand. `waiting`: nothing is there yet, and nothing is late. `unverified`: its commits are fresh, and no full
+ * verification has passed for as long as the config wants.
+ */
+export type SetStateName =
+  | 'current'
+  | 'late'
+  | 'unverified'
+  | 'unscheduled'
+  | 'waiting'
+  | 'unreachable'
+  | 'faulted'
 
 export type SetStatus = {
   readonly name: string
@@ -21,6 +31,10 @@ export type SetStatus = {
   readonly objectiveMs: number | null
   /** When the last full verification began that found nothing wrong; ISO 8601. */
   readonly verifiedAt: string | null
+  /** How often `kdr run` verifies it, as the config says; null: by hand. */
+  readonly verifyEveryMs: number | null
+  /** Who drops what is older than the days; null: the config names no days. */
+  readonly prune: 'auto' | 'by-hand' | null
   /** Of all that the newest commit needs, as stored. */
   readonly bytes: number | null
   readonly objects: number | null
@@ -31,6 +45,8 @@ export type SetFacts = {
   readonly cluster: string
   readonly vault: string
   readonly every: { readonly text: string; readonly schedule: Schedule } | undefined
+  readonly verifyEveryMs: number | null
+  readonly prune: SetStatus['prune']
   /** ms since 1970. */
   readonly now: number
   /** From then on there could have been a first commit. */
@@ -54,7 +70,7 @@ export function setStatus(facts: SetFacts): SetStatus {
   const isLate = allowedMs !== null && now - (at ?? vaultMadeAt) > allowedMs
   return {
     ...names,
-    ...stateOf({ isLate, newest, every: every?.text }),
+    ...stateOf({ isLate, isUnverified: isUnverified(facts), newest, every: every?.text }),
     every: every?.text ?? null,
     lastCommit: newest?.number ?? null,
     at: newest?.endsAt ?? null,
@@ -66,14 +82,23 @@ export function setStatus(facts: SetFacts): SetStatus {
   }
 }
 
+/** It may take as long again as half of the time between two, and an hour at least. */
+function isUnverified({ verifyEveryMs, newest, now, vaultMadeAt }: SetFacts): boolean {
+  if (verifyEveryMs === null || newest === undefined) return false
+  const last = newest.verifiedAt === undefined ? vaultMadeAt : Date.parse(newest.verifiedAt)
+  return now - last > verifyEveryMs + Math.max(3_600_000, verifyEveryMs / 2)
+}
+
 const allowed = (schedule: Schedule, last: number): number => lateAt(schedule, last) - last
 
 function stateOf({
   isLate,
+  isUnverified: isOverdue,
   newest,
   every,
 }: {
   readonly isLate: boolean
+  readonly isUnverified: boolean
   readonly newest: SetFacts['newest']
   readonly every: string | undefined
 }): Pick<SetStatus, 'state' | 'sentence'> {
@@ -83,6 +108,11 @@ function stateOf({
       state: 'late',
       sentence: `${made}, and another one should be there by now: is \`kdr run\` running?`,
     }
+  if (isOverdue)
+    return {
+      state: 'unverified',
+      sentence: `${made}, and no full verification has passed for longer than \`verify:\` allows: see the log of \`kdr run\`, or \`kdr backup verify SET --full\``,
+    }
   if (every === undefined)
     return { state: 'unscheduled', sentence: `${made}; it is backed up by hand (no \`every:\`)` }
   return newest === undefined ? { state: 'waiting', sentence: made } : { state: 'current', sentence: made }
@@ -90,7 +120,7 @@ function stateOf({
 
 /** What cannot be looked at: the vault does not answer, is not there, or is damaged. */
 export function unknownStatus(
-  names: Pick<SetStatus, 'name' | 'cluster' | 'vault' | 'every'>,
+  names: Pick<SetStatus, 'name' | 'cluster' | 'vault' | 'every' | 'verifyEveryMs' | 'prune'>,
   state: 'unreachable' | 'faulted',
   sentence: string,
 ): SetStatus {

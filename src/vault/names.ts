@@ -47,6 +47,7 @@ export function segmentStem(topicId: string, partition: number, from: number, id
 
 export const packStem = (id: string): string => `packs/${id}`
 
-/** Of daemons that back up the set just now. */
-export const runningPrefix = (set: string): string => `${set}/running/`
-export const runningName = (set: string, id: string): string => `${runningPrefix(set)}${id}.json`
+/** What daemons are at with a set just now: backing it up, or verifying it. */
+export type TurnOf = 'running' | 'verifying'
+export const turnPrefix = (set: string, of: TurnOf): string => `${set}/${of}/`
+export const turnName = (set: string, of: TurnOf, id: string): string => `${turnPrefix(set, of)}${id}.json`

@@ -1,7 +1,7 @@
-// Whose turn it is to back up a set, among daemons that share it. Only a courtesy that saves work: of two that overlook each other one
+// Whose turn it is to back up a set, or to verify it, among daemons that share it. Only a courtesy that saves work: of two that overlook each other one
 // loses its commit, and nothing else. So it costs next to nothing: a look before a backup, and an announcement once it takes longer.
 import { unseal, seal } from './sealed.ts'
-import { runningName, runningPrefix } from './names.ts'
+import { turnName, turnPrefix, type TurnOf } from './names.ts'
 import { findKdrError } from '../model/errors.ts'
 import type { ObjectStore } from '../ports/store.ts'
 
@@ -16,6 +16,7 @@ type Announced = { readonly id: string; readonly since: number; readonly at: num
 export type TurnOptions = {
   readonly store: ObjectStore
   readonly set: string
+  readonly of: TurnOf
   /** Of this run: letters and digits. */
   readonly id: string
   /** Wall clock, ms. */
@@ -38,8 +39,8 @@ export class Turn {
 
   /** Somebody else has announced a backup, before this one did. */
   async isTaken(): Promise<boolean> {
-    const { store, set, id, now } = this.#options
-    for await (const { name } of store.list(runningPrefix(set))) {
+    const { store, set, of, id, now } = this.#options
+    for await (const { name } of store.list(turnPrefix(set, of))) {
       const other = await this.#read(name)
       if (other === undefined || other.id === id || !isRecent(other, now())) continue
       const isFirst = other.since < this.#since || (other.since === this.#since && other.id < id)
@@ -50,15 +51,16 @@ export class Turn {
 
   /** Says that this one is at work. True: it is its turn still. */
   async announce(): Promise<boolean> {
-    const { store, set, id, now } = this.#options
+    const { store, set, of, id, now } = this.#options
     const record = { v: 1, id, since: this.#since, at: now() }
-    await store.put(runningName(set, id), [seal(record)])
+    await store.put(turnName(set, of, id), [seal(record)])
     this.#isAnnounced = true
     return !(await this.isTaken())
   }
 
   async end(): Promise<void> {
-    if (this.#isAnnounced) await this.#options.store.delete(runningName(this.#options.set, this.#options.id))
+    const { store, set, of, id } = this.#options
+    if (this.#isAnnounced) await store.delete(turnName(set, of, id))
   }
 
   /** Undefined: gone meanwhile, or nothing that anybody could read. */

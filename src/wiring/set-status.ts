@@ -11,7 +11,11 @@ import { storeOf } from './vaults.ts'
 
 /** What is wrong with the vault is in the status. Throws only what is a bug. */
 export async function readSetStatus(config: Config, set: SetConfig): Promise<SetStatus> {
-  const { name, cluster, vault, every } = set
+  const { name, cluster, vault, every, verifyMs, keepDays, isPruned } = set
+  const upkeep = {
+    verifyEveryMs: verifyMs ?? null,
+    prune: keepDays === undefined ? null : isPruned === true ? ('auto' as const) : ('by-hand' as const),
+  }
   try {
     const store = storeOf(config, vault)
     const made = await openVault(store)
@@ -23,6 +27,7 @@ export async function readSetStatus(config: Config, set: SetConfig): Promise<Set
       cluster,
       vault,
       every,
+      ...upkeep,
       now: systemClock.now(),
       vaultMadeAt: Date.parse(made.createdAt),
       newest: state && {
@@ -36,7 +41,7 @@ export async function readSetStatus(config: Config, set: SetConfig): Promise<Set
   } catch (error) {
     const known = findKdrError(error)
     if (known === undefined) throw error
-    const names = { name, cluster, vault, every: every?.text ?? null }
+    const names = { name, cluster, vault, every: every?.text ?? null, ...upkeep }
     const isDark = known.code === 'store-unreachable' || known.code === 'not-allowed'
     return unknownStatus(names, isDark ? 'unreachable' : 'faulted', known.message)
   }

@@ -9,6 +9,7 @@ import { capturedAt, newestCommit } from '../vault/newest.ts'
 import { ANNOUNCE_EVERY_MS, Turn } from '../vault/turn.ts'
 import { openVault } from '../vault/vault.ts'
 import { logAbout } from './log-about.ts'
+import { keepUp } from './set-upkeep.ts'
 import { systemClock, systemEntropy } from './system.ts'
 import { backUpSet, storeOf, unique } from './vaults.ts'
 
@@ -22,11 +23,13 @@ export function followSet(config: Config, set: SetConfig, { log }: { readonly lo
   // What was read once is not read again.
   let known: SetState | undefined
   let number: number | undefined
+  const ownLog = logAbout(log, { set: name })
+  const upkeep = keepUp(config, set, { store, log: ownLog })
   const follower = new SetFollower({
     name,
     schedule: every.schedule,
     clock: systemClock,
-    log: logAbout(log, { set: name }),
+    log: ownLog,
     fraction: systemEntropy.fraction(),
     announceEveryMs: ANNOUNCE_EVERY_MS,
     newest: async () => {
@@ -38,7 +41,7 @@ export function followSet(config: Config, set: SetConfig, { log }: { readonly lo
         ? undefined
         : { number: newest.commit.number, at: Date.parse(capturedAt(newest.commit)) }
     },
-    turn: () => new Turn({ store, set: name, id: unique(), now }),
+    turn: () => new Turn({ store, set: name, of: 'running', id: unique(), now }),
     backUp: async signal => {
       const result = await backUpSet(config, set, {
         store,
@@ -57,9 +60,13 @@ export function followSet(config: Config, set: SetConfig, { log }: { readonly lo
     get sight() {
       return follower.sight
     },
+    get upkeep() {
+      return upkeep?.sight
+    },
     run: async signal => {
       signal.addEventListener('abort', () => stopping.abort(), { once: true })
-      await follower.run(signal)
+      // Beside each other: a verification may take hours, and keeps no backup waiting.
+      await Promise.all([follower.run(signal), upkeep?.run(signal)])
     },
   }
 }

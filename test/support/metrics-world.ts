@@ -108,6 +108,14 @@ export const followedSet = (name: string): FollowedSet => ({
     bytesRead: 5_000,
     bytesStored: 2_000,
   },
+  upkeep: {
+    isAtWork: false,
+    problems: 0,
+    failure: undefined,
+    verifications: 1,
+    prunes: 1,
+    deletedBytes: 700,
+  },
   run: () => Promise.resolve(),
 })
 
@@ -195,6 +203,8 @@ export function fullWorld(): Gathered {
     ageMs: 60_000,
     objectiveMs: 900_000,
     verifiedAt: new Date(NOW - 3_600_000).toISOString(),
+    verifyEveryMs: null,
+    prune: null,
     bytes: 123_456,
     objects: 3,
   } as const

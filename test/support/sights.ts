@@ -162,6 +162,8 @@ export function setOf(changes: Partial<SetSight['status']> = {}, sight: Partial<
       ageMs: HOUR_MS,
       objectiveMs: 2 * HOUR_MS,
       verifiedAt: new Date(NOW - 24 * HOUR_MS).toISOString(),
+      verifyEveryMs: null,
+      prune: null,
       bytes: 1_000,
       objects: 10,
       ...changes,

@@ -72,6 +72,8 @@ export function setStatusOf(name: string, more: Partial<SetStatus> = {}): SetSta
     ageMs: 600_000,
     objectiveMs: 1_800_000,
     verifiedAt: iso(86_400_000),
+    verifyEveryMs: null,
+    prune: null,
     bytes: 1_000_000,
     objects: 5,
     ...more,

@@ -117,12 +117,19 @@ class History {
     else if (what < 0.55) await this.#try('backup', async eyes => await this.#source.backUp(this.#busy(eyes)))
     else if (what < 0.63) await this.#twoAtOnce(days)
     else if (what < 0.75) await this.#try('verification', async eyes => await this.#keeper.verify(eyes))
+    else if (what < 0.85) await this.#try('upkeep', async eyes => await this.#upkeep(days, eyes))
     else if (what < 0.95) await this.#try('prune', async eyes => await this.#keeper.prune(days, eyes))
     else if (this.#keeper.range !== undefined) {
       const { first, last } = this.#keeper.range
       await this.#keeper.beginToRead(random.between(first, last))
     }
     await this.#keeper.judge(days)
+  }
+
+  async #upkeep(days: number, eyes: Eyes): Promise<void> {
+    const { verifications, prunes } = await this.#keeper.upkeep(days, eyes)
+    if (verifications > 0) this.#count('a verification that was due')
+    if (prunes > 0) this.#count('a prune by itself')
   }
 
   /** Applications go on while a backup reads. */

@@ -1,15 +1,17 @@
 // Backs up, verifies and prunes a set in the simulated world, as processes that may be killed or meet a faulty store; and judges what
 // stands in the vault afterwards against what the source held when each commit was made.
 import assert from 'node:assert/strict'
+import { SetUpkeep, type UpkeepSight } from '../../src/engine/backup/upkeep.ts'
 import { recordCodec } from '../../src/kafka/records.ts'
 import { applyCommit, baseOf, type SetState } from '../../src/model/vault.ts'
 import type { PrunePlan, PruneReport } from '../../src/model/vault-reports.ts'
 import type { Cluster } from '../../src/ports/cluster.ts'
 import type { ObjectStore } from '../../src/ports/store.ts'
 import { MemoryStore } from '../../src/store/memory.ts'
-import { commitRange, type CommitRange, readCommit } from '../../src/vault/chain.ts'
+import { commitRange, type CommitRange, readCommit, readLatest } from '../../src/vault/chain.ts'
 import { DAY_MS, executePrune, GRACE_MS, preparePrune, VERIFIED_WITHIN_MS } from '../../src/vault/prune.ts'
-import { recordVerified } from '../../src/vault/verified.ts'
+import { ANNOUNCE_EVERY_MS, Turn } from '../../src/vault/turn.ts'
+import { lastVerified, recordVerified } from '../../src/vault/verified.ts'
 import { type VaultVerification, verifyVault } from '../../src/vault/verify.ts'
 import { type Life, mortalCluster, mortalStore } from './life.ts'
 import { SET, unique } from './made.ts'
@@ -61,19 +63,50 @@ export class Keeper {
   }
 
   async verify({ store }: Eyes = this.whole): Promise<VaultVerification> {
-    return await this.source.run(async () => {
-      const range = await commitRange(store, SET)
-      const number = range?.last ?? 0
-      const at = this.now()
-      const isIntact = recordCodec.isIntact.bind(recordCodec)
-      const found = await verifyVault({ store, set: SET, number, isFull: true, isIntact })
-      assert.deepEqual(found.problems, [], 'a full verification finds nothing wrong')
-      this.#verified.push({ number, at })
-      const of = { set: SET, number, at: new Date(at).toISOString(), by: 'test', ...found }
-      const { objects, bytes } = found
-      await recordVerified(store, { set: SET, number, at: of.at, by: of.by, objects, bytes }, unique)
-      return found
+    return await this.source.run(async () => await this.#startVerify(store))
+  }
+
+  async #startVerify(store: ObjectStore): Promise<VaultVerification & { readonly number: number }> {
+    const range = await commitRange(store, SET)
+    const number = range?.last ?? 0
+    const at = this.now()
+    const isIntact = recordCodec.isIntact.bind(recordCodec)
+    const found = await verifyVault({ store, set: SET, number, isFull: true, isIntact })
+    assert.deepEqual(found.problems, [], 'a full verification finds nothing wrong')
+    this.#verified.push({ number, at })
+    const of = { set: SET, number, at: new Date(at).toISOString(), by: 'test', ...found }
+    const { objects, bytes } = found
+    await recordVerified(store, { set: SET, number, at: of.at, by: of.by, objects, bytes }, unique)
+    return { number, ...found }
+  }
+
+  /** What a daemon does of a set with `verify:` and `prune: auto` when it looks: what is due of both. */
+  async upkeep(days: number, { store }: Eyes = this.whole): Promise<UpkeepSight> {
+    const { clock } = this.source
+    const now = (): number => this.now()
+    const upkeep = new SetUpkeep({
+      name: SET,
+      clock,
+      log: { event: () => undefined },
+      fraction: 0,
+      announceEveryMs: ANNOUNCE_EVERY_MS,
+      verifyMs: VERIFIED_WITHIN_MS,
+      isPruning: true,
+      stand: async () => {
+        const state = await readLatest(store, SET)
+        const verified = state && (await lastVerified(store, SET, state.first))
+        return state && { verifiedAt: verified && Date.parse(verified.at) }
+      },
+      verify: async () => await this.#startVerify(store),
+      preparePrune: async () => {
+        const options = { store, set: SET, by: 'test', unique, now, days }
+        const planned = await preparePrune(options)
+        return { plan: planned.plan, execute: async () => await executePrune(options, planned) }
+      },
+      turn: () => new Turn({ store, set: SET, of: 'verifying', id: unique(), now }),
     })
+    await this.source.run(async () => await upkeep.look(new AbortController().signal))
+    return upkeep.sight
   }
 
   async prune(days: number, { store }: Eyes = this.whole): Promise<PrunePlan & PruneReport> {

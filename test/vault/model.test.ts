@@ -24,6 +24,9 @@ describe('in random histories of a set', () => {
       'prune',
       'prune killed',
       'verification',
+      'upkeep killed',
+      'a verification that was due',
+      'a prune by itself',
       'one of two writers went on',
     ])
       assert.ok((happened.get(what) ?? 0) > 0, `${what} never came`)

@@ -2,6 +2,7 @@
 import type { Config } from '../../config/index.ts'
 import { isSameSet, type SetSnapshot, snapshotOfSet } from '../../config/same.ts'
 import type { App } from '../app.ts'
+import { formatDuration } from '../format.ts'
 import type { FollowedSet } from '../app-vault.ts'
 import { Followers, type FollowersOptions } from './followers.ts'
 
@@ -18,7 +19,7 @@ export class RunSets extends Followers<SetSnapshot, FollowedSet> {
       isSame: isSameSet,
       start: async ({ config, set }) => await app.services.followSet(config, set, { log }),
       words: {
-        started: ({ set }) => `"${set.cluster}" is backed up to "${set.vault}", ${every(set)}`,
+        started: ({ set }) => `"${set.cluster}" is backed up to "${set.vault}", ${every(set)}${upkeep(set)}`,
         gone: 'is not backed up any more',
         refused: 'cannot be backed up',
       },
@@ -31,6 +32,11 @@ function every({ every: how }: SetSnapshot['set']): string {
   if (how === undefined) return 'by hand'
   const { text, schedule } = how
   return schedule.kind === 'interval' ? `every ${text}` : schedule.kind === 'cron' ? `at ${text} (UTC)` : text
+}
+
+function upkeep({ verifyMs, isPruned, keepDays }: SetSnapshot['set']): string {
+  const verified = verifyMs === undefined ? '' : `, verified in full every ${formatDuration(verifyMs)}`
+  return isPruned === true && keepDays !== undefined ? `${verified}, pruned to ${keepDays} days` : verified
 }
 
 function wantedOf(config: Config): SetSnapshot[] {

@@ -3,9 +3,9 @@ import type { SetStateName, SetStatus } from '../../model/set-status.ts'
 import { formatBytes, formatDuration } from '../format.ts'
 import { formatTable, type Style } from '../table.ts'
 
-/** Late, damaged or without a vault is wrong; a store that does not answer is nobody's fault here, and told apart. */
+/** Late, unverified, damaged or without a vault is wrong; a store that does not answer is nobody's fault here, and told apart. */
 export function exitOfSets(sets: readonly SetStatus[]): number {
-  if (sets.some(({ state }) => state === 'late' || state === 'faulted')) return 3
+  if (sets.some(({ state }) => state === 'late' || state === 'unverified' || state === 'faulted')) return 3
   return sets.some(({ state }) => state === 'unreachable') ? 11 : 0
 }
 
@@ -17,6 +17,7 @@ export function setsText(sets: readonly SetStatus[], now: number, style: Style):
     unscheduled: style.bold,
     waiting: style.yellow,
     late: style.red,
+    unverified: style.red,
     unreachable: style.red,
     faulted: style.red,
   }
@@ -45,7 +46,7 @@ export function setsText(sets: readonly SetStatus[], now: number, style: Style):
     style,
   )
   const troubles = sets
-    .filter(({ state }) => state === 'late' || state === 'unreachable' || state === 'faulted')
+    .filter(({ state }) => ['late', 'unverified', 'unreachable', 'faulted'].includes(state))
     .map(({ name, sentence }) => `${style.red('✗')} ${name}: ${sentence}\n`)
   return `${table}${troubles.join('')}`
 }

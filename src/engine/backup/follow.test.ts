@@ -50,7 +50,13 @@ class World {
       announceEveryMs: ANNOUNCE_EVERY_MS,
       newest: () => Promise.resolve(this.commits.at(-1)),
       turn: () =>
-        new Turn({ store: this.store, set: 'all', id: `${by}${runs++}`, now: () => this.clock.now() }),
+        new Turn({
+          store: this.store,
+          set: 'all',
+          of: 'running',
+          id: `${by}${runs++}`,
+          now: () => this.clock.now(),
+        }),
       backUp: async signal => {
         this.begun++
         const before = this.commits.length
@@ -168,7 +174,13 @@ describe('a set that is followed', () => {
 
   test('an announcement of somebody who died is forgotten', async () => {
     const world = new World()
-    const dead = new Turn({ store: world.store, set: 'all', id: 'dead', now: () => world.clock.now() })
+    const dead = new Turn({
+      store: world.store,
+      set: 'all',
+      of: 'running',
+      id: 'dead',
+      now: () => world.clock.now(),
+    })
     await dead.announce()
     await world.run([world.follower('a', EVERY)], 5 * MINUTE_MS)
     assert.deepEqual(minutes(world.commits), [1])
@@ -183,6 +195,7 @@ describe('a set that is followed', () => {
       const dead = new Turn({
         store: world.store,
         set: 'all',
+        of: 'running',
         id: 'dead',
         now: () => world.clock.now() + aheadMs,
       })

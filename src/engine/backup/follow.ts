@@ -5,6 +5,7 @@ import { findKdrError, type KdrError } from '../../model/errors.ts'
 import { dueAt, type Schedule } from '../../model/schedule.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Log } from '../../ports/log.ts'
+import { announce, type BackupTurn } from './announce.ts'
 import type { BackupResult } from './backup.ts'
 
 /** One that takes longer is announced; after so much more it is announced again. */
@@ -23,14 +24,6 @@ export type NewestCommit = {
   readonly number: number
   /** As of when it holds the source's ends; ms since 1970. */
   readonly at: number
-}
-
-/** One backup's turn among daemons (src/vault/turn.ts). */
-export interface BackupTurn {
-  isTaken(): Promise<boolean>
-  /** False: another one was first, and this one should give way. */
-  announce(): Promise<boolean>
-  end(): Promise<void>
 }
 
 export type FollowInput = {
@@ -131,11 +124,12 @@ export class SetFollower {
   }
 
   async #backUp(turn: BackupTurn, signal: AbortSignal): Promise<void> {
-    const { clock, name, log } = this.#input
+    const { clock, name, log, announceEveryMs } = this.#input
     const startedAt = clock.monotonic()
     const over = new AbortController()
     const gaveWay = new AbortController()
-    const announcing = this.#announce(turn, over.signal, gaveWay)
+    const announced = { clock, afterMs: ANNOUNCE_AFTER_MS, announceEveryMs, over: over.signal, gaveWay }
+    const announcing = announce(turn, announced)
     this.#tell({ isAtWork: true })
     try {
       const result = await this.#input.backUp(AbortSignal.any([signal, gaveWay.signal]))
@@ -147,21 +141,6 @@ export class SetFollower {
       this.#tell({ isAtWork: false })
       over.abort()
       await announcing
-    }
-  }
-
-  /** A courtesy: that it cannot be said holds up nothing. */
-  async #announce(turn: BackupTurn, over: AbortSignal, gaveWay: AbortController): Promise<void> {
-    const { clock, announceEveryMs } = this.#input
-    try {
-      await clock.sleep(ANNOUNCE_AFTER_MS, over)
-      while (!over.aborted) {
-        if (!(await turn.announce())) gaveWay.abort()
-        await clock.sleep(announceEveryMs, over)
-      }
-      await turn.end()
-    } catch (error) {
-      if (findKdrError(error) === undefined) throw error
     }
   }
 

@@ -34,6 +34,11 @@ export function setSamples(
     kdr_backup_commits_total: ({ sight }) => sight.commits,
     kdr_backup_failures_total: ({ sight }) => sight.failures,
     kdr_backup_failing: ({ sight }) => (sight.failure === undefined ? 0 : 1),
+    kdr_backup_verifications_total: ({ upkeep }) => upkeep?.verifications,
+    kdr_backup_damaged_objects: ({ upkeep }) => upkeep?.problems,
+    kdr_backup_pruned_bytes_total: ({ upkeep }) => upkeep?.deletedBytes,
+    kdr_backup_upkeep_failing: ({ upkeep }) =>
+      upkeep === undefined ? undefined : upkeep.failure === undefined ? 0 : 1,
   }
   return Object.fromEntries(
     Object.entries(values).map(([name, value]) => [

@@ -246,6 +246,7 @@ const SET_TONES: Readonly<Record<SetStatus['state'], Tone>> = {
   unscheduled: 'quiet',
   waiting: 'watch',
   late: 'bad',
+  unverified: 'bad',
   unreachable: 'bad',
   faulted: 'bad',
 }
