@@ -44,6 +44,14 @@ describe('docs/findings', () => {
   })
 })
 
+describe('docs/first-secured-link.md', () => {
+  test('its config is one', () => {
+    const text = readFileSync(new URL('../docs/first-secured-link.md', import.meta.url), 'utf8')
+    const [, yaml = ''] = /```yaml\n(.*?)```/s.exec(text) ?? []
+    assert.deepEqual(Object.keys(parseConfig(yaml, 'kdr.yaml').clusters), ['east', 'west'])
+  })
+})
+
 describe('docs/connecting.md', () => {
   const text = readFileSync(new URL('../docs/connecting.md', import.meta.url), 'utf8')
 
