@@ -164,6 +164,8 @@ describe('what is not seen says nothing', () => {
     const { of, unwatched } = await look(3)
     assert.equal(of('app')?.lagRecords, 0, 'as it was')
     assert.equal(unwatched, 0)
+    const later = await look(4)
+    assert.deepEqual([later.groups.length, later.unwatched], [0, 1], 'nobody knows how it is by now')
   })
 
   test('a commit of a transaction that is under way', async () => {

@@ -12,6 +12,8 @@ export type GroupSource = Pick<Cluster, 'listGroups' | 'groupOffsets' | 'offsets
 
 /** Asked for at once: so that what is too much is not all in memory before it is left out. */
 const GROUPS_AT_ONCE = 200
+/** So many looks a group that does not answer is as it was: its coordinator may be moving. */
+const SILENT_LOOKS = 6
 
 /** Of one log: a topic that was made anew has others. */
 type LogEnds = TopicPartition & {
@@ -94,7 +96,7 @@ export class GroupWatch {
     }
   }
 
-  /** Returns how many groups are left out. One that does not answer now is as it was. */
+  /** Returns how many groups are left out. */
   async #readCommits(cluster: GroupSource, listed: readonly ListedGroup[]): Promise<number> {
     const before = this.#known
     const known = new Map<string, Known>()
@@ -106,7 +108,7 @@ export class GroupWatch {
       for (const [index, group] of names.entries()) {
         const answer = answers[index]
         const old = before.get(group)
-        const now = answer?.code === KafkaCode.NONE ? this.#knownOf(answer, old) : old
+        const now = answer?.code === KafkaCode.NONE ? this.#knownOf(answer, old) : this.#asItWas(old)
         if (answer === undefined || now === undefined || now.commits.length > room) unwatched++
         else {
           room -= now.commits.length
@@ -116,6 +118,10 @@ export class GroupWatch {
     }
     this.#known = known
     return unwatched
+  }
+
+  #asItWas(old: Known | undefined): Known | undefined {
+    return old !== undefined && this.#round - old.seenIn <= SILENT_LOOKS ? old : undefined
   }
 
   #knownOf(offsets: GroupOffsets, old: Known | undefined): Known {
