@@ -333,10 +333,14 @@ type Calls = {
       protocol?: 'classic' | 'consumer'
       /** Default 200; 0 never commits. */
       commitEveryMs?: number
+      /** After each poll: with few records a poll it cannot keep up. */
+      restMs?: number
     },
     Handle<'consumer'>,
   ]
   consumer: [Handle<'consumer'>, ConsumerReport]
+  /** It stays a member, and commits where it is; `paused: false` lets it go on. */
+  pauseConsumer: [Handle<'consumer'> & { paused?: boolean }, void]
   stopConsumer: [Handle<'consumer'> & { crash?: boolean }, ConsumerReport]
   auditConsumers: [
     Handle<'workload'> & { consumers: readonly string[] },

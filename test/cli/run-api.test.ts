@@ -64,6 +64,12 @@ describe('the API of kdr run', () => {
     assert.partialDeepStrictEqual(clusters[1], { name: 'west', problem: 'no broker answers', seenAt: null })
   })
 
+  test('the status of a config with nothing but clusters is empty', async () => {
+    write()
+    const { status, text } = await ask('status')
+    assert.deepEqual([status, JSON.parse(text)], [200, { v: 1, links: [], sets: [] }])
+  })
+
   test('it is that of the config as it stands now', async () => {
     write('one')
     const status = apiOf(makeTestApp({ services }), path, () => WATCHED).get('status')

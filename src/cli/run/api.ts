@@ -4,6 +4,7 @@
 import type { ApiPart } from '../../api/contract.ts'
 import { type ApiAnswer, OPENAPI_PATH, type Served } from '../../api/server.ts'
 import type { CheckReport } from '../../engine/check/check.ts'
+import type { Config } from '../../config/index.ts'
 import type { WatchedCluster } from '../../engine/monitor/sight.ts'
 import { type App, jsonText } from '../app.ts'
 import { shownReport } from '../check/report-json.ts'
@@ -22,14 +23,17 @@ export function apiOf(app: App, path: string, watched: () => readonly WatchedClu
   const check = kept(app, CHECK_KEPT_MS, async () => await wholeCheck(app, path))
   const parts: Readonly<Record<ApiPart, Look>> = {
     clusters: () => Promise.resolve({ clusters: watched().map(clusterObject) }),
-    status: async () => await readStatuses(app, await config()),
+    status: async () => await statuses(app, await config()),
     runs: async () => await knownRuns(app, await config()),
     check: async () => {
       const { value, at } = await check()
       const ageMs = Math.max(0, app.clock.now() - at)
       return { checkedAt: new Date(at).toISOString(), ageMs, ...shownReport(value) }
     },
-    objectives: async () => await readObjectives(app, await config()),
+    objectives: async () => {
+      const its = await config()
+      return await readObjectives(app, its, await statuses(app, its))
+    },
   }
   const document: Look = async () => (await import('../../api/openapi.ts')).openApi(app.version)
   return new Map([
@@ -42,6 +46,12 @@ export function apiOf(app: App, path: string, watched: () => readonly WatchedClu
       async () => ({ status: 200, text: `${JSON.stringify(await document(), undefined, 2)}\n` }),
     ],
   ])
+}
+
+/** Of a config with nothing but clusters, which are watched, there is nothing to say. */
+async function statuses(app: App, config: Config): Promise<Readonly<Record<string, unknown>>> {
+  const has = (part: object): boolean => Object.keys(part).length > 0
+  return has(config.links) || has(config.sets) ? await readStatuses(app, config) : { links: [], sets: [] }
 }
 
 /** Times as people read them. */

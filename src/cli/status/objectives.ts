@@ -4,14 +4,11 @@ import { objectiveFor } from '../../model/objectives.ts'
 import type { RunSummary } from '../../model/runs.ts'
 import type { App } from '../app.ts'
 import type { LinkStanding } from './standing.ts'
-import { readStatuses } from './status.ts'
+import type { Statuses } from './status.ts'
 
-/** Throws as `readStatuses` and `listRuns` do. */
-export async function readObjectives(app: App, config: Config) {
-  const [{ links, sets }, runs] = await Promise.all([
-    readStatuses(app, config),
-    app.services.listRuns(config),
-  ])
+/** Throws as `listRuns` does. */
+export async function readObjectives(app: App, config: Config, { links, sets }: Statuses) {
+  const runs = await app.services.listRuns(config)
   return {
     links: links.map(link => ofLink(config, link, runs)),
     plans: Object.entries(config.plans).map(([name, { links: its, objectives }]) => ({

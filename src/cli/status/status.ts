@@ -65,7 +65,7 @@ async function status(app: App, options: StatusOptions): Promise<void> {
   app.exit = statuses.links.some(isWrong) ? 3 : exitOfSets(statuses.sets)
 }
 
-type Statuses = { readonly links: readonly LinkStanding[]; readonly sets: readonly SetStatus[] }
+export type Statuses = { readonly links: readonly LinkStanding[]; readonly sets: readonly SetStatus[] }
 
 /** `names`: only these links, and no sets. */
 export async function readStatuses(app: App, config: Config, names?: readonly string[]): Promise<Statuses> {

@@ -40,6 +40,10 @@ final class Groups {
       member.end(request.path("crash").asBoolean());
       return member.report();
     });
+    commands.put("pauseConsumer", request -> {
+      of(Args.text(request, "consumer")).isPaused = request.path("paused").asBoolean(true);
+      return null;
+    });
     commands.put("auditConsumers", Groups::auditConsumers);
     commands.put("groupOffsets", Groups::groupOffsets);
     commands.put("alterGroupOffsets", Groups::alterGroupOffsets);
@@ -72,6 +76,8 @@ final class Groups {
     /** By `WORKLOAD:N`. */
     private final Map<String, Integer> received = new HashMap<>();
     private volatile boolean isEnding;
+    /** It stays a member and commits where it is. */
+    private volatile boolean isPaused;
     private boolean isCrash;
     private long count;
     private long firstAtMs = -1;
@@ -93,16 +99,22 @@ final class Groups {
     @Override
     public void run() {
       consumer.subscribe(Args.texts(request, "topics"));
+      long restMs = request.path("restMs").asLong(0);
       long commitEvery = request.path("commitEveryMs").asLong(200) * 1_000_000;
       long committedAt = System.nanoTime();
       while (!isEnding) {
         try {
+          if (isPaused) consumer.pause(consumer.assignment());
+          else consumer.resume(consumer.paused());
           for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(100))) take(record);
+          if (restMs > 0) Thread.sleep(restMs);
           look();
           if (commitEvery > 0 && System.nanoTime() - committedAt > commitEvery) {
             consumer.commitSync(Duration.ofSeconds(5));
             committedAt = System.nanoTime();
           }
+        } catch (InterruptedException ended) {
+          break;
         } catch (RuntimeException error) {
           note(error);
         }
