@@ -11,7 +11,7 @@ import { shownReport } from '../check/report-json.ts'
 import { failureOf } from '../failure.ts'
 import { knownRuns } from '../move/known-runs.ts'
 import { readObjectives } from '../status/objectives.ts'
-import { readStatuses } from '../status/status.ts'
+import { readStatuses, type Statuses } from '../status/status.ts'
 
 const CHECK_KEPT_MS = 60_000
 
@@ -49,7 +49,7 @@ export function apiOf(app: App, path: string, watched: () => readonly WatchedClu
 }
 
 /** Of a config with nothing but clusters, which are watched, there is nothing to say. */
-async function statuses(app: App, config: Config): Promise<Readonly<Record<string, unknown>>> {
+async function statuses(app: App, config: Config): Promise<Statuses> {
   const has = (part: object): boolean => Object.keys(part).length > 0
   return has(config.links) || has(config.sets) ? await readStatuses(app, config) : { links: [], sets: [] }
 }

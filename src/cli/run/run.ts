@@ -21,6 +21,7 @@ import { RunSets } from './sets.ts'
 import { backUpOnce } from './sets-once.ts'
 import { VaultLooks } from './vault-looks.ts'
 import { styleOf } from '../table.ts'
+import { clusterSummary } from './watch-words.ts'
 
 type RunOptions = GlobalOptions &
   LogFlags & {
@@ -203,17 +204,23 @@ async function runUntilStopped(
     history.failed,
     clusters.failed,
     links.follow(signal),
-    summarizeEvery(app, links, signal, log.regular),
+    summarizeEvery(app, { links, clusters }, signal, log.regular),
     ...(alerting === undefined ? [] : [alerting.failed]),
   ])
   log.event('info', 'stopping: finishing what is in flight')
 }
 
-async function summarizeEvery(app: App, links: RunLinks, signal: AbortSignal, log: Log): Promise<void> {
+async function summarizeEvery(
+  app: App,
+  { links, clusters }: Pick<Parts, 'links' | 'clusters'>,
+  signal: AbortSignal,
+  log: Log,
+): Promise<void> {
   for (;;) {
     await app.clock.sleep(SUMMARY_EVERY_MS, signal)
     if (signal.aborted) return
     for (const each of links.all()) log.event('info', summarize(each), { link: each.link.name })
+    for (const each of clusters.seen()) log.event('info', clusterSummary(each), { cluster: each.name })
   }
 }
 

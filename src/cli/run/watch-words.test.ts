@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { watchedCluster } from '../../../test/support/metrics-world.ts'
 import type { GroupSight, WatchedCluster } from '../../engine/monitor/sight.ts'
-import { changesOf } from './watch-words.ts'
+import { changesOf, clusterSummary } from './watch-words.ts'
 
 const said = (before: WatchedCluster | undefined, now: WatchedCluster): string[] =>
   changesOf(before, now).map(({ level, message }) => `${level}: ${message}`)
@@ -89,4 +89,17 @@ describe('it tells', () => {
     assert.equal(lines.length, 11)
     assert.equal(lines.at(-1), 'warn: and the states of 15 more groups of "east" have changed')
   })
+})
+
+test('now and then one line tells how it stands', () => {
+  assert.equal(clusterSummary(well()), 'cluster "east": 1 broker, 3 partitions, all well; 0 groups')
+  const groups = [group('ok', 'a'), group('stalled'), group('ok', 'b')]
+  assert.equal(
+    clusterSummary(watchedCluster('east', { groups })),
+    'cluster "east": 1 broker, 9 partitions, 1 broker not there, 1 without a leader, 2 with fewer replicas in sync than writes with ' +
+      'acks=all ask for, 4 with replicas that are not in sync; 3 groups: 2 OK, 1 STALLED',
+  )
+  assert.equal(clusterSummary(well({ problem: 'no broker answers' })), 'cluster "east": no broker answers')
+  const { partitions: _none, ...unseen } = well({ seenAt: 0 })
+  assert.equal(clusterSummary(unseen), 'cluster "east": not looked at yet')
 })

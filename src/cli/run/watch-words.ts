@@ -1,6 +1,6 @@
-// What a log says of a cluster that is watched: only what has changed since the look before. Pure.
+// What a log says of a cluster that is watched: what has changed since the look before, and now and then how it stands. Pure.
 import type { GroupSight, WatchedCluster } from '../../engine/monitor/sight.ts'
-import type { ConsumerState } from '../../model/consumer-state.ts'
+import { CONSUMER_STATES, type ConsumerState } from '../../model/consumer-state.ts'
 import { formatCount, formatDuration, plural } from '../format.ts'
 
 export type Change = {
@@ -133,4 +133,28 @@ function changeOf(
     message: `${of} is ${state.toUpperCase()}: ${SENTENCES[state]}; ${plural(lagRecords, 'record')}, ${time} behind${where}`,
     group,
   }
+}
+
+/** How it stands, in one line. */
+export function clusterSummary({ name, problem, brokers, partitions, groups }: WatchedCluster): string {
+  if (problem !== undefined) return `cluster "${name}": ${problem}`
+  if (partitions === undefined) return `cluster "${name}": not looked at yet`
+  const missing = brokers.filter(({ isThere }) => !isThere).length
+  const troubles = [
+    ...(missing > 0 ? [`${plural(missing, 'broker')} not there`] : []),
+    ...COUNTS.flatMap(([count, what]) => {
+      const is = partitions[count] ?? 0
+      return is > 0 ? [`${formatCount(is)} ${what}`] : []
+    }),
+  ]
+  const states = Map.groupBy(groups, ({ state }) => state)
+  const ofGroups = CONSUMER_STATES.flatMap(state => {
+    const found = states.get(state)?.length ?? 0
+    return found > 0 ? [`${formatCount(found)} ${state.toUpperCase()}`] : []
+  })
+  const named = groups.length === 0 ? '' : `: ${ofGroups.join(', ')}`
+  return (
+    `cluster "${name}": ${plural(brokers.length - missing, 'broker')}, ${plural(partitions.partitions, 'partition')}` +
+    `, ${troubles.length === 0 ? 'all well' : troubles.join(', ')}; ${plural(groups.length, 'group')}${named}`
+  )
 }
