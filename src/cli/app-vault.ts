@@ -214,6 +214,8 @@ export type RestorePlan = {
   readonly conflicts: readonly { readonly topic: string; readonly what: string }[]
   /** At most, by what an ordinary machine does. */
   readonly expectedMs: number
+  /** The commit whose speed that was taken from; null: a guess, of an ordinary machine. */
+  readonly expectedBy: { readonly commit: number; readonly bytesPerMs: number } | null
   readonly groups: number
   /** Those with members at the target: they are left alone. */
   readonly groupsOccupied: readonly string[]
@@ -254,6 +256,8 @@ export type RestoreReport = {
   readonly groups: number
   readonly groupsLeft: readonly { readonly group: string; readonly what: string }[]
   readonly rightsLeft: readonly string[]
+  /** Of topics that have them, and that the target, of another version, does not know. */
+  readonly configsLeft: readonly string[]
   readonly verified: boolean
   readonly problems: readonly string[]
 }

@@ -34,6 +34,18 @@ describe('the plan of a restore', () => {
     assert.ok(expectedMs > 0 && Number.isInteger(expectedMs))
   })
 
+  test('takes as long as the measured speed says, or else that of an ordinary machine', () => {
+    const large = { ...segment(0, 10), rawBytes: 400_000_000 }
+    const topics = [topic([{ partition: 0, start: 0, end: 10, segments: [large] }])]
+    assert.deepEqual(
+      [planTopics(topics).expectedMs, planTopics(topics).expectedBy],
+      [3_000 + 10_000 + 5_000, null],
+    )
+    const measured = { commit: 7, bytesPerMs: 100_000 }
+    const { expectedMs, expectedBy } = planTopics(topics, measured)
+    assert.deepEqual([expectedMs, expectedBy], [3_000 + 4_000 + 2_000, measured])
+  })
+
   test('says where groups stood that cannot stand there', () => {
     const offsets: readonly VaultOffset[] = [
       ['t', 0, 3, null],

@@ -2,16 +2,21 @@
 import type { RestorePlan } from '../cli/app-vault.ts'
 import type { PartitionState, SetState, TopicState } from '../model/vault.ts'
 import type { Cluster } from '../ports/cluster.ts'
+import type { Measured } from '../vault/measured.ts'
 
-/** What an ordinary machine writes through one worker, and then reads again to verify. */
+/** What an ordinary machine writes through one worker (docs/sizing.md), where no backup of the set says more. */
 const WRITES_PER_MS = 40_000
-const READS_PER_MS = 80_000
+/** What was written is read again to verify, twice as fast. */
+const READS_PER_WRITE = 2
 /** A marker takes 25 µs; it begins with topics that are made, and ends with groups. */
 const MARKERS_PER_MS = 40
 const BEGINS_MS = 3_000
 
-/** Pure. */
-export function planTopics(topics: readonly TopicState[]): Pick<RestorePlan, 'topics' | 'expectedMs'> {
+/** Pure. `measured`: how fast the set was backed up; a restore goes as fast, give or take a quarter (bench/RESULTS.md). */
+export function planTopics(
+  topics: readonly TopicState[],
+  measured?: Measured,
+): Pick<RestorePlan, 'topics' | 'expectedMs' | 'expectedBy'> {
   const planned = topics.map(({ name, partitions }) => ({
     name,
     partitions: partitions.length,
@@ -21,8 +26,9 @@ export function planTopics(topics: readonly TopicState[]): Pick<RestorePlan, 'to
   }))
   const bytes = sumOf(planned, each => each.bytes)
   const gaps = sumOf(planned, ({ offsets, records }) => Math.max(0, offsets - records))
-  const ms = bytes / WRITES_PER_MS + bytes / READS_PER_MS + gaps / MARKERS_PER_MS
-  return { topics: planned, expectedMs: Math.round(BEGINS_MS + ms) }
+  const writing = bytes / (measured?.bytesPerMs ?? WRITES_PER_MS)
+  const ms = writing + writing / READS_PER_WRITE + gaps / MARKERS_PER_MS
+  return { topics: planned, expectedMs: Math.round(BEGINS_MS + ms), expectedBy: measured ?? null }
 }
 
 /** Of a segment that the log begins or ends in, its share. */

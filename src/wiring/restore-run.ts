@@ -50,13 +50,24 @@ export async function restore(opened: Opened, plan: RestorePlan): Promise<Restor
     const copied = await copy(opened, plan, store)
     const problems = [...copied.problems, ...(await check(opened))]
     const rightsLeft: string[] = []
+    const configsLeft: string[] = []
     if (problems.length === 0) {
       await giveConfigs(opened, plan, store)
+      configsLeft.push(...(await unknownConfigs(opened)))
       if (opened.rights !== undefined) rightsLeft.push(...(await giveRights(target, opened.rights)))
       await forget(store, opened)
     }
     const { records, bytes, groups, groupsLeft } = copied
-    return { verified: problems.length === 0, problems, records, bytes, groups, groupsLeft, rightsLeft }
+    return {
+      verified: problems.length === 0,
+      problems,
+      records,
+      bytes,
+      groups,
+      groupsLeft,
+      rightsLeft,
+      configsLeft,
+    }
   } finally {
     await store.close()
     options.onStep('done')
@@ -210,6 +221,22 @@ async function giveConfigs(
         `"${name}" cannot be given its configs: ${codeName(code)} ${message}`.trim(),
       )
   }
+}
+
+/** A cluster of another version has other configs; what it does not know is left out. */
+async function unknownConfigs({ target, topics, options }: Opened): Promise<string[]> {
+  const known = await target.topicConfigs(topics.map(({ name }) => name))
+  return topics.flatMap(({ name, configs }) => {
+    const there = known.get(name)
+    if (there?.code !== KafkaCode.NONE) return []
+    const own = Object.entries(configs).filter(
+      ([config, { isOverride }]) => isOverride && !there.entries.has(config),
+    )
+    return own.map(
+      ([config, { value }]) =>
+        `"${name}" had ${config}=${value ?? ''}: "${options.to}" does not know that config, and it is left out`,
+    )
+  })
 }
 
 /** Where there is nothing else in it, in one act: whoever is stopped has the restore before it, or behind it. */

@@ -11,6 +11,7 @@ import { readUpTo } from '../vault/by-timestamp.ts'
 import { readCommit } from '../vault/chain.ts'
 import { choose, endBefore } from '../vault/choose.ts'
 import { readConsistent, type WentBack } from '../vault/consistent-point.ts'
+import { measuredSpeed } from '../vault/measured.ts'
 import { readPoint, type SetPoint } from '../vault/point.ts'
 import { SegmentReader } from '../vault/reader.ts'
 import { vaultCluster } from '../vault/source.ts'
@@ -87,7 +88,7 @@ export async function withRestore<T>(
       notes: commit.notes.filter(({ topic }) => topic === undefined || isNoted(options, topic)),
       isResumed: known.isResumed,
       conflicts: await findConflicts(target, topics, known.topics),
-      ...planTopics(topics),
+      ...planTopics(topics, await measuredSpeed(store, set, state)),
       retention: await planRetention(target, topics, {
         now: systemClock.now(),
         reader: new SegmentReader(store, set),

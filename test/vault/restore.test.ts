@@ -174,6 +174,19 @@ describe('a restore', () => {
     target.assertHolds()
   })
 
+  test('says which configs the target does not know, and goes on without them', async () => {
+    const source = new SimSource(1)
+    await source.init()
+    source.cluster.createTopic('t', 1, { 'retention.ms': '3600000', 'of.another.version': '5' })
+    source.produce(source.topic('t')[0]!, 7)
+    await source.backUp()
+    const report = await new Target(source).restore()
+    assert.equal(report?.verified, true)
+    assert.deepEqual(report.configsLeft, [
+      '"t" had of.another.version=5: "target" does not know that config, and it is left out',
+    ])
+  })
+
   test('goes on where it was killed, also when other topics of the same point were restored since', async () => {
     const target = new Target(await backedUp(1))
     const isBegun = () => target.cluster.topics.get('t')?.partitions.some(({ log }) => log.end > 0) === true

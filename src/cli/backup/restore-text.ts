@@ -79,8 +79,14 @@ export function planText(plan: RestorePlan, style: Style): string {
     ...said.slice(0, SHOWN).map(what => `${style.yellow('!')} ${what}\n`),
     said.length > SHOWN ? style.dim(`... and ${said.length - SHOWN} more (--json has all)\n`) : '',
     ...plan.conflicts.slice(0, SHOWN).map(({ what }) => `${style.red('✗')} ${what}\n`),
-    `\n${plan.set}, commit ${plan.commit}, as of ${formatTime(plan.asOf)} → "${plan.target}": ${all}, in about ${formatDuration(plan.expectedMs)}${plan.isResumed ? '; goes on with what was begun' : ''}\n`,
+    `\n${plan.set}, commit ${plan.commit}, as of ${formatTime(plan.asOf)} → "${plan.target}": ${all}, in about ${formatDuration(plan.expectedMs)} (${basisOf(plan)})${plan.isResumed ? '; goes on with what was begun' : ''}\n`,
   ].join('')
+}
+
+function basisOf({ expectedBy }: RestorePlan): string {
+  if (expectedBy === null)
+    return 'a guess: no backup of the set was large enough to tell how fast it goes here'
+  return `as fast as commit ${expectedBy.commit} was backed up, ${formatBytes(expectedBy.bytesPerMs * 1_000)} a second`
 }
 
 function retentionLines({ retention, keepsRetention }: RestorePlan): string[] {
@@ -98,7 +104,7 @@ export function reportText(
   { ms, style }: { readonly ms: number; readonly style: Style },
 ): string {
   const written = `${plural(report.records, 'record')}, ${formatBytes(report.bytes)}, ${plural(report.groups, 'group')} in ${formatDuration(ms)}`
-  const left = [...report.groupsLeft.map(({ what }) => what), ...report.rightsLeft]
+  const left = [...report.groupsLeft.map(({ what }) => what), ...report.rightsLeft, ...report.configsLeft]
   return [
     ...left.slice(0, SHOWN).map(what => `${style.yellow('!')} ${what}\n`),
     ...report.problems.slice(0, SHOWN).map(what => `${style.red('✗')} ${what}\n`),
