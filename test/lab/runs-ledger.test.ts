@@ -2,15 +2,12 @@
 // new active at its offset, and each group has had it once. Failovers by `kill -9` of the whole cluster: what is lost stands at the
 // end of its partition, no older than the report says.
 import assert from 'node:assert/strict'
-import { existsSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { RunReport } from '../../src/model/runs.ts'
-import type { LedgerAudit } from '../support/judge.ts'
+import { cutsOf, Hook, ledgerOf, PROTOCOLS } from '../support/ledger.ts'
 import { faultRow } from '../support/fault-rows.ts'
-import { freshTopic, waitFor, withLab } from '../support/lab.ts'
+import { withLab } from '../support/lab.ts'
 import { adminOf, type KdrProcess, type Link, makeLink, untilIdentical } from '../support/link.ts'
 import { suite } from '../support/suite.ts'
 
@@ -30,89 +27,7 @@ const context = withLab(
 )
 const at = (name: string) => adminOf(context.cluster(name))
 
-const KINDS = [
-  { kind: 'plain', producer: { compression: 'lz4' } },
-  { kind: 'plain', producer: { idempotent: true, keys: 50 } },
-  { kind: 'transactional', producer: { perTransaction: 20, abortEvery: 5 } },
-] as const
-const PROTOCOLS = ['classic', 'consumer'] as const
-
-type Writer = { readonly topic: string; readonly kind: 'plain' | 'transactional'; readonly workload: string }
-type Reader = { readonly group: string; readonly consumer: string }
-
-async function startWriters(name: string, topics: readonly string[]): Promise<Writer[]> {
-  return await Promise.all(
-    KINDS.map(async ({ kind, producer }, index) => {
-      const topic = topics[index]!
-      const { workload } = await context.judge.startWorkload({
-        ...at(name),
-        topic,
-        rate: 400,
-        ...producer,
-        ...(kind === 'transactional' && { transactionalId: freshTopic('ledger-tx') }),
-      })
-      return { topic, kind, workload }
-    }),
-  )
-}
-
-async function startReaders(name: string, topics: readonly string[]): Promise<Reader[]> {
-  return await Promise.all(
-    PROTOCOLS.map(async protocol => {
-      const group = `${topics[0] ?? ''}-${protocol}`
-      const { consumer } = await context.judge.startConsumer({
-        ...at(name),
-        group,
-        topics,
-        protocol,
-        isolation: 'committed',
-      })
-      return { group, consumer }
-    }),
-  )
-}
-
-async function makeTopics(name: string, prefix: string): Promise<string[]> {
-  const topics = KINDS.map((_, index) => `${prefix}${index}`)
-  for (const topic of topics) await context.judge.createTopic({ ...at(name), topic, partitions: 2 })
-  return topics
-}
-
-function cutsOf({ rpo }: RunReport, topic: string): Record<string, number> {
-  return Object.fromEntries(
-    rpo.partitions.filter(each => each.topic === topic).map(({ partition, cut }) => [partition, cut]),
-  )
-}
-
-async function auditsOf(
-  name: string,
-  report: RunReport,
-  writers: readonly Writer[],
-  consumers: readonly string[] = [],
-): Promise<{ topic: string; audit: LedgerAudit }[]> {
-  const found = await Promise.all(
-    writers.map(async ({ topic, kind, workload }) => {
-      const cuts = cutsOf(report, topic)
-      const audits = await context.judge.auditLedger({ ...at(name), workload, kind, cuts, consumers })
-      return audits.map(audit => ({ topic, audit }))
-    }),
-  )
-  return found.flat()
-}
-
-async function reached(name: string, { group }: Reader, topics: readonly string[]): Promise<void> {
-  const ends = await context.judge.ends({ ...at(name), topics })
-  await waitFor(
-    async () => {
-      const offsets = await context.judge.groupOffsets({ ...at(name), group })
-      const committed = new Map(offsets.map(each => [`${each.topic}/${each.partition}`, each.offset]))
-      return ends.every(
-        ([topic, partition, end]) => end === 0 || (committed.get(`${topic}/${partition}`) ?? 0) >= end,
-      )
-    },
-    { what: `${group} to reach the ends at ${name}`, everyMs: 200 },
-  )
-}
+const { startWriters, startReaders, makeTopics, auditsOf, reached } = ledgerOf(context)
 
 /** By topic, of its partitions. */
 async function endsOf(name: string, topics: readonly string[]): Promise<Map<string, readonly number[]>> {
@@ -132,22 +47,6 @@ async function move(link: Link, kind: string): Promise<RunReport> {
   const { code, stdout, stderr } = await link.start(kind, link.name, '--yes', '--json').ended
   assert.equal(code, 0, `${stderr}\n${stdout}`)
   return JSON.parse(stdout) as RunReport
-}
-
-/** A hook of the operator: says that it is asked for, and waits until the test has done it. */
-class Hook {
-  readonly #file = join(tmpdir(), `kdr-hook-${process.pid}-${freshTopic('hook')}`)
-  get command(): string {
-    return `touch ${this.#file}; while [ ! -e ${this.#file}.done ]; do sleep 0.05; done`
-  }
-  async serve(act: () => Promise<void>): Promise<void> {
-    await waitFor(() => existsSync(this.#file), { what: 'the hook to be called' })
-    await act()
-    writeFileSync(`${this.#file}.done`, '')
-  }
-  forget(): void {
-    for (const file of [this.#file, `${this.#file}.done`]) rmSync(file, { force: true })
-  }
 }
 
 describe(`${MOVES} switchovers under load`, { skip }, () => {

@@ -80,6 +80,19 @@ export class FakeStore implements StateStore {
   }
 }
 
+export class Killed extends Error {}
+
+/** Dies before its n-th write. */
+export class MortalStore extends FakeStore {
+  lives = Infinity
+
+  override async put(...[key, record]: Parameters<FakeStore['put']>): Promise<void> {
+    this.lives--
+    if (this.lives < 0) throw new Killed()
+    await super.put(key, record)
+  }
+}
+
 export type World = ReturnType<typeof world>
 
 /** One broker that leads one partition. `kdrIs`: what its authorizer takes kdr for. */

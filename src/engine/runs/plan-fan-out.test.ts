@@ -1,7 +1,7 @@
 // Where a second standby can go on from the first, and that whoever is killed while it is made so leaves nothing half.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { FakeClock, FakeStore } from '../../../test/support/fenced-cluster.ts'
+import { FakeClock, FakeStore, Killed, MortalStore } from '../../../test/support/fenced-cluster.ts'
 import { makeRecord, makeStep } from '../../../test/support/runs.ts'
 import { writeRun, writeStep } from '../../model/run-records.ts'
 import {
@@ -110,19 +110,6 @@ describe('a second standby', () => {
     assert.equal(decide({ mirrors: new Map([['t', mirror('a', 'old')]]) }), 'nothing')
   })
 })
-
-class Killed extends Error {}
-
-/** Dies before its n-th write. */
-class MortalStore extends FakeStore {
-  lives = Infinity
-
-  override async put(...[key, record]: Parameters<FakeStore['put']>): Promise<void> {
-    this.lives--
-    if (this.lives < 0) throw new Killed()
-    await super.put(key, record)
-  }
-}
 
 const cluster = (name: string, id: string, ids: Readonly<Record<string, string>>, ends: number): Cluster =>
   ({
