@@ -2,16 +2,18 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { FakeStore } from '../../../test/support/fenced-cluster.ts'
-import { readForgotten } from '../../model/state-records.ts'
+import { forgottenKey, readForgotten, toRecord } from '../../model/state-records.ts'
 import type { ClusterView } from '../../ports/cluster.ts'
 import { keepLetGo } from './let-go.ts'
 
 describe('topics that were let go of', () => {
-  test('are left alone at the other cluster too, by their ids there; one that it has not is copied', async () => {
+  test('are left alone at the other cluster too, by their ids there; one that it has not is copied, and one that was taken back', async () => {
     const store = new FakeStore()
     const topics = new Map([['own', { id: 'own at east' }]])
     const view = { topics } as unknown as ClusterView
     const letGo = { at: 1, by: 'ann@host', reason: 'ours' }
+    const before = toRecord('forgotten', { ...letGo, targetTopicId: 'taken back at east' })
+    await store.put(forgottenKey('l', 'taken-back'), before)
     await keepLetGo(
       { store, link: 'l', view },
       new Map([

@@ -1,6 +1,6 @@
 // Topics that were let go of (kdr link forget) are none of the link's in the other direction either: under their names both clusters
 // have topics of their own, and neither is a copy. Without a record of that the link would stop at them (`not-empty`).
-import { type ForgottenRecord, forgottenKey, toRecord } from '../../model/state-records.ts'
+import { type ForgottenRecord, forgottenKey, readForgotten, toRecord } from '../../model/state-records.ts'
 import type { ClusterView } from '../../ports/cluster.ts'
 import type { StateStore } from '../../ports/state.ts'
 
@@ -9,6 +9,9 @@ export async function keepLetGo(
   { store, link, view }: { readonly store: StateStore; readonly link: string; readonly view: ClusterView },
   letGo: ReadonlyMap<string, ForgottenRecord>,
 ): Promise<void> {
+  // From when the link led that way before: it has taken these back since.
+  const stale = [...readForgotten(store, link).keys()].filter(topic => !letGo.has(topic))
+  await Promise.all(stale.map(async topic => await store.put(forgottenKey(link, topic), undefined)))
   await Promise.all(
     [...letGo].map(async ([topic, record]) => {
       const found = view.topics.get(topic)
