@@ -11,10 +11,10 @@ import type {
   SecretRef,
 } from '../config/index.ts'
 import type { CheckReport } from '../engine/check/check.ts'
-import type { WatchedCluster } from '../engine/monitor/sight.ts'
 import type { PlanWorld } from '../engine/plans/world.ts'
 import type { OnceOptions, OnceResult } from '../engine/replicate/once.ts'
 import type { PartitionProgress } from '../engine/replicate/replication.ts'
+import type { HandOverPlan } from '../engine/runs/hand-over.ts'
 import type { FanOutTopic } from '../engine/runs/plan-fan-out.ts'
 import type { LinkStatus } from '../engine/status/status.ts'
 import type { CheckOptions, PrefixCheck } from '../engine/verify/adopt.ts'
@@ -31,6 +31,7 @@ import type { PartitionLoss } from '../model/state-records.ts'
 import type { Log } from '../ports/log.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { VaultServices } from './app-vault.ts'
+import type { AlertChannels, ClusterWatch, WatchOptions } from './app-watch.ts'
 
 export type Writer = {
   write(text: string): void
@@ -107,6 +108,13 @@ export type Services = VaultServices & {
     cluster: string,
     act: (opened: OpenedFollow) => Promise<T>,
   ): Promise<T>
+  /** Topics of a link that are to be another one's, open while `act` decides on it. Throws KdrError: see observeHandOver. */
+  withHandOver<T>(
+    config: Config,
+    links: { readonly from: LinkConfig; readonly to: LinkConfig },
+    options: { readonly reason: string | undefined },
+    act: (opened: OpenedHandOver) => Promise<T>,
+  ): Promise<T>
   /** Undefined: it is not known, or no plan's. */
   readPlanRun(config: Config, run: string): Promise<PlanRunReport | undefined>
   /** Links stay where they are. Undefined: it is not known, or no plan's. Throws KdrError: 'not-ready' while a link is under way. */
@@ -129,36 +137,6 @@ export type Services = VaultServices & {
   readRun(config: Config, run: string): Promise<RunReport>
   /** Undoes what it has done. Throws KdrError: 'not-ready' once the link may be fenced, 'usage' when it is over. */
   abortRun(config: Config, run: string, options: AbortRunOptions): Promise<RunReport>
-}
-
-export type AlertChannels = {
-  /**
-   * A POST with this JSON; without, a GET. The address is read anew each time. Throws KdrError('unreachable'), which says nothing of the
-   * address but how it is read.
-   */
-  request(url: SecretRef, json?: string): Promise<void>
-  /** By the shell, in the folder of the config. Throws KdrError('not-ready') when it does not end with 0. */
-  run(config: Config, command: string, given: CommandInput): Promise<void>
-}
-
-export type CommandInput = {
-  readonly env: Readonly<Record<string, string>>
-  readonly stdin: string
-}
-
-export type WatchOptions = {
-  /** Whether it is this process that watches it now: otherwise nothing is asked. */
-  readonly isMine: () => boolean
-  /** After each look. */
-  readonly onRound: (seen: WatchedCluster) => void
-}
-
-/** A cluster that this process watches, or may have to. */
-export type ClusterWatch = {
-  /** Undefined: another process watches it. */
-  readonly sight: WatchedCluster | undefined
-  /** Until `signal` aborts. Rejects only with what is a bug. */
-  run(signal: AbortSignal): Promise<void>
 }
 
 /** All of the config, unless something is named. */
@@ -216,7 +194,7 @@ export type OpenedReplay = {
 
 export type OpenRunOptions = {
   readonly kind: RunKind
-  /** All of the link when empty. */
+  /** Patterns; where there are some, they must meet all topics of the link, which moves as a whole. */
   readonly topics: readonly string[]
   readonly acceptSplitBrain: boolean
   /** Also while another controller seems to be at it. */
@@ -239,7 +217,14 @@ export type OpenedFollow = {
   execute(onProgress: (what: string) => void): Promise<readonly FanOutTopic[]>
 }
 
-export type OpenPlanOptions = Omit<OpenRunOptions, 'topics'>
+export type OpenedHandOver = HandOverPlan & {
+  /** The cluster that both links lead to now. */
+  readonly target: string
+  execute(onProgress: (what: string) => void): Promise<HandOverPlan>
+}
+
+/** `topics`: only links of the plan all of whose topics are among these patterns. */
+export type OpenPlanOptions = Omit<OpenRunOptions, 'topics'> & { readonly topics?: readonly string[] }
 
 export type OpenedPlanRun = {
   /** Links that have not begun yet. */
@@ -271,7 +256,7 @@ export type OpenedRun = {
 
 /** What an operator has approved (kdr link ...). */
 export type Order = {
-  readonly verb: Exclude<JournalVerb, 'adopt' | 'delete' | 'mend'>
+  readonly verb: Exclude<JournalVerb, 'adopt' | 'delete' | 'hand-over' | 'mend'>
   readonly scope: Scope
   /** The plan that was shown. */
   readonly what: string

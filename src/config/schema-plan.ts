@@ -51,7 +51,7 @@ export const plan = z.strictObject({
     .record(name, z.array(text('')).min(1, { error: 'names no topic' }))
     .meta({
       description:
-        'Of these links, by name, only these topics move. Refused where kdr cannot move topics of a link alone.',
+        'Which topics these links move, by name: patterns. Refused where a link has others too, as it moves as a whole.',
     })
     .prefault({}),
   gates: z

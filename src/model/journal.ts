@@ -11,6 +11,7 @@ export type JournalVerb =
   | 'recopy'
   | 'forget'
   | 'delete'
+  | 'hand-over'
   | 'mend'
 
 export type JournalEntry = {

@@ -21,7 +21,7 @@ export type PlanShape = {
   readonly stages: readonly (readonly string[])[]
   /** In the order in which they are passed. */
   readonly gates: readonly Gate[]
-  /** Only these topics of a link; left out: all. */
+  /** What must be all that a link mirrors: patterns. Left out: whatever it is. */
   readonly topics: Readonly<Record<string, readonly string[]>>
   readonly objectives: Objectives
 }
@@ -40,6 +40,8 @@ export type PlanRunRecord = Pick<RunRecord, 'acceptSplitBrain' | 'by' | 'reason'
   /** The kind of error that stopped it (model/errors.ts). */
   readonly stoppedBy?: string
   readonly objectives: Objectives
+  /** Only links of which these patterns meet all topics (`--topic`). */
+  readonly topics?: readonly string[]
 }
 
 type StepOf = {

@@ -62,7 +62,7 @@ export function mayGiveUp(
 
 /** What an operator has asked for. */
 export type RunOptions = {
-  /** Only these topics of the link; left out: all. */
+  /** By which it was chosen (`--topic`): patterns that meet all topics of the link. */
   readonly topics?: readonly string[]
   readonly acceptSplitBrain: boolean
   /** user@host. */
@@ -72,6 +72,8 @@ export type RunOptions = {
   readonly exportTo?: string
   /** Patterns of topics that may be deleted where they diverged, and copied anew. */
   readonly recopy?: readonly string[]
+  /** Links that move along, by the same plan. */
+  readonly together?: readonly string[]
 }
 
 /** A topic of kdr's own that takes writes with fewer replicas than it should; `was`: `min.insync.replicas` before. */

@@ -46,7 +46,13 @@ export type LinkRecord = {
  * A run moves the link: workers stand aside from here on, whatever else `_kdr.state` says (see Slots). `generation`: the one of
  * the link that it holds. One that lands late, when the run has promoted, holds nothing.
  */
-export type HoldRecord = { readonly run: string; readonly at: number; readonly generation?: number }
+export type HoldRecord = {
+  readonly run: string
+  readonly at: number
+  readonly generation?: number
+  /** No run of the journal: the command that has put it there, and that ends it when it is repeated. */
+  readonly resume?: string
+}
 export const holdKey = (link: string): string => `hold/${link}`
 export function readHold(store: StateRecords, link: string): HoldRecord | undefined {
   const hold = read<HoldRecord>(store, holdKey(link))

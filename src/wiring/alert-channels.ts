@@ -1,7 +1,7 @@
 // How alerts leave kdr: a request to an address, and a command of the operator. The address holds a secret more often than not: no
 // error names it, nor what the library of HTTP says of it.
 import { dirname, resolve } from 'node:path'
-import type { AlertChannels } from '../cli/app.ts'
+import type { AlertChannels } from '../cli/app-watch.ts'
 import type { SecretRef } from '../config/index.ts'
 import { KdrError } from '../model/errors.ts'
 import { runShell } from '../redirect/commands.ts'

@@ -1,5 +1,5 @@
 // From a cluster of the config to what watches it.
-import type { ClusterWatch, WatchOptions } from '../cli/app.ts'
+import type { ClusterWatch, WatchOptions } from '../cli/app-watch.ts'
 import type { Config } from '../config/index.ts'
 import { MONITOR_LIMITS } from '../engine/monitor/limits.ts'
 import { ClusterMonitor } from '../engine/monitor/monitor.ts'

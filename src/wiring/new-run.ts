@@ -29,7 +29,15 @@ export function acceptedNow(
 
 export function newRecord(
   sides: Sides,
-  { kind, acceptSplitBrain, reason, exportTo, recopy = [] }: OpenRunOptions,
+  {
+    kind,
+    topics,
+    acceptSplitBrain,
+    reason,
+    exportTo,
+    recopy = [],
+    together = [],
+  }: OpenRunOptions & { readonly together?: readonly string[] | undefined },
 ): RunRecord {
   const { link, activeClusterId, standbyClusterId, generation } = sides
   return {
@@ -48,6 +56,8 @@ export function newRecord(
     ...(reason !== undefined && { reason }),
     ...(exportTo !== undefined && { exportTo }),
     ...(recopy.length > 0 && { recopy }),
+    ...(topics.length > 0 && { topics }),
+    ...(together.length > 0 && { together }),
     versions: { kdr: kdrVersion(), node: process.versions.node },
   }
 }

@@ -6,7 +6,7 @@ import { assertNoneUnderWay } from '../engine/plans/give-up.ts'
 import { losing, observeLinks, type Observing, refusalsOf } from '../engine/plans/observe.ts'
 import { planReportOf } from '../engine/plans/report.ts'
 import { executePlan } from '../engine/plans/run.ts'
-import { assertSamePlan, isLink, isOver, stepsOf } from '../engine/plans/steps.ts'
+import { assertSamePlan, isLink, isOver, restrict, stepsOf } from '../engine/plans/steps.ts'
 import type { Links, PlanJournal, PlanWorld } from '../engine/plans/world.ts'
 import { beating } from '../engine/runs/beating.ts'
 import { Journal } from '../engine/runs/journal.ts'
@@ -21,6 +21,7 @@ import { Opened, storeOf } from './opened.ts'
 import { commandsOf } from './outside.ts'
 import { findPlanRun, ifKept, type KnownPlanRun, planRuns, readIfKnown } from './plan-history.ts'
 import { claimOf, planJournalOf } from './plan-journal.ts'
+import { linksOfTopics } from './part.ts'
 import { withRunOf } from './runs.ts'
 import { systemClock, systemEntropy, whoAmI } from './system.ts'
 import { kdrVersion } from './version.ts'
@@ -56,26 +57,47 @@ export const abortPlanRun: Services['abortPlanRun'] = async (config, run, option
 }
 
 function assertResumable(
-  { record: { run, plan, kind, state }, steps }: KnownPlanRun,
+  { record, steps }: KnownPlanRun,
   of: PlanConfig,
   { kind: asked }: OpenPlanOptions,
 ): void {
+  const { run, plan, kind, state } = record
   if (plan !== of.name || kind !== asked)
     throw new KdrError('usage', `run "${run}" is a ${kind} of plan "${plan}"`, {
       hint: `Resume it with: kdr ${kind} ${plan} --resume ${run}`,
     })
   if (state === 'done' || state === 'aborted')
     throw new KdrError('usage', `run "${run}" is over (${state})`, { hint: `See: kdr runs show ${run}` })
-  assertSamePlan(steps, of, { run, kind })
+  assertSamePlan(steps, partAgain(of, { record, steps }), { run, kind })
+}
+
+/** By `--topic`: links of the plan that move. Throws KdrError: see linksOfTopics. */
+async function chosenOf(
+  config: Config,
+  plan: PlanConfig,
+  { topics = [], kind }: OpenPlanOptions,
+): Promise<PlanConfig> {
+  if (topics.length === 0) return plan
+  return restrict(plan, await linksOfTopics(config, plan.links, { topics, kind }), topics)
+}
+
+/** As it was chosen when the run began. */
+function partAgain(
+  plan: PlanConfig,
+  { record: { topics }, steps }: Pick<KnownPlanRun, 'record' | 'steps'>,
+): PlanConfig {
+  const links = steps.filter(isLink).map(({ link }) => link)
+  return topics === undefined ? plan : restrict(plan, links, topics)
 }
 
 async function openPlanRun(
   config: Config,
-  plan: PlanConfig,
+  whole: PlanConfig,
   options: OpenPlanOptions,
   known: KnownPlanRun | undefined,
 ): Promise<OpenedPlanRun> {
-  const { links } = linksOf(config, options)
+  const plan = known === undefined ? await chosenOf(config, whole, options) : partAgain(whole, known)
+  const { links } = linksOf(config, options, plan)
   const observing: Observing = {
     kind: options.kind,
     links,
@@ -97,7 +119,7 @@ async function openPlanRun(
       const keeper = known?.keeper ?? planned.find(each => each.plan !== undefined)?.plan?.standby
       if (keeper === undefined) throw new KdrError('not-ready', `plan "${plan.name}" has nothing to move`)
       return await controlling(config, keeper, { ...options, plan: plan.name }, async kept => {
-        const { links: ours, reports } = linksOf(config, options, kept.claim)
+        const { links: ours, reports } = linksOf(config, options, plan, kept.claim)
         if (known === undefined) await closeOpen(config, { record, planned, keeper, journal: kept.journal })
         const { record: ended, steps: left } = await executePlan({
           // The time in which the links were looked at is none of the run's.
@@ -118,7 +140,10 @@ const losingLater = (steps: readonly PlanStep[]): string[] => [
   ...new Set(steps.filter(isLink).flatMap(step => (isOver(step) ? [] : [step.active]))),
 ]
 
-function newRecord(plan: PlanConfig, { kind, acceptSplitBrain, reason }: OpenPlanOptions): PlanRunRecord {
+function newRecord(
+  plan: PlanConfig,
+  { kind, acceptSplitBrain, reason, topics = [] }: OpenPlanOptions,
+): PlanRunRecord {
   const at = new Date(systemClock.now()).toISOString().replaceAll(/[-:]/g, '').replace('T', '-').slice(0, 15)
   return {
     run: `${plan.name}-${at}-${systemEntropy.uuid().slice(0, 4)}`,
@@ -131,6 +156,7 @@ function newRecord(plan: PlanConfig, { kind, acceptSplitBrain, reason }: OpenPla
     ...(reason !== undefined && { reason }),
     versions: { kdr: kdrVersion(), node: process.versions.node },
     objectives: plan.objectives,
+    ...(topics.length > 0 && { topics }),
   }
 }
 
@@ -144,6 +170,7 @@ const resumed = (record: PlanRunRecord, { acceptSplitBrain }: OpenPlanOptions): 
 function linksOf(
   config: Config,
   options: OpenPlanOptions,
+  { links: together }: PlanConfig,
   plan?: Journal,
 ): { readonly links: Links; readonly reports: Map<string, RunReport> } {
   const reports = new Map<string, RunReport>()
@@ -157,7 +184,7 @@ function linksOf(
       await withRunOf(
         config,
         config.links[link]!,
-        { ...rest, topics, plan, ...(resume !== undefined && { resume }) },
+        { ...rest, topics, plan, together, ...(resume !== undefined && { resume }) },
         async run =>
           await act({
             plan: run.plan,

@@ -28,6 +28,7 @@ import { planReturn, returnedOf } from './failback.ts'
 import { ownPrincipals } from './outside.ts'
 import { contextOf, type Sides } from './run-context.ts'
 import { acceptedNow, afterOf, newRecord } from './new-run.ts'
+import { assertWhole, mirroredBy } from './part.ts'
 import { Glass, glassMended } from './glass.ts'
 import { Opened, storeOf } from './opened.ts'
 import { findRun, type KnownRun, runsOf } from './run-history.ts'
@@ -38,7 +39,11 @@ type Runs = Pick<Services, 'withRun' | 'abortRun'>
 type OnStep = (step: StepRecord) => void
 
 /** `plan`: the claim of the plan that the run is a part of. */
-type RunOfOptions = OpenRunOptions & { readonly plan?: Journal | undefined }
+type RunOfOptions = OpenRunOptions & {
+  readonly plan?: Journal | undefined
+  /** All of its links. */
+  readonly together?: readonly string[] | undefined
+}
 
 export const withRun: Runs['withRun'] = async (config, link, options, act) =>
   await withRunOf(config, link, options, act)
@@ -49,10 +54,6 @@ export async function withRunOf<T>(
   options: RunOfOptions,
   act: (run: OpenedRun) => Promise<T>,
 ): Promise<T> {
-  if (options.topics.length > 0)
-    throw new KdrError('not-available', 'moving some topics of a link alone is not available yet', {
-      hint: 'Give them a link of their own in the config.',
-    })
   const opened = new Opened()
   const { kind, resume, breakGlass: mayBreak = false } = options
   const glass = new Glass({ kind, link: link.name, mayBreak, clock: systemClock })
@@ -64,6 +65,11 @@ export async function withRunOf<T>(
       const known = resume === undefined ? undefined : await findRun(config, resume)
       if (known !== undefined) assertResumable(known.record, link, options)
       const direction = known === undefined ? await movable(link, clusters, kind) : undefined
+      const { topics } = options
+      if (direction !== undefined && topics.length > 0) {
+        const names = await mirroredBy(opened, clusters, direction)
+        assertWhole(config, direction.link, { names, topics, kind })
+      }
       const to = direction?.link ?? directedAs(config, known!.record)
       const sides = await openSides(opened, clusters, { link: to, direction, known: known?.record, kind })
       return { known, direction, sides }
@@ -299,7 +305,18 @@ async function planOf(
   if (after !== undefined && !isReversed) return await planReturn(opened, sides, { failover: after, isHome })
   const own = await ownPrincipals(config, link)
   const runs = (await runsOf(target)).map(({ record, steps }) => summaryOf(reportOf(record, steps)))
-  const observed = { settings: link, target, store, clock: systemClock, own, kind, refusals: [], runs }
+  const { together } = record
+  const observed = {
+    settings: link,
+    target,
+    store,
+    clock: systemClock,
+    own,
+    kind,
+    refusals: [],
+    runs,
+    together,
+  }
   try {
     return await observePlan({ ...observed, source })
   } catch (error) {

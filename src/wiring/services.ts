@@ -33,6 +33,8 @@ export const services: Services = {
     await (await import('./plans.ts')).withPlanRun(config, plan, options, act),
   withFollow: async (config, link, cluster, act) =>
     await (await import('./fan-out.ts')).withFollow(config, link, cluster, act),
+  withHandOver: async (config, links, options, act) =>
+    await (await import('./hand-over.ts')).withHandOver(config, links, options, act),
   readPlanRun: async (config, run) => await (await import('./plan-history.ts')).readPlanRun(config, run),
   abortPlanRun: async (config, run, options) =>
     await (await import('./plans.ts')).abortPlanRun(config, run, options),

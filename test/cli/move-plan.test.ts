@@ -230,10 +230,10 @@ describe('kdr failover of a plan', () => {
     assert.deepEqual(seen.asked, [true, false, undefined])
   })
 
-  test('--topic does not go with a plan', async () => {
-    const { exit, stderr } = await run(['failover', 'region', '--topic', 't'], going().services)
-    assert.equal(exit, 2)
-    assert.match(stderr, /plans\.region\.topics/)
+  test('hands on which topics are meant', async () => {
+    const { services, seen } = going()
+    await run(['failover', 'region', '--topic', 'n-*', '--topic', 's-1', '--yes'], services)
+    assert.deepEqual(seen.opened[0]?.topics, ['n-*', 's-1'])
   })
 })
 

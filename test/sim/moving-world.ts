@@ -15,6 +15,7 @@ import { Chaos } from './chaos.ts'
 import { SimClock } from './clock.ts'
 import { SimCluster } from './cluster.ts'
 import { SimNetwork, SimProcess } from './network.ts'
+import type { PortObserver } from './observer.ts'
 import { simPort } from './port.ts'
 import { Random } from './random.ts'
 import { PartitionWorkload } from './workload.ts'
@@ -72,6 +73,8 @@ export class MovingWorld {
   readonly later: { readonly topic: string; readonly partition: number; readonly of: PartitionWorkload }[] =
     []
   readonly acts: Act[] = []
+  /** What workers of which link have appended or filled, in this order. */
+  readonly copied: { readonly link: string; readonly topic: string; readonly at: number }[] = []
   /** Wall clock. */
   darkSince = Infinity
   readonly random: Random
@@ -108,7 +111,7 @@ export class MovingWorld {
     for (let n = 0; n < STEPS_BEFORE; n++) this.#step()
     this.#consume()
     void this.#applications()
-    for (let n = 1; n <= options.workers; n++) this.#startWorker(n)
+    for (let n = 1; n <= options.workers; n++) this.startWorker(n)
   }
 
   say(text: string): void {
@@ -134,10 +137,28 @@ export class MovingWorld {
     return { source: watched(source, tell), target: watched(target, tell) }
   }
 
-  ports(process: SimProcess): { readonly source: Cluster; readonly target: Cluster } {
+  ports(
+    process: SimProcess,
+    observer?: PortObserver,
+  ): { readonly source: Cluster; readonly target: Cluster } {
     return {
       source: simPort(this.source, this.networks.source, process),
-      target: simPort(this.target, this.networks.target, process),
+      target: simPort(this.target, this.networks.target, process, observer),
+    }
+  }
+
+  #copying(link: string): PortObserver {
+    const note = ({ topic }: { readonly topic: string }): void => {
+      if (!topic.startsWith('_')) this.copied.push({ link, topic, at: this.clock.monotonic() })
+    }
+    const nothing = (): void => undefined
+    return {
+      sending: nothing,
+      appended: (_process, of) => note(of),
+      told: nothing,
+      marked: note,
+      trimming: nothing,
+      committing: nothing,
     }
   }
 
@@ -250,10 +271,10 @@ export class MovingWorld {
       this.source.groups.get(GROUP)!.set(`${topic}/${partition}`, of.at.log.lastStable)
   }
 
-  #startWorker(number: number): void {
+  startWorker(number: number, settings = SETTINGS): void {
     const process = new SimProcess()
     this.workers.push(process)
-    void this.#supervise(process, number)
+    void this.#supervise(process, number, settings)
   }
 
   /** A worker in the process of a controller. */
@@ -262,16 +283,17 @@ export class MovingWorld {
     worker: string,
     isTurned = false,
   ): Promise<{ readonly stop: () => Promise<void> }> {
-    const { replication, stop } = await this.#compose(process, worker, isTurned)
+    const settings = isTurned ? { ...SETTINGS, source: SETTINGS.target, target: SETTINGS.source } : SETTINGS
+    const { replication, stop } = await this.#compose(process, worker, settings)
     void replication.failed.catch(() => undefined)
     return { stop }
   }
 
   /** As `kdr run` does: what ends is tried again, and while a run moves the link that is in vain. */
-  async #supervise(process: SimProcess, number: number): Promise<void> {
+  async #supervise(process: SimProcess, number: number, settings: LinkSettings): Promise<void> {
     for (let attempt = 0; !process.isKilled; attempt++) {
       try {
-        await this.#work(process, `worker-${number}.${attempt}`)
+        await this.#work(process, `worker-${number}.${attempt}`, settings)
       } catch (error) {
         const code = findKdrError(error)?.code
         this.say(`worker ${number} ends: ${error instanceof Error ? error.message : String(error)}`)
@@ -284,8 +306,8 @@ export class MovingWorld {
     }
   }
 
-  async #work(process: SimProcess, worker: string): Promise<void> {
-    const { replication, stop } = await this.#compose(process, worker)
+  async #work(process: SimProcess, worker: string, settings: LinkSettings): Promise<void> {
+    const { replication, stop } = await this.#compose(process, worker, settings)
     try {
       await Promise.race([replication.failed, replication.movedAway])
     } finally {
@@ -296,11 +318,11 @@ export class MovingWorld {
   async #compose(
     process: SimProcess,
     worker: string,
-    isTurned = false,
+    settings: LinkSettings,
   ): Promise<{ readonly replication: Replication; readonly stop: () => Promise<void> }> {
-    const ports = this.ports(process)
+    const ports = this.ports(process, this.#copying(settings.name))
+    const isTurned = settings.source === SETTINGS.target
     const [source, target] = isTurned ? [ports.target, ports.source] : [ports.source, ports.target]
-    const settings = isTurned ? { ...SETTINGS, source: SETTINGS.target, target: SETTINGS.source } : SETTINGS
     const clock = this.clockOf(process)
     await source.describe()
     await target.describe()
@@ -330,7 +352,7 @@ export class MovingWorld {
       isWanted: () => true,
       positions: () => positionsOf(replication),
       assertControl: context.assertControl,
-      link: LINK,
+      link: settings.name,
       store,
       mayStill: () => context.lease.isHeld,
       clock,

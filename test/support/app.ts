@@ -63,6 +63,8 @@ export function makeTestApp(
         Promise.reject(new KdrError('unreachable', `no broker answers for "${plan.name}"`)),
       withFollow: (_config, link) =>
         Promise.reject(new KdrError('unreachable', `no broker answers at "${link.target}"`)),
+      withHandOver: (_config, { from }) =>
+        Promise.reject(new KdrError('unreachable', `no broker answers at "${from.target}"`)),
       readPlanRun: () => Promise.resolve(undefined),
       abortPlanRun: () => Promise.resolve(undefined),
       withReplay: (_config, run) => Promise.reject(new KdrError('usage', `there is no run "${run}"`)),

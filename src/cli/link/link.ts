@@ -1,5 +1,5 @@
-// kdr link adopt | pause | resume | accept-loss | recopy | forget | log: what a faulted state's sentence names as its way
-// out, and the journal of all that. Each shows its plan first.
+// kdr link adopt | pause | resume | accept-loss | recopy | forget | follow | hand-over | log: what a faulted state's sentence names as
+// its way out, which link copies what, and the journal of all that. Each shows its plan first.
 
 import type { Command } from 'commander'
 import type { LinkConfig } from '../../config/index.ts'
@@ -11,6 +11,7 @@ import { approve } from '../approve.ts'
 import { formatCount } from '../format.ts'
 import { adopt } from './adopt.ts'
 import { followCluster } from './follow.ts'
+import { handOverTopics } from './hand-over.ts'
 import { showLog } from './log.ts'
 
 export type Changing = GlobalOptions & {
@@ -80,6 +81,17 @@ export function registerLink(program: Command, app: App): void {
       const options: Changing = command.optsWithGlobals()
       assertReason(options)
       await followCluster(app, { name, cluster }, options)
+    })
+  changing(link.command('hand-over'))
+    .argument('<link>', 'the link that has the topics')
+    .argument('<other>', 'a link between the same clusters, whose `topics:` take them')
+    .description(
+      'Gives topics of a link to another one between the same clusters, so that these can be moved by themselves. Nothing is copied anew. Which topics says the config: those that the other link takes, and the first one no more.',
+    )
+    .action(async (name: string, other: string, _options: unknown, command: Command) => {
+      const options: Changing = command.optsWithGlobals()
+      assertReason(options)
+      await handOverTopics(app, { name, other }, options)
     })
   link
     .command('log')

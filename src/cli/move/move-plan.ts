@@ -39,14 +39,6 @@ export async function movePlan(
   plan: PlanConfig,
   { opening, options }: { readonly opening: OpenPlanOptions; readonly options: MovePlanOptions },
 ): Promise<void> {
-  if (options.topic !== undefined && options.topic.length > 0)
-    throw new KdrError(
-      'usage',
-      `plan "${plan.name}" says which topics move: \`--topic\` does not go with a plan`,
-      {
-        hint: `Name them under \`plans.${plan.name}.topics\`.`,
-      },
-    )
   await app.services.withPlanRun(config, plan, opening, async run => {
     const isMachine = options.json === true || options.jsonLines === true
     const out = isMachine ? app.stderr : app.stdout

@@ -65,7 +65,11 @@ export function registerMove(program: Command, app: App): void {
       .summary(summary)
       .description(`${description} Exit 17 when it must not begin, 21 when it stopped part-way.`)
       .helpGroup('Move')
-      .option('--topic <name>', 'only this topic; may be repeated', collect)
+      .option(
+        '--topic <name>',
+        'of a plan, only links with these topics; a pattern; may be repeated. All topics of a link must be named, as it moves as a whole',
+        collect,
+      )
       .option('--accept-split-brain', 'go on although applications may still write to the old active cluster')
       .option('--take-over', 'go on with a run that another controller seems to be at')
       .option('--resume <run>', 'go on with a run that was stopped')
@@ -105,7 +109,11 @@ async function move(app: App, kind: RunKind, name: string, options: MoveOptions)
     throw new KdrError('usage', '`--break-glass` goes with one link', {
       hint: `Fail its links over one by one: ${plan.links.join(', ')}`,
     })
-  if (plan !== undefined) return await movePlan(app, config, plan, { opening, options })
+  if (plan !== undefined)
+    return await movePlan(app, config, plan, {
+      opening: topics.length === 0 ? opening : { ...opening, topics },
+      options,
+    })
   const [link] = app.services.chooseLinks(config, [name]) as [LinkConfig]
   if (kind === 'failback' && resume === undefined && (await app.services.isAtHome(config, link)))
     return atHome(app, link, options)

@@ -2,7 +2,8 @@
 // (slot 0): otherwise each of many workers would ask, and say, the same.
 import { isSameWatch, type WatchSnapshot, watchSnapshotsOf } from '../../config/same.ts'
 import type { WatchedCluster } from '../../engine/monitor/sight.ts'
-import type { App, ClusterWatch } from '../app.ts'
+import type { App } from '../app.ts'
+import type { ClusterWatch } from '../app-watch.ts'
 import { Followers, type FollowersOptions } from './followers.ts'
 import type { RunLinks } from './links.ts'
 import { changesOf } from './watch-words.ts'

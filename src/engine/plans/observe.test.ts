@@ -6,7 +6,7 @@ import { KdrError } from '../../model/errors.ts'
 import type { RunKind } from '../../model/runs.ts'
 import { openingOf } from './gates.ts'
 import { losing, observeLinks, refusalsOf } from './observe.ts'
-import { stepsOf } from './steps.ts'
+import { assertSamePlan, restrict, stepsOf } from './steps.ts'
 import type { Links } from './world.ts'
 
 const shape = shapeOf([['a'], ['b', 'c']])
@@ -16,6 +16,25 @@ async function look(fake: FakePlanWorld, kind: RunKind = 'switchover') {
   const planned = await observeLinks(shape, observing)
   return { planned, refusals: refusalsOf(planned, observing), fake }
 }
+
+describe('a plan of which some links move', () => {
+  const gates = (['a', 'c'] as const).map(before => ({ before, kind: 'ask', question: '?' }) as const)
+  const whole = { ...shapeOf([['a'], ['b', 'c']], gates), links: ['a', 'b', 'c'] }
+  const part = restrict(whole, ['c'], ['pay-*'])
+
+  test('has these, the gates before them, and what must be all that they mirror', () => {
+    assert.deepEqual(
+      [part.links, part.stages, part.gates.map(({ before }) => before), part.topics],
+      [['c'], [['c']], ['c'], { c: ['pay-*'] }],
+    )
+  })
+
+  test('is resumed as it was, and with no link more', () => {
+    const of = { run: 'r1', kind: 'switchover' }
+    assert.doesNotThrow(() => assertSamePlan(stepsOf(part, []), part, of))
+    assert.throws(() => assertSamePlan(stepsOf(part, []), whole, of), /is not what it was/)
+  })
+})
 
 describe('a plan before it begins', () => {
   test('is refused for whatever stands in the way of any link', async () => {

@@ -36,6 +36,22 @@ export function stepsOf({ stages, gates, topics }: PlanShape, planned: readonly 
     .map((step, index) => ({ ...step, index }))
 }
 
+/** The plan with these links alone, and the gates before them. `topics`: what chooses them; all topics of each must be among these. */
+export function restrict<T extends PlanShape & { readonly links: readonly string[] }>(
+  plan: T,
+  links: readonly string[],
+  topics: readonly string[],
+): T {
+  const isKept = (link: string): boolean => links.includes(link)
+  return {
+    ...plan,
+    links: plan.links.filter(isKept),
+    stages: plan.stages.map(stage => stage.filter(isKept)).filter(stage => stage.length > 0),
+    gates: plan.gates.filter(({ before }) => isKept(before)),
+    topics: Object.fromEntries(links.map(link => [link, topics])),
+  }
+}
+
 /** What was approved when it began is what goes on. Throws KdrError('usage') where the config says something else by now. */
 export function assertSamePlan(
   steps: readonly PlanStep[],

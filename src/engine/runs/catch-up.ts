@@ -95,6 +95,11 @@ function stoppedIn({ store, record }: RunContext): string[] {
 
 /** What would refuse the move that follows. */
 async function refusalsOf(context: RunContext): Promise<readonly string[]> {
-  const { refusals } = await observePlan({ ...context, kind: context.record.kind, refusals: [] })
+  const { refusals } = await observePlan({
+    ...context,
+    kind: context.record.kind,
+    refusals: [],
+    together: context.record.together,
+  })
   return refusals
 }

@@ -9,6 +9,7 @@ import type { Cluster, ListedGroup } from '../../ports/cluster.ts'
 import type { RunContext, StepEnd } from './context.ts'
 import { deny, refresh, rulesAt, siteOf } from './denials.ts'
 import { planDenials } from './plan-fence.ts'
+import { groupsOfOthers } from './shared-groups.ts'
 import { someOf } from './source-partitions.ts'
 
 export type FreezeLimits = {
@@ -140,12 +141,18 @@ async function untilEmpty(
   }
 }
 
-async function wantedGroups({ source, settings }: Known): Promise<readonly ListedGroup[]> {
+/** Of the link. Those that read topics of another one alone, which stays, go on. */
+async function wantedGroups(context: Known): Promise<readonly ListedGroup[]> {
+  const { source, settings, record } = context
   // Groups are listed by brokers: by those of now.
   await source.describe()
   const wanted = compilePatterns(settings.groups, 'groups')
   const groups = await source.listGroups()
-  return groups.filter(({ group, type }) => !NOT_CARRIED.has(type) && wanted.matches(group))
+  const { elsewhere } = await groupsOfOthers({ ...context, together: record.together ?? [] })
+  const others = new Set(elsewhere.map(({ group }) => group))
+  return groups.filter(
+    ({ group, type }) => !NOT_CARRIED.has(type) && wanted.matches(group) && !others.has(group),
+  )
 }
 
 const withMembers = (groups: readonly ListedGroup[]): string[] =>

@@ -15,6 +15,7 @@ import {
 } from '../../model/runs.ts'
 import {
   type ReportedPartition,
+  readHold,
   readLink,
   readReports,
   readSlots,
@@ -25,6 +26,7 @@ import type { HeldPartition, RunContext } from './context.ts'
 import { expectedOf } from './expected.ts'
 import { repeats } from './final-sync.ts'
 import { roomAt } from './room.ts'
+import { groupsOfOthers, sharedSentence } from './shared-groups.ts'
 import { heldBy, type Mirror, mirrorsOf, nameOf, offsetsOf, withoutMirror, withSource } from './mirrors.ts'
 
 /** A switchover waits for what is behind while nobody can write; beyond that it is better to wait before. */
@@ -38,6 +40,8 @@ const UNSEEN_MS = 2_500
 type Observed = Pick<RunContext, 'settings' | 'source' | 'target' | 'store' | 'clock' | 'own'> & {
   readonly kind: Plan['kind']
   readonly refusals: readonly string[]
+  /** Links that move along, by the same plan. */
+  readonly together?: readonly string[] | undefined
   /** Earlier ones, to tell how long this one takes; undefined: nobody asks. */
   readonly runs?: readonly RunSummary[]
 }
@@ -73,6 +77,8 @@ export async function observePlan(input: Observed): Promise<Plan> {
     ({ state, reason }) => state === 'skipped' && (reason === 'no-rights' || reason === 'refused'),
   )
   tell.push(...unsynced.map(({ sentence = '' }) => sentence))
+  const { shared } = await groupsOfOthers({ ...input, together: input.together ?? [] })
+  tell.push(...[sharedSentence(shared, settings.name)].filter(each => each !== undefined))
   const target = replicasOf(seen, settings.target)
   const room = await roomAt(input.target, settings.target)
   refusals.push(...target.refusals)
@@ -320,6 +326,9 @@ export async function assertNotMoved({ record, store }: Pick<RunContext, 'record
 export function notMovable({ settings, store }: Pick<Observed, 'settings' | 'store'>): string | undefined {
   const link = readLink(store, settings.name)
   if (link === undefined) return `link "${settings.name}" has never run: there is nothing to move`
+  const { resume } = readHold(store, settings.name) ?? {}
+  if (resume !== undefined)
+    return `topics of link "${settings.name}" are being handed over; if that was interrupted, first: ${resume}`
   return link.isWaiting === true
     ? `link "${settings.name}" was moved already (run ${link.run ?? ''}), and nothing has been copied back since: kdr failback ${settings.name}`
     : undefined

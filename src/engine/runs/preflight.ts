@@ -5,7 +5,12 @@ import { observePlan } from './plan.ts'
 
 export async function preflight(context: RunContext): Promise<StepEnd<'preflight'>> {
   const { record } = context
-  const plan = await observePlan({ ...context, kind: record.kind, refusals: [] })
+  const plan = await observePlan({
+    ...context,
+    kind: record.kind,
+    refusals: [],
+    together: record.together,
+  })
   if (plan.refusals.length > 0)
     throw new KdrError('not-ready', plan.refusals.join('; '), {
       hint: `Put that right, then: kdr ${record.kind} ${record.link} --resume ${record.run}`,

@@ -13,7 +13,7 @@ type Beat = { readonly beat: number; readonly at: number }
 const SEEN = new WeakMap<StateStore, Map<string, Beat>>()
 
 type Aside = Pick<RunContext, 'settings' | 'store' | 'clock' | 'guard' | 'progress'> & {
-  readonly record: Pick<RunContext['record'], 'run' | 'generation'>
+  readonly record: Pick<HoldRecord, 'run' | 'resume'> & { readonly generation: number }
 }
 
 /** Resolves when no worker holds anything of the link any more. */
@@ -22,7 +22,8 @@ export async function standAside({ settings, store, clock, record, guard, progre
   await store.refresh()
   if (readHold(store, link)?.run !== record.run) {
     await guard()
-    const hold: HoldRecord = { run: record.run, at: clock.now(), generation: record.generation }
+    const { run, generation, resume } = record
+    const hold: HoldRecord = { run, at: clock.now(), generation, ...(resume !== undefined && { resume }) }
     await store.put(holdKey(link), toRecord('hold', hold))
   }
   const seen = SEEN.get(store) ?? new Map<string, Beat>()

@@ -15,8 +15,9 @@ import {
 } from '../../../test/support/fenced-cluster.ts'
 import { readDenied, readDeniedByAll } from '../../model/denied.ts'
 import { KdrError } from '../../model/errors.ts'
+import type { LinkSettings } from '../../model/link-settings.ts'
 import { aclKey } from '../../model/rights.ts'
-import { topicKey } from '../../model/state-records.ts'
+import { linkKey, topicKey, toRecord } from '../../model/state-records.ts'
 import type { ListedGroup, ProducerState, TransactionView } from '../../ports/cluster.ts'
 import type { StateStore } from '../../ports/state.ts'
 import { endTransactions } from './end-transactions.ts'
@@ -206,6 +207,31 @@ describe('groups are frozen', () => {
     const { data } = await freezeGroups(contextOf(it, { consumers: 'stop' }))
     assert.deepEqual(data.groups, [{ group: 'g', members: 0 }])
     assert.deepEqual(it.ran, ['halt'])
+  })
+
+  test('but for those that read topics of another link alone, which stays', async () => {
+    const it = world()
+    it.groups = [group('Empty'), group('Stable', 'other')]
+    const way = { generation: 1, sourceClusterId: OF.clusterId, targetClusterId: 'W', slots: 1 }
+    for (const name of ['ew', 'part']) await it.store.put(linkKey(name), toRecord('link', way))
+    await it.store.put(topicKey('part', 'theirs'), toRecord('topic', { phase: 'mirroring' }))
+    const offset = (topic: string) => ({ topic, partition: 0, offset: 1 })
+    const source = {
+      ...it.source,
+      groupOffsets: async (groups: readonly string[]) =>
+        await Promise.resolve(
+          groups.map(each => ({
+            code: 0,
+            pending: [],
+            offsets: [offset(each === 'g' ? TOPIC : 'theirs')],
+          })),
+        ),
+    } as unknown as typeof it.source
+    const settings = { name: 'ew', topics: ['*'], groups: ['*'] } as unknown as LinkSettings
+    const frozen = async (together: readonly string[]) =>
+      await freezeGroups(contextOf({ ...it, source }, { consumers: 'stop', settings, record: { together } }))
+    assert.deepEqual((await frozen([])).data.groups, [{ group: 'g', members: 0 }])
+    await assert.rejects(frozen(['part']), /group\(s\) "other" at "east" still have members/)
   })
 
   test('fenced: readers are denied what they may read as', async () => {

@@ -353,7 +353,10 @@ function stateOf(found: {
   if (hold !== undefined)
     return {
       state: 'paused',
-      sentence: `the link is being moved by run ${hold.run}; see: kdr runs show ${hold.run}`,
+      sentence:
+        hold.resume === undefined
+          ? `the link is being moved by run ${hold.run}; see: kdr runs show ${hold.run}`
+          : `its topics are being handed over; if that was interrupted, repeat it: ${hold.resume}`,
     }
   const faulted = all.filter(partition => partition.state === 'faulted')
   const lag = all.reduce((sum, partition) => sum + partition.lagRecords, 0)
