@@ -180,11 +180,9 @@ export async function observeStatus(input: ObserveStatusInput): Promise<LinkStat
     workers: alive.map(([id, { slots }]) => ({ id, slots })),
     topics,
     ...(unreported.length > 0 && { unreported }),
-    forgotten: [...readForgotten(store, settings.name)].map(([topic, { at, by }]) => ({
-      topic,
-      at: new Date(at).toISOString(),
-      by,
-    })),
+    forgotten: [...readForgotten(store, settings.name)]
+      .filter(([topic]) => filter.matches(topic))
+      .map(([topic, { at, by }]) => ({ topic, at: new Date(at).toISOString(), by })),
     groups: groupStatuses(store, settings.name, { now, isWanted: group => groups.matches(group) }),
     ...rightsStatus(store, settings.name),
     ...(alive.length > 0 && alertsStatus(store, settings.name)),
