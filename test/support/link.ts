@@ -45,6 +45,8 @@ export type LinkSpec = {
   readonly settings?: Readonly<Record<string, unknown>>
   /** `server:` of the config. */
   readonly server?: Readonly<Record<string, unknown>>
+  /** More keys of the config: `alerts`, `objectives`. */
+  readonly config?: Readonly<Record<string, unknown>>
 }
 
 /** `code`: null when a signal ended it. `stdout` and `stderr` are whole only after `ended`. */
@@ -126,7 +128,15 @@ export function makeLink(spec: LinkSpec): Link {
 }
 
 /** JSON is YAML. */
-function configText({ name = 'link', source, target, user = KDR_USER, settings, server }: LinkSpec): string {
+function configText({
+  name = 'link',
+  source,
+  target,
+  user = KDR_USER,
+  settings,
+  server,
+  config,
+}: LinkSpec): string {
   const clusters: Record<string, unknown> = {}
   for (const side of [source, target]) {
     const isSecured = side.security === 'acl'
@@ -137,7 +147,7 @@ function configText({ name = 'link', source, target, user = KDR_USER, settings, 
     }
   }
   const links = { [name]: { source: source.name, target: target.name, ...settings } }
-  return JSON.stringify({ clusters, links, ...(server !== undefined && { server }) }, undefined, 2)
+  return JSON.stringify({ clusters, links, ...(server !== undefined && { server }), ...config }, undefined, 2)
 }
 
 /** A command to its end, as main.ts runs it, without a process of its own. */
