@@ -4,6 +4,7 @@ import { describe, test } from 'node:test'
 import { clusterOf, entry, health, NOW } from '../../../test/support/sights.ts'
 import { KdrError } from '../../model/errors.ts'
 import { KafkaCode } from '../../model/kafka-codes.ts'
+import type { ConfigEntry } from '../../ports/cluster.ts'
 import type { SeenCluster } from './observation.ts'
 import { type Observed, type ObservedRights, observeCluster, observeRights } from './observe.ts'
 
@@ -74,6 +75,25 @@ describe('observeCluster', () => {
       topicConfigs: () => Promise.resolve(new Map([['orders', refused]])),
     })
     assert.equal(topicConfigs.size, 0)
+  })
+
+  test('a cluster that never had a transaction is not asked for any, which would make the topic of them', async () => {
+    const entries = new Map<string, ConfigEntry>()
+    let asks = 0
+    const transactionsOf = () => {
+      asks++
+      return Promise.resolve({ isComplete: true, transactions: [] })
+    }
+    const unless = async (code: number) => {
+      const topicConfigs = (names: readonly string[]) =>
+        Promise.resolve(new Map(names.map(name => [name, { code, entries }])))
+      await observe({ topicConfigs, transactionsOf })
+      return asks
+    }
+    assert.equal(await unless(KafkaCode.UNKNOWN_TOPIC_OR_PARTITION), 0)
+    // It may be there, and kdr may not see it.
+    assert.equal(await unless(KafkaCode.TOPIC_AUTHORIZATION_FAILED), 1)
+    assert.equal(await unless(KafkaCode.NONE), 2)
   })
 
   test('a bug is no finding', async () => {

@@ -2,7 +2,7 @@
 import { findKdrError } from '../../model/errors.ts'
 import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
 import type { Clock } from '../../ports/clock.ts'
-import type { Cluster } from '../../ports/cluster.ts'
+import type { Cluster, ClusterView, SeenTransactions } from '../../ports/cluster.ts'
 import type { HealthReader } from '../../ports/health.ts'
 import type { Quota } from '../../ports/rights.ts'
 import { type ClusterSight, type NotSeen, type RightsSight, TOPIC_CONFIGS } from './observation.ts'
@@ -27,7 +27,7 @@ export async function observeCluster(
     see('disks', async () => await cluster.logDirs()),
     see('the controllers', async () => await cluster.health.quorum()),
     see('sizes of partitions', async () => await cluster.health.partitionBytes()),
-    see('transactions', async () => await cluster.transactionsOf('under way')),
+    see('transactions', async () => await openTransactions(cluster, view)),
   ])
   if (quorum !== undefined && quorum.code !== KafkaCode.NONE)
     notSeen.push({ what: 'the controllers', why: `${codeName(quorum.code)} (DESCRIBE on the cluster)` })
@@ -54,6 +54,19 @@ export async function observeCluster(
     transactions: transactions?.transactions ?? [],
     notSeen,
   }
+}
+
+const TRANSACTIONS = '__transaction_state'
+const NONE: SeenTransactions = { isComplete: true, transactions: [] }
+
+/** Whoever asks for a coordinator makes the topic where there is none; and where there is none, nobody ever had a transaction. */
+async function openTransactions(cluster: Observed, { topics }: ClusterView): Promise<SeenTransactions> {
+  if (!topics.has(TRANSACTIONS)) {
+    // One that kdr may not see is left out of the metadata; where nobody says more, it is asked for as if it were there.
+    const asked = await seeing([], '', async () => await cluster.topicConfigs([TRANSACTIONS]))
+    if (asked?.get(TRANSACTIONS)?.code === KafkaCode.UNKNOWN_TOPIC_OR_PARTITION) return NONE
+  }
+  return await cluster.transactionsOf('under way')
 }
 
 async function seeing<T>(notSeen: NotSeen[], what: string, look: () => Promise<T>): Promise<T | undefined> {
