@@ -12,6 +12,7 @@ const ROLES: Readonly<Record<Role, string>> = {
   check: 'At a cluster that `kdr check` looks at',
   'check-link': 'There, where a link leads from it or to it',
   fix: 'There, for `kdr check --fix` (`kdr config acls --for check-fix` prints both)',
+  probe: 'For `kdr check --probe` (`kdr config acls --for check-probe`)',
   monitor: 'At a cluster that `kdr run --only monitor` watches',
 }
 
@@ -23,6 +24,7 @@ const RESOURCES: Readonly<Record<RightOn, string>> = {
   state: 'topic `_kdr.state`',
   journal: 'topic `_kdr.journal`',
   canary: 'topic `_kdr.canary`',
+  probe: 'topic `_kdr.probe`',
   workers: "kdr's own group, `_kdr.LINK`",
   'own-transactions': 'transactional ids that begin with `_kdr.LINK.`',
 }

@@ -11,6 +11,7 @@ import type {
   SecretRef,
 } from '../config/index.ts'
 import type { CheckReport } from '../engine/check/check.ts'
+import type { Probe } from '../engine/check/probe.ts'
 import type { PlanWorld } from '../engine/plans/world.ts'
 import type { OnceOptions, OnceResult } from '../engine/replicate/once.ts'
 import type { PartitionProgress } from '../engine/replicate/replication.ts'
@@ -78,6 +79,8 @@ export type Services = VaultServices & {
     findings: readonly FixableFinding[],
     reason: string | undefined,
   ): Promise<FixOutcome[]>
+  /** Makes a topic, writes to it, deletes it. Throws KdrError: unreachable, not-allowed, not-ready, interrupted. */
+  probeCluster(config: Config, name: string, signal: AbortSignal): Promise<Probe>
   /** Throws KdrError('unreachable') when the target, which keeps what is known of the link, does not answer. */
   readLinkStatus(config: Config, link: LinkConfig): Promise<LinkStatus>
   /** Both sides of a link, open while `act` runs. Throws KdrError: see src/wiring/open-link.ts. */
@@ -146,6 +149,8 @@ export type ReadinessOptions = {
   readonly compare: readonly [string, string] | undefined
   /** Reads the last batches of each partition too. */
   readonly producers: boolean
+  /** Of links that are not looked at, find out which way they lead: a mirror is left to its source. */
+  readonly isToFix?: boolean
   readonly signal: AbortSignal
 }
 

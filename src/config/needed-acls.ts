@@ -9,7 +9,7 @@ import {
 } from '../model/needed-rights.ts'
 import type { Config, LinkConfig, SetConfig } from './config.ts'
 
-/** `check-fix`: of `kdr check --fix`. */
+/** `check-fix`, `check-probe`: of `kdr check` with `--fix`, with `--probe`. */
 export type AclTask =
   | 'run'
   | 'failover'
@@ -18,6 +18,7 @@ export type AclTask =
   | 'restore'
   | 'check'
   | 'check-fix'
+  | 'check-probe'
   | 'monitor'
 
 export type ClusterAcls = {
@@ -78,6 +79,13 @@ function partsOf(config: Config, task: AclTask): Part[] {
       return Object.keys(config.clusters).map(cluster => checkOf(config, cluster, []))
     case 'check-fix':
       return Object.keys(config.clusters).map(cluster => checkOf(config, cluster, ['fix']))
+    case 'check-probe':
+      return Object.keys(config.clusters).map(cluster => ({
+        cluster,
+        does: 'probed',
+        scope: { roles: ['probe'], topics: [], groups: [], ownNames: [] },
+        notes: [],
+      }))
     case 'monitor': {
       const { names, notes } = namesOf(config.monitor.groups, 'groups')
       return Object.keys(config.clusters).map(cluster => ({

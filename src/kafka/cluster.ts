@@ -6,6 +6,7 @@ import type { Clock } from '../ports/clock.ts'
 import type { Cluster, ClusterView } from '../ports/cluster.ts'
 import type { HealthReader } from '../ports/health.ts'
 import type { Mender } from '../ports/mend.ts'
+import type { ProbeWriter } from '../ports/probe.ts'
 import * as admin from './admin.ts'
 import type { Address, SaslOptions } from './connection.ts'
 import type { ClusterContext } from './context.ts'
@@ -21,6 +22,7 @@ import * as logs from './logs.ts'
 import { type Described, readMetadata, readTopicsById } from './metadata.ts'
 import { readTransactions } from './open-transactions.ts'
 import { BrokerPool } from './pool.ts'
+import { probeWriter } from './probe.ts'
 import { rightsAdmin } from './rights.ts'
 import { tlsReader, type TlsSettings } from './tls.ts'
 import { openSlotGroup } from './slot-group.ts'
@@ -44,8 +46,12 @@ export type ClusterOptions = {
   readonly requestTimeoutMs?: number
 }
 
-/** A real one can also be looked at whole, and mended, as `kdr check` does. */
-export type KafkaCluster = Cluster & { readonly health: HealthReader; readonly mend: Mender }
+/** A real one can also be looked at whole, mended and probed, as `kdr check` does. */
+export type KafkaCluster = Cluster & {
+  readonly health: HealthReader
+  readonly mend: Mender
+  readonly probe: ProbeWriter
+}
 
 /** Throws KdrError: unreachable, not-allowed, cluster-lacks, or config-invalid for an address that is none. */
 export async function connectCluster(options: ClusterOptions): Promise<KafkaCluster> {
@@ -130,6 +136,7 @@ function assemble(context: ClusterContext): KafkaCluster {
     ...rightsAdmin(context),
     health: healthReader(context),
     mend: mender(context),
+    probe: probeWriter(context),
     close: () => context.pool.close(),
   }
 }

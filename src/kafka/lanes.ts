@@ -12,6 +12,7 @@ import {
   type FetchRequest,
   NO_TOPIC_ID,
 } from '../ports/cluster.ts'
+import type { Acks } from '../ports/probe.ts'
 import type { BrokerConnection } from './connection.ts'
 import { type ClusterContext, outcome } from './context.ts'
 import { FETCH, type RawFetchAnswer, type RawFetched } from './raw/fetch.ts'
@@ -72,22 +73,23 @@ export async function openAppendLane(context: ClusterContext, broker: number): P
     get isClosed() {
       return connection.isClosed
     },
-    append: (entries, timeoutMs) => append(connection, entries, timeoutMs),
+    append: (entries, timeoutMs) => append(connection, entries, timeoutMs, 'all'),
     close: () => context.pool.closeOwn(connection),
   }
 }
 
-async function append(
+export async function append(
   connection: BrokerConnection,
   entries: readonly AppendEntry[],
   timeoutMs: number,
+  acks: Acks,
 ): Promise<AppendAnswer[]> {
   if (connection.isClosed)
     throw new KdrError('unreachable', `${connection.what} is not reachable: connection closed`)
   const newest = connection.versions.need('Produce')
   const byId = newest >= PRODUCE_BY_ID && entries.every(entry => entry.topicId !== NO_TOPIC_ID)
   const version = byId ? newest : Math.min(newest, PRODUCE_BY_ID - 1)
-  const answers = await connection.call(PRODUCE[version]!, entries, timeoutMs)
+  const answers = await connection.call(PRODUCE[version]!, entries, timeoutMs, acks)
   const found = new Map(answers.map(answer => [`${answer.topic}/${answer.partition}`, answer]))
   return entries.map(({ topic, topicId, partition }) => {
     const answer = found.get(`${byId ? topicId : topic}/${partition}`)

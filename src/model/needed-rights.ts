@@ -14,9 +14,10 @@ export type Role =
   | 'check'
   | 'check-link'
   | 'fix'
+  | 'probe'
   | 'monitor'
 
-/** `state`, `journal`, `canary`: kdr's own topics. `workers`: its own group. `own-transactions`: ids that begin with its own name. */
+/** `state`, `journal`, `canary`, `probe`: kdr's own topics. `workers`: its own group. `own-transactions`: ids that begin with its own name. */
 export type RightOn =
   | 'topics'
   | 'groups'
@@ -25,6 +26,7 @@ export type RightOn =
   | 'state'
   | 'journal'
   | 'canary'
+  | 'probe'
   | 'workers'
   | 'own-transactions'
 
@@ -162,6 +164,11 @@ const ROWS: Readonly<Record<Role, readonly (Row | BareRow)[]>> = {
     ['cluster', 'ALTER_CONFIGS', 'findings', 'turns unclean elections off for all brokers'],
     ['state', 'WRITE', 'findings', 'writes down in the journal of a link that a mirror was set back'],
   ],
+  probe: [
+    ['probe', 'CREATE', 'findings', 'makes the topic of the probe'],
+    ['probe', 'WRITE', 'findings', 'measures writes with `acks=1` and `acks=all`'],
+    ['probe', 'DELETE', 'findings', 'deletes the topic again'],
+  ],
   monitor: [
     ['topics', 'DESCRIBE', 'watching', 'sees partitions, their replicas, and where their logs end'],
     ['topics', 'DESCRIBE_CONFIGS', 'watching', 'learns how many replicas must be in sync'],
@@ -244,6 +251,7 @@ function resourcesOf(on: RightOn, scope: RightsScope): Pick<AclRule, 'type' | 'p
     case 'state':
     case 'journal':
     case 'canary':
+    case 'probe':
       return of('TOPIC', [literal(`_kdr.${on}`)])
     case 'workers':
       return of('GROUP', scope.ownNames)

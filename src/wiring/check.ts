@@ -32,6 +32,7 @@ type NotSeen = CheckInput['notSeen'][number]
 /** Throws KdrError('usage') for a name that the config does not have. */
 export async function check(config: Config, options: ReadinessOptions): Promise<CheckReport> {
   const scope = scopeOf(config, options)
+  const { isToFix = false } = options
   const eyes = new Eyes(config)
   const notSeen: NotSeen[] = []
   try {
@@ -45,7 +46,7 @@ export async function check(config: Config, options: ReadinessOptions): Promise<
       async link => await driftSight(link, { eyes, links, notSeen, judged: scope.clusters }),
     )
     const mirrors = await all(Object.values(config.links), async link =>
-      touches(link, scope.clusters) ? await mirrorsWhere(config, link, links) : undefined,
+      touches(link, scope.clusters) ? await mirrorsWhere(config, link, { links, isToFix }) : undefined,
     )
     return judge({
       clusters: await all(
@@ -161,16 +162,23 @@ const touches = ({ source, target }: LinkConfig, clusters: readonly string[]): b
   clusters.includes(source) || clusters.includes(target)
 
 /** Of a link of which nothing is known they may be on either side. */
-async function mirrorsWhere(config: Config, link: LinkConfig, links: readonly LinkSight[]): Promise<Mirrors> {
+async function mirrorsWhere(
+  config: Config,
+  link: LinkConfig,
+  { links, isToFix }: { readonly links: readonly LinkSight[]; readonly isToFix: boolean },
+): Promise<Mirrors> {
   const filter = compilePatterns(link.topics, 'topics')
   const takes = (topic: string): boolean => filter.matches(topic)
   const status = links.find(each => each.status.name === link.name)?.status
   if (status !== undefined) return { at: status.state === 'promoted' ? [] : [status.target], takes }
+  const anywhere = { at: [link.source, link.target], takes }
+  // Whoever only looks at one cluster need not wait for another.
+  if (!isToFix) return anywhere
   try {
     return { at: [(await directionOf(config, link)).link.target], takes }
   } catch (error) {
     sentenceOf(error)
-    return { at: [link.source, link.target], takes }
+    return anywhere
   }
 }
 

@@ -23,6 +23,8 @@ export const services: Services = {
   check: async (config, options) => await (await import('./check.ts')).check(config, options),
   fixFindings: async (config, findings, reason) =>
     await (await import('./check-fix.ts')).fixFindings(config, findings, reason),
+  probeCluster: async (config, name, signal) =>
+    await (await import('./check-probe.ts')).probeCluster(config, name, signal),
   readLinkStatus: async (config, link) => await (await import('./links.ts')).readLinkStatus(config, link),
   withLink: async (config, link, act) => await (await import('./open-link.ts')).withLink(config, link, act),
   withMemory: async (config, link, act) =>

@@ -123,6 +123,12 @@ sets: { all: { cluster: east, vault: main, topics: ["*"], every: 15m } }
     ])
   })
 
+  test('--for check-probe: the topic of the probe', async () => {
+    assert.deepEqual(commandsIn(await acls(LINK, '--for', 'check-probe', '--cluster', 'west')), [
+      `${WEST} --operation Create --operation Write --operation Delete --topic _kdr.probe`,
+    ])
+  })
+
   test('--for monitor: nothing but to look, at each cluster, also without a link', async () => {
     const look = [
       "--operation Describe --operation DescribeConfigs --topic '*'",

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import type { App, Services } from '../../src/cli/app.ts'
 import { runCli } from '../../src/cli/run-cli.ts'
+import type { CheckReport } from '../../src/engine/check/check.ts'
 import type { LinkStatus } from '../../src/engine/status/status.ts'
 import { KdrError } from '../../src/model/errors.ts'
 import { makeTestApp, runForTest } from '../support/app.ts'
@@ -36,6 +37,8 @@ const ESCAPES = new RegExp(`${ESCAPE}\\[[?0-9;]*[A-Za-z]`, 'g')
 const OPEN = `${ESCAPE}[?1049h${ESCAPE}[?25l`
 const CLOSE = `${ESCAPE}[?25h${ESCAPE}[?1049l`
 
+const READY = { ready: 'READY', findings: [] } as unknown as CheckReport
+
 type Hands = { readonly press: (key: string) => void; readonly interrupt: () => void }
 
 type World = {
@@ -52,6 +55,7 @@ async function watchFor(world: World, ...args: string[]) {
   let now = NOW
   let looks = 0
   let setLooks = 0
+  let checks = 0
   let count = 0
   let text = ''
   let press: ((key: string) => void) | undefined
@@ -94,6 +98,10 @@ async function watchFor(world: World, ...args: string[]) {
         return Promise.resolve(setStatusOf('all'))
       },
       listRuns: () => Promise.resolve([]),
+      check: () => {
+        checks++
+        return Promise.resolve(READY)
+      },
       ...world.services,
     },
   }
@@ -109,6 +117,7 @@ async function watchFor(world: World, ...args: string[]) {
     stderr: base.written.stderr,
     looks,
     setLooks,
+    checks,
     isListening: press !== undefined,
   }
 }
@@ -141,7 +150,16 @@ describe('kdr status --watch', () => {
       '   SET  STATE    COMMIT      AGE  AT MOST    VERIFIED',
       '✓  all  current      12  10m 04s  30m 00s  1d 00h ago',
       '',
+      '✓  CHECK  READY: nothing found, 4.0 s ago',
+      '',
     ])
+  })
+
+  test('checks all of it once in five minutes, and nothing where only some links are watched', async () => {
+    assert.equal((await watchFor({ onPicture: ended(150) })).checks, 1)
+    assert.equal((await watchFor({ onPicture: ended(151) })).checks, 2)
+    const some = await watchFor({ onPicture: ended(2) }, '--link', 'east-west')
+    assert.deepEqual([some.checks, some.pictures[1]?.some(line => line.includes('CHECK'))], [0, false])
   })
 
   for (const [what, end] of [
@@ -234,6 +252,13 @@ describe('kdr status --watch', () => {
       [1, '2026-03-01T10:00:00.000Z', 'met', 'all'],
     )
     assert.deepEqual([first?.['notSeen'], first?.['runs']], [[], []])
+    assert.deepEqual(first?.['check'], {
+      ready: 'READY',
+      errors: 0,
+      warnings: 0,
+      worst: null,
+      seenAt: '2026-03-01T10:00:00.000Z',
+    })
     assert.deepEqual(second?.['notSeen'], [{ what: 'link:east-west', problem: 'may not read it' }])
     assert.equal(second?.['links']?.[0]?.['seenAt'], '2026-03-01T10:00:00.000Z')
   })

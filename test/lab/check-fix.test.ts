@@ -9,6 +9,7 @@ import { CONTRACT } from '../../src/api/contract.ts'
 import { apiOf } from '../../src/cli/run/api.ts'
 import { type AclTask, loadConfig, planAclsOf } from '../../src/config/index.ts'
 import type { CheckReport } from '../../src/engine/check/check.ts'
+import type { Probe } from '../../src/engine/check/probe.ts'
 import type { FixResult } from '../../src/cli/check/fix.ts'
 import { LAB_USERS } from '../../src/lab/lab.ts'
 import type { Finding } from '../../src/model/findings.ts'
@@ -117,6 +118,26 @@ describe('kdr check --fix', { skip, concurrency: 1 }, () => {
     }
   })
 
+  test('a probe measures each leader, with the rights that are printed for it, and leaves nothing behind', async () => {
+    await giveExactly('check-probe')
+    const { code, stdout, stderr } = await kdr('check', '--probe', '--yes', '--json')
+    assert.equal(code, 0, stdout + stderr)
+    const { probes } = JSON.parse(stdout) as { readonly probes: readonly Probe[] }
+    assert.deepEqual(
+      probes.map(({ cluster, leaders }) => [cluster, leaders.map(({ broker }) => broker)]),
+      [
+        ['east', [1, 2, 3]],
+        ['west', [1]],
+      ],
+    )
+    for (const leader of probes.flatMap(({ leaders }) => leaders))
+      assert.ok('acksOneMs' in leader && leader.acksOneMs > 0 && leader.acksAllMs > 0, JSON.stringify(leader))
+    for (const name of ['east', 'west'])
+      await waitFor(async () => !(await context.judge.listTopics(at(name))).includes('_kdr.probe'), {
+        what: 'the topic of the probe to go away',
+      })
+  })
+
   test('what may not be changed is refused, and says which right it takes', async () => {
     const { judge } = context
     await giveExactly('check-fix', { ALTER: 'DESCRIBE' })
@@ -125,6 +146,24 @@ describe('kdr check --fix', { skip, concurrency: 1 }, () => {
     const { code, report, states } = await fix('--yes')
     assert.deepEqual([code, states], [3, ['C018 refused']])
     assert.match(report.fixes[0]?.why ?? '', /CLUSTER_AUTHORIZATION_FAILED.*ALTER on the cluster/)
+  })
+
+  test('a mirror is left to its source, also where only its cluster is looked at', async () => {
+    const { judge } = context
+    await giveExactly('check-fix')
+    const on = async (configs: Record<string, string | null>) =>
+      await judge.alterConfigs({ ...at('west'), topic: 'orders', configs })
+    await judge.reassign({ ...at('east'), topic: 'moved', partition: 0, replicas: [2, 3, 1] })
+    await on(UNCLEAN)
+    await until([...STANDING, 'C017 cluster:west topic:orders'])
+    for (const scope of [[], ['--cluster', 'west']]) {
+      const { states, report } = await fix('--yes', ...scope)
+      assert.ok(report.findings.some(({ id }) => id === 'C017'))
+      assert.deepEqual(states, [])
+    }
+    await on({ 'unclean.leader.election.enable': null })
+    await until(STANDING)
+    await judge.setReplicas({ ...at('east'), topic: 'moved', replicas: [3, 1, 2] })
   })
 
   test('everything that is safe is mended, and seen so; the journal of the link knows', async () => {
@@ -167,7 +206,7 @@ describe('kdr check --fix', { skip, concurrency: 1 }, () => {
     // What the source has been given follows with the next round of kdr.
     assert.deepEqual(report.findings.map(shown).toSorted(), [...STANDING, 'C077 link:ew topic:orders'])
     const led = await judge.describeTopic({ ...at('east'), topic: 'moved' })
-    assert.equal(led.partitions[0]?.leader, 2)
+    assert.equal(led.partitions[0]?.leader, 3)
     const log = JSON.parse((await kdr('link', 'log', 'ew', '--json')).stdout) as {
       readonly entries: readonly Record<string, unknown>[]
     }

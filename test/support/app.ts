@@ -50,6 +50,7 @@ export function makeTestApp(
           },
         }),
       check: () => Promise.reject(new KdrError('unreachable', 'no broker answers')),
+      probeCluster: () => Promise.reject(new KdrError('unreachable', 'no broker answers')),
       fixFindings: () => Promise.reject(new KdrError('unreachable', 'no broker answers')),
       readLinkStatus: (_config, link) =>
         Promise.reject(new KdrError('unreachable', `no broker answers at "${link.target}"`)),

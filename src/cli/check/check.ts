@@ -8,6 +8,7 @@ import { type App, type GlobalOptions, writeJson } from '../app.ts'
 import { assertReason } from '../link/link.ts'
 import { fixAll, fixesText, isUnmended } from './fix.ts'
 import { checkMarkdown } from './markdown.ts'
+import { runProbe } from './probe.ts'
 import { shownReport } from './report-json.ts'
 import { checkText } from './text.ts'
 import { formatCount, plural } from '../format.ts'
@@ -22,6 +23,7 @@ type CheckCommandOptions = GlobalOptions & {
   readonly format?: string
   readonly plan?: string
   readonly fix?: boolean
+  readonly probe?: boolean
   readonly yes?: boolean
   readonly dryRun?: boolean
   readonly reason?: string
@@ -32,7 +34,7 @@ export function registerCheck(program: Command, app: App): void {
     .command('check')
     .summary('whether everything would survive tonight')
     .description(
-      'Looks at every cluster, link and set, and only reads (but for `--fix`). READY, AT RISK (warnings), NOT READY (errors; exit 3), with the reasons, gravest first. What cannot be looked at is a finding. What was accepted (`accept:` in the config) is shown and does not count.',
+      'Looks at every cluster, link and set, and only reads (but for `--fix` and `--probe`). READY, AT RISK (warnings), NOT READY (errors; exit 3), with the reasons, gravest first. What cannot be looked at is a finding. What was accepted (`accept:` in the config) is shown and does not count.',
     )
     .helpGroup('Replicate')
     .option('--cluster <name>', 'only this cluster; may be repeated', collect)
@@ -48,8 +50,12 @@ export function registerCheck(program: Command, app: App): void {
       'write what would give partitions the replicas they should have, spread over racks, for `kafka-reassign-partitions.sh`',
     )
     .option('--fix', 'show what is safe to mend, ask, do it, and look again; docs/findings has the list')
-    .option('--yes', 'with --fix: do not ask')
-    .option('--dry-run', 'with --fix: show it, and change nothing')
+    .option(
+      '--probe',
+      'instead of a check: by how much followers delay a write, leader by leader; makes a topic `_kdr.probe`, and deletes it',
+    )
+    .option('--yes', 'with --fix or --probe: do not ask')
+    .option('--dry-run', 'with --fix or --probe: show what would be done, and change nothing')
     .option('--reason <text>', 'with --fix: why; kept in the journal of a link whose mirror is set back')
     .action(async (_options: unknown, command: Command) => await runCheck(app, command.optsWithGlobals()))
 }
@@ -61,12 +67,22 @@ async function runCheck(app: App, options: CheckCommandOptions): Promise<void> {
     throw new KdrError('usage', `"${format}" is not a format`, { hint: 'Use `text` or `markdown`.' })
   const pair = readPair(options.compare)
   const config = await app.loadConfig(options.config)
+  if (options.probe === true) {
+    await runProbe(app, config, {
+      clusters: options.cluster ?? [],
+      yes: options.yes === true,
+      isDry: options.dryRun === true,
+      isJson: options.json === true,
+    })
+    return
+  }
   const look = async (): Promise<CheckReport> =>
     await app.services.check(config, {
       clusters: options.cluster ?? [],
       links: options.link ?? [],
       compare: pair,
       producers: options.producers === true,
+      isToFix: options.fix === true,
       signal: app.signal,
     })
   if (options.fix === true) {
@@ -104,18 +120,35 @@ async function fix(
   app.exit = report.ready === 'NOT READY' || fixes.some(isUnmended) ? 3 : 0
 }
 
-function assertFix({ fix: isFix, yes, dryRun, reason, plan, format }: CheckCommandOptions): void {
-  const [alone] = Object.entries({ '--yes': yes, '--dry-run': dryRun, '--reason': reason }).flatMap(
-    ([name, value]) => (value === undefined ? [] : [name]),
-  )
-  if (isFix !== true && alone !== undefined) throw new KdrError('usage', `\`${alone}\` goes with \`--fix\``)
+function assertFix(options: CheckCommandOptions): void {
+  const { fix: isFix, probe, yes, dryRun, reason, plan, format, link, compare, producers } = options
+  const given = (those: Readonly<Record<string, unknown>>): string | undefined =>
+    Object.entries(those).find(([, value]) => value !== undefined)?.[0]
+  const alone = given({ '--yes': yes, '--dry-run': dryRun })
+  if (isFix !== true && probe !== true && alone !== undefined)
+    throw new KdrError('usage', `\`${alone}\` goes with \`--fix\` or \`--probe\``)
+  if (isFix !== true && reason !== undefined) throw new KdrError('usage', '`--reason` goes with `--fix`')
+  const other =
+    probe === true
+      ? given({
+          '--fix': isFix,
+          '--plan': plan,
+          '--link': link,
+          '--compare': compare,
+          '--producers': producers,
+        })
+      : undefined
+  if (other !== undefined)
+    throw new KdrError('usage', `\`--probe\` and \`${other}\` do not go together`, {
+      hint: 'A probe says nothing but how long followers take: `kdr check --probe --cluster NAME`.',
+    })
   if (isFix === true && plan !== undefined)
     throw new KdrError('usage', '`--fix` and `--plan` do not go together', {
       hint: 'A plan moves replicas, which `--fix` never does: use one after the other.',
     })
-  if (isFix === true && format === 'markdown')
-    throw new KdrError('usage', '`--fix` has no page of Markdown', {
-      hint: 'Mend first, then `kdr check --format markdown`.',
+  if ((isFix === true || probe === true) && format === 'markdown')
+    throw new KdrError('usage', `\`--${isFix === true ? 'fix' : 'probe'}\` has no page of Markdown`, {
+      hint: 'A check has one: `kdr check --format markdown`.',
     })
   assertReason({ ...(reason !== undefined && { reason }) })
 }

@@ -42,7 +42,10 @@ export function registerStatus(program: Command, app: App): void {
     )
     .helpGroup('Replicate')
     .option('--link <name...>', 'only these links, and no sets')
-    .option('--watch', 'a page to leave open, every 2 s anew, with the last minutes; `q` or Ctrl-C ends it')
+    .option(
+      '--watch',
+      'a page to leave open, every 2 s anew, with the last minutes, and a check every 5 minutes; `q` or Ctrl-C ends it',
+    )
     .option('--json-lines', 'with --watch: one JSON object a line and round')
     .option('--all', `every topic, not only the ${TOPICS_SHOWN} that matter most`)
     .action(async (_options: unknown, command: Command) => await status(app, command.optsWithGlobals()))
@@ -52,7 +55,12 @@ async function status(app: App, options: StatusOptions): Promise<void> {
   const config = await app.loadConfig(options.config)
   if (options.watch === true) {
     assertWatchable(app, options)
-    await watch(app, { config, ...chosen(app, config, options.link), isLines: options.jsonLines === true })
+    await watch(app, {
+      config,
+      ...chosen(app, config, options.link),
+      isWhole: options.link === undefined,
+      isLines: options.jsonLines === true,
+    })
     return
   }
   if (options.jsonLines === true)

@@ -9,8 +9,10 @@
 // v13 (Kafka 4.1) names topics by id, so that a late batch cannot land in a topic made anew under the same name.
 import { type API, createAPI, type Reader, Writer } from '@platformatic/kafka'
 import type { AppendEntry } from '../../ports/cluster.ts'
+import type { Acks } from '../../ports/probe.ts'
 
-const ALL_REPLICAS = -1
+/** What a broker waits for before it answers. */
+const ACKS: Readonly<Record<Acks, number>> = { all: -1, leader: 1 }
 const BY_ID = 13
 
 export type RawAppended = {
@@ -22,7 +24,12 @@ export type RawAppended = {
   readonly baseOffset: number
 }
 
-function createRequest(version: number, entries: readonly AppendEntry[], timeoutMs: number): Writer {
+function createRequest(
+  version: number,
+  entries: readonly AppendEntry[],
+  timeoutMs: number,
+  acks: Acks,
+): Writer {
   const topics = new Map<string, AppendEntry[]>()
   for (const entry of entries) {
     const topic = version < BY_ID ? entry.topic : entry.topicId
@@ -32,7 +39,7 @@ function createRequest(version: number, entries: readonly AppendEntry[], timeout
   }
   return Writer.create()
     .appendString(null)
-    .appendInt16(ALL_REPLICAS)
+    .appendInt16(ACKS[acks])
     .appendInt32(timeoutMs)
     .appendArray([...topics], (w, [topic, mine]) => {
       if (version < BY_ID) w.appendString(topic)
@@ -63,13 +70,14 @@ function parseResponse(_correlation: number, _key: number, version: number, read
   return topics.flat()
 }
 
-type ProduceApi = API<[entries: readonly AppendEntry[], timeoutMs: number], RawAppended[]>
+type ProduceApi = API<[entries: readonly AppendEntry[], timeoutMs: number, acks: Acks], RawAppended[]>
 
 function produceApi(version: number): ProduceApi {
   return createAPI(
     0,
     version,
-    (entries: readonly AppendEntry[], timeoutMs: number) => createRequest(version, entries, timeoutMs),
+    (entries: readonly AppendEntry[], timeoutMs: number, acks: Acks) =>
+      createRequest(version, entries, timeoutMs, acks),
     parseResponse,
   )
 }

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { linkStatusOf, darkLink, NOW, runSummaryOf, setStatusOf } from '../../../../test/support/standing.ts'
+import type { CheckReport } from '../../../engine/check/check.ts'
+import { type Finding, finding } from '../../../model/findings.ts'
 import { PLAIN, stripColours, styleOf } from '../../table.ts'
 import { History, sparkline, WINDOW_MS } from './history.ts'
 import { fold } from './lines.ts'
@@ -29,11 +31,49 @@ const view = (more: Partial<WatchView> = {}): WatchView => ({
   history: () => [],
   runs: { name: 'runs', value: [], at: NOW, problem: undefined },
   sets: [],
+  check: undefined,
   ...more,
 })
 const draw = (more: Partial<WatchView> = {}, size = SIZE): string[] => watchPage(view(more), size, PLAIN)
 /** Without the header. */
 const body = (more: Partial<WatchView> = {}, size = SIZE): string[] => draw(more, size).slice(2)
+
+const reported = (ready: CheckReport['ready'], ...findings: readonly Finding[]): Seen<CheckReport> => ({
+  name: 'check',
+  value: { ready, findings } as unknown as CheckReport,
+  at: NOW - 40_000,
+  problem: undefined,
+})
+
+describe('what the last check has found', () => {
+  const checked = (check: Seen<CheckReport>) => body({ check }).slice(4)
+  const lost = finding('C004', { where: 'cluster:east broker:3', message: 'broker 3 of "east" is not there' })
+  const tight = finding('C014', { where: 'x', message: 'm' })
+
+  test('is counted, and the gravest is named', () => {
+    assert.deepEqual(checked(reported('NOT READY', lost, tight, tight)), [
+      '',
+      '✗  CHECK  NOT READY: 1 error, 2 warnings, 40.0 s ago',
+      '   C004 broker 3 of "east" is not there (and 2 more findings: kdr check)',
+    ])
+    assert.deepEqual(checked(reported('AT RISK', tight)), [
+      '',
+      '!  CHECK  AT RISK: 1 warning, 40.0 s ago',
+      '   C014 m',
+    ])
+  })
+
+  test('is one line where there is nothing, or nothing yet', () => {
+    assert.deepEqual(checked(reported('READY')), ['', '✓  CHECK  READY: nothing found, 40.0 s ago'])
+    assert.deepEqual(checked(nothing('check')), ['', '·  CHECK  looking'])
+  })
+
+  test('is no news when it is old, and says so', () => {
+    const [, title = '', note = ''] = checked({ ...reported('READY'), at: NOW - 700_000 })
+    assert.match(title, /^✗ {2}CHECK {2}READY: nothing found, 11m 40s ago$/)
+    assert.match(note, /takes long to answer/)
+  })
+})
 
 describe('the page of kdr status --watch', () => {
   test('all is well', () => {

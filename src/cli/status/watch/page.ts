@@ -1,8 +1,10 @@
 // The page of `kdr status --watch`: from what was seen last to the lines of a terminal. Pure. What needs a look comes first; a mark and
 // a word say what a colour says.
+import type { CheckReport } from '../../../engine/check/check.ts'
 import type { GroupStatus } from '../../../engine/status/groups.ts'
 import type { RunSummary } from '../../../model/runs.ts'
 import type { SetStatus } from '../../../model/set-status.ts'
+import { countsOf } from '../../check/text.ts'
 import { formatCount, formatDuration, plural } from '../../format.ts'
 import { visible } from '../../move/run-words.ts'
 import { isWrong, type LinkStanding, objectiveSentence, QUIET_GROUPS } from '../standing.ts'
@@ -19,10 +21,12 @@ export type WatchView = {
   readonly history: (link: string) => readonly Sample[]
   readonly runs: Seen<readonly RunSummary[]>
   readonly sets: readonly Seen<SetStatus>[]
+  /** Undefined: only some links are watched. */
+  readonly check: Seen<CheckReport> | undefined
 }
 
 /** A picture that is older than it should be says so. */
-const OLD_MS = { links: 6_000, runs: 30_000, sets: 180_000 } as const
+const OLD_MS = { links: 6_000, runs: 30_000, sets: 180_000, check: 600_000 } as const
 /** A source that was seen before that may be in trouble. */
 const UNSEEN_MS = 10_000
 const NAME_WIDTH = 16
@@ -39,6 +43,7 @@ export function watchPage(view: WatchView, size: Size, style: Style): string[] {
     groupsSection(view, size),
     runsSection(view, size),
     setsSection(view, size),
+    checkSection(view, size),
   ]
   const head = [header(view, size), { text: '', tone: 'plain' as const }]
   const lines = [
@@ -267,4 +272,30 @@ function setRow(seen: Seen<SetStatus>, now: number): Row {
   ]
   const tone = picture.length > 0 ? 'bad' : SET_TONES[set.state]
   return { tone, cells, notes: [...picture, ...(tone === 'bad' ? [set.sentence] : [])] }
+}
+
+const CHECK_TONES: Readonly<Record<CheckReport['ready'], Tone>> = {
+  READY: 'good',
+  'AT RISK': 'watch',
+  'NOT READY': 'bad',
+}
+
+/** How many findings, and the gravest: `kdr check` has all of them. */
+function checkSection({ check, now }: WatchView, { columns }: Size): Section | undefined {
+  if (check === undefined) return undefined
+  const notes = pictureNotes(check, now, OLD_MS.check)
+  const { value: report } = check
+  if (report === undefined) {
+    const tone = check.problem === undefined ? 'quiet' : 'bad'
+    return { title: { text: `${MARKS[tone]}  CHECK  ${notes[0] ?? 'looking'}`, tone }, items: [] }
+  }
+  const tone = notes.length > 0 ? 'bad' : CHECK_TONES[report.ready]
+  const said = `${report.ready}: ${countsOf(report.findings)}, ${formatDuration(now - check.at)} ago`
+  const [worst, ...others] = report.findings
+  const more = others.length === 0 ? '' : ` (and ${plural(others.length, 'more finding')}: kdr check)`
+  const all = worst === undefined ? notes : [...notes, `${worst.id} ${worst.message}${more}`]
+  return {
+    title: { text: `${MARKS[tone]}  CHECK  ${said}`, tone },
+    items: all.map(note => noteLines(note, tone, columns)),
+  }
 }

@@ -1,6 +1,8 @@
 // kdr status --watch: looks at everything again and again, and shows what was seen. A round never waits for what takes longer than it:
 // the old picture stays, with its age. Only reads.
 import type { Config, LinkConfig, SetConfig } from '../../../config/index.ts'
+import type { CheckReport } from '../../../engine/check/check.ts'
+import type { Severity } from '../../../model/findings.ts'
 import type { RunSummary } from '../../../model/runs.ts'
 import type { SetStatus } from '../../../model/set-status.ts'
 import { type App, writeJsonLine } from '../../app.ts'
@@ -16,6 +18,8 @@ const ROUND_MS = 2_000
 const RUNS_EVERY_MS = 10_000
 /** Requests to a bucket cost money. */
 const SETS_EVERY_MS = 60_000
+/** Every broker is asked, and every vault. */
+const CHECK_EVERY_MS = 300_000
 /** `q`, and Ctrl-C, which is a key while keys are listened to. */
 const ENDING_KEYS = ['q', 'Q', '\u0003']
 
@@ -23,6 +27,8 @@ export type WatchOptions = {
   readonly config: Config
   readonly links: readonly LinkConfig[]
   readonly sets: readonly SetConfig[]
+  /** All of the config, so that it is checked too. */
+  readonly isWhole: boolean
   /** One object a line and round, and no page. */
   readonly isLines: boolean
 }
@@ -61,8 +67,8 @@ async function rounds({ clock }: App, eyes: Eyes, signal: AbortSignal, show: () 
 
 type Eyes = { readonly look: () => Promise<unknown>; readonly view: () => WatchView }
 
-function openEyes(app: App, { config, links, sets }: WatchOptions): Eyes {
-  const { clock, services } = app
+function openEyes(app: App, { config, links, sets, isWhole }: WatchOptions): Eyes {
+  const { clock, services, signal } = app
   const history = new History()
   const linkPolls = links.map(
     link =>
@@ -89,33 +95,63 @@ function openEyes(app: App, { config, links, sets }: WatchOptions): Eyes {
     clock,
     read: async () => await services.listRuns(config),
   })
+  const checkPoll = new Poll<CheckReport>({
+    name: 'check',
+    everyMs: CHECK_EVERY_MS,
+    clock,
+    read: async () =>
+      await services.check(config, {
+        clusters: [],
+        links: [],
+        compare: undefined,
+        producers: false,
+        signal,
+      }),
+  })
+  const polls = [...linkPolls, ...setPolls, runPoll, ...(isWhole ? [checkPoll] : [])]
   return {
-    look: async () =>
-      await Promise.all([...linkPolls, ...setPolls, runPoll].map(async poll => await poll.begin())),
+    look: async () => await Promise.all(polls.map(async poll => await poll.begin())),
     view: () => ({
       now: clock.now(),
       links: linkPolls.map(poll => poll.seen),
       history: name => history.of(name),
       runs: runPoll.seen,
       sets: setPolls.map(poll => poll.seen),
+      check: isWhole ? checkPoll.seen : undefined,
     }),
   }
 }
 
 /** What `kdr status --json` has, as far as it was seen, with the runs that are not over. */
-function objectOf({ now, links, sets, runs }: WatchView): Record<string, unknown> {
+function objectOf({ now, links, sets, runs, check }: WatchView): Record<string, unknown> {
   const asObject = <T extends object>({ value, at }: Seen<T>): object[] =>
     value === undefined ? [] : [{ ...value, seenAt: new Date(at).toISOString() }]
   const notSeen = [
     ...links.map(seen => ({ what: `link:${seen.name}`, seen })),
     ...sets.map(seen => ({ what: `set:${seen.name}`, seen })),
     { what: 'runs', seen: runs },
+    ...(check === undefined ? [] : [{ what: 'check', seen: check }]),
   ].flatMap(({ what, seen: { problem } }) => (problem === undefined ? [] : [{ what, problem }]))
   return {
     at: new Date(now).toISOString(),
     links: links.flatMap(asObject),
     sets: sets.flatMap(asObject),
     runs: (runs.value ?? []).filter(({ state }) => state !== 'done' && state !== 'aborted'),
+    ...(check?.value !== undefined && {
+      check: { ...verdictOf(check.value), seenAt: new Date(check.at).toISOString() },
+    }),
     notSeen,
+  }
+}
+
+/** `kdr check --json` has all of it. */
+function verdictOf({ ready, findings }: CheckReport): Record<string, unknown> {
+  const count = (of: Severity): number => findings.filter(({ severity }) => severity === of).length
+  const [worst] = findings
+  return {
+    ready,
+    errors: count('error'),
+    warnings: count('warning'),
+    worst: worst === undefined ? null : { id: worst.id, where: worst.where, message: worst.message },
   }
 }
