@@ -131,7 +131,8 @@ export const ofLinks = {
   C087: {
     severity: 'warning',
     title: 'the first copy is not complete',
-    cause: 'Partitions wait or are being seeded: a failover now would find them empty or half full.',
+    cause:
+      'Partitions wait or are being seeded, or nobody has told yet how far they are: a failover now would find them empty or half full.',
     wayOut: 'Wait, and see what they wait for.',
     command: 'kdr status --link {link}',
   },

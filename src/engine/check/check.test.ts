@@ -316,6 +316,7 @@ describe('links', () => {
   of('rights unknown, without a worker', [{ ...unknown, workers: [] }], [`C070 error ${at}`])
   of('paused', [partition('paused')], [`C084 warning ${at}`])
   of('not copied yet', [partition('waiting')], [`C087 warning ${at}`])
+  of('a topic of which nobody has told anything', [{ unreported: ['late'] }], [`C087 warning ${at}`])
   of('a cluster that was away', [{}, { stale: ['east'] }], [`C085 error ${at}`])
   of('after a failover', [{ state: 'promoted', workers: [] }], [`C086 warning ${at}`])
 })

@@ -20,6 +20,8 @@ export type LinkFacts = {
       readonly sentence?: string
     }[]
   }[]
+  /** Topics of which no worker has told anything yet. */
+  readonly unreported?: readonly string[]
   readonly groups: readonly {
     readonly group: string
     readonly state: 'synced' | 'clamped' | 'skipped'
@@ -106,6 +108,7 @@ function running({ status }: LinkSight, tell: Tell): Finding[] {
   const paused = all.filter(({ state }) => state === 'paused')
   const young = all.filter(({ state }) => state === 'seeding' || state === 'waiting')
   const first = young.find(each => each.sentence !== undefined)?.sentence
+  const { unreported = [] } = status
   return [
     ...(workers.length > 0
       ? []
@@ -116,6 +119,14 @@ function running({ status }: LinkSight, tell: Tell): Finding[] {
           tell('C084', {
             message: `${counted(paused.length, 'partition')} of link "${name}" paused`,
             evidence: [listed(paused.map(({ at }) => at))],
+          }),
+        ]),
+    ...(unreported.length === 0
+      ? []
+      : [
+          tell('C087', {
+            message: `no worker has told anything yet of ${counted(unreported.length, 'topic')} of link "${name}"`,
+            evidence: [listed(unreported)],
           }),
         ]),
     ...(young.length === 0
