@@ -294,7 +294,7 @@ describe('while a link runs', { concurrency: 4 }, () => {
   )
 })
 
-faultRow('G10', "the target's coordinator dies and comes back", async row => {
+faultRow('G10', "the target's coordinator dies and comes back", { suite: 'full' }, async row => {
   const { topic, group } = await given(30, 10)
   row.did("killed the target's only broker, committed at the source, and started the broker again after 5 s")
   const cluster = context.cluster('west')
