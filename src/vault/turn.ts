@@ -8,6 +8,8 @@ import type { ObjectStore } from '../ports/store.ts'
 /** Announced again after so long; one that is three times as old belongs to nobody any more. */
 export const ANNOUNCE_EVERY_MS = 20_000
 const FORGOTTEN_MS = 3 * ANNOUNCE_EVERY_MS
+/** One that is as old was left by somebody who died: whoever comes by takes it away. A daemon that slept so long announces itself anew. */
+const LEFT_MS = 86_400_000
 /** Between machines. What was announced later than that belongs to a clock that is wrong, and says nothing of who is at it now. */
 const CLOCKS_DIFFER_MS = 60_000
 
@@ -42,6 +44,7 @@ export class Turn {
     const { store, set, of, id, now } = this.#options
     for await (const { name } of store.list(turnPrefix(set, of))) {
       const other = await this.#read(name)
+      if (other !== undefined && other.at + LEFT_MS < now()) await this.#takeAway(name)
       if (other === undefined || other.id === id || !isRecent(other, now())) continue
       const isFirst = other.since < this.#since || (other.since === this.#since && other.id < id)
       if (!this.#isAnnounced || isFirst) return true
@@ -61,6 +64,15 @@ export class Turn {
   async end(): Promise<void> {
     const { store, set, of, id } = this.#options
     if (this.#isAnnounced) await store.delete(turnName(set, of, id))
+  }
+
+  /** Who may not leaves it to others. */
+  async #takeAway(name: string): Promise<void> {
+    try {
+      await this.#options.store.delete(name)
+    } catch (error) {
+      if (findKdrError(error)?.code !== 'not-allowed') throw error
+    }
   }
 
   /** Undefined: gone meanwhile, or nothing that anybody could read. */

@@ -209,6 +209,8 @@ class History {
       await keeper.verify()
       await keeper.prune(1)
       await keeper.judge(1)
+      // What somebody who died has announced is taken away when it is a day old.
+      await keeper.upkeep(1, keeper.whole, 0)
       await this.#source.pass(1.2 * DAY_MS)
     }
     await keeper.readAll()

@@ -81,7 +81,11 @@ export class Keeper {
   }
 
   /** What a daemon does of a set with `verify:` and `prune: auto` when it looks: what is due of both. */
-  async upkeep(days: number, { store }: Eyes = this.whole): Promise<UpkeepSight> {
+  async upkeep(
+    days: number,
+    { store }: Eyes = this.whole,
+    verifyMs = VERIFIED_WITHIN_MS,
+  ): Promise<UpkeepSight> {
     const { clock } = this.source
     const now = (): number => this.now()
     const upkeep = new SetUpkeep({
@@ -90,7 +94,7 @@ export class Keeper {
       log: { event: () => undefined },
       fraction: 0,
       announceEveryMs: ANNOUNCE_EVERY_MS,
-      verifyMs: VERIFIED_WITHIN_MS,
+      verifyMs,
       isPruning: true,
       stand: async () => {
         const state = await readLatest(store, SET)

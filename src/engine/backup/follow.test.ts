@@ -184,6 +184,9 @@ describe('a set that is followed', () => {
     await dead.announce()
     await world.run([world.follower('a', EVERY)], 5 * MINUTE_MS)
     assert.deepEqual(minutes(world.commits), [1])
+    assert.equal(world.store.objects.size, 1)
+    await world.run([world.follower('a', EVERY)], 25 * 60 * MINUTE_MS)
+    assert.equal(world.store.objects.size, 0, 'and taken away when it is a day old')
   })
 
   test('an announcement by a clock that is ahead holds up nobody, while that of one a little ahead does', async () => {
