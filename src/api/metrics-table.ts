@@ -3,6 +3,7 @@
 import { BACKUP_METRICS } from './metrics-backup.ts'
 import { CLUSTER_METRICS } from './metrics-clusters.ts'
 import type { Metric, Sample } from './metrics.ts'
+import { TRAFFIC } from './metrics-traffic.ts'
 
 /**
  * Who says it. `process`: each kdr of itself. `share`: each of what it copies, so that the sum over all is the link. `owner`: only the
@@ -110,48 +111,7 @@ export const METRICS = {
     by: 'share',
     from: 'this process',
   },
-  kdr_connections: {
-    type: 'gauge',
-    help: 'Open connections that carry data, wait for news, or append.',
-    labels: [...LINK, 'cluster', 'kind'],
-    by: 'share',
-    from: 'this process',
-  },
-  kdr_fetch_duration_seconds: {
-    type: 'histogram',
-    help: 'From request to answer, of fetches that brought records; where a broker waited for news it is not timed.',
-    labels: [...LINK, 'cluster'],
-    by: 'share',
-    from: 'each Fetch',
-  },
-  kdr_fetched_bytes_total: {
-    type: 'counter',
-    help: 'Raw batches that were fetched, those that are not copied included.',
-    labels: [...LINK, 'cluster'],
-    by: 'share',
-    from: 'each Fetch',
-  },
-  kdr_append_duration_seconds: {
-    type: 'histogram',
-    help: 'From request to answer, of appends.',
-    labels: [...LINK, 'cluster'],
-    by: 'share',
-    from: 'each Produce',
-  },
-  kdr_appended_batches_total: {
-    type: 'counter',
-    help: 'Batches that the brokers have acknowledged.',
-    labels: [...LINK, 'cluster'],
-    by: 'share',
-    from: 'each Produce',
-  },
-  kdr_request_failures_total: {
-    type: 'counter',
-    help: 'Fetches and appends that got no answer.',
-    labels: [...LINK, 'cluster'],
-    by: 'share',
-    from: 'each Fetch and Produce',
-  },
+  ...TRAFFIC,
 
   kdr_partitions: {
     type: 'gauge',

@@ -51,7 +51,10 @@ export function configSchema(directory: string) {
   const cluster = z.strictObject({
     bootstrap: addresses('Where to find the cluster: `host:port`, separated by commas.'),
     rack: text('')
-      .meta({ description: 'Fetch from the closest replica: the rack that kdr is in.', ...later })
+      .meta({
+        description:
+          'Fetch from the closest replica: the rack that kdr is in, as `broker.rack` of the brokers names it. They must have `replica.selector.class`.',
+      })
       .optional(),
     tls: tls.optional(),
     sasl: sasl.optional(),

@@ -10,6 +10,8 @@ import type { ProbeWriter } from '../ports/probe.ts'
 import * as admin from './admin.ts'
 import type { Address, SaslOptions } from './connection.ts'
 import type { ClusterContext } from './context.ts'
+import { openClosestLane } from './closest-lane.ts'
+import { ClosestReplicas } from './closest-replicas.ts'
 import { Coordinators } from './coordinators.ts'
 import { readLogDirs } from './disks.ts'
 import { mender } from './mend.ts'
@@ -38,6 +40,8 @@ export type ClusterOptions = {
   readonly bootstrap: string | readonly string[]
   readonly clientId: string
   readonly clock: Clock
+  /** That of whoever reads: records then come from the closest replica. */
+  readonly rack?: string | undefined
   readonly tls?: TlsSettings | undefined
   readonly sasl?: SaslOptions | undefined
   /** For one broker to accept a connection, TLS and SASL included. */
@@ -89,10 +93,12 @@ export async function connectCluster(options: ClusterOptions): Promise<KafkaClus
   }
   const view = () => known().view
   const controller = () => known().controller
-  return assemble({ name, pool, clock: options.clock, requestTimeoutMs, view, controller, describe })
+  const context = { name, pool, clock: options.clock, requestTimeoutMs, view, controller, describe }
+  return assemble(context, options.rack)
 }
 
-function assemble(context: ClusterContext): KafkaCluster {
+function assemble(context: ClusterContext, rack: string | undefined): KafkaCluster {
+  const replicas = new ClosestReplicas(context.clock, topics => admin.readTopicConfigs(context, topics))
   const lanes = new GroupLanes(context.pool)
   const groupCoordinators = new Coordinators(context, 'group', {
     use: async (broker, ask) => await lanes.use(broker, ask),
@@ -113,7 +119,10 @@ function assemble(context: ClusterContext): KafkaCluster {
     alterTopicConfigs: (topic, changes) => topicConfigs.alter(topic, changes),
     deleteRecords: targets => logs.deleteRecords(context, targets),
     deleteTopic: (topic, id) => admin.deleteTopic(context, topic, id),
-    openFetchLane: broker => openFetchLane(context, broker),
+    openFetchLane: broker =>
+      rack === undefined
+        ? openFetchLane(context, broker)
+        : openClosestLane(context, broker, { rack, replicas }),
     openFetchSession: broker => openFetchSession(context, broker),
     offsets: (partitions, point) => logs.readOffsets(context, partitions, point),
     offsetsForTime: partitions => logs.readOffsetsForTime(context, partitions),

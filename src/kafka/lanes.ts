@@ -18,35 +18,78 @@ import { type ClusterContext, outcome } from './context.ts'
 import { FETCH, type RawFetchAnswer, type RawFetched } from './raw/fetch.ts'
 import { PRODUCE, PRODUCE_BY_ID } from './raw/produce.ts'
 
+/** `rack`: of whoever asks, so that a leader may name a closer replica instead of records. */
+export type LaneRequest = FetchRequest & { readonly rack?: string }
+
+/** One connection that only fetches. `preferred`: by its place in the answers, whom a leader names for `rack`; -1: nobody. */
+export class FetchConnection {
+  readonly #context: ClusterContext
+  readonly #connection: BrokerConnection
+  #heldBackMs = 0
+  #firstByteMs: number | undefined
+
+  constructor(context: ClusterContext, connection: BrokerConnection) {
+    this.#context = context
+    this.#connection = connection
+    this.#firstByteMs = connection.firstByteMs
+  }
+
+  static async open(context: ClusterContext, broker: number): Promise<FetchConnection> {
+    return new FetchConnection(context, await context.pool.openOwn(broker))
+  }
+
+  get firstByteMs(): number | undefined {
+    return this.#firstByteMs
+  }
+
+  get receivedBytes(): number {
+    return this.#connection.receivedBytes
+  }
+
+  /** For how long from the latest answer on the broker takes no further request, for a quota's sake. */
+  get heldBackMs(): number {
+    return this.#heldBackMs
+  }
+
+  async fetch(request: LaneRequest): Promise<{ answers: FetchedPartition[]; preferred: number[] }> {
+    const api = FETCH[this.#connection.versions.need('Fetch')]!
+    const answer = await this.#connection.callAlone(api, recordsIn, request)
+    this.#firstByteMs = this.#heldBackMs > 0 ? undefined : this.#connection.firstByteMs
+    this.#heldBackMs = answer.throttleMs
+    return answersTo(request, answer)
+  }
+
+  async close(): Promise<void> {
+    await this.#context.pool.closeOwn(this.#connection)
+  }
+}
+
 export async function openFetchLane(context: ClusterContext, broker: number): Promise<FetchLane> {
-  const connection = await context.pool.openOwn(broker)
-  let wasHeldBack = false
-  let firstByteMs = connection.firstByteMs
+  const connection = await FetchConnection.open(context, broker)
   return {
     broker,
     get firstByteMs() {
-      return firstByteMs
+      return connection.firstByteMs
     },
     get receivedBytes() {
       return connection.receivedBytes
     },
-    fetch: async request => {
-      const api = FETCH[connection.versions.need('Fetch')]!
-      const answer = await connection.callAlone(api, recordsIn, request)
-      firstByteMs = wasHeldBack ? undefined : connection.firstByteMs
-      wasHeldBack = answer.throttleMs > 0
-      return answersTo(request, answer)
-    },
-    close: () => context.pool.closeOwn(connection),
+    fetch: async request => (await connection.fetch(request)).answers,
+    close: async () => await connection.close(),
   }
 }
 
 const recordsIn = ({ partitions }: RawFetchAnswer): Buffer[] => partitions.map(({ records }) => records)
 
-function answersTo(request: FetchRequest, answer: RawFetchAnswer): FetchedPartition[] {
-  if (answer.code !== KafkaCode.NONE) return request.partitions.map(p => refusedFetch(p, answer.code))
-  const topics = new Map(request.partitions.map(p => [p.topicId, p.topic]))
-  return named(answer.partitions, topicId => topics.get(topicId))
+function answersTo({ partitions }: FetchRequest, answer: RawFetchAnswer) {
+  if (answer.code !== KafkaCode.NONE)
+    return { answers: partitions.map(p => refusedFetch(p, answer.code)), preferred: partitions.map(() => -1) }
+  const topics = new Map(partitions.map(p => [p.topicId, p.topic]))
+  const ours = answer.partitions.filter(({ topicId }) => topics.has(topicId))
+  return {
+    answers: named(ours, topicId => topics.get(topicId)),
+    preferred: ours.map(({ preferredReplica }) => preferredReplica),
+  }
 }
 
 /** Brokers answer by topic id. */
@@ -54,7 +97,7 @@ export function named(
   partitions: readonly RawFetched[],
   topicOf: (topicId: string) => string | undefined,
 ): FetchedPartition[] {
-  return partitions.flatMap(({ topicId, diverging, ...rest }) => {
+  return partitions.flatMap(({ topicId, diverging, preferredReplica: _preferred, ...rest }) => {
     const topic = topicOf(topicId)
     if (topic === undefined) return []
     return [diverging === undefined ? { topic, ...rest } : { topic, diverging, ...rest }]

@@ -13,7 +13,11 @@ const setUp = () => {
     await new Promise<void>((resolve, reject) => waiting.push({ resolve, reject }))
     return answer
   }
-  const fetched = (bytes: number) => [{ records: Buffer.alloc(bytes) }] as unknown as FetchedPartition[]
+  const fetched = (bytes: number) =>
+    [
+      { records: Buffer.alloc(bytes) },
+      { records: Buffer.alloc(bytes / 10), replica: 3 },
+    ] as FetchedPartition[]
   const cluster = {
     name: 'east',
     openFetchLane: () =>
@@ -63,8 +67,8 @@ describe('a cluster that is measured', () => {
       after(ms)
       await fetching
     }
-    const { fetches, fetchedBytes } = meter.now()
-    assert.deepEqual([fetches.count, fetches.sumSeconds, fetchedBytes], [1, 0.03, 500])
+    const { fetches, fetchedBytes, closestBytes } = meter.now()
+    assert.deepEqual([fetches.count, fetches.sumSeconds, fetchedBytes, closestBytes], [1, 0.03, 550, 50])
   })
 
   test('records that come with news are counted, and not timed', async () => {
@@ -74,7 +78,7 @@ describe('a cluster that is measured', () => {
     after(5_000)
     await next
     const { fetches, fetchedBytes, connections } = meter.now()
-    assert.deepEqual([fetches.count, fetchedBytes, connections.watch], [0, 70, 1])
+    assert.deepEqual([fetches.count, fetchedBytes, connections.watch], [0, 77, 1])
   })
 
   test('appends leave in the order of the calls, before anything is awaited', async () => {

@@ -3,7 +3,9 @@
 import { Durations } from '../model/durations.ts'
 import type { ConnectionKind, Traffic } from '../model/link-facts.ts'
 import type { Clock } from '../ports/clock.ts'
-import type { AppendLane, Cluster, FetchLane, FetchSession } from '../ports/cluster.ts'
+import type { AppendLane, Cluster, FetchedPartition, FetchLane, FetchSession } from '../ports/cluster.ts'
+
+type Fetched = Pick<FetchedPartition, 'records' | 'replica'>
 
 export class TrafficMeter {
   readonly #cluster: string
@@ -12,6 +14,8 @@ export class TrafficMeter {
   readonly #appends = new Durations()
   readonly #connections = { fetch: 0, watch: 0, append: 0 }
   #fetchedBytes = 0
+  #closestBytes = 0
+  #restMs = 0
   #batches = 0
   #failures = 0
 
@@ -27,6 +31,8 @@ export class TrafficMeter {
       fetches: this.#fetches.counts(),
       appends: this.#appends.counts(),
       fetchedBytes: this.#fetchedBytes,
+      closestBytes: this.#closestBytes,
+      restMs: this.#restMs,
       batches: this.#batches,
       failures: this.#failures,
     }
@@ -55,9 +61,16 @@ export class TrafficMeter {
   }
 
   /** `ms`: undefined where the broker waited for news: that says when there was some, not how fast it is. */
-  fetched(bytes: number, ms: number | undefined): void {
+  fetched(answers: readonly Fetched[], ms: number | undefined): void {
+    const bytes = bytesOf(answers)
     this.#fetchedBytes += bytes
+    this.#closestBytes += bytesOf(answers.filter(({ replica }) => replica !== undefined))
     if (bytes > 0 && ms !== undefined) this.#fetches.observe(ms)
+  }
+
+  /** Before a fetch, for the sake of a broker that is slow. */
+  rested(ms: number): void {
+    this.#restMs += ms
   }
 
   appended(batches: number, ms: number): void {
@@ -75,7 +88,7 @@ export function measured(cluster: Cluster, meter: TrafficMeter): Cluster {
   }
 }
 
-const bytesOf = (fetched: readonly { readonly records: Buffer }[]): number =>
+const bytesOf = (fetched: readonly Fetched[]): number =>
   fetched.reduce((sum, { records }) => sum + records.length, 0)
 
 function fetchLane(lane: FetchLane, meter: TrafficMeter): FetchLane {
@@ -91,7 +104,7 @@ function fetchLane(lane: FetchLane, meter: TrafficMeter): FetchLane {
     fetch: async request =>
       await meter.time(
         async () => await lane.fetch(request),
-        (fetched, ms) => meter.fetched(bytesOf(fetched), ms),
+        (fetched, ms) => meter.fetched(fetched, ms),
       ),
     close: async () => {
       closed()
@@ -109,7 +122,7 @@ function fetchSession(session: FetchSession, meter: TrafficMeter): FetchSession 
     next: async request =>
       await meter.time(
         async () => await session.next(request),
-        fetched => meter.fetched(bytesOf(fetched), undefined),
+        fetched => meter.fetched(fetched, undefined),
       ),
     close: async () => {
       closed()

@@ -15,6 +15,10 @@ export type Traffic = {
   readonly fetches: DurationCounts
   readonly appends: DurationCounts
   readonly fetchedBytes: number
+  /** Of these, from replicas that are closer than the leader. */
+  readonly closestBytes: number
+  /** How long connections have rested because a broker had become slow. */
+  readonly restMs: number
   readonly batches: number
   /** Requests of these connections that got no answer. */
   readonly failures: number

@@ -4,6 +4,8 @@
 // - No connection, a connection lost or no answer in time throws KdrError('unreachable'); for a write the outcome of
 //   everything in that request is then unknown. Wrong credentials throw KdrError('not-allowed').
 // - Nothing is retried inside an adapter except finding a coordinator or a controller that moved.
+// - What is said of a log (its ends, its start, its epochs, that there are no records, an error) is its leader's word, and no older
+//   than the request. Only the records of an answer may be another replica's; these are committed, and of the leader's history.
 // - Offsets are numbers (exact below 2^53). Topic ids are UUID strings with dashes; NO_TOPIC_ID if a broker has none.
 
 import type { RightsAdmin } from './rights.ts'
@@ -143,6 +145,8 @@ export type FetchedPartition = TopicPartition & {
   readonly aborted: readonly { readonly producerId: bigint; readonly firstOffset: number }[]
   /** Raw batches as the broker sent them; the last may be cut. Owned by the caller, who may write into it. */
   readonly records: Buffer
+  /** Who has sent the records, where that is not the leader. All else is the leader's word all the same. */
+  readonly replica?: number
 }
 
 /** A connection of one's own to one broker, for fetches: a broker answers them one after the other. */

@@ -23,6 +23,7 @@ export async function optionsOf(config: ClusterConfig, clock: Clock): Promise<Cl
     bootstrap: config.bootstrap,
     clientId: CLIENT_ID,
     clock,
+    rack: config.rack,
     requestTimeoutMs: REQUEST_TIMEOUT_MS,
     tls: config.tls === undefined ? undefined : tlsOf(config.tls),
     sasl: config.sasl === undefined ? undefined : saslOf(config.sasl),

@@ -12,6 +12,7 @@ import { observePromoted } from '../engine/status/promoted.ts'
 import { type LinkStatus, observeStatus } from '../engine/status/status.ts'
 import { type GroupLimits, GroupSync } from '../engine/sync/groups.ts'
 import { firstDifference } from '../engine/verify/first-difference.ts'
+import { gentle } from '../kafka/gentle.ts'
 import { measured, TrafficMeter } from '../kafka/measured.ts'
 import { recordCodec } from '../kafka/records.ts'
 import { alertsKey, readAlerts } from '../model/alerts.ts'
@@ -34,6 +35,7 @@ import { withStore } from './open-link.ts'
 import { ifReachable, Opened } from './opened.ts'
 import { positionsOf } from './position.ts'
 import { type LinkRights, rightsOf } from './rights.ts'
+import { gentleTo } from './slow-brokers.ts'
 import { systemClock, systemEntropy } from './system.ts'
 
 type StartOptions = {
@@ -96,7 +98,7 @@ export async function startDirected(
     await assertMemory(target, clusterOf(config, link.target).bootstrap)
     const replication = await startReplication({
       settings: link,
-      source: measured(source, meters.source),
+      source: gentle(measured(source, meters.source), gentleTo(link, meters.source, log)),
       target: measured(target, meters.target),
       store,
       upstream,

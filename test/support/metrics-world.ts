@@ -42,6 +42,8 @@ export const traffic = (cluster: string, of: Partial<Traffic> = {}): Traffic => 
   fetches: timed(4, 30),
   appends: timed(),
   fetchedBytes: 9_000,
+  closestBytes: 0,
+  restMs: 250,
   batches: 0,
   failures: 0,
   ...of,

@@ -25,6 +25,8 @@ export type RawFetched = {
   readonly logStart: number
   readonly diverging: { readonly epoch: number; readonly endOffset: number } | undefined
   readonly aborted: readonly { readonly producerId: bigint; readonly firstOffset: number }[]
+  /** KIP-392: who is to be asked instead, and there are no records then; -1: nobody. */
+  readonly preferredReplica: number
   readonly records: Buffer
 }
 
@@ -33,7 +35,8 @@ export type RawSession = {
   readonly epoch: number
   readonly forgotten: readonly FetchPartition[]
 }
-export type RawFetchRequest = FetchRequest & { readonly session?: RawSession }
+/** `rack`: the leader may name a replica that is closer to it. */
+export type RawFetchRequest = FetchRequest & { readonly session?: RawSession; readonly rack?: string }
 
 /** `code`: of the whole request; then there are no partitions. */
 export type RawFetchAnswer = {
@@ -81,7 +84,7 @@ function createRequest(version: number, request: RawFetchRequest): Writer {
     .appendArray(byTopicId(forgotten), (w, [topicId, partitions]) => {
       w.appendUUID(topicId).appendArray(partitions, (inner, p) => inner.appendInt32(p.partition), true, false)
     })
-    .appendString('')
+    .appendString(request.rack ?? '')
     .appendTaggedFields()
 }
 
@@ -92,7 +95,7 @@ function parsePartition(reader: Reader, topicId: string): RawFetched {
   const lastStable = Number(reader.readInt64())
   const logStart = Number(reader.readInt64())
   const aborted = reader.readArray(r => ({ producerId: r.readInt64(), firstOffset: Number(r.readInt64()) }))
-  reader.readInt32()
+  const preferredReplica = reader.readInt32()
   const records = reader.readNullableBytes() ?? EMPTY
   let diverging: RawFetched['diverging']
   readKnownTaggedFields(reader, {
@@ -100,7 +103,8 @@ function parsePartition(reader: Reader, topicId: string): RawFetched {
       diverging = { epoch: tagged.readInt32(), endOffset: Number(tagged.readInt64()) }
     },
   })
-  return { topicId, partition, code, highWatermark, lastStable, logStart, diverging, aborted, records }
+  const ends = { highWatermark, lastStable, logStart }
+  return { topicId, partition, code, ...ends, diverging, aborted, preferredReplica, records }
 }
 
 function parseResponse(_correlation: number, _key: number, _version: number, reader: Reader): RawFetchAnswer {

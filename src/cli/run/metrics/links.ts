@@ -52,6 +52,8 @@ function addTraffic(add: Add, link: Labels, traffic: Traffic): void {
     add('kdr_connections', { ...labels, kind }, count)
   add('kdr_fetch_duration_seconds', labels, traffic.fetches)
   add('kdr_fetched_bytes_total', labels, traffic.fetchedBytes)
+  add('kdr_fetched_closest_bytes_total', labels, traffic.closestBytes)
+  add('kdr_fetch_rest_seconds_total', labels, traffic.restMs / 1_000)
   add('kdr_append_duration_seconds', labels, traffic.appends)
   add('kdr_appended_batches_total', labels, traffic.batches)
   add('kdr_request_failures_total', labels, traffic.failures)
