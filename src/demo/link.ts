@@ -2,7 +2,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -131,8 +131,12 @@ async function runKdr(args: readonly string[], dir: string): Promise<RunReport> 
   )
 }
 
+/** Nothing is exported where the cluster that came back has nothing of its own. */
 function readManifest(dir: string): Manifest {
-  return JSON.parse(readFileSync(join(dir, 'manifest.json'), 'utf8')) as Manifest
+  const file = join(dir, 'manifest.json')
+  return existsSync(file)
+    ? (JSON.parse(readFileSync(file, 'utf8')) as Manifest)
+    : { records: 0, partitions: [] }
 }
 
 function isRunning(child: ChildProcess): boolean {
