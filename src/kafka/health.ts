@@ -3,7 +3,7 @@
 import { TLSSocket } from 'node:tls'
 import { apiVersionsV3, describeConfigsV4, describeLogDirsV4, describeQuorumV1 } from '@platformatic/kafka'
 import { findKdrError } from '../model/errors.ts'
-import { codeName, KafkaCode } from '../model/kafka-codes.ts'
+import { codeName, KafkaCode, lackingRight } from '../model/kafka-codes.ts'
 import type { Outcome } from '../ports/cluster.ts'
 import type {
   BrokerConfig,
@@ -90,8 +90,11 @@ async function readConfigs(
   }
   const answer = await connection.call(describeConfigsV4.api, [resource], false, false)
   const refused = answer.results.find(({ errorCode }) => errorCode !== KafkaCode.NONE)
+  const code = refused?.errorCode ?? KafkaCode.UNKNOWN_SERVER_ERROR
   if (refused !== undefined || answer.results.length === 0)
-    return { unseen: `${connection.what} does not show its configs: ${codeName(refused?.errorCode ?? -1)}` }
+    return {
+      unseen: `${connection.what} does not show its configs: ${codeName(code)}${lackingRight(code, 'DESCRIBE_CONFIGS on the cluster')}`,
+    }
   return new Map(
     answer.results
       .flatMap(({ configs }) => configs)

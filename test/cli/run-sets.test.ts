@@ -172,6 +172,7 @@ describe('kdr run --once --only backups', () => {
     objects: 2,
     storedBytes: 9,
     notes: [],
+    notSeen: [],
   }
 
   test('makes one commit of each set; one that fails stops no other', async () => {

@@ -6,16 +6,15 @@ import { execFile } from 'node:child_process'
 import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { loadConfig, planAclsOf } from '../../src/config/index.ts'
-import { NEEDED_RIGHTS, type Grant, type Scenario } from '../../src/model/needed-rights.ts'
+import { NEEDED_RIGHTS, type Scenario } from '../../src/model/needed-rights.ts'
 import type { Acl } from '../support/judge.ts'
 import { kafkaAclsOnPath } from '../support/kafka-tools.ts'
 import { freshTopic, withLab } from '../support/lab.ts'
-import { adminOf, assertIdentical, KDR_USER, type Link, makeLink } from '../support/link.ts'
+import { adminOf, assertIdentical, type Link, makeLink } from '../support/link.ts'
+import { giveExactly as giveExactlyAt, type Line, printedLines } from '../support/printed-rights.ts'
 import { linkStatus } from '../support/status.ts'
 import { suite } from '../support/suite.ts'
 
-const PRINCIPAL = `User:${KDR_USER.username}`
 const skip = suite === 'short' && 'in make test-full'
 const context = withLab(
   skip === false
@@ -51,26 +50,12 @@ async function fill({ topic, group }: Played): Promise<void> {
   await judge.alterGroupOffsets({ ...at('east'), group, offsets: [{ topic, partition: 0, offset: 7 }] })
 }
 
-type Line = { readonly cluster: string; readonly grant: Grant; readonly acl: Acl }
-
 /** What `kdr config acls` is made of. */
-async function linesOf({ link }: Played, hasClusterRights: boolean): Promise<Line[]> {
-  return planAclsOf(await loadConfig(link.config), 'run', { hasClusterRights }).flatMap(
-    ({ cluster, grants }) =>
-      grants.map(grant => {
-        const { type, pattern, name, operation } = grant
-        return { cluster, grant, acl: { type, pattern, name, principal: PRINCIPAL, operation } as Acl }
-      }),
-  )
-}
+const linesOf = async ({ link }: Played, hasClusterRights: boolean): Promise<Line[]> =>
+  await printedLines(link.config, 'run', hasClusterRights)
 
-async function giveExactly(lines: readonly Line[]): Promise<void> {
-  for (const name of ['east', 'west']) {
-    await context.judge.deleteAcls({ ...at(name) })
-    const acls = lines.filter(line => line.cluster === name).map(({ acl }) => acl)
-    await context.judge.createAcls({ ...at(name), acls })
-  }
-}
+const giveExactly = async (lines: readonly Line[]): Promise<void> =>
+  await giveExactlyAt(context, ['east', 'west'], lines)
 
 async function assertMirrored(
   { link, topic, group }: Played,
@@ -184,13 +169,16 @@ const ELSEWHERE: Partial<Record<Scenario, string>> = {
 
 /** Where kdr says what it could not do, and the right follows from that; otherwise its sentence has the operation. */
 const SAID: Readonly<Record<string, RegExp>> = {
-  'source TOPIC DESCRIBE_CONFIGS': /configs of ".*" cannot be read at the source/,
-  'source _kdr.state READ': /kept at "west" alone: topic "_kdr\.state" cannot be read/,
-  'source _kdr.state WRITE': /kept at "west" alone: topic "_kdr\.state" cannot be written/,
+  'source TOPIC DESCRIBE_CONFIGS':
+    /configs of ".*" cannot be read at the source: .*kdr needs DESCRIBE_CONFIGS on it/,
+  'source _kdr.state READ':
+    /kept at "west" alone: topic "_kdr\.state" cannot be read: .*kdr needs READ on it/,
+  'source _kdr.state WRITE':
+    /kept at "west" alone: topic "_kdr\.state" cannot be written: .*kdr needs WRITE on it/,
   'target TOPIC READ': /--operation Read --operation Write/,
   'target TOPIC WRITE': /--operation Read --operation Write/,
-  'target _kdr.state READ': /topic "_kdr\.state" cannot be read/,
-  'target _kdr.state WRITE': /topic "_kdr\.state" cannot be written/,
+  'target _kdr.state READ': /topic "_kdr\.state" cannot be read: .*kdr needs READ on it/,
+  'target _kdr.state WRITE': /topic "_kdr\.state" cannot be written: .*kdr needs WRITE on it/,
   // It goes with the other one.
   'target CLUSTER ALTER_CONFIGS': /kdr needs DESCRIBE_CONFIGS on the cluster/,
 }

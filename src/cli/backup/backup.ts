@@ -97,11 +97,12 @@ export function commitText(
   result: BackupResult & { readonly ms: number },
   style: Style,
 ): string {
-  const { commit, records, partitions, groups, bytes, storedBytes, objects, notes, ms } = result
+  const { commit, records, partitions, groups, bytes, storedBytes, objects, notes, notSeen, ms } = result
   const all = `${plural(records, 'record')} of ${plural(partitions, 'partition')}, ${plural(groups, 'group')}`
   const stored = `${formatBytes(bytes)} read, ${formatBytes(storedBytes)} stored in ${plural(objects, 'object')}`
   const head = style.green(`commit ${commit} of ${set}`)
-  return `${notesText(notes, style)}${head}: ${all}; ${stored}, ${formatDuration(ms)} (${formatRate(bytes, ms)})\n`
+  const unseen = notSeen.map(sentence => `${style.yellow('!')} ${sentence}\n`).join('')
+  return `${notesText(notes, style)}${unseen}${head}: ${all}; ${stored}, ${formatDuration(ms)} (${formatRate(bytes, ms)})\n`
 }
 
 function showOn(progress: { update(text: string): void }): (now: BackupProgress) => void {

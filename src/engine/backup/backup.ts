@@ -59,7 +59,12 @@ export type BackupResult = {
   readonly objects: number
   readonly storedBytes: number
   readonly notes: readonly Note[]
+  /** What kdr may not see of the cluster, and so is in no commit: a sentence each. */
+  readonly notSeen: readonly string[]
 }
+
+const HIDDEN_TRANSACTIONS =
+  'which transactions were open is not in the commit, for `restore --consistent` (kdr needs DESCRIBE on all transactional ids)'
 
 /** Throws KdrError: unreachable, wrong-cluster, other-writer, store-unreachable; and the reason of `signal`. */
 export async function backUp(input: BackupInput): Promise<BackupResult> {
@@ -73,7 +78,7 @@ export async function backUp(input: BackupInput): Promise<BackupResult> {
     cluster,
     seen.topics.map(({ name }) => name),
   )
-  const rights = await captureRights(cluster)
+  const { rights, notSeen } = await captureRights(cluster)
   const plans = new Map<string, PartitionPlan>(
     [...seen.sights].map(([name, sight]) => {
       const isCompacted = configs.get(sight.topic)?.['cleanup.policy']?.value?.includes('compact') === true
@@ -124,6 +129,7 @@ export async function backUp(input: BackupInput): Promise<BackupResult> {
     objects: committed.objects,
     storedBytes: committed.bytes,
     notes,
+    notSeen: [...notSeen, ...(looked?.isComplete === false ? [HIDDEN_TRANSACTIONS] : [])],
   }
 }
 

@@ -1,7 +1,7 @@
 // What a commit holds besides records: group offsets, configs, ACLs, quotas, users. Groups are captured first: the ends that follow
 // cover whatever their offsets imply.
 import { findKdrError } from '../../model/errors.ts'
-import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
+import { codeName, isAuthorization, KafkaCode, lackingRight } from '../../model/kafka-codes.ts'
 import type { Note, SetState, TopicConfig, VaultGroup, VaultRights } from '../../model/vault.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Cluster, GroupOffsets, Outcome, TopicConfigs } from '../../ports/cluster.ts'
@@ -36,7 +36,7 @@ export async function captureGroups(
       notes.push({
         kind: 'unread',
         group,
-        what: `the offsets of group "${group}" cannot be read: ${codeName(code)}`,
+        what: `the offsets of group "${group}" cannot be read: ${codeName(code)}${lackingRight(code, 'DESCRIBE on it')}`,
       })
       continue
     }
@@ -97,7 +97,10 @@ export async function captureConfigs(cluster: Cluster, topics: readonly string[]
   for (const topic of topics) {
     const answer = answers.get(topic)
     if (answer === undefined || answer.code !== KafkaCode.NONE) {
-      const why = answer === undefined ? 'no answer' : codeName(answer.code)
+      const why =
+        answer === undefined
+          ? 'no answer'
+          : `${codeName(answer.code)}${lackingRight(answer.code, 'DESCRIBE_CONFIGS on it')}`
       notes.push({ kind: 'unread', topic, what: `the configs of "${topic}" cannot be read: ${why}` })
       continue
     }
@@ -109,22 +112,39 @@ export async function captureConfigs(cluster: Cluster, topics: readonly string[]
   return { configs, notes }
 }
 
+/** `notSeen`: a sentence for each that kdr may not see. */
+export type CapturedRights = { readonly rights: VaultRights; readonly notSeen: readonly string[] }
+
 /** Null for what the cluster has not, or does not show. Throws KdrError('unreachable'). */
-export async function captureRights(cluster: Cluster): Promise<VaultRights> {
-  const acls = await shown(async () => await cluster.describeAcls())
-  const quotas = await shown(async () => await cluster.describeQuotas())
-  const users = await shown(async () => await cluster.describeScramUsers())
-  return {
+export async function captureRights(cluster: Cluster): Promise<CapturedRights> {
+  const notSeen: string[] = []
+  const see = async <T extends Outcome>(
+    what: string,
+    right: string,
+    ask: () => Promise<T>,
+  ): Promise<T | undefined> => {
+    const answer = await shown(ask)
+    if (answer !== undefined && isAuthorization(answer.code))
+      notSeen.push(
+        `${what} are not in the commit: ${codeName(answer.code)}${lackingRight(answer.code, `${right} on the cluster`)}`,
+      )
+    return answer?.code === KafkaCode.NONE ? answer : undefined
+  }
+  const acls = await see('ACLs', 'DESCRIBE', async () => await cluster.describeAcls())
+  const quotas = await see('quotas', 'DESCRIBE_CONFIGS', async () => await cluster.describeQuotas())
+  const users = await see('names of users', 'DESCRIBE', async () => await cluster.describeScramUsers())
+  const rights = {
     acls: acls?.rules.toSorted(byText) ?? null,
     quotas: quotas?.quotas.toSorted(byText) ?? null,
     users: users?.users.toSorted(byText) ?? null,
   }
+  return { rights, notSeen }
 }
 
+/** Undefined for what the cluster has not, or lets nobody see who signs in like this. */
 async function shown<T extends Outcome>(ask: () => Promise<T>): Promise<T | undefined> {
   try {
-    const answer = await ask()
-    return answer.code === KafkaCode.NONE ? answer : undefined
+    return await ask()
   } catch (error) {
     const code = findKdrError(error)?.code
     if (code === 'cluster-lacks' || code === 'not-allowed') return undefined

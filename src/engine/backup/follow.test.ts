@@ -21,6 +21,7 @@ const NO_RESULT: Omit<BackupResult, 'commit'> = {
   objects: 1,
   storedBytes: 5,
   notes: [],
+  notSeen: [],
 }
 
 type Commit = { readonly by: string; readonly number: number; readonly at: number }
@@ -31,6 +32,7 @@ class World {
   readonly store = new MemoryStore()
   readonly commits: Commit[] = []
   readonly said: string[] = []
+  notSeen: readonly string[] = []
   begun = 0
   /** Called at each attempt. */
   act: (by: string) => void = () => undefined
@@ -66,7 +68,7 @@ class World {
         signal.throwIfAborted()
         if (this.commits.length !== before) throw new KdrError('other-writer', 'another writer was first')
         this.commits.push({ by, number: before + 1, at })
-        return { ...NO_RESULT, commit: before + 1 }
+        return { ...NO_RESULT, commit: before + 1, notSeen: this.notSeen }
       },
     }
     return new SetFollower(input)
@@ -101,6 +103,23 @@ describe('a set that is followed', () => {
     const world = new World()
     await world.run([world.follower('a', EVERY)], 50 * MINUTE_MS)
     assert.deepEqual(minutes(world.commits), [0, 15, 30, 45])
+  })
+
+  test('says once what is not seen of the cluster, and again when that has changed', async () => {
+    const world = new World()
+    const hidden = (...what: string[]) => {
+      world.notSeen = what.map(each => `${each} are not seen`)
+    }
+    const follower = world.follower('a', EVERY)
+    hidden('ACLs', 'quotas')
+    world.act = () => {
+      if (world.begun === 3) hidden('quotas')
+    }
+    await world.run([follower], 50 * MINUTE_MS)
+    assert.deepEqual(
+      world.said.filter(line => line.includes('not seen')),
+      ['ACLs', 'quotas', 'quotas'].map(each => `set "all": ${each} are not seen`),
+    )
   })
 
   test('goes on from what is there', async () => {

@@ -58,6 +58,8 @@ export type SetSight = {
 
 export class SetFollower {
   readonly #input: FollowInput
+  /** As it was said last. */
+  #notSeen = ''
   #sight: SetSight = {
     isSeen: false,
     newest: undefined,
@@ -146,7 +148,7 @@ export class SetFollower {
 
   #succeed(result: BackupResult, ms: number): void {
     const { log, name } = this.#input
-    const { commit, records, bytes, storedBytes, notes } = result
+    const { commit, records, bytes, storedBytes, notes, notSeen } = result
     const { commits, bytesRead, bytesStored } = this.#sight
     this.#tell({
       failure: undefined,
@@ -156,6 +158,10 @@ export class SetFollower {
     })
     const unread = notes.filter(({ kind }) => kind === 'unread')
     for (const { what } of unread.slice(0, 3)) log.event('warn', `set "${name}": ${what}`)
+    // It is so until somebody gives the right.
+    if (notSeen.join() !== this.#notSeen)
+      for (const sentence of notSeen) log.event('warn', `set "${name}": ${sentence}`)
+    this.#notSeen = notSeen.join()
     // Of a quiet cluster nobody wants to hear every ten seconds.
     const level = records > 0 || notes.length > 0 ? 'info' : 'debug'
     log.event(level, `set "${name}": commit ${commit}: ${records} records in ${ms} ms`, {

@@ -180,7 +180,8 @@ export class PartitionReader {
     if (code === KafkaCode.NONE) return { kind: 'fetched', fetched }
     const why = codeName(code)
     if (code === KafkaCode.UNKNOWN_TOPIC_ID) return { kind: 'gone', why: 'it was deleted meanwhile' }
-    if (code === KafkaCode.TOPIC_AUTHORIZATION_FAILED) return { kind: 'gone', why: 'kdr may not read it' }
+    if (code === KafkaCode.TOPIC_AUTHORIZATION_FAILED)
+      return { kind: 'gone', why: 'kdr may not read it (it needs READ)' }
     if (code !== KafkaCode.OFFSET_OUT_OF_RANGE) return { kind: 'failed', why }
     const [start] = await this.#world.cluster.offsets([of], 'logStart')
     if (start?.code !== KafkaCode.NONE || start.offset <= next) return { kind: 'failed', why }

@@ -1,6 +1,6 @@
 // What the source has of a set: its topics, where each partition's log starts and how far it is stable, and where its history leaves
 // what the vault has.
-import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
+import { codeName, KafkaCode, lackingRight } from '../../model/kafka-codes.ts'
 import {
   clipSegments,
   type Note,
@@ -109,7 +109,7 @@ async function findGone(
       notes.push({
         kind: 'unread',
         topic: name,
-        what: `"${name}" is not shown to kdr any more (${codeName(code)}): it stays in the set as it was`,
+        what: `"${name}" is not shown to kdr any more (${codeName(code)}${lackingRight(code, 'READ on it')}): it stays in the set as it was`,
       })
   }
   return { topicsGone, notes }

@@ -2,7 +2,7 @@
 // being seeded or trimmed must not be one that only compacts: whoever does that leaves a mark, and the control worker, the
 // only one who changes topics, sees to it.
 import { KdrError } from '../../model/errors.ts'
-import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
+import { codeName, KafkaCode, lackingRight } from '../../model/kafka-codes.ts'
 import type { Deletion } from '../../model/link.ts'
 import { overridesFor } from '../../model/link-settings.ts'
 import {
@@ -76,7 +76,10 @@ export class TopicConfigSync {
     const answers = await this.#context.source.topicConfigs(topics)
     for (const [topic, answer] of answers) {
       if (answer.code === KafkaCode.NONE) this.#source.set(topic, answer.entries)
-      else this.#tellOnce(`configs of "${topic}" cannot be read at the source: ${codeName(answer.code)}`)
+      else
+        this.#tellOnce(
+          `configs of "${topic}" cannot be read at the source: ${codeName(answer.code)}${lackingRight(answer.code, 'DESCRIBE_CONFIGS on it')}`,
+        )
       this.#tellUnknown(topic, answer)
     }
   }

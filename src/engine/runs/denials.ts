@@ -45,7 +45,11 @@ export function siteOf(context: SiteContext): FenceSite | undefined {
 export async function rulesAt({ cluster }: FenceSite): Promise<readonly AclRule[] | undefined> {
   const answer = await cluster.describeAcls()
   if (answer.code === KafkaCode.SECURITY_DISABLED) return undefined
-  assertDone(answer, { may: 'read the ACLs', cluster: cluster.name, right: 'DESCRIBE' })
+  assertDone(answer, {
+    may: 'read the ACLs',
+    cluster: cluster.name,
+    right: 'DESCRIBE (and ALTER, to change them)',
+  })
   return answer.rules
 }
 

@@ -2,7 +2,13 @@
 // leader that moved, a connection that was lost) is tried again for a while; what does not is thrown.
 import { splitBatches } from '../../model/batch.ts'
 import { findKdrError, KdrError } from '../../model/errors.ts'
-import { codeName, isAuthorization, isLeaderChange, KafkaCode } from '../../model/kafka-codes.ts'
+import {
+  codeName,
+  isAuthorization,
+  isLeaderChange,
+  KafkaCode,
+  lackingRight,
+} from '../../model/kafka-codes.ts'
 import type { Clock } from '../../ports/clock.ts'
 import {
   type Cluster,
@@ -187,7 +193,7 @@ function mayPass(code: number): boolean {
 
 function refused(cluster: string, { topic, partition }: TopicPartition, code: number): KdrError {
   const text = `"${topic}" partition ${partition} cannot be read on "${cluster}": ${codeName(code)}`
-  if (isAuthorization(code)) return new KdrError('not-allowed', text)
+  if (isAuthorization(code)) return new KdrError('not-allowed', `${text}${lackingRight(code, 'READ on it')}`)
   const isOffline = mayPass(code) && code !== KafkaCode.OFFSET_OUT_OF_RANGE
   return new KdrError(isOffline ? 'unreachable' : 'not-ready', text)
 }
