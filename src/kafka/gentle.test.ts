@@ -88,6 +88,16 @@ describe('a broker', () => {
     assert.ok(rests.length <= 5, String(rests))
   })
 
+  test('is slow until its times are as usual again, whatever a single answer brings', async () => {
+    const { cluster, changes, fetch } = world()
+    const lane = await cluster.openFetchLane(1)
+    await fetch(lane, { ms: 10, times: 20 })
+    await fetch(lane, { ms: 510, times: 12 })
+    await fetch(lane, { ms: 510, bytes: 100 * MB })
+    await fetch(lane, { ms: 510, times: 2 })
+    assert.deepEqual(changes, ['1 510/10'])
+  })
+
   test('rests two seconds at most', async () => {
     const { cluster, rests, fetch } = world()
     const lane = await cluster.openFetchLane(1)

@@ -140,7 +140,9 @@ class BrokerTimes {
     const isFull = bytesPerMs >= this.#bestUpTo(now, bytesPerMs) * SHARE
     const recentMs = this.#sample(firstByteMs, now)
     const usualMs = Math.min(...this.#stretches)
-    const isSlow = !isFull && recentMs > usualMs * TIMES && recentMs > usualMs + LONGER_MS
+    const isLonger = recentMs > usualMs * TIMES && recentMs > usualMs + LONGER_MS
+    // Only its times end it: while connections rest, a single answer may bring much.
+    const isSlow = isLonger && (this.#isSlow || !isFull)
     if (isSlow !== this.#isSlow) {
       this.#isSlow = isSlow
       this.#hooks.onChange(this.#broker, isSlow ? { recentMs, usualMs } : undefined)
