@@ -15,6 +15,12 @@ test('values are the same when their JSON would be', () => {
     [{ a: 1, b: 2 }, { a: 1 }],
     [{ a: null }, { a: {} }],
     [[], {}],
+    [{}, []],
+    [
+      [1, 2],
+      [2, 1],
+    ],
+    [[1, 2], { 0: 1, 1: 2, length: 2 }],
     [undefined, {}],
   ])
     assert.ok(!isSameValue(a, b), JSON.stringify([a, b]))
