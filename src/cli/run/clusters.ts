@@ -15,7 +15,7 @@ export type RunClustersOptions = FollowersOptions & { readonly links: RunLinks }
 
 export class RunClusters extends Followers<WatchSnapshot, ClusterWatch> {
   constructor(app: App, { links, ...options }: RunClustersOptions) {
-    const { log, isAlone } = options
+    const { log } = options
     super(app, options, {
       noun: 'cluster',
       wanted: watchSnapshotsOf,
@@ -24,7 +24,7 @@ export class RunClusters extends Followers<WatchSnapshot, ClusterWatch> {
       start: async ({ config, cluster: { name } }) => {
         let before: WatchedCluster | undefined
         return await app.services.watchCluster(config, name, {
-          isMine: () => isAlone || isOurs(links, name),
+          isMine: () => isOurs(links, name),
           onRound: seen => {
             for (const { level, message, ...facts } of changesOf(before, seen))
               log.event(level, message, { cluster: name, ...facts })
@@ -47,6 +47,7 @@ export class RunClusters extends Followers<WatchSnapshot, ClusterWatch> {
   }
 }
 
+/** Where no links run here, as with `--only monitor`, all are. */
 function isOurs(links: RunLinks, cluster: string): boolean {
   const names = ({ source, target }: { readonly source: string; readonly target: string }): boolean =>
     source === cluster || target === cluster
