@@ -162,8 +162,9 @@ describe('kdr run --only monitor', { skip, concurrency: 1 }, () => {
       ['dies', false],
     ] as const) {
       const group = found.get(name)
-      assert.equal(group?.hasMembers, hasMembers, name)
-      const { lagRecords = 0, lagMs = 0, isLagAtLeast, worst } = group ?? {}
+      assert.ok(group !== undefined, name)
+      assert.equal(group.hasMembers, hasMembers, name)
+      const { lagRecords, lagMs, isLagAtLeast, worst } = group
       // Fifty a second for a window; what has waited was seen to come.
       assert.ok(lagMs >= WINDOW_MS && lagRecords >= 250, `${name}: ${lagRecords} records, ${lagMs} ms`)
       assert.equal(isLagAtLeast, false)
