@@ -6,7 +6,7 @@ import { after, describe, test } from 'node:test'
 import { storeConformance } from '../../test/store/conformance.ts'
 import { findKdrError } from '../model/errors.ts'
 import type { ObjectStore } from '../ports/store.ts'
-import { failure, openFileStore } from './files.ts'
+import { behind, failure, openFileStore } from './files.ts'
 import { MemoryStore } from './memory.ts'
 import { openStore } from './open.ts'
 import { patientStore } from './patient.ts'
@@ -23,6 +23,20 @@ const fresh = (): { readonly dir: string; readonly store: ObjectStore } => {
 
 describe('a store in a folder', () => {
   storeConformance(() => Promise.resolve(fresh().store))
+
+  test('takes an object of many pieces, empty ones among them', async () => {
+    const { store } = fresh()
+    const pieces = Array.from({ length: 3_000 }, (_none, i) => Buffer.alloc(i % 3, String(i % 10)))
+    await store.create('many', pieces)
+    assert.deepEqual(await store.get('many'), Buffer.concat(pieces))
+  })
+
+  test('goes on where the disk has stopped within a piece', () => {
+    const pieces = [Buffer.from('abc'), Buffer.alloc(0), Buffer.from('de')]
+    const left = Array.from({ length: 6 }, (_none, bytes) => Buffer.concat(behind(pieces, bytes)).toString())
+    assert.deepEqual(left, ['abcde', 'bcde', 'cde', 'de', 'e', ''])
+    assert.equal(behind(pieces, 5).length, 0)
+  })
 
   test('what lost the race, or failed, leaves nothing behind', async () => {
     const { dir, store } = fresh()

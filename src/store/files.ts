@@ -128,7 +128,7 @@ class FileStore implements ObjectStore {
       try {
         const file = await open(unfinished, 'wx')
         try {
-          for (const piece of body) await file.appendFile(piece)
+          await writeWhole(file, body)
           await file.sync()
         } finally {
           await file.close()
@@ -188,6 +188,24 @@ export function failure(what: string, code: string | undefined, cause: unknown):
 
 function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error ? String(error.code) : undefined
+}
+
+/** In one call, if the disk takes all at once: with a call for each piece a segment takes half as much CPU again. */
+async function writeWhole(file: FileHandle, body: Body): Promise<void> {
+  for (let left = behind(body, 0); left.length > 0; ) {
+    const { bytesWritten } = await file.writev(left)
+    left = behind(left, bytesWritten)
+  }
+}
+
+/** What is left of `pieces` without their first bytes; no empty ones. */
+export function behind(pieces: Body, bytes: number): Uint8Array[] {
+  let skipped = bytes
+  return pieces.flatMap(piece => {
+    const from = Math.min(skipped, piece.length)
+    skipped -= from
+    return from < piece.length ? [piece.subarray(from)] : []
+  })
 }
 
 /** Fewer bytes where the file has become shorter meanwhile. */
