@@ -20,7 +20,7 @@ export const ofSets = {
     severity: 'warning',
     title: 'a backup was not verified for long',
     cause: 'Nobody has read all that it needs for more than a week: that it can be restored is a hope.',
-    wayOut: 'Verify it, and let a timer do so every week.',
+    wayOut: 'Verify it; with `verify: 6d` in the set `kdr run` does so by itself.',
     command: 'kdr backup verify {set} --full',
   },
   C093: {
