@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, describe, test } from 'node:test'
+import { after, afterEach, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Served } from '../../src/api/server.ts'
 import type { App } from '../../src/cli/app.ts'
@@ -25,10 +25,18 @@ const write = (config: { clusters?: string[]; links?: object; [key: string]: unk
   writeFileSync(path, JSON.stringify({ clusters: made, ...others }))
 }
 
+/** One that a failed test has left would keep this process alive. */
+const left = new Set<AbortController>()
+afterEach(() => {
+  for (const each of left) each.abort(new KdrError('interrupted', 'stopped'))
+  left.clear()
+})
+
 const running = (args: readonly string[] = [], changes: Partial<App['services']> = {}) => {
   const events: string[] = []
   const watched = new Map<string, WatchOptions>()
   const stopping = new AbortController()
+  left.add(stopping)
   const serving = Promise.withResolvers<Served>()
   let reload = (): void => undefined
   const app = makeTestApp()
