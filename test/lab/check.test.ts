@@ -1,94 +1,34 @@
 // kdr check on a real cluster of three brokers in three racks: nothing is found while all is well; each cause that is provoked has
 // exactly its finding, and none any more after what the finding's command says; and what is predicted of a rack comes true.
 import assert from 'node:assert/strict'
-import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, before, describe, test } from 'node:test'
+import { before, describe, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import type { CheckReport } from '../../src/engine/check/check.ts'
 import { connectCluster } from '../../src/kafka/cluster.ts'
 import { recordCodec } from '../../src/kafka/records.ts'
 import { stampBatch } from '../../src/model/batch.ts'
-import type { Finding } from '../../src/model/findings.ts'
 import { KafkaCode } from '../../src/model/kafka-codes.ts'
 import { systemClock } from '../../src/wiring/system.ts'
+import { checkOf, shown } from '../support/check.ts'
 import { patience, waitFor, withLab } from '../support/lab.ts'
-import { adminOf, runKdrHere, startKdr } from '../support/link.ts'
+import { adminOf, startKdr } from '../support/link.ts'
 
 const context = withLab([{ name: 'east', brokers: 3, racks: ['a', 'b', 'c'] }, { name: 'west' }])
 const east = () => adminOf(context.cluster('east'))
 
-const dir = mkdtempSync(join(tmpdir(), 'kdr-check-lab-'))
-after(() => rmSync(dir, { recursive: true, force: true }))
-const path = join(dir, 'kdr.yaml')
+const { dir, path, configure: write, kdr, check, until, mend } = checkOf(context)
 const vault = join(dir, 'vault')
-
-const configure = (more: Readonly<Record<string, unknown>> = {}): void => {
-  writeFileSync(
-    path,
-    JSON.stringify({
-      clusters: { east: { bootstrap: context.cluster('east').bootstrap } },
-      vaults: { main: { url: pathToFileURL(vault).href } },
-      sets: { all: { cluster: 'east', vault: 'main', topics: ['*'] } },
-      objectives: [{ for: 'cluster:east', rpo: '1s' }],
-      ...more,
-    }),
-  )
-}
-const kdr = async (...args: string[]) => await runKdrHere([...args, '--config', path])
-const check = async (...args: string[]): Promise<CheckReport & { readonly exit: number | null }> => {
-  const { code, stdout, stderr } = await kdr('check', '--json', ...args)
-  assert.notEqual(stdout, '', stderr)
-  return { ...(JSON.parse(stdout) as CheckReport), exit: code }
-}
-
-const shown = ({ id, where }: Finding): string => `${id} ${where}`
+const configure = (more: Readonly<Record<string, unknown>> = {}): void =>
+  write({
+    clusters: { east: { bootstrap: context.cluster('east').bootstrap } },
+    vaults: { main: { url: pathToFileURL(vault).href } },
+    sets: { all: { cluster: 'east', vault: 'main', topics: ['*'] } },
+    objectives: [{ for: 'cluster:east', rpo: '1s' }],
+    ...more,
+  })
 const found = async (): Promise<string[]> => (await check()).findings.map(shown).toSorted()
-/** Brokers learn of a change one after the other. */
-const until = async (expected: readonly string[], ...args: string[]): Promise<CheckReport> => {
-  let report = await check(...args)
-  const wanted = expected.toSorted().join('\n')
-  const sees = (): string => report.findings.map(shown).toSorted().join('\n')
-  await waitFor(
-    async () => {
-      report = await check(...args)
-      return sees() === wanted
-    },
-    {
-      what: () => `exactly\n${wanted}\nbut there is\n${sees()}\n${JSON.stringify(report.findings, null, 1)}`,
-      timeoutMs: patience(20_000),
-      everyMs: 200,
-    },
-  )
-  return report
-}
-
-/** What the command of a finding says, done by Java's own admin client or by kdr. */
-async function mend({ hint }: Finding): Promise<void> {
-  const { judge } = context
-  const option = (name: string): string | undefined => new RegExp(`--${name} (\\S+)`).exec(hint)?.[1]
-  if (hint.startsWith('kafka-configs.sh')) {
-    const added = option('add-config')?.split('=')
-    const configs = { [added?.[0] ?? option('delete-config') ?? '']: added?.[1] ?? null }
-    if (option('entity-type') === 'topics')
-      await judge.alterConfigs({ ...east(), topic: option('entity-name') ?? '', configs })
-    else await judge.alterConfigs({ ...east(), broker: option('entity-name') ?? '', configs })
-    return
-  }
-  if (hint.startsWith('kdr check --cluster east --plan ')) {
-    const file = join(dir, option('plan') ?? '')
-    await kdr('check', '--cluster', 'east', '--plan', file)
-    const { partitions } = JSON.parse(readFileSync(file, 'utf8')) as {
-      partitions: { topic: string; replicas: number[] }[]
-    }
-    for (const { topic, replicas } of partitions) await judge.setReplicas({ ...east(), topic, replicas })
-    return
-  }
-  const [program = '', ...args] = hint.split(' ')
-  assert.equal(program, 'kdr', `nobody knows how to do: ${hint}`)
-  assert.equal((await kdr(...args)).code, 0, hint)
-}
 
 const WHOLE = [[1, 2, 3]]
 

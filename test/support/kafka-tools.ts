@@ -1,8 +1,9 @@
 // Kafka's own command-line tools, which the lab does not need otherwise.
 import { execFile } from 'node:child_process'
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { classPathOf, resolveJars } from '../../src/lab/jars.ts'
 import type { LabCluster } from '../../src/lab/lab.ts'
@@ -28,6 +29,23 @@ export async function kafkaAclsOnPath(
   const script = `#!/bin/sh\nexec java -XX:TieredStopAtLevel=1 -cp '${await toolsPath()}' ${tool} "$@"\n`
   writeFileSync(join(path, 'kafka-acls'), script, { mode: 0o755 })
   return { path, login: loginOf(cluster) }
+}
+
+const SCRIPTS = {
+  'kafka-leader-election.sh': 'org.apache.kafka.tools.LeaderElectionCommand',
+  'kafka-reassign-partitions.sh': 'org.apache.kafka.tools.reassign.ReassignPartitionsCommand',
+} as const
+
+/** A folder with tools as Kafka's own distribution names them, and `kdr`, for the PATH of a shell. */
+export async function kafkaScriptsOnPath(): Promise<string> {
+  const path = mkdtempSync(join(tmpdir(), 'kdr-tool-'))
+  const classPath = await toolsPath()
+  for (const [name, tool] of Object.entries(SCRIPTS)) {
+    const script = `#!/bin/sh\nexec java -XX:TieredStopAtLevel=1 -cp '${classPath}' ${tool} "$@"\n`
+    writeFileSync(join(path, name), script, { mode: 0o755 })
+  }
+  symlinkSync(fileURLToPath(new URL('../../kdr', import.meta.url)), join(path, 'kdr'))
+  return path
 }
 
 async function toolsPath(): Promise<string> {
