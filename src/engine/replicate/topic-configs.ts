@@ -145,7 +145,8 @@ export class TopicConfigSync {
     for (;;) {
       if (slots.hasControl) await this.#apply(topic, true)
       else await store.refresh()
-      if (readTopic(store, link, topic)?.applied['cleanup.policy'] === policy) return
+      const isApplied = readTopic(store, link, topic)?.applied['cleanup.policy'] === policy
+      if (isApplied && ((await this.#policyAtTarget(topic)) ?? policy) === policy) return
       if (clock.monotonic() > until)
         throw new KdrError(
           'unreachable',
@@ -181,7 +182,10 @@ export class TopicConfigSync {
     const source = sourceWatch.topic(topic)
     if (record === undefined || source === undefined || !this.#source.has(topic)) return
     const desired = this.desired(source, isSeeding)
-    const changes = configChanges(record.applied, desired)
+    const changes = configChanges(
+      isSeeding ? await this.#seen(topic, record.applied) : record.applied,
+      desired,
+    )
     const held = this.heldBack(topic)
     if (Object.keys(changes).length === 0) {
       if (JSON.stringify(held) === JSON.stringify(record.held)) return
@@ -199,6 +203,23 @@ export class TopicConfigSync {
     }
     await store.put(topicKey(link, topic), toRecord('topic', { ...record, applied: desired, held }))
     log.event('info', `configs of "${topic}" follow the source`, { changes })
+  }
+
+  /**
+   * While a mirror is seeded its policy is what the target says, not what kdr has last been told: a change whose answer was lost
+   * may have been made, also after a later one, and a compacted topic refuses null keys for ever.
+   */
+  async #seen(topic: string, applied: Readonly<Record<string, string>>): Promise<Record<string, string>> {
+    const policy = await this.#policyAtTarget(topic)
+    return policy === undefined ? { ...applied } : { ...applied, 'cleanup.policy': policy }
+  }
+
+  /** Undefined: the target does not say. */
+  async #policyAtTarget(topic: string): Promise<string | undefined> {
+    const found = (await this.#context.target.topicConfigs([topic])).get(topic)
+    return found?.code === KafkaCode.NONE
+      ? (found.entries.get('cleanup.policy')?.value ?? undefined)
+      : undefined
   }
 
   #retentionNow(topic: string): number | undefined {
