@@ -133,8 +133,10 @@ export class Oracle {
     this.#onProducer({ topic: TOPIC, partition }, readBatchHeader(batch).producerId)
     this.#ends.set(at.log, Math.max(at.log.end, this.#ends.get(at.log) ?? 0))
     const records = recordsAt(at.log, base)
-    if (records.length > 0 && !this.#origins.has(at.log))
-      this.#origins.set(at.log, this.#world.workloads[partition]?.at.log.logStart ?? 0)
+    const [first] = records
+    // Of the log that they came from: their topic may have been made anew while they were on their way.
+    if (first !== undefined && !this.#origins.has(at.log))
+      this.#origins.set(at.log, this.#world.origin(first[1])?.life.workloads[partition]?.at.log.logStart ?? 0)
     for (const [offset, id] of records) {
       const origin = this.#world.origin(id)
       const isRight =
