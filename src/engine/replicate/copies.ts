@@ -84,8 +84,9 @@ export class Copies {
         if (identity !== undefined)
           this.#takePartition(verdict, identity, { partition, pause: pauseOf(pauses, of) })
       }
-      this.#endRest(verdict)
     }
+    const driven = Map.groupBy(this.#driven.values(), ({ copy }) => copy.topic)
+    for (const verdict of verdicts) this.#endRest(verdict, driven.get(verdict.topic) ?? [])
   }
 
   /** Something of the topic's partitions in this slot is seeded or trimmed, or may be before long. */
@@ -217,9 +218,9 @@ export class Copies {
   }
 
   /** Partitions that the topic had when it was another one: what stops it stops them; when it goes on, they are no more. */
-  #endRest({ topic, partitions, fault: reason, waitsFor }: TopicVerdict): void {
-    for (const driven of this.#driven.values()) {
-      if (driven.copy.topic !== topic || driven.copy.partition < partitions) continue
+  #endRest({ partitions, fault: reason, waitsFor }: TopicVerdict, ofTopic: readonly Driven[]): void {
+    for (const driven of ofTopic) {
+      if (driven.copy.partition < partitions) continue
       if (reason !== undefined) fault(driven, reason)
       else if (waitsFor === undefined && driven.driving === undefined) this.#driven.delete(driven.copy.name)
     }

@@ -182,15 +182,14 @@ export class TopicConfigSync {
     const source = sourceWatch.topic(topic)
     if (record === undefined || source === undefined || !this.#source.has(topic)) return
     const desired = this.desired(source, isSeeding)
-    const changes = configChanges(
-      isSeeding ? await this.#seen(topic, record.applied) : record.applied,
-      desired,
-    )
+    const seen = isSeeding ? await this.#seen(topic, record.applied) : record.applied
+    const changes = configChanges(seen, desired)
     const held = this.heldBack(topic)
-    if (Object.keys(changes).length === 0) {
-      if (JSON.stringify(held) === JSON.stringify(record.held)) return
+    if (isEmpty(changes)) {
+      const isKnown = isEmpty(configChanges(record.applied, desired))
+      if (isKnown && JSON.stringify(held) === JSON.stringify(record.held)) return
       await this.#context.assertControl()
-      await store.put(topicKey(link, topic), toRecord('topic', { ...record, held }))
+      await store.put(topicKey(link, topic), toRecord('topic', { ...record, applied: desired, held }))
       return
     }
     await this.#context.assertControl()
@@ -263,3 +262,5 @@ export class TopicConfigSync {
     this.#context.log.event('warn', sentence, { link: this.#context.link })
   }
 }
+
+const isEmpty = (changes: object): boolean => Object.keys(changes).length === 0
