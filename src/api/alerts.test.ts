@@ -312,6 +312,156 @@ const CASES: readonly Case[] = [
     fires: fires({ instance: 'a' }, 'kdr at a comes to its work 995ms late: too much for one process'),
   },
   {
+    alert: 'KdrClusterUnreachable',
+    what: 'it does not answer',
+    given: [series('kdr_cluster_up', '0x5', { cluster: 'east' })],
+    at: 2,
+    fires: fires({ cluster: 'east' }, 'cluster east does not answer'),
+  },
+  {
+    alert: 'KdrClusterUnreachable',
+    what: 'another kdr sees it',
+    given: [
+      series('kdr_cluster_up', '0x5', { cluster: 'east' }),
+      series('kdr_cluster_up', '1x5', { cluster: 'east', instance: 'b' }),
+    ],
+    at: 2,
+  },
+  {
+    alert: 'KdrClusterWithoutController',
+    what: 'none leads',
+    given: [series('kdr_cluster_controller_up', '0x5', { cluster: 'east' })],
+    at: 2,
+    fires: fires(
+      { cluster: 'east' },
+      'no controller of cluster east leads: nothing can be created, changed or elected there',
+    ),
+  },
+  {
+    alert: 'KdrPartitionsOffline',
+    what: 'two have no leader',
+    given: [series('kdr_cluster_partitions_offline', '2x5', { cluster: 'east' })],
+    at: 2,
+    fires: fires(
+      { cluster: 'east' },
+      '2 partition(s) of cluster east have no leader: nobody can read or write there',
+    ),
+  },
+  {
+    alert: 'KdrUnderMinIsr',
+    what: 'four refuse writes',
+    given: [series('kdr_cluster_partitions_under_min_isr', '4x5', { cluster: 'east' })],
+    at: 2,
+    fires: fires(
+      { cluster: 'east' },
+      '4 partition(s) of cluster east refuse writes with acks=all: too few replicas are in sync',
+    ),
+  },
+  {
+    alert: 'KdrLogDirOffline',
+    what: 'one has failed',
+    given: [series('kdr_broker_log_dirs_offline', '1x5', { cluster: 'east', broker: '3' })],
+    at: 2,
+    fires: fires(
+      { cluster: 'east', broker: '3' },
+      'broker 3 of cluster east cannot use 1 of its log directories',
+    ),
+  },
+  {
+    alert: 'KdrBrokerMissing',
+    what: 'it is away',
+    given: [series('kdr_broker_up', '0x5', { cluster: 'east', broker: '3' })],
+    at: 3,
+    fires: fires({ cluster: 'east', broker: '3' }, 'broker 3 of cluster east is not there'),
+  },
+  {
+    alert: 'KdrBrokerMissing',
+    what: 'it was away for a minute',
+    given: [series('kdr_broker_up', '1 0 1x5', { cluster: 'east', broker: '3' })],
+    at: 3,
+  },
+  {
+    alert: 'KdrUnderReplicated',
+    what: 'for ten minutes',
+    given: [series('kdr_cluster_partitions_under_replicated', '9x20', { cluster: 'east' })],
+    at: 11,
+    fires: fires({ cluster: 'east' }, '9 partition(s) of cluster east have replicas that are not in sync'),
+  },
+  {
+    alert: 'KdrUnderReplicated',
+    what: 'a broker was restarted',
+    given: [series('kdr_cluster_partitions_under_replicated', '9x5 0x20', { cluster: 'east' })],
+    at: 11,
+  },
+  {
+    alert: 'KdrDiskLow',
+    what: 'a tenth is left',
+    given: [series('kdr_broker_disk_free_ratio', '0.1x20', { cluster: 'east', broker: '3' })],
+    at: 11,
+    fires: fires({ cluster: 'east', broker: '3' }, 'broker 3 of cluster east has little of a disk left'),
+  },
+  {
+    alert: 'KdrDiskLow',
+    what: 'half is left',
+    given: [series('kdr_broker_disk_free_ratio', '0.5x20', { cluster: 'east', broker: '3' })],
+    at: 11,
+  },
+  {
+    alert: 'KdrGroupStopped',
+    what: 'nobody is there',
+    given: [series('kdr_group_state', '1x10', { cluster: 'east', group: 'app', state: 'stopped' })],
+    at: 6,
+    fires: fires(
+      { cluster: 'east', group: 'app' },
+      'group app of cluster east has stopped: it has no members, nobody commits, and records wait',
+    ),
+  },
+  {
+    alert: 'KdrGroupStopped',
+    what: 'it is well',
+    given: [series('kdr_group_state', '1x10', { cluster: 'east', group: 'app', state: 'ok' })],
+    at: 6,
+  },
+  {
+    alert: 'KdrGroupStalled',
+    what: 'it hangs',
+    given: [series('kdr_group_state', '1x10', { cluster: 'east', group: 'app', state: 'stalled' })],
+    at: 6,
+    fires: fires(
+      { cluster: 'east', group: 'app' },
+      'group app of cluster east has stalled: it has members that commit nothing new, and records wait',
+    ),
+  },
+  {
+    alert: 'KdrGroupRewound',
+    what: 'somebody has reset it',
+    given: [series('kdr_group_state', '1x10', { cluster: 'east', group: 'app', state: 'rewound' })],
+    at: 1,
+    fires: fires(
+      { cluster: 'east', group: 'app' },
+      'group app of cluster east went back to an earlier offset: it reads records again',
+    ),
+  },
+  {
+    alert: 'KdrGroupLagging',
+    what: 'for a quarter of an hour',
+    given: [series('kdr_group_state', '1x30', { cluster: 'east', group: 'app', state: 'lagging' })],
+    at: 16,
+    fires: fires(
+      { cluster: 'east', group: 'app' },
+      'group app of cluster east falls behind: it goes on, and never gains on the end',
+    ),
+  },
+  {
+    alert: 'KdrGroupLagging',
+    what: 'for ten minutes',
+    given: [
+      series('kdr_group_state', '1x10', { cluster: 'east', group: 'app', state: 'lagging' }),
+      series('kdr_group_state', '_x10 1x20', { cluster: 'east', group: 'app', state: 'ok' }),
+    ],
+    at: 16,
+  },
+  {
     alert: 'KdrDeadMan',
     what: 'whatever happens',
     given: [],
@@ -392,6 +542,12 @@ describe('alert rules', { skip }, () => {
       set('kdr_backup_failing', '0x200'),
       set('kdr_backup_last_commit_timestamp_seconds', '0+60x200'),
       set('kdr_backup_verified_timestamp_seconds', '0x200'),
+      series('kdr_cluster_up', '1x200', { cluster: 'east' }),
+      series('kdr_cluster_controller_up', '1x200', { cluster: 'east' }),
+      series('kdr_cluster_partitions_under_replicated', '0x200', { cluster: 'east' }),
+      series('kdr_broker_up', '1x200', { cluster: 'east', broker: '3' }),
+      series('kdr_broker_disk_free_ratio', '0.5x200', { cluster: 'east', broker: '3' }),
+      series('kdr_group_state', '1x200', { cluster: 'east', group: 'app', state: 'ok' }),
     ]
     const quiet = ALERTS.filter(({ name }) => name !== 'KdrDeadMan')
     run(quiet.map(({ name }) => ({ alert: name, what: 'all is well', given, at: 80 })))
@@ -401,7 +557,7 @@ describe('alert rules', { skip }, () => {
 /** Notation of promtool: `3x2 _ 1+2x3` are 3 3 3, nothing, 1 3 5 7. */
 function valuesOf(notation: string): (number | undefined)[] {
   return notation.split(' ').flatMap(each => {
-    const [, first = '', step = '0', times = '0'] = /^(_|-?\d+)(?:\+(\d+))?(?:x(\d+))?$/.exec(each) ?? []
+    const [, first = '', step = '0', times = '0'] = /^(_|-?[\d.]+)(?:\+(\d+))?(?:x(\d+))?$/.exec(each) ?? []
     if (first === '_') return Array.from({ length: Math.max(1, Number(times)) }, () => undefined)
     return Array.from({ length: Number(times) + 1 }, (_none, index) => Number(first) + index * Number(step))
   })

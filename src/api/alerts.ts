@@ -28,6 +28,9 @@ const UNVERIFIED_DAYS = 35
 const LINK = '{{ $labels.link }}'
 const TOPIC = `${LINK} topic {{ $labels.topic }}`
 const SET = '{{ $labels.set }}'
+const CLUSTER = '{{ $labels.cluster }}'
+const BROKER = `{{ $labels.broker }} of cluster ${CLUSTER}`
+const GROUP = `{{ $labels.group }} of cluster ${CLUSTER}`
 
 const is = (figure: Figure, compare: '>' | '<' | '==', limit: number | Limit): Condition => ({
   figure,
@@ -265,6 +268,102 @@ export const ALERTS: readonly Alert[] = [
     summary:
       'kdr at {{ $labels.instance }} comes to its work {{ $value | humanizeDuration }} late: too much for one process',
     action: 'Start another worker, or give it more CPU.',
+  },
+  {
+    name: 'KdrClusterUnreachable',
+    when: is(of('kdr_cluster_up', { by: ['max', 'cluster'] }), '==', 0),
+    forSeconds: 60,
+    severity: 'page',
+    summary: `cluster ${CLUSTER} does not answer`,
+    action: 'Is it the network, or the cluster? `/api/clusters` and the log say what it answered last.',
+  },
+  {
+    name: 'KdrClusterWithoutController',
+    when: is(of('kdr_cluster_controller_up', { by: ['max', 'cluster'] }), '==', 0),
+    forSeconds: 60,
+    severity: 'page',
+    summary: `no controller of cluster ${CLUSTER} leads: nothing can be created, changed or elected there`,
+    action: 'Look at its controllers: a majority must live and see each other.',
+  },
+  {
+    name: 'KdrPartitionsOffline',
+    when: is(of('kdr_cluster_partitions_offline', { by: ['max', 'cluster'] }), '>', 0),
+    forSeconds: 60,
+    severity: 'page',
+    summary: `{{ $value }} partition(s) of cluster ${CLUSTER} have no leader: nobody can read or write there`,
+    action: 'Bring their brokers back; `kdr check --cluster` names the topics.',
+  },
+  {
+    name: 'KdrUnderMinIsr',
+    when: is(of('kdr_cluster_partitions_under_min_isr', { by: ['max', 'cluster'] }), '>', 0),
+    forSeconds: 60,
+    severity: 'page',
+    summary: `{{ $value }} partition(s) of cluster ${CLUSTER} refuse writes with acks=all: too few replicas are in sync`,
+    action: 'Bring their brokers back; `kdr check --cluster` names the topics.',
+  },
+  {
+    name: 'KdrLogDirOffline',
+    when: is(of('kdr_broker_log_dirs_offline', { by: ['max', 'cluster', 'broker'] }), '>', 0),
+    forSeconds: 60,
+    severity: 'page',
+    summary: `broker ${BROKER} cannot use {{ $value }} of its log directories`,
+    action: 'Look at its disks and its log; `kdr check --cluster` names the directories.',
+  },
+  {
+    name: 'KdrBrokerMissing',
+    when: is(of('kdr_broker_up', { by: ['max', 'cluster', 'broker'] }), '==', 0),
+    forSeconds: 120,
+    severity: 'ticket',
+    summary: `broker ${BROKER} is not there`,
+    action: 'Bring it back, or move its replicas to others (`kafka-reassign-partitions`).',
+  },
+  {
+    name: 'KdrUnderReplicated',
+    when: is(of('kdr_cluster_partitions_under_replicated', { by: ['max', 'cluster'] }), '>', 0),
+    forSeconds: 600,
+    severity: 'ticket',
+    summary: `{{ $value }} partition(s) of cluster ${CLUSTER} have replicas that are not in sync`,
+    action: 'Are brokers away, or slow? `/api/clusters` names the worst topics.',
+  },
+  {
+    name: 'KdrDiskLow',
+    when: is(of('kdr_broker_disk_free_ratio', { by: ['min', 'cluster', 'broker'] }), '<', 0.15),
+    forSeconds: 600,
+    severity: 'ticket',
+    summary: `broker ${BROKER} has little of a disk left`,
+    action: 'Shorten retention, move replicas away, or give it more disk.',
+  },
+  {
+    name: 'KdrGroupStopped',
+    when: is(of('kdr_group_state', { where: ['state', 'stopped'], by: ['max', 'cluster', 'group'] }), '>', 0),
+    forSeconds: 300,
+    severity: 'ticket',
+    summary: `group ${GROUP} has stopped: it has no members, nobody commits, and records wait`,
+    action: 'Start its consumers; where they are meant to be gone, leave it out by `monitor.groups`.',
+  },
+  {
+    name: 'KdrGroupStalled',
+    when: is(of('kdr_group_state', { where: ['state', 'stalled'], by: ['max', 'cluster', 'group'] }), '>', 0),
+    forSeconds: 300,
+    severity: 'ticket',
+    summary: `group ${GROUP} has stalled: it has members that commit nothing new, and records wait`,
+    action: 'Look at its consumers; `/api/clusters` names the worst partition and offset.',
+  },
+  {
+    name: 'KdrGroupRewound',
+    when: is(of('kdr_group_state', { where: ['state', 'rewound'], by: ['max', 'cluster', 'group'] }), '>', 0),
+    forSeconds: 0,
+    severity: 'ticket',
+    summary: `group ${GROUP} went back to an earlier offset: it reads records again`,
+    action: 'Did somebody mean it? Else look for who has reset it, or for a consumer that lost its offset.',
+  },
+  {
+    name: 'KdrGroupLagging',
+    when: is(of('kdr_group_state', { where: ['state', 'lagging'], by: ['max', 'cluster', 'group'] }), '>', 0),
+    forSeconds: 900,
+    severity: 'ticket',
+    summary: `group ${GROUP} falls behind: it goes on, and never gains on the end`,
+    action: 'Give it more consumers, up to the number of partitions, or faster ones.',
   },
   {
     name: 'KdrDeadMan',

@@ -23,6 +23,18 @@ export const ALERT_NAMES = [
   'KdrBackupFailing',
   'KdrBackupUnverified',
   'KdrEventLoopSlow',
+  'KdrClusterUnreachable',
+  'KdrClusterWithoutController',
+  'KdrPartitionsOffline',
+  'KdrUnderMinIsr',
+  'KdrLogDirOffline',
+  'KdrBrokerMissing',
+  'KdrUnderReplicated',
+  'KdrDiskLow',
+  'KdrGroupStopped',
+  'KdrGroupStalled',
+  'KdrGroupRewound',
+  'KdrGroupLagging',
   'KdrDeadMan',
 ] as const
 
