@@ -194,6 +194,8 @@ async function history(options: Options = {}): Promise<History> {
   if (isOpen() && !(isLeft && isInterrupted())) world.violate(`it ends with: ${last.error ?? 'nothing'}`)
   if (!isTakerThere && !isTakerLate) startTaker()
   await world.pass(AFTER_MS)
+  // Whoever has not got so far stands still no more.
+  worker!.crashAt = undefined
   first.process.resume()
   worker!.resume()
   for (const network of Object.values(world.networks)) Object.assign(network.faults, NO_FAULTS)
