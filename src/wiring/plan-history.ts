@@ -57,13 +57,18 @@ export const readPlanRun: Services['readPlanRun'] = async (config, run) => {
   const known = await ifKept(config, run)
   if (known === undefined) return undefined
   const { record, steps } = known
+  return planReportOf(record, steps, await runsOfSteps(config, steps))
+}
+
+/** Of the links' runs those that a cluster which answers knows, in the order of the plan. `read`: by their ids, what is known already. */
+export async function runsOfSteps(
+  config: Config,
+  steps: readonly PlanStep[],
+  read: ReadonlyMap<string, RunReport> = new Map(),
+): Promise<RunReport[]> {
   const ids = steps.filter(isLink).flatMap(step => step.run ?? [])
-  const runs = await Promise.all(ids.map(async id => await readIfKnown(config, id)))
-  return planReportOf(
-    record,
-    steps,
-    runs.filter(each => each !== undefined),
-  )
+  const runs = await Promise.all(ids.map(async id => read.get(id) ?? (await readIfKnown(config, id))))
+  return runs.filter(each => each !== undefined)
 }
 
 /** Undefined: no cluster that answers knows it. */

@@ -19,7 +19,7 @@ import { clusterOf, openCluster } from './clusters.ts'
 import { isAtHome } from './failback.ts'
 import { Opened, storeOf } from './opened.ts'
 import { commandsOf } from './outside.ts'
-import { findPlanRun, ifKept, type KnownPlanRun, planRuns, readIfKnown } from './plan-history.ts'
+import { findPlanRun, ifKept, type KnownPlanRun, planRuns, readIfKnown, runsOfSteps } from './plan-history.ts'
 import { claimOf, planJournalOf } from './plan-journal.ts'
 import { linksOfTopics } from './part.ts'
 import { withRunOf } from './runs.ts'
@@ -130,7 +130,8 @@ async function openPlanRun(
           isResumed: known !== undefined,
           world: worldOf(config, { links: ours, journal: kept.journal, hooks, options, record }),
         })
-        return planReportOf(ended, left, [...reports.values()])
+        // Whoever has resumed it has not moved all of its links.
+        return planReportOf(ended, left, await runsOfSteps(config, left, reports))
       })
     },
   }

@@ -172,6 +172,11 @@ describe('a plan over two links', long, () => {
 
     const report = await moved('switchover', 'careful', '--resume', run)
     assert.deepEqual([report.run, report.state], [run, 'done'])
+    // Also of the link that was moved before it was resumed.
+    assert.deepEqual(
+      report.runs.map(({ scope }) => scope.links),
+      [['north-west'], ['south-west']],
+    )
     assert.match(report.steps[1]?.what ?? '', /whoever has resumed the run says yes to: is north well\?/)
     await assertWritable(source => source, 10)
     await copy()
