@@ -2,6 +2,7 @@
 import { openTopicStore } from '../../src/state/topic-store.ts'
 import { recordCodec } from '../../src/kafka/records.ts'
 import type { PartitionCopy } from '../../src/engine/replicate/partition.ts'
+import { surplusOf } from '../../src/engine/replicate/report-of.ts'
 import { type CommandRecord, commandKey, readTopics, toRecord } from '../../src/model/state-records.ts'
 import { SimProcess } from './network.ts'
 import { simPort } from './port.ts'
@@ -13,7 +14,7 @@ const OPERATOR = 2n ** 40n
 const DELETE_IT = /[Dd]elete (?:it|the topic) at the target/
 
 /** What a copy stands still for, or waits with. */
-export const whyOf = ({ fault, heldLogStart }: PartitionCopy) => fault ?? heldLogStart
+export const whyOf = (copy: PartitionCopy) => copy.fault ?? copy.heldLogStart ?? surplusOf(copy)
 
 /** Carries out the way out of what these copies say, for the whole topic. True: a loss was accepted, and more may follow. */
 export async function resolve(world: World, copies: readonly PartitionCopy[]): Promise<boolean> {

@@ -30,6 +30,17 @@ export function overfilled(where: Where, offset: number, end: number): Fault {
   }
 }
 
+/** `from`: up to where the source shows what it has. Not yet a reason to stop: its next offsets may be a gap. */
+export function surplus(where: Where, from: number, end: number): Fault {
+  return {
+    reason: 'overfilled',
+    sentence:
+      `"${where.name}": the target's log ends at ${end}, ${end - from} marker(s) beyond all that the source shows, which ends at ${from}. ` +
+      `If the source's next offsets are a gap, copying goes on; if they hold a record, the partition stops. Nothing shortens a log: ` +
+      `to be rid of it now, ${recopy(where)}`,
+  }
+}
+
 export function displaced(where: Where, base: number, landed: number): Fault {
   return {
     reason: 'unexpected-offset',

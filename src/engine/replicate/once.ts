@@ -4,6 +4,7 @@ import { KafkaCode } from '../../model/kafka-codes.ts'
 import type { FaultReason } from '../../model/link.ts'
 import { BACKOFF_MS } from './limits.ts'
 import type { PartitionCopy } from './partition.ts'
+import { surplusOf } from './report-of.ts'
 import type { Replication } from './replication.ts'
 
 const LOOK_EVERY_MS = 200
@@ -120,13 +121,13 @@ function pausedOf({ state, name, note = '' }: PartitionCopy): OnceResult['paused
   return state === 'paused' ? [{ name, sentence: note }] : []
 }
 
-/** What is wrong now, log starts that could not be moved included. */
+/** What is wrong now, log starts that could not be moved and mirrors that are longer than their source included. */
 export function faultsOf(replication: Replication): OnceResult['faulted'] {
   return replication.copies().flatMap(faultOf)
 }
 
 function faultOf(copy: PartitionCopy): OnceResult['faulted'] {
-  const fault = copy.fault ?? copy.heldLogStart
+  const fault = copy.fault ?? copy.heldLogStart ?? surplusOf(copy)
   return fault === undefined ? [] : [{ name: copy.name, ...fault }]
 }
 

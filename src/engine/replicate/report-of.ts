@@ -1,10 +1,19 @@
 // One partition as its worker sees it, for `kdr status` and whoever watches.
-import type { PartitionReport } from '../../model/link.ts'
+import type { Fault, PartitionReport } from '../../model/link.ts'
+import { surplus } from './faults.ts'
 import type { PartitionCopy } from './partition.ts'
+
+/**
+ * A mirror that is longer than its source stands still until the source shows more: for ever, where a transaction hangs there
+ * or nobody writes any more. Of records the anchor says it; what is left are markers, as a coordinator writes them twice.
+ */
+export function surplusOf(copy: PartitionCopy): Fault | undefined {
+  return copy.isOpen && copy.planned < copy.appended ? surplus(copy, copy.planned, copy.appended) : undefined
+}
 
 /** At `monotonic` (ms). */
 export function reportOf(copy: PartitionCopy, monotonic: number): PartitionReport {
-  const held = copy.heldLogStart ?? copy.lag.unread?.fault
+  const held = copy.heldLogStart ?? copy.lag.unread?.fault ?? surplusOf(copy)
   const why = copy.fault ?? held
   const sentence = why?.sentence ?? copy.note
   const offsets = copy.isAnchored ? copy.counter.counts(copy.appended, copy.ledger) : copy.counter.reported

@@ -281,6 +281,12 @@ describe('a partition stops, and the way out that is named ends it', { concurren
     } finally {
       await target.close()
     }
+    const longer = await own.run('run', '--once')
+    assert.equal(longer.code, 3, longer.stderr)
+    assert.match(
+      longer.stdout + longer.stderr,
+      /log ends at 11, 1 marker\(s\) beyond all that the source shows, which ends at 10/,
+    )
     await judge.produce({ ...east(), topic, count: 3 })
     await withDaemon(own, async () => {
       const stopped = await stoppedPartition(own, topic, 'overfilled')

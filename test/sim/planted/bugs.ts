@@ -761,4 +761,15 @@ export const PLANTED: readonly PlantedBug[] = [
       },
     ],
   },
+  {
+    name: 'surplus-not-told',
+    breaks: 'a mirror that is longer than its source, where that shows nothing more, says `mirroring`',
+    changes: [
+      {
+        file: `${R}/report-of.ts`,
+        find: 'return copy.isOpen && copy.planned < copy.appended',
+        put: 'return copy.isOpen && copy.planned < 0',
+      },
+    ],
+  },
 ]
