@@ -1,6 +1,7 @@
 // Where mirror partitions stand, in the words of the group sync: the engines do not know each other. Of those that other
 // workers copy, what these have reported: never more than they hold.
 import type { PartitionCopy } from '../engine/replicate/partition.ts'
+import { equalUpTo } from '../engine/replicate/report-of.ts'
 import type { Replication } from '../engine/replicate/replication.ts'
 import type { MirrorPosition } from '../engine/sync/groups.ts'
 import { type ReportedPartition, readReports, readSlots, readTopics } from '../model/state-records.ts'
@@ -40,7 +41,7 @@ function positionOf(copy: PartitionCopy): MirrorPosition {
     partition,
     isAnchored,
     isStopped,
-    cursor: copy.appended,
+    cursor: equalUpTo(copy),
     logStart: copy.targetLogStart,
   }
 }

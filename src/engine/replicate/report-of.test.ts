@@ -33,7 +33,9 @@ test('a mirror that ends where its source does is mirroring', () => {
 })
 
 test('one with markers beyond what the source shows waits, and says how many and what to do', () => {
-  const { state, reason, sentence = '' } = told(copyOf(10))
+  const copy = copyOf(10)
+  assert.equal(reportOf(copy, 0).cursor, 10)
+  const { state, reason, sentence = '' } = told(copy)
   assert.deepEqual([state, reason], ['waiting', 'overfilled'])
   assert.match(sentence, /"t\/1": the target's log ends at 12, 2 marker\(s\) beyond .*, which ends at 10\./)
   assert.match(sentence, /kdr link recopy l --topic t$/)

@@ -11,24 +11,30 @@ export function surplusOf(copy: PartitionCopy): Fault | undefined {
   return copy.isOpen && copy.planned < copy.appended ? surplus(copy, copy.planned, copy.appended) : undefined
 }
 
+/** Up to where the mirror holds what its source has: a surplus of markers may stand where a record is to be. */
+export function equalUpTo(copy: PartitionCopy): number {
+  return copy.isOpen ? Math.min(copy.appended, copy.planned) : copy.appended
+}
+
 /** At `monotonic` (ms). */
 export function reportOf(copy: PartitionCopy, monotonic: number): PartitionReport {
   const held = copy.heldLogStart ?? copy.lag.unread?.fault ?? surplusOf(copy)
   const why = copy.fault ?? held
   const sentence = why?.sentence ?? copy.note
-  const offsets = copy.isAnchored ? copy.counter.counts(copy.appended, copy.ledger) : copy.counter.reported
+  const cursor = equalUpTo(copy)
+  const offsets = copy.isAnchored ? copy.counter.counts(cursor, copy.ledger) : copy.counter.reported
   return {
     partition: copy.partition,
     state: copy.state === 'mirroring' && held !== undefined ? 'waiting' : copy.state,
     ...(why === undefined ? {} : { reason: why.reason }),
     ...(sentence === undefined ? {} : { sentence }),
     ...(why?.loss === undefined ? {} : { loss: why.loss }),
-    cursor: copy.appended,
+    cursor,
     isAnchored: copy.isAnchored,
     logStart: copy.targetLogStart,
     sourceEnd: copy.sourceHighWatermark,
-    lagRecords: Math.max(0, copy.sourceHighWatermark - copy.appended),
-    lagMs: copy.lag.lagMs(copy.appended, monotonic),
+    lagRecords: Math.max(0, copy.sourceHighWatermark - cursor),
+    lagMs: copy.lag.lagMs(cursor, monotonic),
     ...copy.watched,
     ...(offsets === undefined ? {} : { offsets }),
   }

@@ -12,6 +12,8 @@ const LOOK_EVERY_MS = 100
 /** Without any progress. */
 const PATIENCE_MS = 60_000
 const NAMES_SHOWN = 5
+/** Of a worker, until it has seen what stands at the source now and has told of it (REPORT_EVERY_MS, twice). */
+const TOLD_WITHIN_MS = 5_000
 
 export async function drain(context: RunContext): Promise<StepEnd<'drain'>> {
   const { record, source } = context
@@ -70,6 +72,7 @@ async function awaitDrained(context: RunContext, source: Cluster, copying: Copyi
   const { clock, target, store, progress } = context
   let left = Infinity
   let until = clock.monotonic() + PATIENCE_MS
+  const surplus = new Surplus(context)
   for (;;) {
     // As they are now: topics and partitions may come while it waits.
     await store.refresh()
@@ -87,7 +90,7 @@ async function awaitDrained(context: RunContext, source: Cluster, copying: Copyi
       return isAtRest && held[index] === end ? [] : [{ mirror, missing: end - held[index]! }]
     })
     const unmirrored = open.length > 0 ? [] : await withoutMirror(context, source, all)
-    if (open.length === 0 && unmirrored.length === 0)
+    if (open.length === 0 && unmirrored.length === 0 && (await surplus.isRuledOut(mirrors, ends)))
       return mirrors.map(({ topic, partition }, index) => ({ topic, partition, end: ends[index]! }))
     await copying.ensure()
     if (unmirrored.length > 0) {
@@ -97,17 +100,48 @@ async function awaitDrained(context: RunContext, source: Cluster, copying: Copyi
       await context.guard()
       continue
     }
-    await assertNoneStopped(
-      context,
-      open.map(({ mirror }) => mirror),
-    )
+    await assertNoneStopped(context, open.length > 0 ? open.map(({ mirror }) => mirror) : surplus.seen)
     const missing = open.reduce((sum, each) => sum + Math.max(0, each.missing), 0)
     progress(`${missing} offset(s) of ${open.length} partition(s) are still on their way`)
     if (missing < left) until = clock.monotonic() + PATIENCE_MS
     left = missing
     if (clock.monotonic() > until) throw stuck(context, open)
-    await clock.sleep(LOOK_EVERY_MS)
+    await clock.sleep(open.length > 0 ? LOOK_EVERY_MS : TOLD_WITHIN_MS / 2)
     await context.guard()
+  }
+}
+
+/**
+ * Equal ends prove nothing of a mirror with a marker too many: a record of the source may stand there. Coordinators write such, where gaps
+ * are filled by empty transactions; the workers find out, and so are waited for. A mirror of which they tell one is never full.
+ */
+export class Surplus {
+  readonly #context: RunContext
+  #mayWriteMarkers: boolean | undefined
+  #ends = ''
+  #since = 0
+  /** Of which a worker has told. */
+  seen: readonly Mirror[] = []
+
+  constructor(context: RunContext) {
+    this.#context = context
+  }
+
+  async isRuledOut(mirrors: readonly Mirror[], ends: readonly (number | undefined)[]): Promise<boolean> {
+    const { store, record, target, clock } = this.#context
+    const reports = readReports(store, record.link)
+    this.seen = mirrors.filter(({ topic, partition }) => {
+      const report = reports.get(topic)?.partitions.find(each => each.partition === partition)
+      return report?.reason === 'overfilled'
+    })
+    if (this.seen.length > 0) return false
+    this.#mayWriteMarkers ??= await target.mayWriteMarkers()
+    if (this.#mayWriteMarkers) return true
+    const now = clock.monotonic()
+    const text = ends.join()
+    if (text !== this.#ends) this.#since = now
+    this.#ends = text
+    return now - this.#since >= TOLD_WITHIN_MS
   }
 }
 
@@ -127,9 +161,13 @@ function stuck(
   open: readonly { readonly mirror: Mirror; readonly missing: number }[],
 ): KdrError {
   const [first] = open
+  if (first === undefined)
+    return new KdrError('not-ready', `the mirrors of "${record.active}" may have a marker too many`, {
+      hint: `See: kdr status --link ${record.link}. Then go on: kdr ${record.kind} ${record.link} --resume ${record.run}`,
+    })
   return new KdrError(
     'not-ready',
-    `${open.length} partition(s) of "${record.active}" do not come to rest, or do not come across: "${nameOf(first!.mirror)}" lacks ${first!.missing} offset(s)`,
+    `${open.length} partition(s) of "${record.active}" do not come to rest, or do not come across: "${nameOf(first.mirror)}" lacks ${first.missing} offset(s)`,
     {
       hint: `See: kdr status --link ${record.link}. Then go on: kdr ${record.kind} ${record.link} --resume ${record.run}`,
     },
