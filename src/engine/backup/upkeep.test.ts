@@ -124,15 +124,43 @@ describe('a set that is kept verified', () => {
   test('says what is damaged, looks again a day later, and drops nothing', async () => {
     const world = new World()
     world.problems = [PROBLEM]
-    const refusal = new KdrError('not-ready', 'no full verification has passed')
-    world.plan = { ...PLAN, refusal }
     const upkeep = world.upkeep('a', { isPruning: true })
     await world.run([upkeep], 1.5 * DAY_MS)
     assert.deepEqual(world.did, ['a verifies 0', 'a verifies 25'])
     assert.equal(upkeep.sight.problems, 1)
-    assert.equal(upkeep.sight.failure, 'no full verification has passed')
+    assert.equal(upkeep.sight.failure, 'commit 20 is damaged: 1 problem')
     assert.ok(world.said.includes('set "all": object "all/data/x.log": its bytes are not those'))
+  })
+
+  test('says why it is not pruned', async () => {
+    const world = new World()
+    world.plan = { ...PLAN, refusal: new KdrError('not-ready', 'no full verification has passed') }
+    const upkeep = world.upkeep('a', { isPruning: true })
+    await world.run([upkeep], DAY_MS)
+    assert.equal(upkeep.sight.failure, 'no full verification has passed')
     assert.ok(world.said.includes('set "all" is not pruned: no full verification has passed'))
+  })
+
+  test('is not pruned once it was found damaged, though it had passed some days before, until it passes again', async () => {
+    const world = new World()
+    world.verifiedAt = START - 2 * DAY_MS
+    world.problems = [PROBLEM]
+    const changes = { isPruning: true, verifyMs: 2 * DAY_MS }
+    const upkeep = world.upkeep('a', changes)
+    await world.run([upkeep], 0.5 * DAY_MS)
+    assert.deepEqual(world.did, ['a verifies 0'])
+    world.problems = []
+    await world.run([upkeep], DAY_MS)
+    assert.deepEqual(world.did, ['a verifies 0', 'a verifies 25', 'a prunes 26'])
+  })
+
+  test('is not verified again and again where a record is of a wrong clock, or none may be left', async () => {
+    for (const verifiedAt of [START + 400 * DAY_MS, undefined]) {
+      const world = new World()
+      const stand = () => Promise.resolve({ verifiedAt })
+      await world.run([world.upkeep('a', { stand })], 8 * DAY_MS)
+      assert.deepEqual(world.did, ['a verifies 0', 'a verifies 168'], String(verifiedAt))
+    }
   })
 
   test('is tried again when the vault does not answer, and says so', async () => {

@@ -64,8 +64,9 @@ export class SetUpkeep {
     prunes: 0,
     deletedBytes: 0,
   }
-  /** By the wall clock; when this process verified and found something wrong, and when it looked what to prune. */
+  /** By the wall clock; when this process verified and found something wrong or nothing, and when it looked what to prune. */
   #damagedAt = Number.NEGATIVE_INFINITY
+  #passedAt = Number.NEGATIVE_INFINITY
   #prunedAt = Number.NEGATIVE_INFINITY
 
   constructor(input: UpkeepInput) {
@@ -115,7 +116,9 @@ export class SetUpkeep {
       if (!isDone) return LOOK_EVERY_MS
       this.#prunedAt = Number.NEGATIVE_INFINITY
     }
-    if (isPruning && Math.abs(clock.now() - this.#prunedAt) >= DAY_MS) {
+    // What passed before it was found damaged vouches for nothing.
+    const isDamaged = this.#damagedAt > Math.max(...this.#past(stand.verifiedAt))
+    if (isPruning && !isDamaged && Math.abs(clock.now() - this.#prunedAt) >= DAY_MS) {
       await this.#prune(signal)
       this.#prunedAt = clock.now()
     }
@@ -124,14 +127,16 @@ export class SetUpkeep {
 
   /** What was damaged is looked at again within a day: somebody may have put it right. */
   #dueAt(verifiedAt: number | undefined): number {
-    const { clock, verifyMs, fraction } = this.#input
+    const { verifyMs, fraction } = this.#input
     const againMs = Math.min(verifyMs, DAY_MS)
-    const isFromFuture = verifiedAt !== undefined && verifiedAt > clock.now()
-    const due =
-      verifiedAt === undefined || isFromFuture
-        ? Number.NEGATIVE_INFINITY
-        : verifiedAt + verifyMs + fraction * Math.min(SPREAD_MS, verifyMs / 10)
+    // A record of a clock that was wrong hides those that come after it; and kdr may not be allowed to leave one.
+    const passedAt = Math.max(...this.#past(verifiedAt), ...this.#past(this.#passedAt))
+    const due = passedAt + verifyMs + fraction * Math.min(SPREAD_MS, verifyMs / 10)
     return Math.max(due, this.#damagedAt + againMs)
+  }
+
+  #past(at: number | undefined): number[] {
+    return at !== undefined && at <= this.#input.clock.now() ? [at] : []
   }
 
   /** False: another one is at it. */
@@ -140,6 +145,7 @@ export class SetUpkeep {
     const turn = this.#input.turn()
     if (await turn.isTaken()) return false
     const startedAt = clock.monotonic()
+    const begunAt = clock.now()
     const over = new AbortController()
     const gaveWay = new AbortController()
     const announcing = announce(turn, { clock, afterMs: 0, announceEveryMs, over: over.signal, gaveWay })
@@ -149,9 +155,11 @@ export class SetUpkeep {
       const ms = Math.round(clock.monotonic() - startedAt)
       const { verifications } = this.#sight
       this.#tell({ problems: problems.length, verifications: verifications + 1, failure: undefined })
-      if (problems.length === 0)
+      if (problems.length === 0) {
+        this.#damagedAt = Number.NEGATIVE_INFINITY
+        this.#passedAt = begunAt
         log.event('info', `set "${name}": commit ${number} is verified in full`, { ms })
-      else this.#sayDamaged(number, problems)
+      } else this.#sayDamaged(number, problems)
       return true
     } catch (error) {
       if (signal.aborted || !gaveWay.signal.aborted) throw error
