@@ -5,9 +5,11 @@ import type { Config, LinkConfig } from '../config/index.ts'
 import { beating } from '../engine/runs/beating.ts'
 import { handOver, observeHandOver } from '../engine/runs/hand-over.ts'
 import { Journal } from '../engine/runs/journal.ts'
-import { KdrError } from '../model/errors.ts'
+import { findKdrError, KdrError } from '../model/errors.ts'
+import type { Cluster } from '../ports/cluster.ts'
+import type { StateStore } from '../ports/state.ts'
 import { JOURNAL_TOPIC } from '../state/topic-store.ts'
-import { clusterOf, openCluster } from './clusters.ts'
+import { BothClusters } from './both-clusters.ts'
 import { directionOf } from './direction.ts'
 import { Opened, storeOf } from './opened.ts'
 import { systemClock, systemEntropy, whoAmI } from './system.ts'
@@ -16,9 +18,11 @@ export const withHandOver: Services['withHandOver'] = async (config, of, { reaso
   const [from, to] = await directed(config, of)
   const opened = new Opened()
   try {
-    const target = await opened.add(openCluster(clusterOf(config, from.target), systemClock))
+    const clusters = await opened.add(BothClusters.open(config, from, { isUrgent: true }))
+    const target = await clusters.insist(from.target)
     const store = await opened.add(storeOf(target, { create: false }))
-    const input = { from, to, store }
+    const sourceStore = await memoryOf(opened, clusters.ifThere(from.source))
+    const input = { from, to, store, sourceStore }
     return await act({
       ...(await observeHandOver(input)),
       target: from.target,
@@ -35,7 +39,11 @@ export const withHandOver: Services['withHandOver'] = async (config, of, { reaso
           await journal.claim(false)
           beats.push(beating(journal, systemClock))
           const { guard } = journal
-          const guarded = { ...input, store: journal.guarding(store) }
+          const guarded = {
+            ...input,
+            store: journal.guarding(store),
+            sourceStore: sourceStore && journal.guarding(sourceStore),
+          }
           return await handOver({ ...guarded, clock: systemClock, by: own.by, reason, guard, progress })
         } finally {
           for (const stop of beats) await stop()
@@ -45,6 +53,20 @@ export const withHandOver: Services['withHandOver'] = async (config, of, { reaso
     })
   } finally {
     await opened.close()
+  }
+}
+
+/** Undefined: the cluster does not answer, or kdr may not read it. */
+async function memoryOf(opened: Opened, cluster: Cluster | undefined): Promise<StateStore | undefined> {
+  if (cluster === undefined) return undefined
+  const store = await opened.add(storeOf(cluster, { create: false }))
+  try {
+    await store.refresh()
+    return store
+  } catch (error) {
+    const code = findKdrError(error)?.code
+    if (code !== 'unreachable' && code !== 'not-allowed') throw error
+    return undefined
   }
 }
 

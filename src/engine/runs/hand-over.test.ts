@@ -136,9 +136,18 @@ describe('topics that are handed over', () => {
     await input.store.put(topicKey('pay', 'pay-9'), mirror('q'))
     await input.store.put(slotKey('pay', 0), { ...slot('99', 20), producers: ['99'] })
     await handOver(input)
-    const [own, ...others] = [...readSlots(input.store, 'pay').values()]
-    assert.deepEqual([own?.producerId, others], ['99', []])
-    assert.deepEqual(own?.producers.toSorted(), ['76', '77', '99'])
+    const slots = readSlots(input.store, 'pay')
+    // Where it has never written it takes over from the one that has.
+    assert.deepEqual([slots.get(0)?.producerId, slots.get(1)?.producerId], ['99', '77'])
+    assert.deepEqual(slots.get(0)?.producers.toSorted(), ['76', '77', '99'])
+  })
+
+  test('a link that was moved, and has not run since, knows who has written before', async () => {
+    const input = await world()
+    await input.store.put(topicKey('pay', 'pay-9'), mirror('q'))
+    await handOver(input)
+    const [slot] = [...readSlots(input.store, 'pay').values()]
+    assert.deepEqual(slot?.producers.toSorted(), ['76', '77'])
   })
 
   test('come back by the same command in the other order', async () => {

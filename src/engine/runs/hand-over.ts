@@ -28,6 +28,7 @@ import {
 } from '../../model/state-records.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { StateStore } from '../../ports/state.ts'
+import { assertDenialsPart, giveRights, letGoOfDenials } from './hand-over-rights.ts'
 import { standAside } from './stand-aside.ts'
 
 /** As the config has them, or as they lead now. */
@@ -36,6 +37,8 @@ export type HandOver = {
   readonly to: LinkSettings
   /** Of the target of both. Neither cluster is asked for anything else: the source may be dark. */
   readonly store: StateStore
+  /** Of the source, which remembers denials too. Undefined: it does not answer, or kdr may not read it. */
+  readonly sourceStore?: StateStore | undefined
 }
 
 export type HandOverPlan = {
@@ -71,8 +74,9 @@ const runOf = ({ from, to }: HandOver): string => `hand-over-${from.name}-${to.n
  * first.
  */
 export async function observeHandOver(input: HandOver): Promise<HandOverPlan> {
-  const { from, to, store } = input
+  const { from, to, store, sourceStore } = input
   await store.refresh()
+  await sourceStore?.refresh()
   const giver = readLink(store, from.name)
   if (giver === undefined)
     throw new KdrError('usage', `link "${from.name}" has never run: there is nothing to hand over`, {
@@ -99,6 +103,7 @@ export async function observeHandOver(input: HandOver): Promise<HandOverPlan> {
     })
   assertNothingUnderWay(input, topics)
   assertNotBothCopied(input, topics)
+  assertDenialsPart(input, topics)
   return { topics, isUnfinished }
 }
 
@@ -167,7 +172,9 @@ export async function handOver(input: HandingOver): Promise<HandOverPlan> {
   const plan = await observeHandOver(input)
   await guard()
   await shareSlots(input)
+  await giveRights(input, plan.topics)
   await give(input, plan.topics)
+  await letGoOfDenials(input, plan.topics)
   await letGo(input, plan.topics)
   await guard()
   await raise(input)
@@ -199,7 +206,8 @@ async function shareSlots({ from, to, store }: HandOver): Promise<void> {
   const hasOwn = [...readTopics(store, to.name)].some(
     ([topic, { targetTopicId }]) => readTopic(store, from.name, topic)?.targetTopicId !== targetTopicId,
   )
-  const slots = hasOwn ? takers : new Map([...takers, ...givers])
+  // Of one that was moved, and has not run since, no slot is known.
+  const slots = hasOwn ? new Map([...givers, ...takers]) : new Map([...takers, ...givers])
   const free = { owner: '', generation, producers, isClean: true }
   await putAll(
     store,

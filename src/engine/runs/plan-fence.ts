@@ -107,7 +107,7 @@ const meets = (rule: AclRule, names: ReadonlySet<string>): boolean =>
   [...names].some(name => covers(rule, name))
 
 /** Of what kdr has no word for nothing is known: it counts as all. */
-function covers({ pattern, name }: AclRule, of: string): boolean {
+export function covers({ pattern, name }: AclRule, of: string): boolean {
   if (pattern === 'LITERAL') return name === '*' || name === of
   return pattern !== 'PREFIXED' || of.startsWith(name)
 }
