@@ -19,6 +19,7 @@ import { Mover } from './mover.ts'
 import { GROUP, LINK, MovingWorld, SETTINGS } from './moving-world.ts'
 import { NO_FAULTS, type NetworkFaults, SimProcess } from './network.ts'
 import { Random } from './random.ts'
+import { PartitionWorkload } from './workload.ts'
 
 const PART: LinkSettings = { ...SETTINGS, name: 'part', topics: ['b'] }
 const BEGINS_MS = 7_000
@@ -397,6 +398,29 @@ describe('a link that has handed topics over, simulated', () => {
     )
     assert.deepEqual(world.violations, [])
     for (const process of [...world.workers, mover.process]) process.kill()
+  })
+})
+
+describe('two links that by their configs both take a topic, simulated', () => {
+  test('do not both copy to its empty mirror, whoever makes that', async () => {
+    for (let seed = 1; seed <= SEEDS; seed++) {
+      const world = new MovingWorld({ seed, mayWriteMarkers: true, workers: 1 })
+      await world.pass(LOOKED_MS)
+      world.startWorker(3, { ...PART, topics: ['new'] })
+      await world.pass(LOOKED_MS)
+      const at = world.source.createTopic('new', 1, {}).partitions[0]!
+      await world.pass(BEGINS_MS)
+      const random = world.random.stream('new')
+      const how = { clock: world.clock, random, ageMs: 0, producers: 1, firstProducer: 900, prefix: 'new' }
+      const of = new PartitionWorkload(at, how)
+      for (let step = 0; step < STEPS_AFTER; step++) of.step()
+      of.finish()
+      await world.pass(BEGINS_MS)
+      const links = new Set(world.copied.filter(({ topic }) => topic === 'new').map(({ link }) => link))
+      assert.equal(links.size, 1, `seed ${seed}`)
+      assert.equal(world.target.partition({ topic: 'new', partition: 0 })?.log.end, at.log.end)
+      for (const process of world.workers) process.kill()
+    }
   })
 })
 

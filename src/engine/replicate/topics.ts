@@ -14,11 +14,14 @@ import type { TopicConfigSync } from './topic-configs.ts'
 import { expired, mirrored, refused, stopped, type TopicVerdict, waiting } from './topic-verdicts.ts'
 import {
   forgottenKey,
+  linkKey,
   readForgotten,
   readLeaving,
+  readLink,
   readPartition,
   readSeeding,
   readStopped,
+  readTopic,
   readTopics,
   stoppedKey,
   toRecord,
@@ -203,6 +206,8 @@ export class Topics {
       const record = await recordMirror(this.#context, mirroredTopic, target.id)
       return mirrored(source.name, target.partitions.length, record)
     }
+    const other = this.#linkOf(target)
+    if (other !== undefined) return this.#refuseAnothers(source, other)
     const partitions = target.partitions.map(({ partition }) => ({ topic: target.name, partition }))
     const ends = await this.#context.target.offsets(partitions, 'logEnd')
     const failed = ends.find(end => end.code !== KafkaCode.NONE)
@@ -236,6 +241,29 @@ export class Topics {
       ({ partition }) =>
         readPartition(store, link, { topic: target.name, partition })?.targetTopicId === target.id,
     )
+  }
+
+  /** Two processes may have two configs, of which both give the topic to a link: empty, it would be taken by both. */
+  #linkOf({ name, id }: TopicView): string | undefined {
+    const { store, link } = this.#context
+    const here = readLink(store, link)?.targetClusterId
+    return store
+      .entries(linkKey(''))
+      .map(([key]) => key.slice(linkKey('').length))
+      .find(
+        other =>
+          other !== link &&
+          readLink(store, other)?.targetClusterId === here &&
+          readTopic(store, other, name)?.targetTopicId === id,
+      )
+  }
+
+  #refuseAnothers(source: TopicView, other: string): TopicVerdict {
+    const { link } = this.#context
+    const sentence =
+      `"${source.name}": it is a mirror of link "${other}". Give it to one of the two in the config of every kdr run (SIGHUP reads it again); ` +
+      `if "${other}" runs nowhere any more: kdr link adopt ${link} --topic ${source.name}`
+    return stopped(source, { reason: 'not-empty', sentence })
   }
 
   async #refuseNonEmpty(source: TopicView, target: TopicView, filled: number): Promise<TopicVerdict> {
