@@ -38,6 +38,22 @@ describe('an alert', () => {
     assert.deepEqual(told([...times(6, 70), 1, ...times(6, 70), 1, ...times(6, 70), 1]), [])
   })
 
+  test('fires although the clock is set back meanwhile', () => {
+    const states = new AlertStates(BREACHED)
+    states.look(rpo(70), START + 86_400_000)
+    assert.deepEqual(told(times(7, 70), states), ['60 fires'])
+  })
+
+  test('goes on where nothing is known of it, and does not begin', () => {
+    const states = new AlertStates(BREACHED)
+    told(times(7, 70), states)
+    assert.deepEqual(states.look(rpo(undefined), START + 70_000, () => true).resolved, [])
+    assert.equal(states.look(rpo(undefined), START + 80_000, () => false).resolved.length, 1)
+    states.look(rpo(70), START + 90_000)
+    states.look(rpo(undefined), START + 100_000, () => true)
+    assert.deepEqual(states.active, [])
+  })
+
   test('of an absent series does not fire, and is over when the series goes', () => {
     assert.deepEqual(told(times(20, undefined)), [])
     assert.deepEqual(told([...times(7, 70), undefined]), ['60 fires', '70 is over'])

@@ -58,8 +58,8 @@ export class AlertStates {
     for (const [id, each] of this.#active) if (isOf(each)) this.#forget(id)
   }
 
-  /** `now`: ms since 1970. */
-  look(samples: Samples, now: number): Step {
+  /** `now`: ms since 1970. `isUnknown`: of what fires, whether the samples say nothing: then it goes on. */
+  look(samples: Samples, now: number, isUnknown: (alert: ActiveAlert) => boolean = () => false): Step {
     this.#evaluator.observe(samples, now)
     const fired: FiringAlert[] = []
     const holding = new Set<string>()
@@ -73,7 +73,10 @@ export class AlertStates {
       }
     }
     for (const id of holding) this.#graces.delete(id)
-    const over = [...this.#active].filter(([id]) => !holding.has(id) && !((this.#graces.get(id) ?? 0) > now))
+    const over = [...this.#active].filter(
+      ([id, alert]) =>
+        !holding.has(id) && !((this.#graces.get(id) ?? 0) > now) && !(isFiring(alert) && isUnknown(alert)),
+    )
     for (const [id] of over) this.#forget(id)
     return { fired, resolved: over.map(([, alert]) => alert).filter(isFiring) }
   }
@@ -85,7 +88,8 @@ export class AlertStates {
 
   #continued({ name, forSeconds }: Alert, { labels, value }: Held, now: number): ActiveAlert {
     const before = this.#active.get(idOf({ name, labels }))
-    const since = before?.since ?? now
+    // A clock that was set back: it would take as long again to fire.
+    const since = Math.min(before?.since ?? now, now)
     const isLongEnough = now - since >= forSeconds * 1_000
     return { name, labels, value, since, firesSince: before?.firesSince ?? (isLongEnough ? now : undefined) }
   }

@@ -49,6 +49,12 @@ const failure = async (act: Promise<void>): Promise<string> => {
 }
 
 describe('an address', () => {
+  test('may have a percent sign that escapes nothing', async () => {
+    write(`http://me:100%@127.0.0.1:${port}/percent`)
+    await alertChannels.request(url)
+    assert.equal(seen.pop()?.authorization, `Basic ${Buffer.from('me:100%').toString('base64')}`)
+  })
+
   test('gets the JSON, or is only called; and is read anew each time', async () => {
     write(`http://127.0.0.1:${port}/one?token=GEHEIM\n`)
     await alertChannels.request(url, '{"v":1}')

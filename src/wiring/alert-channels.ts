@@ -44,7 +44,7 @@ async function tryRequest(url: SecretRef, json: string | undefined): Promise<str
     'user-agent': 'kdr',
     ...(json !== undefined && { 'content-type': 'application/json' }),
     ...(username !== '' && {
-      authorization: `Basic ${Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString('base64')}`,
+      authorization: `Basic ${Buffer.from(`${decoded(username)}:${decoded(password)}`).toString('base64')}`,
     }),
   }
   try {
@@ -59,6 +59,15 @@ async function tryRequest(url: SecretRef, json: string | undefined): Promise<str
     return response.ok ? undefined : `it answers with ${response.status}`
   } catch (error) {
     return `it cannot be reached: ${reasonOf(error)}`
+  }
+}
+
+/** A lone `%` is one. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
   }
 }
 

@@ -140,6 +140,18 @@ describe('a lag in seconds', () => {
 })
 
 describe('what is not seen says nothing', () => {
+  test('of whose partitions no end was ever seen is not known to be well', async () => {
+    const { cluster, look } = watching()
+    cluster.topic('t', 2)
+    cluster.refused.set('t/1', KafkaCode.LEADER_NOT_AVAILABLE)
+    cluster.group('app', [
+      ['t', 0, 0],
+      ['t', 1, 5],
+    ])
+    const { of } = await look(3)
+    assert.equal(of('app')?.state, 'unknown')
+  })
+
   test('an end that a leader does not tell', async () => {
     const { cluster, look } = watching()
     cluster.topic('t', 1)

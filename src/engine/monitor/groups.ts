@@ -197,7 +197,11 @@ export class GroupWatch {
     let isLagAtLeast = false
     for (const commit of commits) {
       const { log, window, offset, isPending } = commit
-      if (log.end === undefined) continue
+      if (log.end === undefined) {
+        // Nobody leads it, or kdr may not ask.
+        state = graver(state, 'unknown')
+        continue
+      }
       // What was not asked for now says nothing about how it moves.
       const isSeen = !isPending && log.seenIn === this.#round && seenIn === this.#round
       if (isSeen) window.observe(offset, log.end, at)

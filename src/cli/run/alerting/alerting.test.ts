@@ -1,4 +1,5 @@
 // Alerts of `kdr run` in virtual time: who is told what, how often, and what becomes of it when something is in the way.
+// long: because one world of fakes serves them all.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { SimClock } from '../../../../test/sim/clock.ts'
@@ -7,6 +8,7 @@ import { NOW, partition, runningLink, whole } from '../../../../test/support/met
 import type { Notification } from '../../../api/notification.ts'
 import type { AlertsConfig, Config } from '../../../config/config.ts'
 import { SecretRef } from '../../../config/secrets.ts'
+import type { WatchedCluster } from '../../../engine/monitor/sight.ts'
 import type { KeptAlert } from '../../../model/alerts.ts'
 import { KdrError } from '../../../model/errors.ts'
 import type { RunningLink } from '../../app.ts'
@@ -41,6 +43,7 @@ class World {
   isTargetDown = false
   isTargetMute = false
   keeps = 0
+  clusters: readonly WatchedCluster[] = []
   #requests = 0
 
   start(): Alerting {
@@ -96,7 +99,7 @@ class World {
       } as unknown as RunLinks,
       sets: { all: () => [] } as unknown as RunSets,
       vaults: { now: () => new Map() } as unknown as VaultLooks,
-      clusters: { seen: () => [] },
+      clusters: { seen: () => [...this.clusters] },
       config: () =>
         ({
           alerts: this.alerts,
@@ -189,6 +192,45 @@ describe('alerts of kdr run', () => {
         'the webhook cannot be told of alerts: it answers with 500; trying again',
         'the webhook is told of alerts again',
       ],
+    )
+  })
+
+  test('of a cluster that stops answering are not over because of that', async () => {
+    const partitions = { topics: 1, partitions: 1, offline: 1 }
+    const seen = {
+      name: 'east',
+      seenAt: NOW,
+      groupsAt: NOW,
+      groups: [],
+      brokers: [],
+      notSeen: [],
+      partitions,
+    }
+    const world = new World()
+    world.clusters = [seen as unknown as WatchedCluster]
+    world.start()
+    await world.pass(2 * MINUTE)
+    world.clusters = [{ ...seen, problem: 'no broker answers' } as unknown as WatchedCluster]
+    await world.pass(2 * MINUTE)
+    assert.deepEqual(toldBy(world), ['KdrPartitionsOffline firing', 'KdrClusterUnreachable firing'])
+    world.clusters = [{ ...seen, partitions: { ...partitions, offline: 0 } } as unknown as WatchedCluster]
+    await world.pass(MINUTE)
+    assert.deepEqual(toldBy(world).slice(2).toSorted(), [
+      'KdrClusterUnreachable resolved',
+      'KdrPartitionsOffline resolved',
+    ])
+  })
+
+  test('are told also after a webhook that did not answer for hours', async () => {
+    const { world } = await cutWorld({ isWebhookDown: true })
+    await world.pass(150 * MINUTE)
+    world.isWebhookDown = false
+    await world.pass(5 * MINUTE)
+    heal(world)
+    await world.pass(5 * MINUTE)
+    assert.deepEqual(
+      toldBy(world).filter(line => line.startsWith('KdrSourceUnreachable')),
+      ['KdrSourceUnreachable firing', 'KdrSourceUnreachable resolved'],
     )
   })
 

@@ -75,9 +75,11 @@ export class Alerting {
     const { alertChannels } = app.services
     const { clock } = app
     const { log, config } = options
+    const onGivenUp = (notification: Notification): void => this.#tellAnew(notification)
     this.#deliveries = [
       new Delivery({
         what: 'the webhook',
+        onGivenUp,
         send: async notification => {
           const url = config().alerts?.webhook
           if (url !== undefined) await alertChannels.request(url, JSON.stringify(notification))
@@ -87,6 +89,7 @@ export class Alerting {
       }),
       new Delivery({
         what: 'the command of `alerts:`',
+        onGivenUp,
         send: async notification => {
           const command = config().alerts?.command
           if (command !== undefined) await alertChannels.run(config(), command, commandInput(notification))
@@ -163,7 +166,13 @@ export class Alerting {
       clusters: clusters.seen(),
       now,
     })
-    this.#tell(this.#states.look(samples, now), now)
+    // Of a cluster that does not answer nothing else is known: what fires there is not over because of that.
+    const dark = new Set(
+      clusters.seen().flatMap(({ name, problem }) => (problem === undefined ? [] : [name])),
+    )
+    const isUnknown = ({ name, labels: { cluster = '' } }: ActiveAlert): boolean =>
+      dark.has(cluster) && name !== 'KdrClusterUnreachable'
+    this.#tell(this.#states.look(samples, now, isUnknown), now)
     this.#unheard = this.#unheard.filter(each => this.#isOnItsWay(each, 'resolved'))
     // A target that does not answer holds up no look.
     for (const each of spoken) this.#keep(each).catch((error: unknown) => this.#failed.reject(error))
@@ -225,6 +234,13 @@ export class Alerting {
       }
       for (const delivery of this.#deliveries) delivery.add(each)
     }
+  }
+
+  /** Nobody may have heard of it: what still fires is told once more. */
+  #tellAnew({ alerts }: Notification): void {
+    const given = new Set(alerts.flatMap(each => (each.status === 'firing' ? [each.fingerprint] : [])))
+    for (const alert of this.#states.active.filter(isFiring))
+      if (given.has(fingerprintOf(labelsOf(alert)))) this.#told.delete(idOf(alert))
   }
 
   /** A target that does not answer is no reason not to tell: it is kept at a later look. */

@@ -17,6 +17,8 @@ export type DeliveryOptions = {
   readonly what: string
   /** Throws KdrError when it was not taken; its message is fit for the log. */
   readonly send: (notification: Notification) => Promise<void>
+  /** It was not told, and is not tried again from here. */
+  readonly onGivenUp?: (notification: Notification) => void
   readonly clock: Clock
   readonly log: Log
 }
@@ -73,7 +75,7 @@ export class Delivery {
   }
 
   async #deliver(notification: Notification, signal: AbortSignal): Promise<void> {
-    const { what, send, clock, log } = this.#options
+    const { what, send, onGivenUp, clock, log } = this.#options
     const begunAt = clock.monotonic()
     for (let pauseMs = FIRST_PAUSE_MS; !signal.aborted; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
       try {
@@ -89,6 +91,7 @@ export class Delivery {
         this.#isFailing = true
         if (clock.monotonic() - begunAt > GIVE_UP_MS) {
           log.event('error', `${what} was not told of ${inWords(notification)}: ${known.message}`)
+          onGivenUp?.(notification)
           return
         }
       }
