@@ -11,7 +11,7 @@ import {
 } from '../../../test/support/fenced-cluster.ts'
 import { deniedRecords, readDenied } from '../../model/denied.ts'
 import { aclBuckets, aclKey, type AclRule, readAcls } from '../../model/rights.ts'
-import { linkKey, topicKey, toRecord } from '../../model/state-records.ts'
+import { linkKey, readLink, topicKey, toRecord } from '../../model/state-records.ts'
 import { type HandingOver, handOver } from './hand-over.ts'
 
 const KDR = 'User:kdr'
@@ -95,6 +95,18 @@ describe('rights of topics that are handed over', () => {
       }
       if (!isKilled) break
     }
+  })
+
+  test('a source that keeps which way links lead learns of the new one', async () => {
+    const { input, store, sourceStore } = await world()
+    await handOver(input)
+    assert.equal(readLink(sourceStore, 'pay'), undefined, 'it keeps nothing of that')
+    const other = await world()
+    await other.sourceStore.put(linkKey('region'), other.store.get(linkKey('region')))
+    await handOver(other.input)
+    for (const name of ['region', 'pay'])
+      assert.deepEqual(readLink(other.sourceStore, name), readLink(other.store, name))
+    assert.notEqual(readLink(store, 'pay'), undefined)
   })
 
   test('a denial for topics of both parts them not, nor does one that a dark source remembers', async () => {

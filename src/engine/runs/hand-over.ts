@@ -2,7 +2,7 @@
 // known of their mirrors goes along, and the link that takes them writes there as another worker would that takes a slot. Both stand
 // aside meanwhile. The links' records come last, with the next generation: before them nothing counts, and after them whoever of the old
 // link stood still all the while finds that it is none of its workers any more. What was interrupted is repeated, and goes on.
-import { KdrError } from '../../model/errors.ts'
+import { findKdrError, KdrError } from '../../model/errors.ts'
 import { writeJournal } from '../../model/journal.ts'
 import type { LinkSettings } from '../../model/link-settings.ts'
 import { pauseKey, readPauses } from '../../model/pauses.ts'
@@ -178,6 +178,7 @@ export async function handOver(input: HandingOver): Promise<HandOverPlan> {
   await letGo(input, plan.topics)
   await guard()
   await raise(input)
+  await tellSource(input)
   return plan
 }
 
@@ -287,6 +288,20 @@ async function raise(input: HandingOver): Promise<void> {
     })
     await store.put(linkKey(name), toRecord('link', record))
     await store.put(holdKey(name), undefined)
+  }
+}
+
+/**
+ * Both clusters keep which way a link leads: without it, whoever starts a new link that leads away from home, while its target is dark,
+ * would take it for one that has never run. A source that keeps nothing learns of it from the workers.
+ */
+async function tellSource({ from, to, store, sourceStore }: HandOver): Promise<void> {
+  if (sourceStore === undefined || readLink(sourceStore, from.name) === undefined) return
+  try {
+    for (const { name } of [from, to])
+      await sourceStore.put(linkKey(name), toRecord('link', readLink(store, name)!))
+  } catch (error) {
+    if (findKdrError(error) === undefined) throw error
   }
 }
 
