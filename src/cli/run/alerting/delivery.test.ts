@@ -68,6 +68,21 @@ test('one that is not taken for an hour is given up, so that the next gets its c
   ])
 })
 
+test('a command is started whatever a group is called', () => {
+  const alert = {
+    labels: {},
+    annotations: { summary: 'group a\0b has stopped', description: '' },
+    fingerprint: 'f',
+  }
+  const groupLabels = { alertname: 'KdrGroupStopped', cluster: 'c\0' }
+  const { env } = commandInput({
+    groupLabels,
+    alerts: [alert],
+    truncatedAlerts: 0,
+  } as unknown as Notification)
+  assert.deepEqual([env['KDR_SUMMARY'], env['KDR_CLUSTER']], ['group ab has stopped', 'c'])
+})
+
 test('a command gets the facts of the first alert, and how many more there are', () => {
   const alert = {
     labels: { alertname: 'KdrBackupStale', severity: 'page', set: 'all' },
