@@ -76,6 +76,7 @@ test('a command is started whatever a group is called', () => {
   }
   const groupLabels = { alertname: 'KdrGroupStopped', cluster: 'c\0' }
   const { env } = commandInput({
+    status: 'firing',
     groupLabels,
     alerts: [alert],
     truncatedAlerts: 0,
