@@ -150,6 +150,18 @@ describe('topics that are handed over', () => {
     assert.deepEqual(slot?.producers.toSorted(), ['76', '77'])
   })
 
+  test('stay paused where the link is paused as a whole', async () => {
+    const input = await world()
+    await input.store.put(pauseKey('region', { topic: 'pay-1' }), undefined)
+    await input.store.put(pauseKey('region', {}), toRecord('pause', { at: 2, by: 'bob' }))
+    await handOver(input)
+    assert.deepEqual(
+      readPauses(input.store, 'pay').map(({ scope, by }) => ({ scope, by })),
+      [{ scope: { topic: 'pay-1' }, by: 'bob' }],
+    )
+    assert.equal(readPauses(input.store, 'region').length, 1)
+  })
+
   test('come back by the same command in the other order', async () => {
     const input = await world()
     await handOver(input)

@@ -5,7 +5,7 @@
 import { findKdrError, KdrError } from '../../model/errors.ts'
 import { writeJournal } from '../../model/journal.ts'
 import type { LinkSettings } from '../../model/link-settings.ts'
-import { pauseKey, readPauses } from '../../model/pauses.ts'
+import { pauseKey, readPauses, type ScopedPause } from '../../model/pauses.ts'
 import { compilePatterns } from '../../model/patterns.ts'
 import {
   forgottenKey,
@@ -225,9 +225,9 @@ async function give({ from, to, store }: HandOver, topics: readonly string[]): P
       const own = key.replace(`/${from.name}/`, `/${to.name}/`)
       return anew.has(topic) || store.get(own) === undefined ? [[own, record] as const] : []
     })
-    const pauses = readPauses(store, from.name)
-      .filter(({ scope }) => scope.topic === topic)
-      .map(({ scope, ...pause }) => [pauseKey(to.name, scope), toRecord('pause', pause)] as const)
+    const pauses = pausesOf(store, from.name, topic).map(
+      ({ scope, ...pause }) => [pauseKey(to.name, scope), toRecord('pause', pause)] as const,
+    )
     const old = [forgottenKey(to.name, topic), stoppedKey(to.name, topic)]
     return [...copied, ...pauses, ...old.map(key => [key, undefined] as const)]
   })
@@ -236,6 +236,15 @@ async function give({ from, to, store }: HandOver, topics: readonly string[]): P
     store,
     [...anew].map(topic => [topicKey(to.name, topic), store.get(topicKey(from.name, topic))] as const),
   )
+}
+
+/** Of a link that is paused as a whole the topic stays paused: its own pause, if any, says by whom. */
+function pausesOf(store: StateStore, link: string, topic: string): ScopedPause[] {
+  const all = readPauses(store, link)
+  const own = all.filter(({ scope }) => scope.topic === topic)
+  if (own.some(({ scope }) => scope.partition === undefined)) return own
+  const whole = all.filter(({ scope }) => scope.topic === undefined)
+  return [...own, ...whole.map(pause => ({ ...pause, scope: { topic } }))]
 }
 
 /** Whoever still has the config of before leaves them alone. The records of the topics last: who repeats this finds the rest by them. */
