@@ -3,12 +3,14 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { FakeClock, type FakeStore, Killed, MortalStore } from '../../../test/support/fenced-cluster.ts'
-import { readJournal } from '../../model/journal.ts'
+import { type JournalEntry, readJournal, writeJournal } from '../../model/journal.ts'
 import { pauseKey, readPauses } from '../../model/pauses.ts'
 import {
   commandKey,
   holdKey,
+  leavingKey,
   linkKey,
+  readCommands,
   readForgotten,
   readHold,
   readLink,
@@ -148,6 +150,33 @@ describe('topics that are handed over', () => {
     await handOver(input)
     const [slot] = [...readSlots(input.store, 'pay').values()]
     assert.deepEqual(slot?.producers.toSorted(), ['76', '77'])
+  })
+
+  test('what is asked of one while the links are held is refused, and holds up nothing', async () => {
+    const input = await world()
+    input.store.lives = 3
+    await assert.rejects(handOver(input), Killed)
+    input.store.lives = Infinity
+    const asked = {
+      id: 'x',
+      at: 1,
+      by: 'ann',
+      verb: 'recopy',
+      topic: 'pay-1',
+      what: 'anew',
+      state: 'recorded',
+    }
+    await writeJournal(input.store, 'region', asked as JournalEntry)
+    await input.store.put(commandKey('region', 'x'), toRecord('command', { verb: 'recopy', topic: 'pay-1' }))
+    await input.store.put(leavingKey('region', 'pay-1'), toRecord('leaving', {}))
+    await handOver(input)
+    assertGiven(input, 'asked')
+    assert.equal(readCommands(input.store, 'region').size, 0)
+    const entry = readJournal(input.store, 'region').find(({ id }) => id === 'x')
+    assert.deepEqual(
+      [entry?.state, entry?.outcome],
+      ['refused', 'link "pay" has topic "pay-1" by now: ask it'],
+    )
   })
 
   test('stay paused where the link is paused as a whole', async () => {

@@ -3,14 +3,16 @@
 // aside meanwhile. The links' records come last, with the next generation: before them nothing counts, and after them whoever of the old
 // link stood still all the while finds that it is none of its workers any more. What was interrupted is repeated, and goes on.
 import { findKdrError, KdrError } from '../../model/errors.ts'
-import { writeJournal } from '../../model/journal.ts'
+import { closeEntry, writeJournal } from '../../model/journal.ts'
 import type { LinkSettings } from '../../model/link-settings.ts'
 import { pauseKey, readPauses, type ScopedPause } from '../../model/pauses.ts'
 import { compilePatterns } from '../../model/patterns.ts'
 import {
+  commandKey,
   forgottenKey,
   holdKey,
   keysOfMirror,
+  leavingKey,
   type LinkRecord,
   linkKey,
   partitionKey,
@@ -101,7 +103,8 @@ export async function observeHandOver(input: HandOver): Promise<HandOverPlan> {
     throw new KdrError('usage', `link "${from.name}" mirrors no topic that link "${to.name}" takes`, {
       hint: `See: kdr status --link ${from.name} --all`,
     })
-  assertNothingUnderWay(input, topics)
+  // Once they are held nobody would do what was asked since: it is refused (letGo), or the links would be held for ever.
+  if (!isUnfinished) assertNothingUnderWay(input, topics)
   assertNotBothCopied(input, topics)
   assertDenialsPart(input, topics)
   return { topics, isUnfinished }
@@ -248,7 +251,9 @@ function pausesOf(store: StateStore, link: string, topic: string): ScopedPause[]
 }
 
 /** Whoever still has the config of before leaves them alone. The records of the topics last: who repeats this finds the rest by them. */
-async function letGo({ from, to, store, clock, by }: HandingOver, topics: readonly string[]): Promise<void> {
+async function letGo(input: HandingOver, topics: readonly string[]): Promise<void> {
+  const { from, to, store, clock, by } = input
+  await refuseCommands(input, topics)
   const puts = topics.flatMap(topic => {
     const { targetTopicId } = readTopic(store, from.name, topic) ?? {}
     const forgotten = { targetTopicId, at: clock.now(), by, reason: `link "${to.name}" has it` }
@@ -256,6 +261,7 @@ async function letGo({ from, to, store, clock, by }: HandingOver, topics: readon
     const old = [
       ...keysOfMirror(store, from.name, topic),
       stoppedKey(from.name, topic),
+      leavingKey(from.name, topic),
       ...pauses.map(({ scope }) => pauseKey(from.name, scope)),
     ]
     return [
@@ -270,6 +276,19 @@ async function letGo({ from, to, store, clock, by }: HandingOver, topics: readon
     store,
     topics.map(topic => [topicKey(from.name, topic), undefined] as const),
   )
+}
+
+async function refuseCommands(
+  { from, to, store, clock }: HandingOver,
+  topics: readonly string[],
+): Promise<void> {
+  for (const [key, { topic }] of readCommands(store, from.name)) {
+    if (topic === undefined || !topics.includes(topic)) continue
+    const outcome = `link "${to.name}" has topic "${topic}" by now: ask it`
+    const id = key.slice(commandKey(from.name, '').length)
+    await closeEntry(store, from.name, id, { state: 'refused', doneAt: clock.now(), outcome })
+    await store.put(key, undefined)
+  }
 }
 
 /** The taker first: while the giver is held, whoever looks sees what has to be repeated. */
