@@ -97,6 +97,15 @@ describe('rights of topics that are handed over', () => {
     }
   })
 
+  test('a source that dies meanwhile holds nothing up: no link could be moved', async () => {
+    const { input, store } = await world()
+    store.lives = 2
+    await assert.rejects(handOver(input), Killed)
+    store.lives = Infinity
+    await handOver({ ...input, sourceStore: undefined })
+    assert.deepEqual(keys(readDenied(store, { link: 'pay', clusterId: 'W' })), keys([PAY, PAY_ID]))
+  })
+
   test('a source that keeps which way links lead learns of the new one', async () => {
     const { input, store, sourceStore } = await world()
     await handOver(input)
