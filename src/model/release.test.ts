@@ -19,4 +19,10 @@ describe('memory that is given back', () => {
     assert.equal(large.length, 100_000)
     assert.deepEqual(small.map(String), ['small', 'other'])
   })
+
+  test('may be given back again, as what is empty may be, which many share', () => {
+    const [large, none] = [Buffer.alloc(100_000), Buffer.alloc(0)]
+    for (const each of [large, large, none, none]) release(each)
+    assert.equal(Buffer.concat([none, Buffer.from('still usable')]).toString(), 'still usable')
+  })
 })

@@ -3,9 +3,9 @@
 
 /**
  * Gives the memory back at once: nobody may use `bytes`, or anything else that stands in its memory, from now on. A part of a larger
- * buffer is left to the collector.
+ * buffer is left to the collector, and so is an empty one: others may have it too.
  */
 export function release(bytes: Buffer): void {
   const { buffer, byteLength } = bytes
-  if (byteLength === buffer.byteLength && buffer instanceof ArrayBuffer) buffer.transfer(0)
+  if (byteLength > 0 && byteLength === buffer.byteLength && buffer instanceof ArrayBuffer) buffer.transfer(0)
 }
