@@ -195,6 +195,16 @@ describe('a lane with a closer replica', () => {
     assert.deepEqual(await read(lane, at(23)), [`near 3..90..100 code 0 by ${NEAR}`])
   })
 
+  test('and others whose replica is gone at the same moment make nobody wait longer for it', async () => {
+    const { lane, another, brokers, pass } = await started()
+    const lanes = [lane, await another(), await another()]
+    brokers[NEAR] = () => Promise.reject(new KdrError('unreachable', 'connection closed'))
+    await Promise.all(lanes.map(async each => await read(each, at(20))))
+    brokers[NEAR] = nearSays
+    await pass(10_000)
+    assert.deepEqual(await read(lane, at(21)), [`near 3..90..100 code 0 by ${NEAR}`])
+  })
+
   test('waits for a replica that keeps silent no longer than a little', async () => {
     const { lane, brokers, pass } = await started()
     brokers[NEAR] = () => new Promise<never>(() => undefined)
@@ -256,6 +266,21 @@ describe('a lane with a closer replica', () => {
       `near 3..90..100 code 0 by ${NEAR}`,
       'leader 3..90..100 code 0',
     ])
+  })
+
+  test('a replica that is stuck in one partition is left alone there, however much it gives of others behind it', async () => {
+    const { lane, asked, brokers, pass } = await started()
+    const other = { partition: 1 }
+    for (const offset of [12, 13]) await read(lane, at(offset), at(offset, other))
+    await pass(0)
+    brokers[NEAR] = ({ partition }) => (partition === 0 ? {} : { text: 'x'.repeat(600) })
+    for (const offset of [20, 21, 22]) {
+      const answers = await read(lane, at(20), at(offset, other))
+      assert.ok(answers.includes('leader 3..90..100 code 0'), answers.join())
+    }
+    asked.length = 0
+    await read(lane, at(20), at(23, other))
+    assert.ok(asked.includes('leader - 10ms'), asked.join())
   })
 
   test('where both have nothing, the leader says so', async () => {

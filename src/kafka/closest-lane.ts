@@ -141,7 +141,13 @@ class ClosestLane implements FetchLane {
     // Nobody says anything then, as where a leader holds back: a quota is not to be got round.
     if (answers === 'held back') return
     const found: Answers = new Map((answers ?? []).map(answer => [partitionKey(answer), answer]))
-    const bytes = (answers ?? []).reduce((sum, { records }) => sum + records.length, 0)
+    // Brokers fill an answer in its order: where there was room left, those behind have taken nothing from anybody.
+    const hadRoom = new Set<string>()
+    let bytes = 0
+    for (const answer of answers ?? []) {
+      if (bytes < request.maxBytes / 2) hadRoom.add(partitionKey(answer))
+      bytes += answer.records.length
+    }
     for (const asked of request.partitions) {
       const key = partitionKey(asked)
       const answer = found.get(key)
@@ -154,7 +160,7 @@ class ClosestLane implements FetchLane {
       if (answer.records.length > 0) {
         if (hasBatch(answer.records)) this.#replicas.gave(asked)
         given.records.set(key, { answer, replica })
-      } else if (bytes === 0 || bytes < request.maxBytes / 2) {
+      } else if (hadRoom.has(key)) {
         // Otherwise others have filled the answer, as at the leader.
         const isLate = this.#replicas.isLate(asked)
         if (bytes === 0 || isLate) given.lacking.add(key)

@@ -1,8 +1,10 @@
 // Which partitions are read from a replica that is closer than the leader (KIP-392), for all connections to a cluster. The rules that
 // keep this as strict as reading from the leader:
-// - Only a leader names a replica, and only one that is in sync. So that replica has cut its log to the history of the leader's epoch,
-//   and below its high watermark it is a part of the leader's log. This holds for as long as the epoch lasts, and no longer: what is
-//   known is known of one epoch, and both are asked under it.
+// - Only a leader names a replica, and only one that has fetched the offset from it (of newer versions one in sync). So that replica has
+//   cut its log to the history of the leader's epoch, and below its high watermark it is a part of the leader's log. This holds for as
+//   long as the epoch lasts, and no longer: what is known is known of one epoch, and both are asked under it.
+// - A leader that names one does not look at its log: whether what was fetched before is of its history, the replica says, which is held
+//   against that under the same epoch. Where it disagrees the leader is asked for records, and then it looks.
 // - Compacted topics are read from the leader: each replica is compacted at a time of its own, so that two of them hold different
 //   records.
 // - A replica that fails, or has not what its leader has shown, is left alone for a while; so is one whose records were asked for
@@ -118,8 +120,9 @@ export class ClosestReplicas {
     if (known !== undefined) this.#hold(known, HOLD_MS.first)
   }
 
-  /** The broker gave no answer at all. */
+  /** The broker gave no answer at all. Of many that were asked for at once the first one counts. */
   failed(broker: number): void {
+    if (this.#isHeld(broker)) return
     const ms = Math.min((this.#brokers.get(broker)?.ms ?? HOLD_MS.first / 2) * 2, HOLD_MS.last)
     this.#brokers.set(broker, { until: this.#clock.monotonic() + ms, ms })
   }
