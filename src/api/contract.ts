@@ -1,6 +1,7 @@
 // The objects that `kdr run` answers under /api/, as schemas: the OpenAPI document is made from them, and tests hold real answers
 // against them. They are those of --json: fields may be added, none is renamed.
 import { z } from 'zod'
+import { ALERT_NAMES } from '../model/alerts.ts'
 import { GROUP_REASONS, GROUP_STATES } from '../model/group-records.ts'
 import { FAULT_REASONS, PARTITION_STATES } from '../model/link.ts'
 import { watchedCluster } from './contract-clusters.ts'
@@ -249,6 +250,22 @@ const finding = {
 
 const openFinding = z.strictObject(finding)
 
+const alert = z.strictObject({
+  alert: z.enum(ALERT_NAMES),
+  state: z.enum(['pending', 'firing']).describe('pending: it will fire if it lasts.'),
+  severity: z.enum(['page', 'ticket']),
+  labels: z.record(z.string(), z.string()).describe('What it is about, such as `link` and `topic`.'),
+  value: z.number().describe('What its rule has measured.'),
+  since: time,
+  firesSince: time.optional(),
+  summary: z.string(),
+  action: z.string().describe('What to do.'),
+  silenced: z
+    .strictObject({ until: time.nullable().describe('null: for good.'), why: z.string() })
+    .optional()
+    .describe('Nobody is told of it.'),
+})
+
 const lastRun = z
   .strictObject({
     run: z.string(),
@@ -262,6 +279,7 @@ const lastRun = z
 
 export const CONTRACT = {
   clusters: z.strictObject({ v: version, clusters: z.array(watchedCluster) }),
+  alerts: z.strictObject({ v: version, alerts: z.array(alert) }),
   status: z.strictObject({ v: version, links: z.array(link), sets: z.array(set) }),
   runs: z.strictObject({
     v: version,
@@ -348,6 +366,7 @@ export const NAMED = {
   Run: run,
   Finding: openFinding,
   WatchedCluster: watchedCluster,
+  Alert: alert,
   Error: ERROR,
 } as const
 

@@ -8,6 +8,10 @@ const ABOUT: Readonly<Record<ApiPart, readonly [summary: string, description: st
     'the watched clusters',
     'Brokers, partitions and consumer groups as they were seen last; nobody is asked for it.',
   ],
+  alerts: [
+    'alerts that fire, and those that will if it lasts',
+    'As the process that is asked knows them: of the links that it speaks for, of its sets and of itself. Nobody is asked for it.',
+  ],
   status: [
     'where every link and every set stands',
     'What `kdr status --json` prints, as of now. Each look asks both clusters of every link; who asks meanwhile gets the same answer.',

@@ -38,9 +38,16 @@ const WATCHED = [
   watchedCluster('east'),
   watchedCluster('west', { seenAt: 0, groupsAt: 0, problem: 'no broker answers' }),
 ]
+const ALERT = { name: 'KdrDiskLow', labels: { cluster: 'east', broker: '1' }, value: 0.05, since: 0 } as const
+const ALERTS = [
+  { ...ALERT, firesSince: 1, silence: undefined },
+  { ...ALERT, firesSince: 1, silence: { alert: '*', where: undefined, until: undefined, why: 'w' } },
+  { ...ALERT, firesSince: undefined, silence: { alert: '*', where: undefined, until: 1, why: 'w' } },
+]
+const KNOWN = { clusters: () => WATCHED, alerts: () => ALERTS }
 const PARTS = Object.keys(CONTRACT) as ApiPart[]
 const answersOf = (services: Services, clock = makeTestApp().clock) => {
-  const api = apiOf(makeTestApp({ services, clock }), path, () => WATCHED)
+  const api = apiOf(makeTestApp({ services, clock }), path, KNOWN)
   return async (part: string) => {
     const { status, text } = (await api.get(part)?.()) ?? assert.fail(part)
     return { status, object: JSON.parse(text) as Record<string, unknown> }
@@ -274,7 +281,7 @@ describe('the OpenAPI document', () => {
   const text = JSON.stringify(openApi('1.2.3'))
 
   test('is served as it is kept', async () => {
-    const api = apiOf(makeTestApp({ services: withAll }), path, () => [])
+    const api = apiOf(makeTestApp({ services: withAll }), path, KNOWN)
     const answer = await api.get(OPENAPI_PATH)?.()
     assert.deepEqual([answer?.status, JSON.parse(answer?.text ?? '')], [200, JSON.parse(text)])
   })
@@ -284,7 +291,7 @@ describe('the OpenAPI document', () => {
       readonly paths: Record<string, unknown>
       readonly components: { readonly schemas: Record<string, unknown> }
     }
-    const api = apiOf(makeTestApp(), path, () => [])
+    const api = apiOf(makeTestApp(), path, KNOWN)
     assert.deepEqual(
       Object.keys(paths).toSorted(),
       [...[...api.keys()].map(name => `/api/${name}`), '/metrics', '/healthz', '/readyz'].toSorted(),

@@ -32,10 +32,10 @@ const WATCHED = [
   watchedCluster('east'),
   watchedCluster('west', { seenAt: 0, groupsAt: 0, problem: 'no broker answers' }),
 ]
+const KNOWN = { clusters: () => WATCHED, alerts: () => [] }
 const ask = async (what: string, changes = {}) => {
-  const answer = await apiOf(makeTestApp({ services: { ...services, ...changes } }), path, () => WATCHED).get(
-    what,
-  )?.()
+  const app = makeTestApp({ services: { ...services, ...changes } })
+  const answer = await apiOf(app, path, KNOWN).get(what)?.()
   assert.ok(answer !== undefined)
   return answer
 }
@@ -72,7 +72,7 @@ describe('the API of kdr run', () => {
 
   test('it is that of the config as it stands now', async () => {
     write('one')
-    const status = apiOf(makeTestApp({ services }), path, () => WATCHED).get('status')
+    const status = apiOf(makeTestApp({ services }), path, KNOWN).get('status')
     const names = async (): Promise<string[]> => {
       const { links } = JSON.parse((await status?.())?.text ?? '') as { links: { name: string }[] }
       return links.map(({ name }) => name)
@@ -98,7 +98,7 @@ describe('the API of kdr run', () => {
       looks++
       return Promise.resolve([])
     }
-    const runs = apiOf(makeTestApp({ services: { ...services, listRuns } }), path, () => []).get('runs')
+    const runs = apiOf(makeTestApp({ services: { ...services, listRuns } }), path, KNOWN).get('runs')
     await Promise.all([runs?.(), runs?.(), runs?.()])
     assert.equal(looks, 1)
     await runs?.()

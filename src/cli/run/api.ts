@@ -12,17 +12,26 @@ import { failureOf } from '../failure.ts'
 import { knownRuns } from '../move/known-runs.ts'
 import { readObjectives } from '../status/objectives.ts'
 import { readStatuses, type Statuses } from '../status/status.ts'
+import type { ShownAlert } from './alerting/alerting.ts'
+import { shownAlert } from './alerting/shown.ts'
 
 const CHECK_KEPT_MS = 60_000
 
 type Look = () => Promise<Readonly<Record<string, unknown>>>
 
-/** `path`: of the config. `watched`: clusters as they were seen last; nobody is asked for them. */
-export function apiOf(app: App, path: string, watched: () => readonly WatchedCluster[]): Served['api'] {
+/** What this process knows itself; nobody is asked for it. `clusters`: as they were seen last. */
+type Known = {
+  readonly clusters: () => readonly WatchedCluster[]
+  readonly alerts: () => readonly ShownAlert[]
+}
+
+/** `path`: of the config. */
+export function apiOf(app: App, path: string, known: Known): Served['api'] {
   const config = async () => await app.loadConfig(path)
   const check = kept(app, CHECK_KEPT_MS, async () => await wholeCheck(app, path))
   const parts: Readonly<Record<ApiPart, Look>> = {
-    clusters: () => Promise.resolve({ clusters: watched().map(clusterObject) }),
+    clusters: () => Promise.resolve({ clusters: known.clusters().map(clusterObject) }),
+    alerts: () => Promise.resolve({ alerts: known.alerts().map(shownAlert) }),
     status: async () => await statuses(app, await config()),
     runs: async () => await knownRuns(app, await config()),
     check: async () => {

@@ -4,7 +4,6 @@ import type { Config } from '../../config/index.ts'
 import type { Log } from '../../ports/log.ts'
 import type { App } from '../app.ts'
 import type { Alerting } from './alerting/alerting.ts'
-import { alertsAnswer } from './alerting/shown.ts'
 import { apiOf } from './api.ts'
 import { MetricsGatherer } from './metrics/gather.ts'
 import { EventLoopDelay } from './metrics/process.ts'
@@ -34,7 +33,7 @@ export async function startServer(
   const gatherer = new MetricsGatherer()
   const delay = new EventLoopDelay()
   const served = {
-    api: new Map([...apiOf(app, config.path, () => clusters.seen()), ['alerts', alertsAnswer(alerting)]]),
+    api: apiOf(app, config.path, { clusters: () => clusters.seen(), alerts: () => alerting.active }),
     metrics: async (): Promise<string> => {
       // As they were read last, like the links that are held against them.
       const { plans, objectives } = links.config ?? config
