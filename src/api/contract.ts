@@ -1,9 +1,9 @@
 // The objects that `kdr run` answers under /api/, as schemas: the OpenAPI document is made from them, and tests hold real answers
 // against them. They are those of --json: fields may be added, none is renamed.
 import { z } from 'zod'
-import { ALERT_NAMES } from '../model/alerts.ts'
 import { GROUP_REASONS, GROUP_STATES } from '../model/group-records.ts'
 import { FAULT_REASONS, PARTITION_STATES } from '../model/link.ts'
+import { activeAlert, linkAlert } from './contract-alerts.ts'
 import { watchedCluster } from './contract-clusters.ts'
 import { count, ms, time } from './contract-values.ts'
 
@@ -122,6 +122,24 @@ const stranded = z
 const objectiveState = z.enum(['met', 'missed', 'unknown'])
 const beyond = z.array(z.strictObject({ topic: z.string(), rpoMs: ms, rpoObjectiveMs: ms }))
 
+const ratio = z.number().nullable().describe('0 to 1; null: no objective concerned it.')
+const history = z
+  .strictObject({
+    worstRpoHourMs: ms.nullable().describe('Of the last hour; null: nothing was seen.'),
+    worstRpoDayMs: ms.nullable(),
+    withinRatio: ratio,
+    days: z.array(
+      z.strictObject({
+        day: z.iso.date(),
+        worstRpoMs: ms.nullable(),
+        withinRatio: ratio,
+        knownMs: ms,
+        withinMs: ms,
+      }),
+    ),
+  })
+  .describe('How the RPO was, for 30 days; the oldest first.')
+
 const link = z.strictObject({
   name: z.string(),
   source: z.string(),
@@ -192,6 +210,11 @@ const link = z.strictObject({
     ),
   }),
   stranded: stranded.optional(),
+  alerts: z
+    .array(linkAlert)
+    .optional()
+    .describe('That fire, where the config has `alerts:` and a worker lives.'),
+  history: history.optional().describe('Left out: nothing is kept.'),
   warnings: z.array(
     z.strictObject({
       kind: z.enum(['retention-headroom', 'hanging-transaction', 'open-transaction']),
@@ -250,22 +273,6 @@ const finding = {
 
 const openFinding = z.strictObject(finding)
 
-const alert = z.strictObject({
-  alert: z.enum(ALERT_NAMES),
-  state: z.enum(['pending', 'firing']).describe('pending: it will fire if it lasts.'),
-  severity: z.enum(['page', 'ticket']),
-  labels: z.record(z.string(), z.string()).describe('What it is about, such as `link` and `topic`.'),
-  value: z.number().describe('What its rule has measured.'),
-  since: time,
-  firesSince: time.optional(),
-  summary: z.string(),
-  action: z.string().describe('What to do.'),
-  silenced: z
-    .strictObject({ until: time.nullable().describe('null: for good.'), why: z.string() })
-    .optional()
-    .describe('Nobody is told of it.'),
-})
-
 const lastRun = z
   .strictObject({
     run: z.string(),
@@ -279,7 +286,7 @@ const lastRun = z
 
 export const CONTRACT = {
   clusters: z.strictObject({ v: version, clusters: z.array(watchedCluster) }),
-  alerts: z.strictObject({ v: version, alerts: z.array(alert) }),
+  alerts: z.strictObject({ v: version, alerts: z.array(activeAlert) }),
   status: z.strictObject({ v: version, links: z.array(link), sets: z.array(set) }),
   runs: z.strictObject({
     v: version,
@@ -366,7 +373,7 @@ export const NAMED = {
   Run: run,
   Finding: openFinding,
   WatchedCluster: watchedCluster,
-  Alert: alert,
+  Alert: activeAlert,
   Error: ERROR,
 } as const
 

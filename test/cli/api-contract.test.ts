@@ -64,7 +64,8 @@ const acl = {
   operation: 'READ',
   permission: 'ALLOW',
 }
-const FULL: LinkStatus = {
+/** Whatever a link may have: what is forgotten here is forgotten there. */
+const FULL: Required<LinkStatus> = {
   ...linkStatusOf('ew'),
   topics: [
     {
@@ -156,6 +157,13 @@ const FULL: LinkStatus = {
       },
     ],
     atMost: true,
+  },
+  alerts: [{ alert: 'KdrRpoBreached', labels: { link: 'ew' }, value: 1.5, firesSince: time, isTold: false }],
+  history: {
+    worstRpoHourMs: null,
+    worstRpoDayMs: 1,
+    withinRatio: 0.5,
+    days: [{ day: '2026-02-28', worstRpoMs: null, withinRatio: null, knownMs: 2, withinMs: 1 }],
   },
   warnings: [{ kind: 'open-transaction', topic: 'orders', partition: 0, sentence: 's' }],
 }
