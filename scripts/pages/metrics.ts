@@ -10,6 +10,8 @@ const SAID_BY: Readonly<Record<SaidBy, string>> = {
   sets: 'each process, of the sets of its config',
   watcher:
     'whoever watches the cluster: `kdr run --only monitor`; else, where a link names the cluster, the process that does the control work of the link, and where none does, each',
+  checker:
+    'whoever carries out the whole check: the process that does the control work of the first link of the config that runs; where no link runs, each that watches clusters',
 }
 
 export function metricsPage(): string {

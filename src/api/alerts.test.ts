@@ -45,6 +45,15 @@ const late = (values: string): Series[] =>
     series('kdr_event_loop_delay_seconds_bucket', le === '0.5' ? '0x90' : values, { le }),
   )
 
+const finding = (id: string, severity: string, values: string): Series =>
+  series('kdr_findings', values, { id, severity })
+/** Every hour; never carried out without `ended`. */
+const checked = ({ failing, ended }: { readonly failing: string; readonly ended?: string }): Series[] => [
+  series('kdr_check_failing', failing, {}),
+  ...(ended === undefined ? [] : [series('kdr_check_timestamp_seconds', ended, {})]),
+  series('kdr_check_interval_seconds', '3600x200', {}),
+]
+
 /** One value a minute, from 0 on; `at`: minutes. `labels` and `summary`: what fires; without them nothing does. */
 type Case = {
   readonly alert: string
@@ -56,6 +65,10 @@ type Case = {
 type Firing = { readonly labels: Labels; readonly summary: string }
 const fires = (labels: Labels, summary: string): Firing => ({ labels, summary })
 const ofLink = { link: 'ew' }
+const STALE = fires(
+  { instance: 'a' },
+  'kdr at a cannot carry out the whole check: nobody knows what it would find now',
+)
 const ofSeries = { ...LINK, ...AT }
 
 const CASES: readonly Case[] = [
@@ -471,6 +484,75 @@ const CASES: readonly Case[] = [
       'always firing: whoever does not hear it any more knows that the alerts themselves are down',
     ),
   },
+  {
+    alert: 'KdrNotReady',
+    what: 'two checks have found an error',
+    given: [finding('C012', 'error', '3x30'), finding('C018', 'warning', '9x30')],
+    at: 16,
+    fires: fires({ id: 'C012' }, 'kdr check says NOT READY: it finds C012 3 time(s)'),
+  },
+  {
+    alert: 'KdrNotReady',
+    what: 'the next check does not find it any more',
+    given: [finding('C012', 'error', '3x4 _x30')],
+    at: 16,
+  },
+  { alert: 'KdrNotReady', what: 'warnings alone', given: [finding('C012', 'warning', '3x30')], at: 16 },
+  {
+    alert: 'KdrDrift',
+    what: 'somebody has changed a mirror, and two processes check',
+    given: [
+      finding('C076', 'warning', '2x30'),
+      series('kdr_findings', '2x30', { id: 'C076', severity: 'warning', instance: 'b' }),
+      finding('C012', 'warning', '1x30'),
+    ],
+    at: 16,
+    fires: fires({ id: 'C076' }, 'the two sides of a link differ: kdr check finds C076 2 time(s)'),
+  },
+  { alert: 'KdrDrift', what: 'for a moment', given: [finding('C074', 'error', '1x5 _x30')], at: 16 },
+  {
+    alert: 'KdrCertificateExpires',
+    what: 'within weeks',
+    given: [finding('C035', 'warning', '1x5')],
+    at: 0,
+    fires: fires({ id: 'C035' }, 'certificates of brokers, or of kdr itself, are about to expire'),
+  },
+  {
+    alert: 'KdrCertificateExpires',
+    what: 'another finding',
+    given: [finding('C034', 'warning', '1x5')],
+    at: 0,
+  },
+  {
+    alert: 'KdrCheckStale',
+    what: 'it fails',
+    given: checked({ failing: '1x40', ended: '0+60x40' }),
+    at: 16,
+    fires: STALE,
+  },
+  {
+    alert: 'KdrCheckStale',
+    what: 'it was not carried out for three intervals',
+    given: checked({ failing: '0x200', ended: '0x200' }),
+    at: 196,
+    fires: STALE,
+  },
+  {
+    alert: 'KdrCheckStale',
+    what: 'it has never come to an end',
+    given: checked({ failing: '0x40' }),
+    at: 16,
+    fires: STALE,
+  },
+  {
+    alert: 'KdrCheckStale',
+    what: 'the interval is longer',
+    given: [
+      ...checked({ failing: '0x200', ended: '0x200' }).slice(0, 2),
+      series('kdr_check_interval_seconds', '7200x200', {}),
+    ],
+    at: 196,
+  },
 ]
 
 /** As promtool wants it; JSON is YAML. */
@@ -548,6 +630,8 @@ describe('alert rules', { skip }, () => {
       series('kdr_broker_up', '1x200', { cluster: 'east', broker: '3' }),
       series('kdr_broker_disk_free_ratio', '0.5x200', { cluster: 'east', broker: '3' }),
       series('kdr_group_state', '1x200', { cluster: 'east', group: 'app', state: 'ok' }),
+      finding('C018', 'warning', '2x200'),
+      ...checked({ failing: '0x200', ended: '0+60x200' }),
     ]
     const quiet = ALERTS.filter(({ name }) => name !== 'KdrDeadMan')
     run(quiet.map(({ name }) => ({ alert: name, what: 'all is well', given, at: 80 })))

@@ -1,24 +1,10 @@
 // The alerts that are worth waking somebody for, as rules over the metrics of metrics-table.ts: for Prometheus, and for `kdr run` itself
 // (evaluate.ts). Each says what has happened and what to do. Where a config names an objective the rule takes that; else it has a limit
 // of its own.
-import type { AlertName } from '../model/alerts.ts'
-import type { MetricName } from './metrics-table.ts'
 import { spellDuration } from '../model/units.ts'
-import { type Condition, type Figure, type Limit, promqlOf } from './rules.ts'
-
-/** `page`: now. `ticket`: within the day. */
-export type Severity = 'page' | 'ticket'
-
-export type Alert = {
-  readonly name: AlertName
-  readonly when: Condition
-  /** For so many seconds it must have been so, without a break. */
-  readonly forSeconds: number
-  readonly severity: Severity
-  /** `{{ $labels.NAME }}`, `{{ $value }}` and `{{ $value | humanizeDuration }}` stand for what they say. */
-  readonly summary: string
-  readonly action: string
-}
+import { type Alert, is, of } from './alert.ts'
+import { CHECK_ALERTS } from './alerts-check.ts'
+import { type Figure, type Limit, promqlOf } from './rules.ts'
 
 /** Of a link that no plan gives an objective. */
 const RPO_SECONDS = 60
@@ -32,12 +18,6 @@ const CLUSTER = '{{ $labels.cluster }}'
 const BROKER = `{{ $labels.broker }} of cluster ${CLUSTER}`
 const GROUP = `{{ $labels.group }} of cluster ${CLUSTER}`
 
-const is = (figure: Figure, compare: '>' | '<' | '==', limit: number | Limit): Condition => ({
-  figure,
-  is: compare,
-  limit,
-})
-const of = (metric: MetricName, how: Omit<Figure, 'metric'> = {}): Figure => ({ metric, ...how })
 const stopped = (by: NonNullable<Figure['by']>, ...reasons: string[]): Figure =>
   of('kdr_partitions_stopped', { where: ['reason', ...reasons], by })
 /** So much of the objective of the link. */
@@ -365,6 +345,7 @@ export const ALERTS: readonly Alert[] = [
     summary: `group ${GROUP} falls behind: it goes on, and never gains on the end`,
     action: 'Give it more consumers, up to the number of partitions, or faster ones.',
   },
+  ...CHECK_ALERTS,
   {
     name: 'KdrDeadMan',
     when: { always: true },

@@ -56,6 +56,15 @@ export const ROWS: readonly (readonly [title: string, panels: readonly Panel[]])
         width: 6,
         queries: [query('min by (set) (kdr_backup_age_seconds)', '{{set}}', 'kdr_backup_age_seconds')],
       },
+      {
+        title: 'Findings of the last whole check',
+        description:
+          '`kdr check` says where; docs/findings has a page for each id. Accepted ones are left out.',
+        type: 'timeseries',
+        unit: 'short',
+        width: 24,
+        queries: [query('max by (id, severity) (kdr_findings)', '{{severity}} {{id}}', 'kdr_findings')],
+      },
     ],
   ],
   [

@@ -1,6 +1,7 @@
 // Every metric that `kdr run` serves, in the order in which it is served. The reference page, the alert rules and the dashboard are
 // made from this table, and nothing is served that does not stand here. Names end in their unit, which is a base unit of Prometheus.
 import { BACKUP_METRICS } from './metrics-backup.ts'
+import { CHECK_METRICS } from './metrics-check.ts'
 import { CLUSTER_METRICS } from './metrics-clusters.ts'
 import type { Metric, Sample } from './metrics.ts'
 import { TRAFFIC } from './metrics-traffic.ts'
@@ -9,8 +10,9 @@ import { TRAFFIC } from './metrics-traffic.ts'
  * Who says it. `process`: each kdr of itself. `share`: each of what it copies, so that the sum over all is the link. `owner`: only the
  * worker that does the control work of the link (slot 0), for the whole link. `sets`: each kdr, of sets that all of them see alike.
  * `watcher`: whoever watches the cluster: `kdr run --only monitor`, or the owner of a link that names it, or each where none does.
+ * `checker`: the one that carries out the whole check.
  */
-export type SaidBy = 'process' | 'share' | 'owner' | 'sets' | 'watcher'
+export type SaidBy = 'process' | 'share' | 'owner' | 'sets' | 'watcher' | 'checker'
 
 export type MetricSpec = {
   readonly type: Metric['type']
@@ -265,6 +267,7 @@ export const METRICS = {
 
   ...BACKUP_METRICS,
   ...CLUSTER_METRICS,
+  ...CHECK_METRICS,
 } as const satisfies Record<string, MetricSpec>
 
 export type MetricName = keyof typeof METRICS

@@ -148,6 +148,8 @@ export type MonitorConfig = {
   readonly windowMs: number
   /** Patterns; compile with compilePatterns(groups, 'groups'). */
   readonly groups: readonly string[]
+  /** How often all is checked (`kdr check`); undefined: never. */
+  readonly checkMs: number | undefined
 }
 
 export type ServerConfig = {

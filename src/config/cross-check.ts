@@ -47,10 +47,18 @@ export function crossCheck(config: ParsedConfig, document: ConfigDocument): Prob
     known('vaults', set.vault, ['sets', name, 'vault'])
     checkUpkeep(set, ['sets', name], report)
   }
-  const { every, window } = config.monitor
+  const { every, window, check } = config.monitor
   if (window < 3 * every) report(['monitor', 'window'], 'must be three times `every` at least')
+  if (check !== undefined && check < CHECK_AT_LEAST_MS)
+    report(
+      ['monitor', 'check'],
+      'must be a minute at least, or `never`: it asks every broker and every vault',
+    )
   return problems
 }
+
+/** For so long everybody gets the same check. */
+const CHECK_AT_LEAST_MS = 60_000
 
 /** A prune relies on a full verification of the last 7 days. */
 const PRUNE_NEEDS_MS = 7 * 86_400_000

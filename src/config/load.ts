@@ -158,6 +158,7 @@ function assemble(parsed: ParsedConfig, document: ConfigDocument, path: string):
       everyMs: parsed.monitor.every,
       windowMs: parsed.monitor.window,
       groups: parsed.monitor.groups,
+      checkMs: parsed.monitor.check,
     },
     server: document.has(['server']) ? { ...parsed.server, token: parsed.server.token } : undefined,
     notes: notesOn(parsed, document).map(({ place, message }) => ({

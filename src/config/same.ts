@@ -41,12 +41,14 @@ export function isSameLink(a: LinkSnapshot, b: LinkSnapshot): boolean {
 export type WatchSnapshot = {
   readonly config: Config
   readonly cluster: ClusterConfig
-  readonly monitor: MonitorConfig
+  readonly monitor: Omit<MonitorConfig, 'checkMs'>
 }
 
 /** Of all clusters of the config. */
-export const watchSnapshotsOf = (config: Config): WatchSnapshot[] =>
-  Object.values(config.clusters).map(cluster => ({ config, cluster, monitor: config.monitor }))
+export function watchSnapshotsOf(config: Config): WatchSnapshot[] {
+  const { checkMs: _checkMs, ...monitor } = config.monitor
+  return Object.values(config.clusters).map(cluster => ({ config, cluster, monitor }))
+}
 
 export function isSameWatch(a: WatchSnapshot, b: WatchSnapshot): boolean {
   return isSame([a.cluster, a.monitor], [b.cluster, b.monitor])

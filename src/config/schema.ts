@@ -14,6 +14,7 @@ import {
   addresses,
   day,
   duration,
+  durationOrNever,
   findingId,
   later,
   name,
@@ -320,6 +321,9 @@ export function configSchema(directory: string) {
           'What the state of a group is judged by. Longer than twice the time between two commits of the slowest group.',
         ).prefault('10m'),
         groups: patterns('groups', 'Which consumer groups.').prefault(['*']),
+        check: durationOrNever(
+          'How often the whole `kdr check` is carried out, for metrics and alerts; a minute at least. Every 5 minutes while it finds an error, fails, or finds other things than before.',
+        ).prefault('1h'),
       })
       .meta({
         description:

@@ -1,6 +1,7 @@
 // Vaults and sets of the config.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { isSameWatch, watchSnapshotsOf } from './same.ts'
 import { parseConfig } from './load.ts'
 
 const of = (text: string) => parseConfig(`clusters: { east: { bootstrap: "e:1" } }\n${text}`, 'kdr.yaml')
@@ -73,13 +74,31 @@ test('nothing is served without the key `server`', () => {
 })
 
 test('clusters are watched every ten seconds, over ten minutes, or as `monitor:` says', () => {
-  assert.deepEqual(of('').monitor, { everyMs: 10_000, windowMs: 600_000, groups: ['*'] })
-  assert.deepEqual(of('monitor: { every: 30s, window: 1h, groups: ["*", "!console-*"] }').monitor, {
-    everyMs: 30_000,
-    windowMs: 3_600_000,
-    groups: ['*', '!console-*'],
-  })
+  assert.deepEqual(of('').monitor, { everyMs: 10_000, windowMs: 600_000, groups: ['*'], checkMs: 3_600_000 })
+  assert.deepEqual(
+    of('monitor: { every: 30s, window: 1h, groups: ["*", "!console-*"], check: 2h }').monitor,
+    {
+      everyMs: 30_000,
+      windowMs: 3_600_000,
+      groups: ['*', '!console-*'],
+      checkMs: 7_200_000,
+    },
+  )
   assert.throws(() => of('monitor: { every: 5m }'), {
     message: /monitor\.window: must be three times `every` at least/,
   })
+  assert.equal(of('monitor: { check: never }').monitor.checkMs, undefined)
+  assert.throws(() => of('monitor: { check: 30s }'), { message: /monitor\.check: must be a minute at least/ })
+  assert.throws(() => of('monitor: { check: off }'), {
+    message: /monitor\.check: "off" is neither `never` nor a duration/,
+  })
+})
+
+test('how often all is checked is nothing that a watch of a cluster begins anew for', () => {
+  const watches = (yaml: string) => watchSnapshotsOf(of(yaml))
+  const [before, checked, other] = ['', 'monitor: { check: never }', 'monitor: { every: 20s }'].map(
+    yaml => watches(yaml)[0] ?? assert.fail(),
+  )
+  assert.ok(before !== undefined && checked !== undefined && other !== undefined)
+  assert.deepEqual([isSameWatch(before, checked), isSameWatch(before, other)], [true, false])
 })

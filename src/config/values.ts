@@ -45,6 +45,19 @@ export const duration = (description: string) =>
     })
     .meta({ description, [FORM]: 'duration' })
 
+/** Undefined: `never`. */
+export const durationOrNever = (description: string) =>
+  z
+    .string({ error: `expected \`never\`, or ${DURATION_FORM}` })
+    .transform((value, context) => {
+      const ms = parseDuration(value)
+      if (ms !== undefined && ms > 0) return ms
+      if (value !== 'never')
+        context.addIssue({ code: 'custom', message: `"${value}" is neither \`never\` nor ${DURATION_FORM}` })
+      return undefined
+    })
+    .meta({ description, [FORM]: 'duration or `never`' })
+
 /** `2027-01-01`, as the ms at which that day begins in UTC. */
 export const day = (description: string) =>
   z

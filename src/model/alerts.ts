@@ -35,6 +35,10 @@ export const ALERT_NAMES = [
   'KdrGroupStalled',
   'KdrGroupRewound',
   'KdrGroupLagging',
+  'KdrNotReady',
+  'KdrDrift',
+  'KdrCertificateExpires',
+  'KdrCheckStale',
   'KdrDeadMan',
 ] as const
 

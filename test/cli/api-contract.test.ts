@@ -9,8 +9,9 @@ import { pathToFileURL } from 'node:url'
 import { type ApiPart, CONTRACT, NAMED } from '../../src/api/contract.ts'
 import { openApi } from '../../src/api/openapi.ts'
 import { OPENAPI_PATH } from '../../src/api/server.ts'
-import type { Services } from '../../src/cli/app.ts'
+import type { App, Services } from '../../src/cli/app.ts'
 import { apiOf } from '../../src/cli/run/api.ts'
+import { keptCheck } from '../../src/cli/run/kept-check.ts'
 import { type CheckReport, judge } from '../../src/engine/check/check.ts'
 import type { LinkStatus } from '../../src/engine/status/status.ts'
 import { services as realServices } from '../../src/wiring/services.ts'
@@ -44,10 +45,11 @@ const ALERTS = [
   { ...ALERT, firesSince: 1, silence: { alert: '*', where: undefined, until: undefined, why: 'w' } },
   { ...ALERT, firesSince: undefined, silence: { alert: '*', where: undefined, until: 1, why: 'w' } },
 ]
-const KNOWN = { clusters: () => WATCHED, alerts: () => ALERTS }
+const apiFor = (app: App) =>
+  apiOf(app, { path, clusters: () => WATCHED, alerts: () => ALERTS, check: keptCheck(app, path) })
 const PARTS = Object.keys(CONTRACT) as ApiPart[]
 const answersOf = (services: Services, clock = makeTestApp().clock) => {
-  const api = apiOf(makeTestApp({ services, clock }), path, KNOWN)
+  const api = apiFor(makeTestApp({ services, clock }))
   return async (part: string) => {
     const { status, text } = (await api.get(part)?.()) ?? assert.fail(part)
     return { status, object: JSON.parse(text) as Record<string, unknown> }
@@ -289,7 +291,7 @@ describe('the OpenAPI document', () => {
   const text = JSON.stringify(openApi('1.2.3'))
 
   test('is served as it is kept', async () => {
-    const api = apiOf(makeTestApp({ services: withAll }), path, KNOWN)
+    const api = apiFor(makeTestApp({ services: withAll }))
     const answer = await api.get(OPENAPI_PATH)?.()
     assert.deepEqual([answer?.status, JSON.parse(answer?.text ?? '')], [200, JSON.parse(text)])
   })
@@ -299,7 +301,7 @@ describe('the OpenAPI document', () => {
       readonly paths: Record<string, unknown>
       readonly components: { readonly schemas: Record<string, unknown> }
     }
-    const api = apiOf(makeTestApp(), path, KNOWN)
+    const api = apiFor(makeTestApp())
     assert.deepEqual(
       Object.keys(paths).toSorted(),
       [...[...api.keys()].map(name => `/api/${name}`), '/metrics', '/healthz', '/readyz'].toSorted(),

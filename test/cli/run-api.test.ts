@@ -4,7 +4,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
+import type { App } from '../../src/cli/app.ts'
 import { apiOf } from '../../src/cli/run/api.ts'
+import { keptCheck } from '../../src/cli/run/kept-check.ts'
 import type { LinkStatus } from '../../src/engine/status/status.ts'
 import type { RunSummary } from '../../src/model/runs.ts'
 import { makeTestApp, runForTest } from '../support/app.ts'
@@ -32,10 +34,10 @@ const WATCHED = [
   watchedCluster('east'),
   watchedCluster('west', { seenAt: 0, groupsAt: 0, problem: 'no broker answers' }),
 ]
-const KNOWN = { clusters: () => WATCHED, alerts: () => [] }
+const apiFor = (app: App) =>
+  apiOf(app, { path, clusters: () => WATCHED, alerts: () => [], check: keptCheck(app, path) })
 const ask = async (what: string, changes = {}) => {
-  const app = makeTestApp({ services: { ...services, ...changes } })
-  const answer = await apiOf(app, path, KNOWN).get(what)?.()
+  const answer = await apiFor(makeTestApp({ services: { ...services, ...changes } })).get(what)?.()
   assert.ok(answer !== undefined)
   return answer
 }
@@ -72,7 +74,7 @@ describe('the API of kdr run', () => {
 
   test('it is that of the config as it stands now', async () => {
     write('one')
-    const status = apiOf(makeTestApp({ services }), path, KNOWN).get('status')
+    const status = apiFor(makeTestApp({ services })).get('status')
     const names = async (): Promise<string[]> => {
       const { links } = JSON.parse((await status?.())?.text ?? '') as { links: { name: string }[] }
       return links.map(({ name }) => name)
@@ -98,7 +100,7 @@ describe('the API of kdr run', () => {
       looks++
       return Promise.resolve([])
     }
-    const runs = apiOf(makeTestApp({ services: { ...services, listRuns } }), path, KNOWN).get('runs')
+    const runs = apiFor(makeTestApp({ services: { ...services, listRuns } })).get('runs')
     await Promise.all([runs?.(), runs?.(), runs?.()])
     assert.equal(looks, 1)
     await runs?.()

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { CONTRACT } from '../../src/api/contract.ts'
 import { apiOf } from '../../src/cli/run/api.ts'
+import { keptCheck } from '../../src/cli/run/kept-check.ts'
 import { type AclTask, loadConfig, planAclsOf } from '../../src/config/index.ts'
 import type { CheckReport } from '../../src/engine/check/check.ts'
 import type { Probe } from '../../src/engine/check/probe.ts'
@@ -110,10 +111,9 @@ describe('kdr check --fix', { skip, concurrency: 1 }, () => {
 
   test('the API answers with what its schemas say, and nothing else', async () => {
     await giveExactly('check')
-    const api = apiOf(makeTestApp({ services, clock: systemClock }), configOf('kdr'), {
-      clusters: () => [],
-      alerts: () => [],
-    })
+    const app = makeTestApp({ services, clock: systemClock })
+    const path = configOf('kdr')
+    const api = apiOf(app, { path, clusters: () => [], alerts: () => [], check: keptCheck(app, path) })
     for (const [part, schema] of Object.entries(CONTRACT)) {
       const { status, text } = (await api.get(part)?.()) ?? assert.fail(part)
       assert.equal(status, 200, text)

@@ -1,8 +1,10 @@
 // Links and sets as `kdr run` sees them while it is asked for its metrics, without any cluster.
 import type { Gathered } from '../../src/cli/run/metrics/gather.ts'
+import type { KeptCheck } from '../../src/cli/run/kept-check.ts'
 import type { RunningLink } from '../../src/cli/app.ts'
 import type { FollowedSet } from '../../src/cli/app-vault.ts'
 import type { LinkConfig, PlanConfig } from '../../src/config/index.ts'
+import type { CheckReport } from '../../src/engine/check/check.ts'
 import type { WatchedCluster } from '../../src/engine/monitor/sight.ts'
 import type { PartitionProgress } from '../../src/engine/replicate/replication.ts'
 import { Durations } from '../../src/model/durations.ts'
@@ -160,6 +162,17 @@ export const watchedCluster = (name: string, of: Partial<WatchedCluster> = {}): 
   ...of,
 })
 
+/** A check that has found these, all of them warnings but for what is named as `C012 error`. */
+export const keptCheckOf = (...ids: readonly string[]): KeptCheck => {
+  const findings = ids.map(each => {
+    const [id = '', severity = 'warning'] = each.split(' ')
+    return { id, severity }
+  })
+  const has = (wanted: string): boolean => findings.some(({ severity }) => severity === wanted)
+  const ready = has('error') ? 'NOT READY' : has('warning') ? 'AT RISK' : 'READY'
+  return { report: { ready, findings } as unknown as CheckReport, at: NOW - 30_000 }
+}
+
 export const gathered = (of: Partial<Gathered> = {}): Gathered => ({
   version: '1.2.3',
   delay: timed(0.5),
@@ -170,6 +183,7 @@ export const gathered = (of: Partial<Gathered> = {}): Gathered => ({
   sets: [],
   vaults: new Map(),
   clusters: [],
+  check: undefined,
   now: NOW,
   level: 'topic',
   ...of,
@@ -217,5 +231,6 @@ export function fullWorld(): Gathered {
     sets: [followedSet('all')],
     vaults: new Map([['all', vault]]),
     clusters: [watchedCluster('east')],
+    check: { everyMs: 3_600_000, last: keptCheckOf('C012'), isFailing: false },
   })
 }

@@ -14,7 +14,9 @@ import { type LogFlags, type RunLog, startLog } from '../log.ts'
 import { type Progress, startProgress } from '../progress.ts'
 import { Alerting } from './alerting/alerting.ts'
 import { History } from './history.ts'
+import { Checks } from './checks.ts'
 import { RunClusters } from './clusters.ts'
+import { keptCheck } from './kept-check.ts'
 import { RunLinks } from './links.ts'
 import { startServer } from './server.ts'
 import { RunSets } from './sets.ts'
@@ -88,6 +90,8 @@ async function run(app: App, options: RunOptions): Promise<void> {
       if (has.sets) sets.reload()
       if (isWatching) clusters.reload()
     })
+  const check = keptCheck(app, options.config)
+  let checks: Checks | undefined
   let server: Serving | undefined
   let alerting: Alerting | undefined
   const history = new History(app, { links, objectives: () => links.config ?? { objectives: [], plans: {} } })
@@ -98,20 +102,13 @@ async function run(app: App, options: RunOptions): Promise<void> {
     if (!isOnce) {
       const vaults = new VaultLooks(app, sets, log)
       const instance = instanceOf(config)
-      alerting = new Alerting(app, {
-        links,
-        sets,
-        vaults,
-        clusters,
-        config: () => links.config ?? sets.config ?? clusters.config ?? config,
-        instance,
-        log,
-      })
+      const inForce = (): Config => links.config ?? sets.config ?? clusters.config ?? config
+      checks = new Checks(app, { check, links, config: inForce, log })
+      const watched = { links, sets, vaults, clusters, checks }
+      alerting = new Alerting(app, { ...watched, config: inForce, instance, log })
       server = await startServer(app, config, {
-        links,
-        sets,
-        vaults,
-        clusters,
+        ...watched,
+        check,
         alerting,
         log,
         isStarted: () => isStarted,
@@ -122,12 +119,14 @@ async function run(app: App, options: RunOptions): Promise<void> {
     // Where nothing is served or told nobody would hear of most of it.
     isWatching = isMonitor || (part === 'all' && !isOnce && (config.server ?? config.alerts) !== undefined)
     if (isWatching) await clusters.start(config)
+    if (isWatching) checks?.start()
     isStarted = true
     alerting?.start()
     if (!isOnce) history.start()
     if (isOnce) await runOnce(app, links.all(), { options, timeoutMs, signal, log })
-    else await runUntilStopped(app, { links, sets, clusters, alerting, history }, signal, log)
+    else await runUntilStopped(app, { links, sets, clusters, checks, alerting, history }, signal, log)
   } finally {
+    checks?.stop()
     await history.stop()
     await Promise.all([alerting?.stop(), links.stop(), sets.stop(), clusters.stop(), server?.close()])
     log.settle()
@@ -188,13 +187,14 @@ type Parts = {
   readonly links: RunLinks
   readonly sets: RunSets
   readonly clusters: RunClusters
+  readonly checks: Checks | undefined
   readonly alerting: Alerting | undefined
   readonly history: History
 }
 
 async function runUntilStopped(
   app: App,
-  { links, sets, clusters, alerting, history }: Parts,
+  { links, sets, clusters, checks, alerting, history }: Parts,
   signal: AbortSignal,
   log: RunLog,
 ): Promise<void> {
@@ -205,7 +205,7 @@ async function runUntilStopped(
     clusters.failed,
     links.follow(signal),
     summarizeEvery(app, { links, clusters }, signal, log.regular),
-    ...(alerting === undefined ? [] : [alerting.failed]),
+    ...[checks, alerting].flatMap(each => each?.failed ?? []),
   ])
   log.event('info', 'stopping: finishing what is in flight')
 }

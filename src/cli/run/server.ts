@@ -5,6 +5,8 @@ import type { Log } from '../../ports/log.ts'
 import type { App } from '../app.ts'
 import type { Alerting } from './alerting/alerting.ts'
 import { apiOf } from './api.ts'
+import type { Checks } from './checks.ts'
+import type { KeptCheck } from './kept-check.ts'
 import { MetricsGatherer } from './metrics/gather.ts'
 import { EventLoopDelay } from './metrics/process.ts'
 import type { RunClusters } from './clusters.ts'
@@ -18,6 +20,9 @@ export type Watched = {
   readonly vaults: VaultLooks
   readonly alerting: Alerting
   readonly clusters: RunClusters
+  readonly checks: Pick<Checks, 'sight'>
+  /** The one that everybody gets. */
+  readonly check: () => Promise<KeptCheck>
   /** All links of the config run, or have said why not. */
   readonly isStarted: () => boolean
 }
@@ -26,14 +31,19 @@ export type Watched = {
 export async function startServer(
   app: App,
   config: Config,
-  { links, sets, vaults, clusters, alerting, isStarted, log }: Watched & { readonly log: Log },
+  { links, sets, vaults, clusters, checks, check, alerting, isStarted, log }: Watched & { readonly log: Log },
 ): Promise<{ close(): Promise<void> } | undefined> {
   const { server } = config
   if (server === undefined) return undefined
   const gatherer = new MetricsGatherer()
   const delay = new EventLoopDelay()
   const served = {
-    api: apiOf(app, config.path, { clusters: () => clusters.seen(), alerts: () => alerting.active }),
+    api: apiOf(app, {
+      path: config.path,
+      clusters: () => clusters.seen(),
+      alerts: () => alerting.active,
+      check,
+    }),
     metrics: async (): Promise<string> => {
       // As they were read last, like the links that are held against them.
       const { plans, objectives } = links.config ?? config
@@ -47,6 +57,7 @@ export async function startServer(
         sets: sets.all(),
         vaults: await vaults.atFirst(),
         clusters: clusters.seen(),
+        check: checks.sight,
         now: app.clock.now(),
         level: server.perPartition ? 'partition' : 'topic',
       })

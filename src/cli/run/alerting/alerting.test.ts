@@ -100,6 +100,7 @@ class World {
       sets: { all: () => [] } as unknown as RunSets,
       vaults: { now: () => new Map() } as unknown as VaultLooks,
       clusters: { seen: () => [...this.clusters] },
+      checks: { sight: undefined },
       config: () =>
         ({
           alerts: this.alerts,

@@ -16,6 +16,7 @@ import { findKdrError } from '../../../model/errors.ts'
 import { isSameValue } from '../../../model/same-value.ts'
 import type { Log } from '../../../ports/log.ts'
 import type { App } from '../../app.ts'
+import type { Checks } from '../checks.ts'
 import type { RunClusters } from '../clusters.ts'
 import type { RunLinks } from '../links.ts'
 import { EventLoopDelay } from '../metrics/process.ts'
@@ -41,6 +42,7 @@ export type AlertingOptions = {
   readonly vaults: VaultLooks
   /** Those that this process watches. */
   readonly clusters: Pick<RunClusters, 'seen'>
+  readonly checks: Pick<Checks, 'sight'>
   /** The config in force. */
   readonly config: () => Config
   readonly instance: string
@@ -142,7 +144,7 @@ export class Alerting {
   }
 
   #look(): void {
-    const { links, sets, vaults, clusters, config, instance } = this.#options
+    const { links, sets, vaults, clusters, checks, config, instance } = this.#options
     const now = this.#app.clock.now()
     const spoken = links.all().flatMap(running => spokenFor(running) ?? [])
     this.#speakFor(spoken, now)
@@ -164,6 +166,7 @@ export class Alerting {
       sets: sets.all(),
       vaults: vaults.now(),
       clusters: clusters.seen(),
+      check: checks.sight,
       now,
     })
     // Of a cluster that does not answer nothing else is known: what fires there is not over because of that.

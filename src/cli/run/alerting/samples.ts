@@ -10,6 +10,8 @@ import { rpoObjectiveOf } from '../../../model/objectives.ts'
 import type { SetStatus } from '../../../model/set-status.ts'
 import type { RunningLink } from '../../app.ts'
 import type { FollowedSet } from '../../app-vault.ts'
+import type { CheckSight } from '../checks.ts'
+import { checkSamples } from '../metrics/checks.ts'
 import { clusterSamples } from '../metrics/clusters.ts'
 import { linkSamples, type WatchedLink } from '../metrics/links.ts'
 import { processSamples } from '../metrics/process.ts'
@@ -29,6 +31,8 @@ export type AlertWorld = {
   readonly sets: readonly FollowedSet[]
   readonly vaults: ReadonlyMap<string, SetStatus>
   readonly clusters: readonly WatchedCluster[]
+  /** Undefined: another process checks, or nobody. */
+  readonly check: CheckSight | undefined
   /** ms since 1970. */
   readonly now: number
 }
@@ -63,6 +67,7 @@ export function alertSamples(of: AlertWorld): Samples {
     ...partitionSamples(links),
     ...setSamples(of.sets, of.vaults, of.now),
     ...clusterSamples(of.clusters, of.now),
+    ...ofInstance(checkSamples(of.check), of.instance),
   }
 }
 

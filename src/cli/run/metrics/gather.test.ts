@@ -7,6 +7,7 @@ import {
   followedSet,
   fullWorld,
   gathered,
+  NOW,
   partition,
   runningLink,
   whole,
@@ -119,6 +120,10 @@ describe('what is served', () => {
       `kdr_group_state{${C},group="app",state="stalled"} 1`,
       `kdr_group_lag_records{${C},group="app"} 90`,
       `kdr_group_lag_seconds{${C},group="app"} 60`,
+      'kdr_findings{id="C012",severity="warning"} 1',
+      `kdr_check_timestamp_seconds ${(NOW - 30_000) / 1_000}`,
+      'kdr_check_failing 0',
+      'kdr_check_interval_seconds 3600',
     ])
     assert.match(text, /^kdr_partitions_stopped\{.*reason="foreign-write"\} 1$/m)
     assert.match(text, /^kdr_groups_not_synced\{.*reason="behind"\} 1$/m)

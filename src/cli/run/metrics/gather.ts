@@ -8,6 +8,8 @@ import type { SetStatus } from '../../../model/set-status.ts'
 import type { RunningLink } from '../../app.ts'
 import type { FollowedSet } from '../../app-vault.ts'
 import type { WatchedCluster } from '../../../engine/monitor/sight.ts'
+import type { CheckSight } from '../checks.ts'
+import { checkSamples } from './checks.ts'
 import { clusterSamples } from './clusters.ts'
 import { CopiedTotals } from './copied.ts'
 import { type Level, MAX_SERIES } from './levels.ts'
@@ -30,6 +32,8 @@ export type Gathered = {
   readonly vaults: ReadonlyMap<string, SetStatus>
   /** Those that this process watches. */
   readonly clusters: readonly WatchedCluster[]
+  /** Undefined: another process checks, or nobody. */
+  readonly check: CheckSight | undefined
   /** ms since 1970. */
   readonly now: number
   readonly level: Level
@@ -63,6 +67,7 @@ export class MetricsGatherer {
       ...linkSamples(watched, of.now),
       ...setSamples(of.sets, of.vaults, of.now),
       ...clusterSamples(of.clusters, of.now),
+      ...checkSamples(of.check),
     }
     // What says how many there are, and what was coarsened, is some more.
     const room = MAX_SERIES - seriesIn(fixed) - 10
