@@ -5,7 +5,8 @@ import { GROUP_REASONS, GROUP_STATES } from '../model/group-records.ts'
 import { FAULT_REASONS, PARTITION_STATES } from '../model/link.ts'
 import { activeAlert, linkAlert } from './contract-alerts.ts'
 import { watchedCluster } from './contract-clusters.ts'
-import { count, ms, time } from './contract-values.ts'
+import { rpoHistory, withinKept, worstRpo } from './contract-history.ts'
+import { count, ms, ratio, time } from './contract-values.ts'
 
 const version = z.literal(1)
 const names = z.array(z.string())
@@ -123,22 +124,6 @@ const objectiveState = z.enum(['met', 'missed', 'unknown'])
 const beyond = z.array(z.strictObject({ topic: z.string(), rpoMs: ms, rpoObjectiveMs: ms }))
 
 const ratio = z.number().nullable().describe('0 to 1; null: no objective concerned it.')
-const history = z
-  .strictObject({
-    worstRpoHourMs: ms.nullable().describe('Of the last hour; null: nothing was seen.'),
-    worstRpoDayMs: ms.nullable(),
-    withinRatio: ratio,
-    days: z.array(
-      z.strictObject({
-        day: z.iso.date(),
-        worstRpoMs: ms.nullable(),
-        withinRatio: ratio,
-        knownMs: ms,
-        withinMs: ms,
-      }),
-    ),
-  })
-  .describe('How the RPO was, for 30 days; the oldest first.')
 
 const link = z.strictObject({
   name: z.string(),
@@ -214,7 +199,7 @@ const link = z.strictObject({
     .array(linkAlert)
     .optional()
     .describe('That fire, where the config has `alerts:` and a worker lives.'),
-  history: history.optional().describe('Left out: nothing is kept.'),
+  history: rpoHistory.optional().describe('How its RPO was; left out: nothing is kept.'),
   warnings: z.array(
     z.strictObject({
       kind: z.enum(['retention-headroom', 'hanging-transaction', 'open-transaction']),
@@ -331,6 +316,11 @@ export const CONTRACT = {
         rpoObjectiveState: objectiveState.nullable(),
         rpoMs: ms.nullable(),
         beyondObjective: beyond,
+        ...worstRpo,
+        withinTodayRatio: ratio
+          .nullable()
+          .describe('For which share of this day (UTC), as far as it is known; null: nobody knows.'),
+        withinRatio: withinKept,
         rtoObjectiveMs: ms.nullable(),
         lastRun,
       }),

@@ -160,12 +160,15 @@ const FULL: Required<LinkStatus> = {
     ],
     atMost: true,
   },
-  alerts: [{ alert: 'KdrRpoBreached', labels: { link: 'ew' }, value: 1.5, firesSince: time, isTold: false }],
+  alerts: [{ alert: 'KdrRpoBreached', labels: { link: 'ew' }, value: 70, firesSince: time, isTold: true }],
   history: {
-    worstRpoHourMs: null,
-    worstRpoDayMs: 1,
-    withinRatio: 0.5,
-    days: [{ day: '2026-02-28', worstRpoMs: null, withinRatio: null, knownMs: 2, withinMs: 1 }],
+    worstRpoHourMs: 12_000,
+    worstRpoDayMs: 65_000,
+    withinRatio: 0.75,
+    days: [
+      { day: '2026-02-28', worstRpoMs: 65_000, withinRatio: 0.5, knownMs: 1_000, withinMs: 500 },
+      { day: '2026-03-01', worstRpoMs: 12_000, withinRatio: 1, knownMs: 1_000, withinMs: 1_000 },
+    ],
   },
   warnings: [{ kind: 'open-transaction', topic: 'orders', partition: 0, sentence: 's' }],
 }
@@ -263,7 +266,8 @@ describe('/api/check', () => {
 })
 
 test('/api/objectives holds each against what is asked of it', async () => {
-  const { object } = await answersOf(withAll)('objectives')
+  const clock = { ...makeTestApp().clock, now: () => Date.parse('2026-03-01T10:00:00Z') }
+  const { object } = await answersOf(withAll, clock)('objectives')
   const last = (run: string, rtoMs: number, rtoObjectiveState: string) => ({ run, rtoMs, rtoObjectiveState })
   assert.partialDeepStrictEqual(object, {
     links: [
@@ -271,6 +275,10 @@ test('/api/objectives holds each against what is asked of it', async () => {
         name: 'ew',
         rpoObjectiveMs: 1_000,
         rpoObjectiveState: 'unknown',
+        worstRpoHourMs: 12_000,
+        worstRpoDayMs: 65_000,
+        withinTodayRatio: 1,
+        withinRatio: 0.75,
         rtoObjectiveMs: 60_000,
         lastRun: last('r1', 5_000, 'met'),
       },
@@ -279,6 +287,28 @@ test('/api/objectives holds each against what is asked of it', async () => {
       { name: 'region', links: ['ew'], rpoObjectiveMs: 30_000, lastRun: last('r2', 600_000, 'missed') },
     ],
     sets: [{ name: 'all', state: 'current', ageMs: 600_000, objectiveMs: 1_800_000 }],
+  })
+})
+
+test('/api/objectives says null of a link of which nothing is kept, or not of this day', async () => {
+  const linkIn = async (history: LinkStatus['history']) => {
+    const { history: _kept, ...without } = FULL
+    const status = { ...without, ...(history !== undefined && { history }) }
+    const clock = { ...makeTestApp().clock, now: () => Date.parse('2026-03-02T00:00:30Z') }
+    const changed = { ...withAll, readLinkStatus: () => Promise.resolve(status) }
+    const { object } = await answersOf(changed, clock)('objectives')
+    return (object as { links: Record<string, unknown>[] }).links[0]
+  }
+  assert.partialDeepStrictEqual(await linkIn(undefined), {
+    worstRpoHourMs: null,
+    worstRpoDayMs: null,
+    withinTodayRatio: null,
+    withinRatio: null,
+  })
+  assert.partialDeepStrictEqual(await linkIn(FULL.history), {
+    worstRpoDayMs: 65_000,
+    withinTodayRatio: null,
+    withinRatio: 0.75,
   })
 })
 

@@ -1,5 +1,7 @@
-// Objectives held against what is measured: the RPO of each link now, the RTO of the last run of each link and plan, the age of each set.
+// Objectives held against what is measured: the RPO of each link now and over the last days, the RTO of the last run of each link and plan,
+// the age of each set.
 import type { Config } from '../../config/index.ts'
+import { dayOf } from '../../model/objective-days.ts'
 import { objectiveFor } from '../../model/objectives.ts'
 import type { RunSummary } from '../../model/runs.ts'
 import type { App } from '../app.ts'
@@ -10,7 +12,7 @@ import type { Statuses } from './status.ts'
 export async function readObjectives(app: App, config: Config, { links, sets }: Statuses) {
   const runs = await app.services.listRuns(config)
   return {
-    links: links.map(link => ofLink(config, link, runs)),
+    links: links.map(link => ofLink(config, link, runs, app.clock.now())),
     plans: Object.entries(config.plans).map(([name, { links: its, objectives }]) => ({
       name,
       links: its,
@@ -22,8 +24,8 @@ export async function readObjectives(app: App, config: Config, { links, sets }: 
   }
 }
 
-function ofLink(config: Config, link: LinkStanding, runs: readonly RunSummary[]) {
-  const { name, rpoMs, rpoObjectiveMs, rpoObjectiveState, beyondObjective = [] } = link
+function ofLink(config: Config, link: LinkStanding, runs: readonly RunSummary[], now: number) {
+  const { name, rpoMs, rpoObjectiveMs, rpoObjectiveState, beyondObjective = [], history } = link
   const rtoObjectiveMs = rtoObjectiveOf(config, name)
   return {
     name,
@@ -31,6 +33,10 @@ function ofLink(config: Config, link: LinkStanding, runs: readonly RunSummary[])
     rpoObjectiveState: rpoObjectiveState ?? null,
     rpoMs,
     beyondObjective,
+    worstRpoHourMs: history?.worstRpoHourMs ?? null,
+    worstRpoDayMs: history?.worstRpoDayMs ?? null,
+    withinTodayRatio: history?.days.find(({ day }) => day === dayOf(now))?.withinRatio ?? null,
+    withinRatio: history?.withinRatio ?? null,
     rtoObjectiveMs: rtoObjectiveMs ?? null,
     lastRun: shownRun(lastRunOfLink(runs, name), rtoObjectiveMs),
   }
