@@ -123,8 +123,6 @@ const stranded = z
 const objectiveState = z.enum(['met', 'missed', 'unknown'])
 const beyond = z.array(z.strictObject({ topic: z.string(), rpoMs: ms, rpoObjectiveMs: ms }))
 
-const ratio = z.number().nullable().describe('0 to 1; null: no objective concerned it.')
-
 const link = z.strictObject({
   name: z.string(),
   source: z.string(),
