@@ -192,6 +192,7 @@ const link = z.strictObject({
       }),
     ),
   }),
+  guard: z.strictObject({ ...rights, topics: count }).optional(),
   stranded: stranded.optional(),
   alerts: z
     .array(linkAlert)

@@ -43,6 +43,7 @@ describe('config', () => {
       principals: {},
       users: {},
       redirects: [],
+      denyWrites: false,
       fence: { acl: true, command: undefined, probe: undefined },
       consumers: 'leave',
     })

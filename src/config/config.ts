@@ -70,6 +70,8 @@ export type LinkConfig = LinkSettings & {
   readonly users: Readonly<Record<string, UserConfig>>
   /** In the order in which they are taken. */
   readonly redirects: readonly RedirectConfig[]
+  /** Nobody but super users may write to the mirrors. */
+  readonly denyWrites: boolean
   readonly fence: FenceConfig
   readonly consumers: ConsumersPolicy
 }

@@ -123,6 +123,7 @@ function assemble(parsed: ParsedConfig, document: ConfigDocument, path: string):
           password,
         })),
         redirects: redirectsIn(link.redirect, dirname(resolve(path))),
+        denyWrites: link.denyWrites,
         fence: {
           acl: link.fence.acl,
           command: link.fence.command,

@@ -130,8 +130,17 @@ function ofLink(link: LinkConfig, cluster: string, { is, roles }: LinkRole): Par
       groups: groups.names,
       ownNames: [{ pattern: 'LITERAL', name: `_kdr.${link.name}` }],
     },
-    notes: [...topics.notes, ...groups.notes],
+    notes: [...topics.notes, ...groups.notes, ...(roles.includes('target') ? superUserNotes(link) : [])],
   }
+}
+
+/** No ACL lets anybody pass by a denial. */
+function superUserNotes({ name, denyWrites }: LinkConfig): string[] {
+  return denyWrites
+    ? [
+        `link "${name}" has \`denyWrites\`: for that kdr's principal must be a super user here, which no ACL can give; add it to \`super.users\` in the properties of every broker and controller, and restart them one by one`,
+      ]
+    : []
 }
 
 function backupOf({ name, cluster, topics }: SetConfig): Part {

@@ -208,6 +208,13 @@ export function configSchema(directory: string) {
       })
       .prefault(16),
     sync: sync.prefault({}),
+    denyWrites: z
+      .boolean({ error: 'expected true or false' })
+      .meta({
+        description:
+          "Deny everybody to write to mirrors, to delete or to alter them, with ACLs at the target, until they are promoted: only super users still can. Only where kdr's principal is a super user there, which it proves first; else it says so, and denies nothing.",
+      })
+      .prefault(false),
     fence: fence.prefault({}),
     consumers: z
       .union([z.enum(CONSUMERS), z.strictObject({ stop: command('Stops the consumers.') })], {

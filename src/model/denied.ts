@@ -1,4 +1,5 @@
-// What kdr has put at a cluster to fence applications, as `_kdr.state` keeps it: written before the rules are, at both sides.
+// What kdr has put at a cluster to fence applications, or to keep everybody from its mirrors (`guarded/`), as `_kdr.state` keeps
+// it: written before the rules are, a fence's at both sides.
 // Only these does kdr ever take away again, and following ACLs passes them by: at the new active they would stop everybody.
 import { type AclRule, aclKey, bucketOf, fromTuple, toTuple } from './rights.ts'
 import { toRecord } from './state-records.ts'
@@ -12,13 +13,16 @@ type DeniedRecord = { readonly rules: readonly Tuple[] }
  */
 export type FenceRecord = { readonly run: string; readonly principal: string; readonly couldWrite: number }
 
+const DENIED = 'denied/'
+const GUARDED = 'guarded/'
+
 type StateReader = {
   get(key: string): unknown
   entries(prefix: string): readonly (readonly [string, unknown])[]
 }
 
-/** Which cluster's rules: one link may have fenced either of its sides. */
-export type Fenced = { readonly link: string; readonly clusterId: string }
+/** Which cluster's rules: one link may have fenced either of its sides. `isGuard`: those that stand on mirrors (`denyWrites`). */
+export type Fenced = { readonly link: string; readonly clusterId: string; readonly isGuard?: boolean }
 
 export const fenceKey = ({ link, clusterId }: Fenced): string => `fence/${link}/${clusterId}`
 
@@ -26,7 +30,8 @@ export function readFence(store: StateReader, of: Fenced): FenceRecord | undefin
   return store.get(fenceKey(of)) as FenceRecord | undefined
 }
 
-export const deniedPrefix = ({ link, clusterId }: Fenced): string => `denied/${link}/${clusterId}/`
+export const deniedPrefix = ({ link, clusterId, isGuard = false }: Fenced): string =>
+  `${isGuard ? GUARDED : DENIED}${link}/${clusterId}/`
 
 /** Rules that kdr has put there, or was about to. */
 export function readDenied(store: StateReader, of: Fenced): AclRule[] {
@@ -36,8 +41,19 @@ export function readDenied(store: StateReader, of: Fenced): AclRule[] {
 /** Keys of the rules that any link has put at the cluster; at any cluster where that is not known. */
 export function readDeniedByAll(store: StateReader, clusterId: string | undefined): Set<string> {
   const isThere = (key: string): boolean => clusterId === undefined || key.split('/').at(-2) === clusterId
-  const own = store.entries('denied/').filter(([key]) => isThere(key))
+  const own = [DENIED, GUARDED].flatMap(kind => store.entries(kind)).filter(([key]) => isThere(key))
   return new Set(own.flatMap(([, record]) => rulesOf(record).map(aclKey)))
+}
+
+/** What links keep everybody from there, by link. */
+export function readGuarded(store: StateReader, clusterId: string): Map<string, AclRule[]> {
+  const links = store.entries(GUARDED).flatMap(([key]) => {
+    const [, link, cluster] = key.split('/')
+    return link !== undefined && cluster === clusterId ? [link] : []
+  })
+  return new Map(
+    [...new Set(links)].map(link => [link, readDenied(store, { link, clusterId, isGuard: true })]),
+  )
 }
 
 /** The records that say so, by key: each rule in the one that follows from its hash. */

@@ -60,11 +60,21 @@ export type UsersReport = RightsReport & {
   readonly missingCount: number
   readonly configured: readonly ConfiguredUser[]
 }
+/** `followed`: nobody but super users can change the mirrors. */
+export type GuardReport = RightsReport & {
+  /** Of mirrors, those on which everybody is denied. */
+  readonly topics: number
+}
 /** A record holds 64 KB. */
 export const MISSING_KEPT = 500
 export const DIFFERENCES_KEPT = 200
 
-export type Rights = { readonly acls: AclsReport; readonly quotas: QuotasReport; readonly users: UsersReport }
+export type Rights = {
+  readonly acls: AclsReport
+  readonly quotas: QuotasReport
+  readonly users: UsersReport
+  readonly guard: GuardReport
+}
 
 type StateReader = {
   get(key: string): unknown

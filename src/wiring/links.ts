@@ -246,6 +246,7 @@ function running(
           onElsewhere: () => groups.forget(),
         },
         ...rights.followings,
+        rights.guarding,
       ]
       for (const each of all) void follow(replication.context, log, each)
     },

@@ -2,6 +2,7 @@
 import { type Config, type LinkConfig, principalOf, resolveSecret } from '../config/index.ts'
 import type { Mirrors } from '../engine/sync/acl-plan.ts'
 import { AclSync } from '../engine/sync/acls.ts'
+import { WriteGuard } from '../engine/sync/guard.ts'
 import { type MirrorNames, mirrorsOf } from '../engine/sync/mirror-names.ts'
 import { QuotaSync } from '../engine/sync/quotas.ts'
 import { type UserToMake, UserSync } from '../engine/sync/users.ts'
@@ -22,6 +23,8 @@ export type LinkRights = {
   readonly acls: AclSync
   /** Each at its own pace. */
   readonly followings: readonly Following[]
+  /** `denyWrites`: for a worker that goes on; a run has nothing to deny. */
+  readonly guarding: Following
   close(): Promise<void>
 }
 
@@ -74,6 +77,13 @@ export async function rightsOf(
     clock: systemClock,
     users: Object.keys(link.users).map(name => userToMake(config, link, name)),
   })
+  const writeGuard = new WriteGuard({
+    ...shared,
+    isWanted: link.denyWrites,
+    codec: recordCodec,
+    clock: systemClock,
+    elsewhere: () => deniedByOthers(config, link, store),
+  })
   const { aclsMs, quotasMs } = link.sync
   const following = (what: string, everyMs: number, round: () => Promise<void>): Following => ({
     what,
@@ -88,8 +98,19 @@ export async function rightsOf(
       following('quotas', quotasMs, async () => await quotas.round()),
       following('users', quotasMs, async () => await users.round()),
     ],
+    guarding: following('denials on mirrors', aclsMs, async () => await writeGuard.round()),
     close: async () => await upstream.close(),
   }
+}
+
+/** Mirrors of other links to the target whose config denies as well. */
+function deniedByOthers(config: Config, link: LinkConfig, store: StateStore): Set<string> {
+  const here = readLink(store, link.name)?.targetClusterId
+  const others = Object.values(config.links).filter(
+    ({ name, denyWrites }) =>
+      denyWrites && name !== link.name && readLink(store, name)?.targetClusterId === here,
+  )
+  return new Set(others.flatMap(({ name }) => [...readTopics(store, name).keys()]))
 }
 
 /** Topics of every link that leads to the target: by what is remembered there, and by what this config says. */

@@ -57,6 +57,15 @@ describe('kdr config acls', () => {
     assert.match(result.stdout, /^# Before Kafka 3\.8 markers take ClusterAction/m)
   })
 
+  test('a link that denies everybody needs a super user at its target, which is said there', async () => {
+    const text = LINK.replace('topics:', 'denyWrites: true, topics:')
+    const said = /^# Link "east-west" has `denyWrites`: .*must be a super user here.*`super\.users`/gm
+    const { stdout } = await acls(text, '--for', 'run')
+    assert.equal(stdout.match(said)?.length, 1)
+    assert.ok(stdout.search(said) > stdout.indexOf('"west": target'))
+    assert.doesNotMatch((await acls(LINK, '--for', 'run')).stdout, /super/)
+  })
+
   test('--without-cluster-rights: empty transactions instead of markers', async () => {
     const result = await acls(LINK, '--for', 'run', '--without-cluster-rights', '--cluster', 'west')
     assert.deepEqual(commandsIn(result).slice(-2), [

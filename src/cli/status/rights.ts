@@ -7,9 +7,9 @@ import type { Style } from '../table.ts'
 /** Names that a line holds; --json has all. */
 const NAMES_SHOWN = 10
 
-export function rightsLines({ acls, quotas, users }: LinkStatus, style: Style): string {
-  const lines = [...aclLines(acls), ...quotaLines(quotas), ...userLines(users)]
-  const problems = [acls, quotas, users].flatMap(({ problem }) => (problem === undefined ? [] : [problem]))
+export function rightsLines({ acls, quotas, users, guard }: LinkStatus, style: Style): string {
+  const lines = [...aclLines(acls), ...quotaLines(quotas), ...userLines(users), ...guardLines(guard)]
+  const problems = [acls, quotas, users, guard].flatMap(each => each?.problem ?? [])
   const text = [
     ...lines.map(line => style.dim(`${line}\n`)),
     ...problems.map(problem => `${style.yellow('!')} ${problem}\n`),
@@ -24,6 +24,11 @@ function aclLines({ synced, heldBack }: LinkStatus['acls']): string[] {
       ? ''
       : `; ${heldBack.length} held back, so that nobody else writes to a mirror or stops kdr (which: --json)`
   return [`ACLs: ${synced} as at the source${held}`]
+}
+
+function guardLines(guard: LinkStatus['guard']): string[] {
+  if (guard === undefined || guard.topics === 0) return []
+  return [`denied to everybody but super users: changes of ${plural(guard.topics, 'mirror')}`]
 }
 
 function quotaLines({ synced, different }: LinkStatus['quotas']): string[] {

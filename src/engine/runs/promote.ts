@@ -22,6 +22,7 @@ import type { FenceSite } from './denials.ts'
 import { liftAll } from './fence-applications.ts'
 import { forgetDirection } from './forget-direction.ts'
 import { type Mirror, mirrorsOf } from './mirrors.ts'
+import { liftGuard } from './lift-guard.ts'
 import { keepLetGo } from './let-go.ts'
 import { giveOwnRightsBack, takeOwnRights } from './own-rights.ts'
 import { assertStillDark } from './still-dark.ts'
@@ -46,6 +47,7 @@ export async function promote(context: RunContext): Promise<StepEnd<'promote'>> 
   }
   // What fenced its applications when it was the old active.
   await liftAll(standby)
+  await liftGuard({ ...standby, stores: [store] }, topics)
   const { unknown, refused } = await restoreConfigs(context, topics)
   const own = await takeOwnRights(context, standby, topics)
   const generation = record.generation + 1

@@ -2,6 +2,7 @@
 import {
   type AclRule,
   type AclsReport,
+  type GuardReport,
   type HeldWhy,
   type QuotasReport,
   readAcls,
@@ -21,23 +22,29 @@ type Shown = {
 }
 
 export type HeldAclStatus = AclRule & { readonly why: HeldWhy }
-export type AclsStatus = Shown &
+type AclsStatus = Shown &
   Omit<AclsReport, keyof RightsReport> & { readonly heldBack: readonly HeldAclStatus[] }
-export type QuotasStatus = Shown & Omit<QuotasReport, keyof RightsReport>
-export type UsersStatus = Shown & Omit<UsersReport, keyof RightsReport>
+type QuotasStatus = Shown & Omit<QuotasReport, keyof RightsReport>
+type UsersStatus = Shown & Omit<UsersReport, keyof RightsReport>
+
+export type RightsStatus = {
+  readonly acls: AclsStatus
+  readonly quotas: QuotasStatus
+  readonly users: UsersStatus
+  /** Whether everybody else is denied to change the mirrors; only of a link that has, or had, `denyWrites`. */
+  readonly guard?: Shown & Omit<GuardReport, keyof RightsReport>
+}
 
 type StateReader = {
   get(key: string): unknown
   entries(prefix: string): readonly (readonly [string, unknown])[]
 }
 
-export function rightsStatus(
-  store: StateReader,
-  link: string,
-): { readonly acls: AclsStatus; readonly quotas: QuotasStatus; readonly users: UsersStatus } {
+export function rightsStatus(store: StateReader, link: string): RightsStatus {
   const acls = readRights(store, link, 'acls')
   const quotas = readRights(store, link, 'quotas')
   const users = readRights(store, link, 'users')
+  const guard = readRights(store, link, 'guard')
   return {
     acls: {
       ...shown(acls),
@@ -52,6 +59,7 @@ export function rightsStatus(
       missingCount: users?.missingCount ?? 0,
       configured: users?.configured ?? [],
     },
+    ...(guard !== undefined && { guard: { ...shown(guard), topics: guard.topics } }),
   }
 }
 

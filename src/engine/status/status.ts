@@ -26,7 +26,7 @@ import type { LogPoint, LogReader, TopicPartition } from '../../ports/cluster.ts
 import type { StateStore } from '../../ports/state.ts'
 import { type GroupStatus, groupStatuses } from './groups.ts'
 import { namingRight } from './missing-right.ts'
-import { type AclsStatus, type QuotasStatus, rightsStatus, type UsersStatus } from './rights.ts'
+import { type RightsStatus, rightsStatus } from './rights.ts'
 import {
   type HeadroomStatus,
   headroomNow,
@@ -57,7 +57,7 @@ export type TopicStatus = {
 /** Of a partition: `kdr verify --json` has all of them. */
 const LEDGER_SHOWN = 20
 
-export type LinkStatus = {
+export type LinkStatus = RightsStatus & {
   readonly name: string
   readonly source: string
   readonly target: string
@@ -79,9 +79,6 @@ export type LinkStatus = {
   /** Topics that the patterns take and that kdr leaves alone (kdr link forget). */
   readonly forgotten: readonly { readonly topic: string; readonly at: string; readonly by: string }[]
   readonly groups: readonly GroupStatus[]
-  readonly acls: AclsStatus
-  readonly quotas: QuotasStatus
-  readonly users: UsersStatus
   /** Of a link that waits since a failover, where the cluster that was left answers: what it has, and the active has not. */
   readonly stranded?: Stranded
   /** What the alerts of `kdr run` say of it, where the config has `alerts:` and a worker lives. */
