@@ -124,6 +124,7 @@ const FULL: Required<LinkStatus> = {
     synced: 1,
     different: [{ entity: 'user=a', key: 'k', source: 1, target: null }],
   },
+  guard: { state: 'followed', topics: 1 },
   users: {
     state: 'followed',
     present: 1,
