@@ -28,7 +28,12 @@ export function crossCheck(config: ParsedConfig, document: ConfigDocument): Prob
     for (const [index, override] of link.overrides.entries())
       checkOverride(override, [...here, 'overrides', index], report)
     for (const [index, redirect] of link.redirect.entries())
-      checkRedirect(redirect, [link.source, link.target], [...here, 'redirect', index], report)
+      checkRedirect(
+        redirect,
+        { clusters: [link.source, link.target], all: Object.keys(config.clusters) },
+        [...here, 'redirect', index],
+        report,
+      )
   }
   checkCircles(config, report)
   for (const [name, plan] of Object.entries(config.plans)) {

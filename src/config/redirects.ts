@@ -31,10 +31,10 @@ export function redirectsIn(parsed: readonly Parsed[], directory: string): Redir
   ])
 }
 
-/** `clusters`: both of the link. */
+/** `clusters`: both of the link. `all`: of the config; the link may follow another one (kdr link follow). */
 export function checkRedirect(
   { dns }: Parsed,
-  clusters: readonly [string, string],
+  { clusters, all }: { readonly clusters: readonly [string, string]; readonly all: readonly string[] },
   here: Path,
   report: Report,
 ): void {
@@ -47,7 +47,7 @@ export function checkRedirect(
   }
   for (const [cluster, values] of Object.entries(dns.values)) {
     const at = [...path, 'values', cluster]
-    if (clusters.includes(cluster)) checkValues(values, at, report)
+    if (all.includes(cluster)) checkValues(values, at, report)
     else report(at, `"${cluster}" is no cluster of the link${didYouMean(cluster, [...clusters])}`)
   }
   const [first, second] = clusters.map(cluster => dns.values[cluster]?.map(fullName).sort().join(' '))

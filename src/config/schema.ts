@@ -131,7 +131,7 @@ export function configSchema(directory: string) {
     ).optional(),
     values: z.record(z.string(), z.array(z.string())).meta({
       description:
-        'What the record says, by cluster: addresses of bootstrap servers, or one full name (a CNAME).',
+        'What the record says, by cluster: addresses of bootstrap servers, or one full name (a CNAME). Both clusters of the link need them; so does one that the link follows (`kdr link follow`).',
     }),
   })
 

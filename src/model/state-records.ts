@@ -33,6 +33,8 @@ export type LinkRecord = {
   readonly slots: number
   /** The source's name in the config, where it is none of the link's two clusters: see `follow` in engine/runs/fan-out.ts. */
   readonly source?: string
+  /** The same of the target: it has followed that cluster, and was moved away from it. */
+  readonly target?: string
   /** Ids of the clusters that its topics come from before the source (circle.ts). */
   readonly upstream?: readonly string[]
   /** The run that has made it so, and when (ms since 1970). */

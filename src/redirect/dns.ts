@@ -3,7 +3,7 @@
 // update or not at all, so a controller that stood still while another one moved the record is refused by the server itself.
 
 import { fullName, nameInZone } from '../model/dns-names.ts'
-import { invariant, KdrError } from '../model/errors.ts'
+import { KdrError } from '../model/errors.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Redirect, RunFacts } from '../ports/outside.ts'
 import { type Guard, guardName, parseGuard, writeGuard } from './dns-guard.ts'
@@ -71,8 +71,10 @@ export class DnsRedirect implements Redirect {
   }
 
   describe({ active, standby }: RunFacts): string {
-    const say = (cluster: string) => `${showValues(this.#valuesOf(cluster))} (${cluster})`
-    return `lead "${this.#record}" from ${say(active)} to ${say(standby)}, at the name server ${this.#settings.server}`
+    const to = showValues(this.#valuesOf(standby))
+    const from = this.#given(active)
+    const before = from === undefined ? active : `${showValues(from)} (${active})`
+    return `lead "${this.#record}" from ${before} to ${to} (${standby}), at the name server ${this.#settings.server}`
   }
 
   async isApplied(facts: RunFacts): Promise<boolean> {
@@ -125,7 +127,7 @@ export class DnsRedirect implements Redirect {
     facts: RunFacts,
     { to, isUndone }: { readonly to: string; readonly isUndone: boolean },
   ): Promise<void> {
-    this.#assertKnown(standing, facts)
+    this.#assertKnown(standing)
     const wanted = this.#valuesOf(to)
     if (isAlias(wanted) && !isAlias(standing.records)) await this.#assertAlone(server)
     const { run, generation, link } = facts
@@ -148,7 +150,7 @@ export class DnsRedirect implements Redirect {
     const now = await this.#look(server)
     if (this.#isMoved(now, facts, to, isUndone)) return
     this.#assertMayMove(now, facts)
-    this.#assertKnown(now, facts)
+    this.#assertKnown(now)
     throw new KdrError(
       'not-ready',
       `"${this.#record}" was changed while this run was about to: it says ${showValues(now.records)}`,
@@ -188,9 +190,12 @@ export class DnsRedirect implements Redirect {
     )
   }
 
-  /** Before a change: the record is that of the one cluster or of the other. */
-  #assertKnown({ records }: Standing, { active, standby }: RunFacts): void {
-    const known = [active, standby].map((cluster): [string, DnsValue[]] => [cluster, this.#valuesOf(cluster)])
+  /** Before a change: the record is that of a cluster that it has values for. (Nothing leads it along when the link follows another one.) */
+  #assertKnown({ records }: Standing): void {
+    const known = Object.keys(this.#settings.values).map((cluster): [string, DnsValue[]] => [
+      cluster,
+      this.#valuesOf(cluster),
+    ])
     if (known.some(([, values]) => isSameValues(records, values))) return
     const expected = known.map(([cluster, values]) => `${showValues(values)} (${cluster})`).join(' or ')
     throw new KdrError(
@@ -287,9 +292,16 @@ export class DnsRedirect implements Redirect {
   }
 
   #valuesOf(cluster: string): DnsValue[] {
-    const values = this.#settings.values[cluster]
-    invariant(values !== undefined, 'a redirect has no values for a cluster of its link', { cluster })
-    return values.map(parseValue)
+    const values = this.#given(cluster)
+    if (values !== undefined) return values
+    throw new KdrError('not-ready', `the redirect of "${this.#record}" has no values for "${cluster}"`, {
+      hint: 'Give them in `values` of the redirect, then run again.',
+    })
+  }
+
+  /** Undefined: only both clusters of the link must have some, and it may have followed another one. */
+  #given(cluster: string): DnsValue[] | undefined {
+    return this.#settings.values[cluster]?.map(parseValue)
   }
 }
 

@@ -12,30 +12,43 @@ const SILENT_MS = 3_000
 type Side = { readonly opening: Promise<Cluster>; readonly found: Cluster | KdrError }
 
 export class BothClusters {
-  readonly #sides: Map<string, Side>
+  readonly #sides = new Map<string, Side>()
   readonly #isUrgent: boolean
 
-  private constructor(sides: Map<string, Side>, isUrgent: boolean) {
-    this.#sides = sides
+  private constructor(isUrgent: boolean) {
     this.#isUrgent = isUrgent
   }
 
   /** `isUrgent`: one that keeps silent is not waited for when the other one is there. */
   static async open(
     config: Config,
-    { source, target }: LinkConfig,
+    link: LinkConfig,
     { isUrgent }: { readonly isUrgent: boolean },
   ): Promise<BothClusters> {
+    const both = new BothClusters(isUrgent)
+    await both.add(config, link)
+    return both
+  }
+
+  /** The clusters of the link as it leads now: one that has followed a third cluster leads from or to that. */
+  async add(config: Config, { source, target }: LinkConfig): Promise<void> {
     const names = [source, target]
-    const openings = names.map(async name => await openCluster(clusterOf(config, name), systemClock))
-    const sides = await Promise.all(
+    const openings = names.map(
+      name => this.#sides.get(name)?.opening ?? openCluster(clusterOf(config, name), systemClock),
+    )
+    await Promise.all(
       names.map(async (name, index) => {
+        if (this.has(name)) return
         const opening = openings[index]!
+        const isUrgent = this.#isUrgent
         const found = isUrgent ? await soon(name, opening, openings[1 - index]!) : await foundBy(opening)
-        return [name, { opening, found }] as const
+        this.#sides.set(name, { opening, found })
       }),
     )
-    return new BothClusters(new Map(sides), isUrgent)
+  }
+
+  has(name: string): boolean {
+    return this.#sides.has(name)
   }
 
   /** Undefined: it does not answer. Throws what else kept it from being opened. */

@@ -3,6 +3,7 @@
 import type { Config, LinkConfig } from '../config/index.ts'
 import { recordCodec } from '../kafka/records.ts'
 import { findKdrError, KdrError } from '../model/errors.ts'
+import type { RunKind } from '../model/runs.ts'
 import { type LinkRecord, readLink } from '../model/state-records.ts'
 import type { Cluster } from '../ports/cluster.ts'
 import { openTopicStore } from '../state/topic-store.ts'
@@ -27,10 +28,7 @@ export async function directionOf(config: Config, link: LinkConfig): Promise<Dir
   return directionBy(link, sides)
 }
 
-/**
- * The same of clusters that are open; undefined: it does not answer. Throws KdrError('not-available') for a link that follows a third
- * cluster: a run would not move what it copies from.
- */
+/** The same of clusters that are open; undefined: it does not answer. */
 export async function directionAmong(
   link: LinkConfig,
   { source, target }: { readonly source: Cluster | undefined; readonly target: Cluster | undefined },
@@ -38,15 +36,23 @@ export async function directionAmong(
   const sides = await Promise.all(
     [source, target].map(async cluster => cluster && (await sideOf(cluster, link.name))),
   )
-  const direction = directionBy(link, sides)
-  const { source: now } = direction.link
-  if (now !== link.source && now !== link.target)
-    throw new KdrError(
-      'not-available',
-      `link "${link.name}" copies from "${now}" by now; moving it is not available before it copies from "${link.source}" again`,
-      { hint: `When "${link.source}" is active: kdr link follow ${link.name} ${link.source}` },
-    )
-  return direction
+  return directionBy(link, sides)
+}
+
+/**
+ * A link that follows a third cluster fails over when that is lost, and home to it; a switchover is not made for it. `link`: as the config
+ * has it. Throws KdrError('not-available').
+ */
+export function assertMovable(direction: Direction, link: LinkConfig, kind: RunKind): void {
+  const { source: active } = direction.link
+  if (active === link.source || active === link.target || kind === 'failover') return
+  throw new KdrError(
+    'not-available',
+    `link "${link.name}" copies from "${active}" by now: a ${kind} is not available before it copies from "${link.source}" again`,
+    {
+      hint: `When "${link.source}" is active: kdr link follow ${link.name} ${link.source}. When "${active}" is lost: kdr failover ${link.name}`,
+    },
+  )
 }
 
 function directionBy(link: LinkConfig, sides: readonly (Side | undefined)[]): Direction {
@@ -57,9 +63,16 @@ function directionBy(link: LinkConfig, sides: readonly (Side | undefined)[]): Di
     .map(({ name }) => name)
   // A second standby follows whoever is active by now (kdr link follow).
   if (newest?.source !== undefined && newest.source !== link.source)
-    return { link: { ...link, source: newest.source }, isHome: false, record: newest, stale }
+    return { link: ledAs(link, newest.source, link.target), isHome: false, record: newest, stale }
+  if (newest?.target !== undefined)
+    return { link: ledAs(link, link.target, newest.target), isHome: false, record: newest, stale }
   const isHome = newest === undefined || !isTurned(newest, sides)
   return { link: isHome ? link : turned(link), isHome, record: newest, stale }
+}
+
+/** The link between these two, one of which may be none of the config's. */
+export function ledAs(link: LinkConfig, active: string, standby: string): LinkConfig {
+  return { ...(link.target === active ? turned(link) : link), source: active, target: standby }
 }
 
 /** The link in the other direction. */

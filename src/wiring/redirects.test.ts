@@ -5,14 +5,14 @@ import { redirectsOf } from './redirects.ts'
 
 test('the ways of a link, in their order, each with what it would do', () => {
   const config = parseConfig(
-    `clusters: { east: { bootstrap: "a:1" }, west: { bootstrap: "b:1" } }
+    `clusters: { east: { bootstrap: "a:1" }, west: { bootstrap: "b:1" }, south: { bootstrap: "c:1" } }
 links:
   ew:
     source: east
     target: west
     redirect:
       - command: { apply: ./one.sh, verify: ./check.sh, undo: ./back.sh }
-      - dns: { server: "10.0.0.2:53", zone: k.example, record: b, values: { east: [10.0.0.1, "fd00::1"], west: [w.k.example] } }
+      - dns: { server: "10.0.0.2:53", zone: k.example, record: b, values: { east: [10.0.0.1, "fd00::1"], west: [w.k.example], south: [10.0.0.9] } }
       - template: { from: a.tmpl, to: out/b }
       - command: { apply: ./two.sh }
 `,
@@ -42,4 +42,13 @@ links:
     ],
     ['command 2', 'run `./two.sh`; nothing verifies it (`verify`); nothing undoes it (`undo`)'],
   ])
+  const dns = redirectsOf(config, config.links['ew']!)[1]!
+  const redirect = config.links['ew']!.redirects[1]!
+  assert.ok(redirect.kind === 'dns' && redirect.values['south'] !== undefined)
+  // A link that has followed a third cluster is moved from there, and back to it only where the record can say so.
+  assert.match(dns.describe({ ...facts, active: 'north' }), /^lead "b.k.example." from north to w.k.example/)
+  assert.throws(() => dns.describe({ ...facts, standby: 'north' }), {
+    code: 'not-ready',
+    message: /no values for "north"/,
+  })
 })

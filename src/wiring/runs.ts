@@ -23,9 +23,9 @@ import {
 import { readLink } from '../model/state-records.ts'
 import { JOURNAL_TOPIC } from '../state/topic-store.ts'
 import { BothClusters } from './both-clusters.ts'
-import { assertCopied, type Direction, directionAmong, turned } from './direction.ts'
+import { assertCopied, assertMovable, type Direction, directionAmong, ledAs } from './direction.ts'
 import { planReturn, returnedOf } from './failback.ts'
-import { ownPrincipals } from './outside.ts'
+import { factsOf, ownPrincipals, redirectsOf } from './outside.ts'
 import { contextOf, type Sides } from './run-context.ts'
 import { acceptedNow, afterOf, newRecord } from './new-run.ts'
 import { assertWhole, mirroredBy } from './part.ts'
@@ -71,6 +71,7 @@ export async function withRunOf<T>(
         assertWhole(config, direction.link, { names, topics, kind })
       }
       const to = direction?.link ?? directedAs(config, known!.record)
+      await clusters.add(config, to)
       const sides = await openSides(opened, clusters, { link: to, direction, known: known?.record, kind })
       return { known, direction, sides }
     })
@@ -110,20 +111,22 @@ async function movable(link: LinkConfig, clusters: BothClusters, kind: RunKind):
       source: clusters.ifThere(link.source),
       target: clusters.ifThere(link.target),
     })
+    assertMovable(direction, link, kind)
     if (kind !== 'failback') assertCopied(direction)
     const { target } = direction.link
-    if (clusters.ifThere(target) !== undefined) return direction
+    // One that the link has followed is opened when it is known that it is the standby.
+    if (!clusters.has(target) || clusters.ifThere(target) !== undefined) return direction
     // The standby must be there, and may know better.
     await clusters.insist(target)
   }
 }
 
 /** As the run has found it: one that has promoted has turned the link around. */
-function directedAs(config: Config, { run, link: name, active }: RunRecord): LinkConfig {
+function directedAs(config: Config, { run, link: name, active, standby }: RunRecord): LinkConfig {
   const link = config.links[name]
   if (link === undefined)
     throw new KdrError('usage', `run "${run}" is about link "${name}", which the config does not have`)
-  return link.source === active ? link : turned(link)
+  return ledAs(link, active, standby)
 }
 
 function assertResumable(
@@ -216,6 +219,9 @@ async function openRun(
     known === undefined
       ? { ...newRecord(sides, options), ...afterOf(direction) }
       : { ...known.record, ...acceptedNow(known.record, options) }
+  // What could not lead there is said before anything is changed; a failover is not held up by it.
+  if (options.kind !== 'failover')
+    for (const each of redirectsOf(config, sides.link)) each.describe(factsOf(config, planned))
   const plan = await planOf(opened, config, { sides, known, record: planned })
   return {
     plan,

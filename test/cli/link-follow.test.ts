@@ -82,7 +82,7 @@ describe('kdr link follow', () => {
       ...makeTestApp().services,
       withRun: async (_config, _link, { kind }, act) =>
         await act({
-          plan: makePlan({ kind }),
+          plan: makePlan({ kind, active: 'a', standby: 'b' }),
           report: reportOf(record, []),
           execute: () => Promise.resolve(reportOf(record, steps)),
         }),
@@ -90,5 +90,18 @@ describe('kdr link follow', () => {
     const { stderr } = await run(['failover', 'ab', '--yes'], services)
     assert.match(stderr, /link "ac" has copied from "a" too; .*: kdr link follow ac b$/m)
     assert.doesNotMatch((await run(['failover', 'ab', '--dry-run'], services)).stderr, /follow/)
+    // By what it has led from, which may be none of its clusters in the config.
+    const elsewhere: Services = {
+      ...services,
+      withRun: async (config, link, options, act) =>
+        await services.withRun(
+          config,
+          link,
+          options,
+          async run =>
+            await act({ ...run, plan: makePlan({ kind: options.kind, active: 'b', standby: 'c' }) }),
+        ),
+    }
+    assert.doesNotMatch((await run(['failover', 'ac', '--yes'], elsewhere)).stderr, /kdr link follow/)
   })
 })

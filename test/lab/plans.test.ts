@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import type { PlanRunReport } from '../../src/model/plan-runs.ts'
+import type { RunReport } from '../../src/model/runs.ts'
 import { freshTopic, withLab } from '../support/lab.ts'
 import { suite } from '../support/suite.ts'
 import { adminOf, type KdrResult, runKdrHere, untilIdentical } from '../support/link.ts'
@@ -110,8 +111,60 @@ describe('two standbys of one cluster', long, () => {
       await untilIdentical(judge, { source: side('west'), target: side('south') }, topic)
     const again = await run('link', 'follow', 'second', 'west', '--yes')
     assert.match(again.stderr, /copies from "west" already/)
-    const moved = await run('failover', 'second', '--yes')
-    assert.match(moved.stderr, /moving it is not available/)
+    for (const kind of ['switchover', 'failback']) {
+      const refused = await run(kind, 'second', '--yes')
+      assert.equal(refused.code, 2, refused.stderr)
+      assert.match(refused.stderr, /copies from "west" by now[^]*lost: kdr failover second/)
+    }
+  })
+
+  test('the second fails over when the first is lost too, and goes home to it when it is back', async () => {
+    const { judge } = context
+    const write = async (cluster: string, topic: string, count: number) =>
+      await judge.produce({ ...at(cluster), topic, count })
+    // What only the first has.
+    await write('west', ahead, 3)
+    await Promise.all(['north', 'west'].map(async name => await side(name).kill()))
+    const failed = await run('failover', 'second', '--yes', '--json')
+    assert.equal(failed.code, 0, failed.stderr)
+    const report = JSON.parse(failed.stdout) as RunReport
+    assert.deepEqual([report.state, report.active, report.standby], ['done', 'west', 'south'])
+    await write('south', even, 9)
+    const status = async () => {
+      const { stdout } = await run('status', '--json')
+      const { links } = JSON.parse(stdout) as { links: { name: string; source: string; target: string }[] }
+      return links.find(({ name }) => name === 'second')!
+    }
+    const waits = await status()
+    assert.deepEqual([waits.source, waits.target], ['south', 'west'])
+    // The cluster that the config names is back, and no part of it.
+    await side('north').start()
+    const early = await run('failback', 'second', '--yes')
+    assert.notEqual(early.code, 0)
+    assert.match(early.stderr, /"west"/)
+    const stopped = await run('run', '--once', '--link', 'second')
+    assert.match(stopped.stderr, /nothing is copied/)
+
+    await side('west').start()
+    const dry = await run('failback', 'second', '--dry-run')
+    assert.match(dry.stdout, new RegExp(ahead))
+    const home = await run(
+      'failback',
+      'second',
+      '--yes',
+      '--accept-split-brain',
+      '--export',
+      join(dir, 'tail'),
+      '--recopy',
+      '*',
+    )
+    assert.equal(home.code, 0, home.stderr)
+    const back = await status()
+    assert.deepEqual([back.source, back.target], ['west', 'south'])
+    await write('west', even, 4)
+    await once('second')
+    for (const topic of [even, ahead])
+      await untilIdentical(judge, { source: side('west'), target: side('south') }, topic)
   })
 })
 

@@ -10,7 +10,11 @@ import { visible } from '../move/run-words.ts'
 import { formatTable, type Style, styleOf } from '../table.ts'
 
 /** After a failover of these links: other standbys of the cluster that is lost, and how they go on. */
-export function tellFollowers(app: App, config: Config, moved: readonly LinkConfig[]): void {
+export function tellFollowers(
+  app: App,
+  config: Config,
+  moved: readonly Pick<LinkConfig, 'name' | 'source' | 'target'>[],
+): void {
   const names = new Set(moved.map(({ name }) => name))
   for (const { source, target } of moved)
     for (const other of Object.values(config.links)) {

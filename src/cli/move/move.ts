@@ -117,13 +117,12 @@ async function move(app: App, kind: RunKind, name: string, options: MoveOptions)
   const [link] = app.services.chooseLinks(config, [name]) as [LinkConfig]
   if (kind === 'failback' && resume === undefined && (await app.services.isAtHome(config, link)))
     return atHome(app, link, options)
-  await app.services.withRun(
-    config,
-    link,
-    { ...opening, topics },
-    async run => await carryOut(app, run, options),
-  )
-  if (kind === 'failover' && options.dryRun !== true && app.exit === 0) tellFollowers(app, config, [link])
+  const { active, standby } = await app.services.withRun(config, link, { ...opening, topics }, async run => {
+    await carryOut(app, run, options)
+    return run.plan
+  })
+  if (kind === 'failover' && options.dryRun !== true && app.exit === 0)
+    tellFollowers(app, config, [{ name: link.name, source: active, target: standby }])
 }
 
 function openingOf(app: App, kind: RunKind, { reason, resume, ...options }: MoveOptions): OpenPlanOptions {

@@ -157,7 +157,7 @@ export async function follow(input: Following): Promise<FanOutTopic[]> {
   await forgetDirection(store, name, ['topic'])
   const [sourceView, targetView] = await Promise.all([source.describe(), target.describe()])
   await guard()
-  const { upstream: _was, source: _other, isWaiting: _waits, ...rest } = before
+  const { upstream: _was, source: _other, target: _left, isWaiting: _waits, ...rest } = before
   await store.put(
     linkKey(name),
     toRecord('link', {

@@ -81,11 +81,14 @@ export async function promote(context: RunContext): Promise<StepEnd<'promote'>> 
 }
 
 function reversed({ record, store, clock }: RunContext, generation: number): LinkRecord {
+  const { source, target, slots = 0 } = readLink(store, record.link) ?? {}
   return {
     generation,
     sourceClusterId: record.standbyClusterId,
     targetClusterId: record.activeClusterId,
-    slots: readLink(store, record.link)?.slots ?? 0,
+    slots,
+    ...(target !== undefined && { source: target }),
+    ...(source !== undefined && { target: source }),
     run: record.run,
     movedAt: clock.now(),
     ...(record.kind === 'failover' && { isWaiting: true }),

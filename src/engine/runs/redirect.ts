@@ -15,9 +15,9 @@ export async function redirect(context: RunContext): Promise<StepEnd<'redirect'>
     }
   const targets: Target[] = []
   for (const each of redirects) {
-    progress(each.describe(facts))
     await guard()
     try {
+      progress(each.describe(facts))
       const isApplied = await each.isApplied(facts)
       if (!isApplied) await each.apply(facts)
       await each.verify(facts)

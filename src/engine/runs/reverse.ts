@@ -69,11 +69,13 @@ export async function reverse(context: RunContext): Promise<StepEnd<'reverse'>> 
 
 function linkOf(context: RunContext): LinkRecord {
   const { record, clock } = context
+  const { target, slots = 0 } = readLink(activeStore(context), record.link) ?? {}
   return {
     generation: record.generation,
     sourceClusterId: record.activeClusterId,
     targetClusterId: record.standbyClusterId,
-    slots: readLink(activeStore(context), record.link)?.slots ?? 0,
+    slots,
+    ...(target !== undefined && { target }),
     run: record.run,
     movedAt: clock.now(),
   }
