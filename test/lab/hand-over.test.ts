@@ -118,8 +118,13 @@ type Links = readonly {
   name: string
   state: string
   source: string
+  unreported?: readonly string[]
   topics: readonly { name: string; state: string }[]
 }[]
+
+/** All of it: a worker that has just begun has told of nothing yet. */
+const isMirroring = ({ state, unreported, topics }: Links[number]): boolean =>
+  state === 'mirroring' && unreported === undefined && topics.every(topic => topic.state === 'mirroring')
 
 async function untilMirroring(sources: Readonly<Record<string, string>>): Promise<Links> {
   let seen = ''
@@ -129,7 +134,7 @@ async function untilMirroring(sources: Readonly<Record<string, string>>): Promis
       const { links } = JSON.parse(stdout) as { links: Links }
       seen = JSON.stringify(links.map(({ name, state, source }) => [name, state, source]))
       const isSo = Object.entries(sources).every(([name, source]) =>
-        links.some(link => link.name === name && link.source === source && link.state === 'mirroring'),
+        links.some(link => link.name === name && link.source === source && isMirroring(link)),
       )
       return isSo && links
     },
