@@ -61,6 +61,7 @@ export class Oracle {
   #isRecopying: () => boolean = () => false
   #copies: () => readonly PartitionCopy[] = () => []
   #leftCopy: Workers['leftCopy'] = () => undefined
+  #hasSeenStop: Workers['hasSeenStop'] = () => false
   #linkId: bigint | undefined
 
   constructor(world: World) {
@@ -80,6 +81,7 @@ export class Oracle {
     this.#copies = () => workers.livingCopies()
     this.#isRecopying = () => workers.areRecopying()
     this.#leftCopy = (process, of) => workers.leftCopy(process, of)
+    this.#hasSeenStop = (process, of) => workers.hasSeenStop(process, of)
   }
 
   /** After a mirror was made anew there is nothing left to hold against it. */
@@ -222,6 +224,7 @@ export class Oracle {
     const isStopped = (other: number): boolean => {
       // A loss was accepted, and the worker that follows the groups has not heard that the partition goes on.
       if (answered !== undefined && clock.monotonic() - answered.at < REPORTED_WITHIN_MS) return true
+      if (this.#hasSeenStop(process, { topic: TOPIC, partition: other })) return true
       const own = copies.filter(({ partition }) => partition === other)
       // Its copy is gone already, and so will be its mirror, and what was committed for that. Or whoever had it has ended,
       // or is about to: where it had stopped, it stands still until another takes it.

@@ -124,6 +124,19 @@ export class Workers {
       )
   }
 
+  /** Whether this process itself saw the partition stop, dead or alive: what it sent before it died may land after. */
+  hasSeenStop(process: SimProcess, of: TopicPartition): boolean {
+    const ran = this.#ran.findLast(each => each.process === process)
+    return (
+      ran?.replication
+        .copies()
+        .some(
+          ({ topic, partition, state }) =>
+            topic === of.topic && partition === of.partition && state === 'faulted',
+        ) === true
+    )
+  }
+
   /** Some of them have let go of a mirror that is about to be deleted. */
   areRecopying(): boolean {
     return [...this.#running].some(([process, replication]) => {
