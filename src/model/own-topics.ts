@@ -33,6 +33,9 @@ export const canaryConfigs = (brokers: number, retentionMs: number): Configs => 
   'min.insync.replicas': inSyncOf(brokers),
 })
 
+/** Of `_kdr.guard`: nothing is ever kept there, and each of its leaders must answer. */
+export const GUARD_CONFIGS: Configs = { ...WRITTEN, 'cleanup.policy': 'delete', 'min.insync.replicas': '1' }
+
 export const replicasOf = (brokers: number): number => Math.min(3, brokers)
 const inSyncOf = (brokers: number): string => (brokers >= 3 ? '2' : '1')
 

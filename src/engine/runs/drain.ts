@@ -2,11 +2,19 @@
 // at the source true end = high watermark = last stable offset on every partition, and the mirror filled to it (DESIGN 3).
 import { KdrError } from '../../model/errors.ts'
 import { type At, isPlanned } from '../../model/runs.ts'
-import { holdKey, readHold, readReports } from '../../model/state-records.ts'
+import { SLOTS, slotOf } from '../../model/slots.ts'
+import {
+  holdKey,
+  readHold,
+  readLink,
+  readReports,
+  readSlots,
+  type ReportedPartition,
+} from '../../model/state-records.ts'
 import type { Cluster } from '../../ports/cluster.ts'
 import type { RunContext, StepEnd } from './context.ts'
 import { type Mirror, mirrorsOf, nameOf, offsetsOf, withoutMirror, withSource } from './mirrors.ts'
-import { hasLivingWorker } from './stand-aside.ts'
+import { hasLivingWorker, livingWorkers } from './stand-aside.ts'
 
 const LOOK_EVERY_MS = 100
 /** Without any progress. */
@@ -100,12 +108,16 @@ async function awaitDrained(context: RunContext, source: Cluster, copying: Copyi
       await context.guard()
       continue
     }
-    await assertNoneStopped(context, open.length > 0 ? open.map(({ mirror }) => mirror) : surplus.seen)
+    await assertNoneStopped(context, open.length > 0 ? open.map(({ mirror }) => mirror) : surplus.told)
     const missing = open.reduce((sum, each) => sum + Math.max(0, each.missing), 0)
-    progress(`${missing} offset(s) of ${open.length} partition(s) are still on their way`)
+    progress(
+      open.length > 0
+        ? `${missing} offset(s) of ${open.length} partition(s) are still on their way`
+        : 'all ends are equal; workers look whether a marker is too many',
+    )
     if (missing < left) until = clock.monotonic() + PATIENCE_MS
     left = missing
-    if (clock.monotonic() > until) throw stuck(context, open)
+    if (clock.monotonic() > until) throw stuck(context, open, surplus.told)
     await clock.sleep(open.length > 0 ? LOOK_EVERY_MS : TOLD_WITHIN_MS / 2)
     await context.guard()
   }
@@ -113,15 +125,16 @@ async function awaitDrained(context: RunContext, source: Cluster, copying: Copyi
 
 /**
  * Equal ends prove nothing of a mirror with a marker too many: a record of the source may stand there. Coordinators write such, where gaps
- * are filled by empty transactions; the workers find out, and so are waited for. A mirror of which they tell one is never full.
+ * are filled by empty transactions; the workers find out, and are waited for: each partition must have a living holder that has told of it,
+ * for as long as one takes to tell what it finds. A mirror of which they tell one is never full.
  */
 export class Surplus {
   readonly #context: RunContext
   #mayWriteMarkers: boolean | undefined
-  #ends = ''
+  #seen = ''
   #since = 0
   /** Of which a worker has told. */
-  seen: readonly Mirror[] = []
+  told: readonly Mirror[] = []
 
   constructor(context: RunContext) {
     this.#context = context
@@ -130,18 +143,37 @@ export class Surplus {
   async isRuledOut(mirrors: readonly Mirror[], ends: readonly (number | undefined)[]): Promise<boolean> {
     const { store, record, target, clock } = this.#context
     const reports = readReports(store, record.link)
-    this.seen = mirrors.filter(({ topic, partition }) => {
-      const report = reports.get(topic)?.partitions.find(each => each.partition === partition)
-      return report?.reason === 'overfilled'
-    })
-    if (this.seen.length > 0) return false
+    const reportOf = ({ topic, partition }: Mirror): ReportedPartition | undefined =>
+      reports.get(topic)?.partitions.find(each => each.partition === partition)
+    this.told = mirrors.filter(mirror => reportOf(mirror)?.reason === 'overfilled')
+    if (this.told.length > 0) return false
     this.#mayWriteMarkers ??= await target.mayWriteMarkers()
     if (this.#mayWriteMarkers) return true
+    const watchers = this.#watchers(mirrors, reportOf)
     const now = clock.monotonic()
-    const text = ends.join()
-    if (text !== this.#ends) this.#since = now
-    this.#ends = text
-    return now - this.#since >= TOLD_WITHIN_MS
+    const seen = [...watchers, ...ends].join()
+    if (seen !== this.#seen) this.#since = now
+    this.#seen = seen
+    return !watchers.includes(undefined) && now - this.#since >= TOLD_WITHIN_MS
+  }
+
+  /** Who looks after each: undefined where nobody does, or has not told of it yet. */
+  #watchers(
+    mirrors: readonly Mirror[],
+    reportOf: (mirror: Mirror) => ReportedPartition | undefined,
+  ): (string | undefined)[] {
+    const { store, record, clock } = this.#context
+    const slots = readSlots(store, record.link)
+    const count = readLink(store, record.link)?.slots ?? SLOTS
+    const living = new Set(livingWorkers(store, record.link, clock))
+    return mirrors.map(mirror => {
+      const report = reportOf(mirror)
+      const holder = slots.get(slotOf(mirror, count))
+      const isIts = report?.worker === holder?.owner && report?.generation === holder?.generation
+      return isIts && report !== undefined && living.has(report.worker)
+        ? `${report.worker} ${report.generation}`
+        : undefined
+    })
   }
 }
 
@@ -159,18 +191,21 @@ function notMirrored({ record }: RunContext, missing: readonly At[]): KdrError {
 function stuck(
   { record }: RunContext,
   open: readonly { readonly mirror: Mirror; readonly missing: number }[],
+  told: readonly Mirror[],
 ): KdrError {
+  const hint = `See: kdr status --link ${record.link}. Then go on: kdr ${record.kind} ${record.link} --resume ${record.run}`
   const [first] = open
-  if (first === undefined)
-    return new KdrError('not-ready', `the mirrors of "${record.active}" may have a marker too many`, {
-      hint: `See: kdr status --link ${record.link}. Then go on: kdr ${record.kind} ${record.link} --resume ${record.run}`,
-    })
+  if (first === undefined) {
+    const why =
+      told.length > 0
+        ? `${told.length} mirror(s) of "${record.active}" have a marker too many: ${told.slice(0, NAMES_SHOWN).map(nameOf).join(', ')}`
+        : `the mirrors of "${record.active}" end where it ends, and no worker tells whether one has a marker too many`
+    return new KdrError('not-ready', why, { hint })
+  }
   return new KdrError(
     'not-ready',
     `${open.length} partition(s) of "${record.active}" do not come to rest, or do not come across: "${nameOf(first.mirror)}" lacks ${first.missing} offset(s)`,
-    {
-      hint: `See: kdr status --link ${record.link}. Then go on: kdr ${record.kind} ${record.link} --resume ${record.run}`,
-    },
+    { hint },
   )
 }
 

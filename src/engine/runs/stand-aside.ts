@@ -1,6 +1,7 @@
 // Workers that are alive let go of the link: the hold in `_kdr.state` takes every slot from them at their next beat, and no
 // worker takes one while it stands (Slots.isAside). One that was stopped meanwhile finds it when it wakes: its lease is over.
 import { type HoldRecord, holdKey, readHold, readWorkers, toRecord } from '../../model/state-records.ts'
+import type { Clock } from '../../ports/clock.ts'
 import type { StateStore } from '../../ports/state.ts'
 import type { RunContext } from './context.ts'
 
@@ -43,13 +44,18 @@ export async function standAside({ settings, store, clock, record, guard, progre
   }
 }
 
-/** A worker that has beaten lately; by the wall clock, as of one look. */
+/** Those that hold something and have beaten lately; by the wall clock, as of one look. */
+export function livingWorkers(store: StateStore, link: string, clock: Clock): string[] {
+  return [...readWorkers(store, link)].flatMap(([id, { state, at, slots }]) =>
+    state === 'running' && slots.length > 0 && clock.now() - at < SILENT_MS ? [id] : [],
+  )
+}
+
+/** Whether there is one. */
 export function hasLivingWorker({
   settings,
   store,
   clock,
 }: Pick<Aside, 'settings' | 'store' | 'clock'>): boolean {
-  return [...readWorkers(store, settings.name).values()].some(
-    ({ state, at, slots }) => state === 'running' && slots.length > 0 && clock.now() - at < SILENT_MS,
-  )
+  return livingWorkers(store, settings.name, clock).length > 0
 }

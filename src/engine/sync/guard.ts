@@ -5,6 +5,7 @@
 import { spoilChecksum } from '../../model/batch.ts'
 import { deniedPrefix, deniedRecords, readDenied, readGuarded } from '../../model/denied.ts'
 import { codeName, isAuthorization, KafkaCode } from '../../model/kafka-codes.ts'
+import { GUARD_CONFIGS, replicasOf } from '../../model/own-topics.ts'
 import { type AclRule, aclKey, type GuardReport } from '../../model/rights.ts'
 import { isSameValue } from '../../model/same-value.ts'
 import { readLink, readTopics } from '../../model/state-records.ts'
@@ -48,7 +49,6 @@ const ASKED_AGAIN_AFTER_MS = 600_000
 /** Of rules in one request. */
 const AT_ONCE = 500
 const PROBE_TIMEOUT_MS = 5_000
-const MAX_REPLICAS = 3
 
 /** `why`: for people, where it is not known. */
 type Proof =
@@ -187,8 +187,8 @@ export class WriteGuard {
       {
         name: GUARD_TOPIC,
         partitions: brokers,
-        replicationFactor: Math.min(brokers, MAX_REPLICAS),
-        configs: {},
+        replicationFactor: replicasOf(brokers),
+        configs: GUARD_CONFIGS,
       },
     ])
     const { code, message = '' } = made ?? { code: KafkaCode.UNKNOWN_SERVER_ERROR }
