@@ -146,7 +146,7 @@ describe('the oracles of simulated moves find', () => {
   })
 
   test('workers that go on while the link is moved', async () => {
-    const calls = [236, ...range(222, 270, 4)]
+    const calls = [188, ...range(160, 270, 4)]
     const said = await found(NO_STANDING_ASIDE, { mayWriteMarkers: false }, at('killed', calls))
     assert.match(said, /is cut at/)
   })

@@ -40,10 +40,11 @@ export const NO_FENCE: Planted = {
   },
 }
 
-/** Workers are neither told nor waited for. */
+/** Workers are neither told nor waited for: who is to stand aside is not seen from when they should have been told. */
 export const NO_STANDING_ASIDE: Planted = {
   context: context => {
     const { store } = context
+    let shouldBeTold = false
     return {
       ...context,
       store: {
@@ -52,9 +53,10 @@ export const NO_STANDING_ASIDE: Planted = {
           return store.position
         },
         get: key => store.get(key),
-        entries: prefix => (prefix.startsWith('worker/') ? [] : store.entries(prefix)),
+        entries: prefix => (shouldBeTold && prefix.startsWith('worker/') ? [] : store.entries(prefix)),
         put: async (key, record, mayStill) => {
-          if (!key.startsWith('hold/')) await store.put(key, record, mayStill)
+          if (key.startsWith('hold/')) shouldBeTold = true
+          else await store.put(key, record, mayStill)
         },
       },
     }
