@@ -186,6 +186,8 @@ class SimAppendLane implements port.AppendLane {
     this.#what = what
     this.broker = parts.broker
     this.#broken.promise.catch(() => {})
+    // Its connections go with it: what the broker has not read by then it reads as one that is closed.
+    void parts.process.death.then(() => this.#break('the process is gone'))
   }
 
   async close(): Promise<void> {
