@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { RunReport } from '../../src/model/runs.ts'
 import { cutsOf, Hook, ledgerOf, PROTOCOLS } from '../support/ledger.ts'
 import { faultRow } from '../support/fault-rows.ts'
-import { withLab } from '../support/lab.ts'
+import { waitFor, withLab } from '../support/lab.ts'
 import { adminOf, type KdrProcess, type Link, makeLink, untilIdentical } from '../support/link.ts'
 import { suite } from '../support/suite.ts'
 
@@ -40,6 +40,19 @@ async function endsOf(name: string, topics: readonly string[]): Promise<Map<stri
         .toSorted(([, a], [, b]) => a - b)
         .map(([, , end]) => end),
     ]),
+  )
+}
+
+/** A plan refuses what no worker has told of yet; topics are a moment old here. */
+async function untilToldOf(link: Link, topics: readonly string[]): Promise<void> {
+  type Status = { readonly links: readonly { readonly topics: readonly { readonly name: string }[] }[] }
+  await waitFor(
+    async () => {
+      const { stdout } = await link.start('status', '--json').ended
+      const told = (JSON.parse(stdout) as Status).links.flatMap(each => each.topics.map(({ name }) => name))
+      return topics.every(topic => told.includes(topic))
+    },
+    { what: () => `a worker to tell of ${topics.join()}`, everyMs: 500 },
   )
 }
 
@@ -79,6 +92,7 @@ describe(`${MOVES} switchovers under load`, { skip }, () => {
       const readers = await startReaders(from, topics)
       const writers = await startWriters(from, topics)
       await sleep(LOAD_MS)
+      await untilToldOf(link, topics)
       const older = [...ends.keys()]
       // The way home has a name of its own; it is the same.
       const moving = move(link, round % 2 === 0 ? 'switchover' : 'failback')
