@@ -47,6 +47,8 @@ class History {
   readonly #oracle: Oracle
   readonly #workers: Workers
   #faults: string[] = []
+  /** When the way out before was taken. */
+  #wasMirrorGone = false
 
   constructor(world: World) {
     this.#world = world
@@ -203,7 +205,9 @@ class History {
       // Behind an accepted loss the source begins later, and may have deleted more: that is a question of its own. So is
       // what somebody wrote to the mirror while it stood still.
       // One that was refused has met other logs than it was about; what they say now may be anything.
+      // Nor does a mirror that was deleted while its copy stood still come back by what the copy had stopped for.
       const mayFollow =
+        this.#wasMirrorGone ||
         this.#world.answered?.isRefused === true ||
         said.every(why => isOfLogStarts(why) || why.reason === 'foreign-write')
       const isLeft = round > 0 && !mayFollow
@@ -218,6 +222,7 @@ class History {
   /** True when another may have to follow. */
   async #takeWayOut(): Promise<boolean> {
     for (const { name, reason, sentence } of this.#said()) this.#faults.push(`${name} ${reason}: ${sentence}`)
+    this.#wasMirrorGone = this.#world.mirror(0) === undefined
     const mayFollow = await resolve(this.#world, this.#workers.copies())
     await this.#world.clock.sleep(40_000)
     await this.#converge()
