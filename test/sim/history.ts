@@ -181,6 +181,8 @@ class History {
       // An idle mirror is looked at every three seconds.
       if (this.#world.mirror(partition)?.log.end !== copy.appended)
         return `${copy.name} is not where kdr believes it is, at ${copy.appended}`
+      // An election has taken what was on its way already: the next look at the source says so.
+      if (copy.planned > log.end) return `${copy.name} is at ${copy.planned}, beyond ${log.end}`
       if (
         !copy.isOpen ||
         !copy.isIdle ||

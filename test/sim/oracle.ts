@@ -225,11 +225,12 @@ export class Oracle {
       // A loss was accepted, and the worker that follows the groups has not heard that the partition goes on.
       if (answered !== undefined && clock.monotonic() - answered.at < REPORTED_WITHIN_MS) return true
       if (this.#hasSeenStop(process, { topic: TOPIC, partition: other })) return true
+      // Whoever has its slot may have ended, or be about to: where it had stopped, it stands still until another takes it, and one
+      // that had it before and has slept since knows nothing of that.
+      if (this.#leftCopy(process, { topic: TOPIC, partition: other })?.state === 'faulted') return true
       const own = copies.filter(({ partition }) => partition === other)
-      // Its copy is gone already, and so will be its mirror, and what was committed for that. Or whoever had it has ended,
-      // or is about to: where it had stopped, it stands still until another takes it.
-      if (own.length === 0)
-        return isRecopying || this.#leftCopy(process, { topic: TOPIC, partition: other })?.state === 'faulted'
+      // Its copy is gone already, and so will be its mirror, and what was committed for that.
+      if (own.length === 0) return isRecopying
       return own.some(({ state, fault }) => state === 'faulted' || fault !== undefined)
     }
     for (const { topic, partition, offset } of offsets) {
