@@ -344,7 +344,7 @@ function contendersNote(): string {
     `MirrorMaker 2: \`java ${MIRRORMAKER_JVM.join(' ')}\`, started anew with fresh state in each round; compressed as the source is, and \`linger.ms=0\` where lag is measured. In the case \`lz4\`:`,
     `\`\`\`properties\n${properties.join('\n')}\n\`\`\``,
     `Follower: a second broker of the source cluster is made a replica of every partition; \`num.replica.fetchers=${FOLLOWER_THREADS}\`, otherwise the defaults.`,
-    `Brokers: \`${BROKER_JVM.join(' ')}\`; one node each is broker and controller; logs on the machine's disk. The slow follower stands still (SIGSTOP) for ${SLOW_MS} ms of every ${SLOW_MS * 2}.`,
+    `Brokers: \`${BROKER_JVM.join(' ')}\`; one node each is broker and controller; logs on the machine's disk. Before the first round of theirs they take one backlog from kdr that is not counted: a JVM that has just begun is slow. The slow follower stands still (SIGSTOP) for ${SLOW_MS} ms of every ${SLOW_MS * 2}.`,
     `Long line: a proxy before the source's broker delays every byte by ${LINE.delayMs} ms each way and lets ${LINE.windowBytes / 1024} KiB of a connection be under way. It is part of the bench's own process.`,
   ].join('\n\n')
 }
