@@ -21,8 +21,12 @@ type Played = { readonly history: AgreementHistory; readonly side: HistorySide }
 let lab: Lab
 let real: RealCluster
 
+/** How often a coordinator looks for groups without offsets to let go of: by itself every 10 minutes, which no run lasts. */
+const LETS_GO_OF_GROUPS = { 'offsets.retention.check.interval.ms': '100' }
+
 before(async () => {
-  lab = await startLab({ dir: freshDir(), clusters: [{ name: 'east', brokers: 2 }] })
+  const east = { name: 'east', brokers: 2, properties: LETS_GO_OF_GROUPS }
+  lab = await startLab({ dir: freshDir(), clusters: [east] })
   real = new RealCluster(lab.cluster('east'), randomBytes(3).toString('hex'))
   await real.open()
 })
@@ -54,10 +58,11 @@ test(`${HISTORIES} histories have the same answers on simulated and on real brok
     0,
     `${failures.length} of ${played.length} histories differ:\n${failures.slice(0, 5).join('\n')}`,
   )
-  const seen = new Set(played.flatMap(({ history }) => [...history.differences]))
   for (const difference of KNOWN_DIFFERENCES) {
+    const showing = played.filter(({ history }) => history.differences.has(difference)).length
+    t.diagnostic(`${showing} histories show: ${difference.what}`)
     if (alone === undefined && suite !== 'short')
-      assert.ok(seen.has(difference), `no history shows the known difference "${difference.what}" any more`)
+      assert.ok(showing > 0, `no history shows the known difference "${difference.what}" any more`)
   }
 })
 
