@@ -18,14 +18,16 @@ const DELETE_AFTER_MS = 6_000
 /** The target keeps offsets for a minute: kdr commits them again each 15 s. */
 const TARGET = { 'offsets.retention.minutes': '1', 'offsets.retention.check.interval.ms': '1000' }
 
+let link: Link
+let running: RunningLink
+const said: string[] = []
+// Before the brokers go: it would take leave of them for half a minute.
+after(async () => await running?.stop())
+
 const context = withLab([{ name: 'east' }, { name: 'west', properties: TARGET }])
 const sides = () => ({ source: context.cluster('east'), target: context.cluster('west') })
 const east = () => adminOf(context.cluster('east'))
 const west = () => adminOf(context.cluster('west'))
-
-let link: Link
-let running: RunningLink
-const said: string[] = []
 
 async function start(): Promise<void> {
   const config = await loadConfig(link.config)
@@ -89,8 +91,6 @@ async function says(group: string, wanted: string): Promise<GroupStatus> {
     { what: () => `${group} to be ${wanted}: ${JSON.stringify(seen)}`, everyMs: 400 },
   )
 }
-
-after(async () => await running?.stop())
 
 describe('while a link runs', { concurrency: 4 }, () => {
   before(async () => {
