@@ -35,9 +35,10 @@ export default async function* count(source: AsyncIterable<TestEvent>): AsyncGen
     } else if (type === 'test:fail') {
       counts.failed++
       const seconds = ((data?.details?.duration_ms ?? 0) / 1_000).toFixed(0)
-      counts.names.push(
-        `${data?.name ?? '?'} (${data?.file ?? '?'}), after ${seconds} s: ${why(data?.details?.error)}`,
-      )
+      const failed = `${data?.name ?? '?'} (${data?.file ?? '?'}), after ${seconds} s`
+      counts.names.push(`${failed}: ${why(data?.details?.error).slice(0, SHOWN)}`)
+      // At once, and in full: a run that is given up or killed never comes to its end.
+      process.stderr.write(`failed: ${failed}: ${why(data?.details?.error)}\n`)
     }
   }
   yield JSON.stringify(counts)
@@ -48,5 +49,5 @@ const SHOWN = 400
 /** On one line; the runner wraps what a test threw. */
 function why(error: Error | undefined): string {
   const thrown = error?.cause instanceof Error ? error.cause : error
-  return (thrown?.message ?? 'no error').replaceAll(/\s+/g, ' ').slice(0, SHOWN)
+  return (thrown?.message ?? 'no error').replaceAll(/\s+/g, ' ')
 }
