@@ -195,14 +195,14 @@ describe('while kdr runs', { concurrency: 5 }, () => {
     const { judge } = context
     const topic = freshTopic('headroom')
     await judge.createTopic({ ...east(), topic, configs: { 'retention.ms': '3600000' } })
-    const settings = { topics: [topic], maxBytesPerSecond: '20KB' }
-    const link = makeLink({ name: freshTopic('status'), ...sides(), settings })
-    const running = link.start('run')
-    await running.says(/behind/)
     // Ten minutes are left of the hour: less than a fifth.
     const timestampBase = Date.now() - 3_000_000
     const many = { count: 3000, sizeBytes: 1000, batchBytes: 20_000, timestampBase, timestampStep: 0 }
+    // Before it is copied: a link that had caught up with the first of them would pay for these before it saw the others.
     await judge.produce({ ...east(), topic, ...many })
+    const settings = { topics: [topic], maxBytesPerSecond: '20KB' }
+    const link = makeLink({ name: freshTopic('status'), ...sides(), settings })
+    const running = link.start('run')
 
     await running.says(/the source will delete in about [1-9] min what is not copied yet, from offset \d+ on/)
     const warnings = await waitFor(

@@ -207,7 +207,7 @@ export function startKdr(
           if (hasEnded) throw new Error(`kdr ended before it said ${pattern}:\n${written.stderr}`)
           return false
         },
-        { what: `kdr to say ${pattern}; it said:\n${written.stderr}`, timeoutMs },
+        { what: () => `kdr to say ${pattern}; it said:\n${written.stderr}`, timeoutMs },
       )
     },
   }
