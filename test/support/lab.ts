@@ -1,9 +1,10 @@
 // Real clusters and the judge for a test file, taken down when its tests are over.
 
 import { randomBytes } from 'node:crypto'
+import { globSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { after, before } from 'node:test'
+import { join, relative } from 'node:path'
+import { after, afterEach, before } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { deflateRawSync } from 'node:zlib'
 import { type ClusterSpec, type Lab, type LabCluster, startLab } from '../../src/lab/lab.ts'
@@ -37,6 +38,9 @@ export function withLab(clusters: readonly ClusterSpec[]): TestLab {
     if (results[1].status === 'fulfilled') lab = results[1].value
     for (const result of results) if (result.status === 'rejected') throw result.reason
   })
+  afterEach(context => {
+    if ('passed' in context && !context.passed && lab !== undefined) tellComplaints(lab.dir)
+  })
   after(async () => {
     await judge?.close()
     await lab?.down()
@@ -49,6 +53,20 @@ export function withLab(clusters: readonly ClusterSpec[]): TestLab {
       return started(judge)
     },
     cluster: name => started(lab).cluster(name),
+  }
+}
+
+const COMPLAINTS_SHOWN = 20
+
+/** Why a broker refused what a test wanted stands in its log alone, and that goes away with the lab. */
+function tellComplaints(dir: string): void {
+  for (const log of globSync(join(dir, '*/*/broker.log'))) {
+    const complaints = readFileSync(log, 'utf8')
+      .split('\n')
+      .filter(line => /\] (WARN|ERROR) /.test(line))
+    if (complaints.length === 0) continue
+    const last = complaints.slice(-COMPLAINTS_SHOWN)
+    process.stderr.write(`the last complaints of ${relative(dir, log)}:\n${last.join('\n')}\n`)
   }
 }
 
