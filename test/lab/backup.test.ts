@@ -10,6 +10,7 @@ import { pathToFileURL } from 'node:url'
 import { b64, type Digest } from '../support/judge.ts'
 import { freshTopic, waitFor, withLab } from '../support/lab.ts'
 import { type KdrResult, runKdrHere, startKdr } from '../support/link.ts'
+import { suite } from '../support/suite.ts'
 
 type Partition = { readonly partition: number; readonly start: number; readonly end: number }
 type Shown = {
@@ -17,6 +18,8 @@ type Shown = {
   readonly endsAt: string
   readonly topics: readonly { readonly name: string; readonly partitions: readonly Partition[] }[]
 }
+// In the short suite test/lab/restore.test.ts kills restores, into a cluster with ACLs.
+const long = { skip: suite === 'short' && 'in make test-full' }
 /** So many records of each writer there are when the second commit is made. */
 const COMPARED = 400
 
@@ -233,7 +236,7 @@ describe('backups of a cluster', () => {
     await clearTarget(second)
   })
 
-  test('restore the latest commit, also when the restore is killed and run again', async () => {
+  test('restore the latest commit, also when the restore is killed and run again', long, async () => {
     const killed = startKdr(['restore', 'all', '--to', 'west', '--yes', '-v', '--config', config])
     await killed.says(/created mirror topic/)
     killed.signal('SIGKILL')

@@ -92,7 +92,7 @@ async function says(group: string, wanted: string): Promise<GroupStatus> {
   )
 }
 
-describe('while a link runs', { concurrency: 4 }, () => {
+describe('while a link runs', { concurrency: 6 }, () => {
   before(async () => {
     link = makeLink({
       name: 'groups',

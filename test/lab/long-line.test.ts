@@ -5,10 +5,15 @@ import { test } from 'node:test'
 import { openLines } from '../../src/lab/lab.ts'
 import { freshTopic, patience, waitFor, withLab } from '../support/lab.ts'
 import { adminOf, assertIdentical, makeLink } from '../support/link.ts'
+import { suite } from '../support/suite.ts'
 
-const context = withLab([{ name: 'east', hasLines: true }, { name: 'west' }])
+// In the short suite test/sim/long-line.test.ts has it, in virtual time.
+const skip = suite === 'short' && 'in make test-full'
+const context = withLab(skip === false ? [{ name: 'east', hasLines: true }, { name: 'west' }] : [])
 
-test('over a long line a partition comes over many connections at once, and few are left when it is there', async t => {
+test('over a long line a partition comes over many connections at once, and few are left when it is there', {
+  skip,
+}, async t => {
   const [line] = await openLines(context.cluster('east'))
   assert.ok(line !== undefined)
   t.after(() => line.close())
