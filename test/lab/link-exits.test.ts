@@ -35,8 +35,8 @@ test('given the rights that a link needs', async () => {
   await judge.createAcls({ ...west(), acls: [...BARE_TARGET_ACLS, MARKER_ACL] })
 })
 
-// Each has topics and a link of its own, and most of them wait.
-describe('kdr ends with', { concurrency: 3 }, () => {
+// Each has topics and a link of its own, and most of them wait; one for a silent address for 20 s.
+describe('kdr ends with', { concurrency: 4 }, () => {
   test('0: all is copied', async () => {
     const { link, topic } = await linkWithTopic()
     const { code, object } = await link.json('run', '--once')
