@@ -61,7 +61,7 @@ describe('a set as of a moment', () => {
   test('is a prefix: up to the first record that is later, and before what was not complete', async () => {
     let inBatch = 0
     let goesOn = 0
-    for (let seed = 1; seed <= 40; seed++) {
+    for (let seed = 1; seed <= 60; seed++) {
       const source = new SimSource(seed)
       await source.init()
       const { random } = source

@@ -1,4 +1,4 @@
-// Writes one commit of a set: segments and packs first, then their indexes, last the commit, which names them with their hashes. What
+// Writes one commit of a set: segments and packs with their indexes first, last the commit, which names them with their hashes. What
 // is written before a commit that never comes is garbage, and harmless. The commit's number decides between two writers.
 import { invariant } from '../model/errors.ts'
 import {
@@ -89,9 +89,7 @@ class VaultSetWriter implements SetWriter {
     const stem = segmentStem(topicId, partition, framed.facts.from, this.#newId())
     const object = `${stem}.log${framed.facts.compression === 'zstd' ? '.zst' : ''}`
     const index = `${stem}.index.json`
-    await this.#put(object, framed.pile.body)
-    framed.pile.clear()
-    await this.#putIndex(index, [framed.index])
+    await this.#putWithIndex([object, framed.pile], [index, [framed.index]])
     return { object, position: 0, index, ...framed.facts }
   }
 
@@ -148,14 +146,21 @@ class VaultSetWriter implements SetWriter {
     const pack = this.#pack
     if (pack === undefined) return
     this.#pack = undefined
-    await this.#put(`${pack.stem}.pack`, pack.pile.body)
-    pack.pile.clear()
-    await this.#putIndex(`${pack.stem}.index.json`, pack.indexes)
+    await this.#putWithIndex([`${pack.stem}.pack`, pack.pile], [`${pack.stem}.index.json`, pack.indexes])
   }
 
-  async #putIndex(name: string, segments: readonly SegmentIndex[]): Promise<void> {
+  /** Both at once: neither counts before the commit. When it throws, neither is under way any more. */
+  async #putWithIndex(
+    [name, pile]: readonly [string, Pile],
+    [index, segments]: readonly [string, readonly SegmentIndex[]],
+  ): Promise<void> {
     const record: IndexRecord = { v: 1, segments }
-    await this.#put(name, [Buffer.from(`${JSON.stringify(record)}\n`)])
+    const ended = await Promise.allSettled([
+      this.#put(name, pile.body),
+      this.#put(index, [Buffer.from(`${JSON.stringify(record)}\n`)]),
+    ])
+    pile.clear()
+    for (const each of ended) if (each.status === 'rejected') throw each.reason
   }
 
   async #put(name: string, body: Body): Promise<void> {

@@ -282,10 +282,11 @@ class DyingStore extends MemoryStore {
   isBefore = true
 
   override async create(name: string, body: readonly Uint8Array[]): Promise<'created' | 'exists'> {
-    this.left--
-    if (this.left === 0 && this.isBefore) throw new KdrError('not-allowed', 'died')
+    // Others may be under way meanwhile.
+    const dies = --this.left === 0
+    if (dies && this.isBefore) throw new KdrError('not-allowed', 'died')
     const answer = await super.create(name, body)
-    if (this.left === 0) throw new KdrError('not-allowed', 'died')
+    if (dies) throw new KdrError('not-allowed', 'died')
     return answer
   }
 }

@@ -74,11 +74,13 @@ export async function backUp(input: BackupInput): Promise<BackupResult> {
   const { captured, groupsAt, ...look } = await lookAround({ cluster, clock, isWanted, before, signal })
   const seen = await survey({ cluster, writer, clock, isWanted, before, signal })
   assertSameCluster(seen.view.clusterId, input)
-  const { configs, notes: configNotes } = await captureConfigs(
-    cluster,
-    seen.topics.map(({ name }) => name),
-  )
-  const { rights, notSeen } = await captureRights(cluster)
+  const [{ configs, notes: configNotes }, { rights, notSeen }] = await Promise.all([
+    captureConfigs(
+      cluster,
+      seen.topics.map(({ name }) => name),
+    ),
+    captureRights(cluster),
+  ])
   const plans = new Map<string, PartitionPlan>(
     [...seen.sights].map(([name, sight]) => {
       const isCompacted = configs.get(sight.topic)?.['cleanup.policy']?.value?.includes('compact') === true
@@ -186,11 +188,19 @@ async function readAll(
   const left = readings.values()
   const work = async (): Promise<void> => {
     const reader = new PartitionReader(world, seen.view)
+    const ends: Promise<void>[] = []
     try {
       for (const reading of left) {
-        read.set(nameOf(reading), await reader.read(reading))
-        tell()
+        const { written } = await reader.read(reading)
+        const end = written.then(done => {
+          read.set(nameOf(reading), done)
+          tell()
+        })
+        // Also while the next one is read.
+        end.catch((error: unknown) => failing.abort(error))
+        ends.push(end)
       }
+      await Promise.all(ends)
     } catch (error) {
       failing.abort(error)
       throw error

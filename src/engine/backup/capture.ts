@@ -117,28 +117,33 @@ export type CapturedRights = { readonly rights: VaultRights; readonly notSeen: r
 
 /** Null for what the cluster has not, or does not show. Throws KdrError('unreachable'). */
 export async function captureRights(cluster: Cluster): Promise<CapturedRights> {
-  const notSeen: string[] = []
-  const see = async <T extends Outcome>(
-    what: string,
-    right: string,
-    ask: () => Promise<T>,
-  ): Promise<T | undefined> => {
-    const answer = await shown(ask)
-    if (answer !== undefined && isAuthorization(answer.code))
-      notSeen.push(
-        `${what} are not in the commit: ${codeName(answer.code)}${lackingRight(answer.code, `${right} on the cluster`)}`,
-      )
-    return answer?.code === KafkaCode.NONE ? answer : undefined
-  }
-  const acls = await see('ACLs', 'DESCRIBE', async () => await cluster.describeAcls())
-  const quotas = await see('quotas', 'DESCRIBE_CONFIGS', async () => await cluster.describeQuotas())
-  const users = await see('names of users', 'DESCRIBE', async () => await cluster.describeScramUsers())
+  const [acls, quotas, users] = await Promise.all([
+    see('ACLs', 'DESCRIBE', async () => await cluster.describeAcls()),
+    see('quotas', 'DESCRIBE_CONFIGS', async () => await cluster.describeQuotas()),
+    see('names of users', 'DESCRIBE', async () => await cluster.describeScramUsers()),
+  ])
   const rights = {
-    acls: acls?.rules.toSorted(byText) ?? null,
-    quotas: quotas?.quotas.toSorted(byText) ?? null,
-    users: users?.users.toSorted(byText) ?? null,
+    acls: acls.answer?.rules.toSorted(byText) ?? null,
+    quotas: quotas.answer?.quotas.toSorted(byText) ?? null,
+    users: users.answer?.users.toSorted(byText) ?? null,
   }
+  const notSeen = [acls, quotas, users].flatMap(each => (each.notSeen === undefined ? [] : [each.notSeen]))
   return { rights, notSeen }
+}
+
+/** `answer`: undefined when there is none to take. */
+async function see<T extends Outcome>(
+  what: string,
+  right: string,
+  ask: () => Promise<T>,
+): Promise<{ readonly answer?: T; readonly notSeen?: string }> {
+  const answer = await shown(ask)
+  if (answer === undefined) return {}
+  const { code } = answer
+  if (code === KafkaCode.NONE) return { answer }
+  if (!isAuthorization(code)) return {}
+  const why = `${codeName(code)}${lackingRight(code, `${right} on the cluster`)}`
+  return { notSeen: `${what} are not in the commit: ${why}` }
 }
 
 /** Undefined for what the cluster has not, or lets nobody see who signs in like this. */

@@ -1,5 +1,5 @@
 // Reads one partition's batches up to an end, and hands them to the vault, a segment at a time; what comes next is fetched while these
-// are compressed and written. Of batches only headers and checksums are looked at (0.25 ms a megabyte). What cannot be read, or is corrupt at the source, is a value: the next commit goes on there.
+// are compressed and written, the next partition's beginning too. Of batches only headers and checksums are looked at (0.25 ms a megabyte). What cannot be read, or is corrupt at the source, is a value: the next commit goes on there.
 import { type RawBatch, splitBatches } from '../../model/batch.ts'
 import { findKdrError } from '../../model/errors.ts'
 import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
@@ -35,6 +35,9 @@ export type ReadPartition = {
   readonly notes: readonly Note[]
 }
 
+/** All of it is read; the last segment may be on its way into the vault still. `written` throws what the vault throws. */
+export type ReadToEnd = { readonly written: Promise<ReadPartition> }
+
 export type ReaderWorld = {
   readonly cluster: Cluster
   readonly writer: SetWriter
@@ -52,6 +55,7 @@ export class PartitionReader {
   readonly #world: ReaderWorld
   readonly #lanes = new Map<number, FetchLane>()
   readonly #fetchBytes: number
+  readonly #writing = new Writing()
   #view: ClusterView
   /** What follows what is being taken. */
   #ahead: Promise<FetchAnswer> | undefined
@@ -62,18 +66,19 @@ export class PartitionReader {
     this.#fetchBytes = Math.min(world.rate.fetchBytes, world.segmentBytes ?? SEGMENT_BYTES)
   }
 
+  /** Whatever fails: nothing is written any more behind the back of whoever is told. */
   async close(): Promise<void> {
+    await this.#writing.settled()
     await Promise.allSettled([...this.#lanes.values()].map(async lane => await lane.close()))
     this.#lanes.clear()
   }
 
   /** Throws the reason of the signal, and what the vault throws. */
-  async read(of: Reading): Promise<ReadPartition> {
-    const gathering = new Gathering(this.#world, of)
+  async read(of: Reading): Promise<ReadToEnd> {
+    const gathering = new Gathering(this.#world, of, this.#writing)
     try {
       return await gathering.finish(await this.#readTo(of, gathering))
     } finally {
-      await gathering.settled()
       // Its lane is this reader's, and what it brings is nobody's any more.
       await this.#ahead?.catch(() => undefined)
       this.#ahead = undefined
@@ -221,14 +226,14 @@ class Gathering {
   lastEpoch: number
   #part: PartWriter | undefined
   #bytes = 0
-  /** The segment before: it is written while this one is read. */
-  #writing: Promise<Segment> | undefined
-  readonly #segments: Segment[] = []
+  readonly #writing: Writing
+  readonly #segments: Promise<Segment>[] = []
   readonly #notes: Note[] = []
 
-  constructor(world: ReaderWorld, of: Reading) {
+  constructor(world: ReaderWorld, of: Reading, writing: Writing) {
     this.#world = world
     this.#of = of
+    this.#writing = writing
     this.next = of.from
     this.lastEpoch = of.lastEpoch
   }
@@ -265,38 +270,50 @@ class Gathering {
   }
 
   /** `rest`: why what is left is not read. */
-  async finish(rest: string | undefined): Promise<ReadPartition> {
+  async finish(rest: string | undefined): Promise<ReadToEnd> {
     await this.#write()
-    await this.#written()
+    const written = this.#written(rest)
+    // Whoever asked looks at it when he has time.
+    written.catch(() => undefined)
+    return { written }
+  }
+
+  async #written(rest: string | undefined): Promise<ReadPartition> {
+    const segments = await Promise.all(this.#segments)
     const { end, ...of } = this.#of
     const { topic, partition } = of
-    if (rest === undefined) return { segments: this.#segments, end, notes: this.#notes }
+    if (rest === undefined) return { segments, end, notes: this.#notes }
     const what = `offsets ${this.next} to ${end - 1} were not read: ${rest}`
     const note: Note = { kind: 'unread', topic, partition, from: this.next, to: end, what }
-    return { segments: this.#segments, end: this.next, notes: [...this.#notes, note] }
+    return { segments, end: this.next, notes: [...this.#notes, note] }
   }
 
-  /** Whatever fails: nothing of this partition is written behind the back of whoever is told. */
-  async settled(): Promise<void> {
-    await this.#writing?.catch(() => undefined)
-  }
-
-  /** Begins to. No more than one is under way, which bounds memory. */
+  /** Begins to. */
   async #write(): Promise<void> {
     const part = this.#part
     if (part === undefined) return
     this.#part = undefined
     this.#bytes = 0
-    await this.#written()
-    this.#writing = part.close()
+    const { segment } = await this.#writing.begin(async () => await part.close())
+    this.#segments.push(segment)
+  }
+}
+
+/** One reader's segments on their way into the vault: one at a time, which bounds memory, while the next one is read. */
+class Writing {
+  #latest: Promise<unknown> = Promise.resolve()
+
+  /** Resolves when it has begun; throws what the one before it threw. */
+  async begin(write: () => Promise<Segment>): Promise<{ readonly segment: Promise<Segment> }> {
+    await this.#latest
+    const segment = write()
     // It is waited for later.
-    this.#writing.catch(() => undefined)
+    segment.catch(() => undefined)
+    this.#latest = segment
+    return { segment }
   }
 
-  async #written(): Promise<void> {
-    const writing = this.#writing
-    if (writing === undefined) return
-    this.#segments.push(await writing)
-    this.#writing = undefined
+  async settled(): Promise<void> {
+    await this.#latest.catch(() => undefined)
   }
 }
