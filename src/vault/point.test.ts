@@ -3,15 +3,26 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { SimSource } from '../../test/vault/sim-source.ts'
-import { commitBatches, madeBatch, madeVault, SET } from '../../test/vault/made.ts'
+import {
+  commitBatches,
+  madeBatch,
+  madeDraft,
+  madeTopic,
+  madeVault,
+  SET,
+  writeBatches,
+  writerOf,
+} from '../../test/vault/made.ts'
 import type { SimPartition } from '../../test/sim/cluster.ts'
 import { recordCodec } from '../kafka/records.ts'
 import { splitBatches } from '../model/batch.ts'
 import { KafkaCode } from '../model/kafka-codes.ts'
+import type { PartitionDelta } from '../model/vault.ts'
 import type { Cluster } from '../ports/cluster.ts'
 import { systemClock } from '../wiring/system.ts'
 import { readPoint, type SetPoint } from './point.ts'
-import type { ObjectStore } from '../ports/store.ts'
+import type { ByteRange, ObjectStore } from '../ports/store.ts'
+import { MemoryStore } from '../store/memory.ts'
 import { vaultCluster } from './source.ts'
 
 const sourceOf = (store: ObjectStore, point: SetPoint): Cluster =>
@@ -221,4 +232,41 @@ describe('a point of a set as a cluster', () => {
     ;(await fetch()).fill(0)
     assert.ok((await fetch()).equals(before))
   })
+
+  test('reads no frame that does not fit into the answer', async () => {
+    const store = new CountingStore()
+    await madeVault(store)
+    const writer = await writerOf(store, { compression: 'none' })
+    const segments: PartitionDelta[] = []
+    for (let partition = 0; partition < 12; partition++) {
+      const values = ['v'.repeat(900_000)]
+      const batches = [0, 1, 2].map(from => madeBatch({ from, values }))
+      const segment = await writeBatches(writer, batches, { partition })
+      segments.push({ partition, start: 0, end: 3, segments: [segment] })
+    }
+    await writer.commit(madeDraft([madeTopic(segments)]))
+    const cluster = sourceOf(store, await readPoint(store, SET, { kind: 'latest' }, recordCodec))
+    const lane = await cluster.openFetchLane(0)
+    const next = segments.map(() => 0)
+    store.rangesRead = 0
+    for (let rounds = 0; rounds < 20 && next.some(offset => offset < 3); rounds++) {
+      const asked = next.flatMap((offset, partition) => (offset < 3 ? [{ offset, partition }] : []))
+      const partitions = asked.map(each => ({ ...OF, ...each, maxBytes: 1_000_000 }))
+      const request = { isolation: 'committed', maxWaitMs: 0, maxBytes: 4_000_000, partitions } as const
+      for (const { partition } of await lane.fetch(request)) next[partition]!++
+    }
+    assert.deepEqual(next, Array<number>(12).fill(3))
+    assert.equal(store.rangesRead, 36)
+  })
 })
+
+const OF = { topic: 't', topicId: '', leaderEpoch: 0, lastFetchedEpoch: -1 }
+
+class CountingStore extends MemoryStore {
+  rangesRead = 0
+
+  override async get(name: string, range?: ByteRange): Promise<Buffer | undefined> {
+    if (range !== undefined) this.rangesRead++
+    return await super.get(name, range)
+  }
+}

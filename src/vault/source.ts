@@ -17,7 +17,7 @@ import type {
 } from '../ports/cluster.ts'
 import type { RecordCodec } from '../ports/records.ts'
 import type { ObjectStore } from '../ports/store.ts'
-import { ahead } from './ahead.ts'
+import { FRAME_BYTES } from './frames.ts'
 import type { SetPoint } from './point.ts'
 import { type BatchRun, SegmentReader } from './reader.ts'
 import { isHidden } from './records.ts'
@@ -288,10 +288,20 @@ function openLane({ fetchOne, clock }: Lanes): FetchLane {
     fetch: async ({ partitions, maxBytes, maxWaitMs }) => {
       const answers: FetchedPartition[] = []
       let bytes = 0
-      for await (const answer of ahead(partitions, READ_AHEAD, fetchOne)) {
+      const left = [...partitions]
+      const underWay: Promise<FetchedPartition>[] = []
+      /** What is read and does not fit would be read again. */
+      const fits = (): boolean => underWay.length === 0 || bytes + underWay.length * FRAME_BYTES < maxBytes
+      while (bytes < maxBytes && left.length + underWay.length > 0) {
+        while (left.length > 0 && underWay.length < READ_AHEAD && fits()) {
+          const each = fetchOne(left.shift()!)
+          // Whoever takes it gets the failure; nobody may come to take it.
+          each.catch(() => undefined)
+          underWay.push(each)
+        }
+        const answer = await underWay.shift()!
         bytes += answer.records.length
         answers.push(answer)
-        if (bytes >= maxBytes) break
       }
       receivedBytes += bytes
       if (!answers.some(isNews)) await clock.sleep(maxWaitMs, closed.signal)
