@@ -166,6 +166,21 @@ describe('segments', () => {
       { producer: '8', from: 3, to: null },
     ])
   })
+
+  test('that cannot be written are told of when their indexes are not on their way any more', async () => {
+    let isIndexWritten = false
+    class FullStore extends MemoryStore {
+      override async create(name: string, body: readonly Uint8Array[]): Promise<'created' | 'exists'> {
+        if (name.endsWith('.log')) throw new KdrError('store-lacks', 'the disk is full')
+        for (let turns = 0; turns < 10; turns++) await new Promise(setImmediate)
+        isIndexWritten ||= name.endsWith('.index.json')
+        return await super.create(name, body)
+      }
+    }
+    const writer = await writerOf(await madeVault(new FullStore()), { compression: 'none' })
+    await assert.rejects(writeBatches(writer, large(0, 15)), isCode('store-lacks'))
+    assert.ok(isIndexWritten)
+  })
 })
 
 describe('commits', () => {
