@@ -11,6 +11,7 @@ const ROLES: Readonly<Record<Role, string>> = {
   restore: 'At a cluster that is restored to',
   check: 'At a cluster that `kdr check` looks at',
   'check-link': 'There, where a link leads from it or to it',
+  producers: 'There, for `kdr check --producers` (`kdr config acls --for check-producers` prints both)',
   fix: 'There, for `kdr check --fix` (`kdr config acls --for check-fix` prints both)',
   probe: 'For `kdr check --probe` (`kdr config acls --for check-probe`)',
   monitor: 'At a cluster that `kdr run --only monitor` watches',

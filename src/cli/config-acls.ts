@@ -14,6 +14,7 @@ const TASKS: readonly AclTask[] = [
   'restore',
   'check',
   'check-fix',
+  'check-producers',
   'check-probe',
   'monitor',
 ]

@@ -9,7 +9,7 @@ import {
 } from '../model/needed-rights.ts'
 import type { Config, LinkConfig, SetConfig } from './config.ts'
 
-/** `check-fix`, `check-probe`: of `kdr check` with `--fix`, with `--probe`. */
+/** `check-fix`, `check-producers`, `check-probe`: of `kdr check` with `--fix`, with `--producers`, with `--probe`. */
 export type AclTask =
   | 'run'
   | 'failover'
@@ -18,6 +18,7 @@ export type AclTask =
   | 'restore'
   | 'check'
   | 'check-fix'
+  | 'check-producers'
   | 'check-probe'
   | 'monitor'
 
@@ -76,9 +77,15 @@ function partsOf(config: Config, task: AclTask): Part[] {
     case 'restore':
       return sets.flatMap(set => Object.keys(config.clusters).map(cluster => restoreOf(set, cluster)))
     case 'check':
-      return Object.keys(config.clusters).map(cluster => checkOf(config, cluster, []))
+      return Object.keys(config.clusters).map(cluster => checkOf(config, cluster, 'looked at'))
     case 'check-fix':
-      return Object.keys(config.clusters).map(cluster => checkOf(config, cluster, ['fix']))
+      return Object.keys(config.clusters).map(cluster =>
+        checkOf(config, cluster, 'looked at and mended', ['fix']),
+      )
+    case 'check-producers':
+      return Object.keys(config.clusters).map(cluster =>
+        checkOf(config, cluster, 'looked at, with producers', ['producers']),
+      )
     case 'check-probe':
       return Object.keys(config.clusters).map(cluster => ({
         cluster,
@@ -98,15 +105,15 @@ function partsOf(config: Config, task: AclTask): Part[] {
   }
 }
 
-function checkOf({ links }: Config, cluster: string, more: readonly Role[]): Part {
+function checkOf({ links }: Config, cluster: string, does: string, more: readonly Role[] = []): Part {
   const isLinked = Object.values(links).some(({ source, target }) => [source, target].includes(cluster))
   return {
     cluster,
-    does: more.length === 0 ? 'looked at' : 'looked at and mended',
+    does,
     scope: {
       roles: ['check', ...(isLinked ? (['check-link'] as const) : []), ...more],
       topics: [EVERY],
-      groups: [EVERY],
+      groups: [],
       ownNames: [],
     },
     notes: [],

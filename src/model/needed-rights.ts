@@ -13,6 +13,7 @@ export type Role =
   | 'restore'
   | 'check'
   | 'check-link'
+  | 'producers'
   | 'fix'
   | 'probe'
   | 'monitor'
@@ -152,12 +153,12 @@ const ROWS: Readonly<Record<Role, readonly (Row | BareRow)[]>> = {
   check: [
     ['topics', 'DESCRIBE', 'findings', 'looks at topics and where their logs begin and end'],
     ['topics', 'DESCRIBE_CONFIGS', 'findings', 'looks at topic configs'],
-    ['groups', 'DESCRIBE', 'findings', 'looks at groups and their offsets'],
     ['transactions', 'DESCRIBE', 'findings', 'looks at transactions that are open'],
     ['cluster', 'DESCRIBE', 'findings', 'looks at ACLs, users and disks'],
     ['cluster', 'DESCRIBE_CONFIGS', 'findings', 'looks at quotas and configs of brokers'],
   ],
   'check-link': [['state', 'READ', 'findings', 'reads how the link stands']],
+  producers: [['topics', 'READ', 'findings', 'reads the last batches of each partition']],
   fix: [
     ['topics', 'ALTER_CONFIGS', 'findings', 'sets topic configs that are safe to set'],
     ['cluster', 'ALTER', 'findings', 'elects preferred leaders'],

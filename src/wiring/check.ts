@@ -231,7 +231,13 @@ async function linkSight(
 ): Promise<(LinkSight & { readonly link: LinkConfig }) | undefined> {
   try {
     const status = await readLinkStatus(config, link)
-    const { stale } = await directionOf(config, link)
+    const { stale, unread } = await directionOf(config, link)
+    for (const { cluster, why } of unread)
+      notSeen.push({
+        where: `link:${link.name}`,
+        what: `what "${cluster}" remembers of link "${link.name}"`,
+        why,
+      })
     return {
       link,
       status,

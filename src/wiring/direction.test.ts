@@ -23,7 +23,7 @@ test('a link leads between any two clusters, with the principals of its own dire
 })
 
 test('one that follows a third cluster fails over, and says so where it cannot be moved', () => {
-  const follows = { link: ledAs(link, 'b', 'c'), isHome: false, record: undefined, stale: [] }
+  const follows = { link: ledAs(link, 'b', 'c'), isHome: false, record: undefined, stale: [], unread: [] }
   assertMovable(follows, link, 'failover')
   for (const kind of ['switchover', 'failback'] as const)
     assert.throws(() => assertMovable(follows, link, kind), {

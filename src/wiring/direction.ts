@@ -18,6 +18,8 @@ export type Direction = {
   readonly record: LinkRecord | undefined
   /** Names of clusters that keep an older record: they were away. */
   readonly stale: readonly string[]
+  /** What clusters remember of it and kdr may not read, with the reason. */
+  readonly unread: readonly { readonly cluster: string; readonly why: string }[]
 }
 
 /** Clusters that do not answer, or may not be read, are not counted. */
@@ -61,13 +63,16 @@ function directionBy(link: LinkConfig, sides: readonly (Side | undefined)[]): Di
   const stale = known
     .filter(({ record }) => record.generation < (newest?.generation ?? 0))
     .map(({ name }) => name)
+  const unread = sides.flatMap(side =>
+    side?.unread === undefined ? [] : [{ cluster: side.name, why: side.unread }],
+  )
   // A second standby follows whoever is active by now (kdr link follow).
   if (newest?.source !== undefined && newest.source !== link.source)
-    return { link: ledAs(link, newest.source, link.target), isHome: false, record: newest, stale }
+    return { link: ledAs(link, newest.source, link.target), isHome: false, record: newest, stale, unread }
   if (newest?.target !== undefined)
-    return { link: ledAs(link, link.target, newest.target), isHome: false, record: newest, stale }
+    return { link: ledAs(link, link.target, newest.target), isHome: false, record: newest, stale, unread }
   const isHome = newest === undefined || !isTurned(newest, sides)
-  return { link: isHome ? link : turned(link), isHome, record: newest, stale }
+  return { link: isHome ? link : turned(link), isHome, record: newest, stale, unread }
 }
 
 /** The link between these two, one of which may be none of the config's. */
@@ -81,7 +86,12 @@ export function turned(link: LinkConfig): LinkConfig {
   return { ...link, source: link.target, target: link.source, principals, users: {} }
 }
 
-type Side = { readonly name: string; readonly clusterId: string; readonly record: LinkRecord | undefined }
+type Side = {
+  readonly name: string
+  readonly clusterId: string
+  readonly record: LinkRecord | undefined
+  readonly unread?: string
+}
 
 /** A first generation is home: where the clusters stand otherwise, their names in the config are wrong. */
 function isTurned(record: LinkRecord, [source, target]: readonly (Side | undefined)[]): boolean {
@@ -101,7 +111,7 @@ async function lookAt(config: Config, link: LinkConfig, name: string): Promise<S
 async function sideOf(cluster: Cluster, link: string): Promise<Side | undefined> {
   try {
     const { clusterId } = await cluster.describe()
-    return { name: cluster.name, clusterId, record: await recordAt(cluster, link) }
+    return { name: cluster.name, clusterId, ...(await recordAt(cluster, link)) }
   } catch (error) {
     return uncounted(error)
   }
@@ -112,17 +122,18 @@ function uncounted(error: unknown): undefined {
   if (code !== 'unreachable' && code !== 'not-allowed') throw error
 }
 
-/** Undefined where there is none, or kdr may not read it. */
-async function recordAt(cluster: Cluster, link: string): Promise<LinkRecord | undefined> {
+/** `record`: undefined where there is none, or kdr may not read it. */
+async function recordAt(cluster: Cluster, link: string): Promise<Pick<Side, 'record' | 'unread'>> {
   const store = await openTopicStore(cluster, recordCodec, systemClock, {
     create: false,
     writer: systemEntropy.bits62(),
   })
   try {
     await store.refresh()
-    return readLink(store, link)
+    return { record: readLink(store, link) }
   } catch (error) {
-    if (findKdrError(error)?.code === 'not-allowed') return undefined
+    const known = findKdrError(error)
+    if (known?.code === 'not-allowed') return { record: undefined, unread: known.message }
     throw error
   } finally {
     await store.close()

@@ -115,7 +115,6 @@ sets: { all: { cluster: east, vault: main, topics: ["*"], every: 15m } }
     ])
     assert.deepEqual(commandsIn(await acls(text, '--for', 'check', '--cluster', 'west')), [
       `${WEST} --operation Describe --operation DescribeConfigs --topic '*'`,
-      `${WEST} --operation Describe --group '*'`,
       `${WEST} --operation Describe --transactional-id '*'`,
       `${WEST} --operation Describe --operation DescribeConfigs --cluster`,
     ])
@@ -125,10 +124,17 @@ sets: { all: { cluster: east, vault: main, topics: ["*"], every: 15m } }
     const text = config('links: { east-west: { source: east, target: west } }\n')
     assert.deepEqual(commandsIn(await acls(text, '--for', 'check-fix', '--cluster', 'west')), [
       `${WEST} --operation Describe --operation AlterConfigs --topic '*'`,
-      `${WEST} --operation Describe --group '*'`,
       `${WEST} --operation Describe --transactional-id '*'`,
       `${WEST} --operation Read --operation Write --topic _kdr.state`,
       `${WEST} --operation Alter --operation AlterConfigs --cluster`,
+    ])
+  })
+
+  test('--for check-producers: records are read besides', async () => {
+    assert.deepEqual(commandsIn(await acls(LINK, '--for', 'check-producers', '--cluster', 'west')), [
+      `${WEST} --operation DescribeConfigs --operation Read --topic '*'`,
+      `${WEST} --operation Describe --transactional-id '*'`,
+      `${WEST} --operation Describe --operation DescribeConfigs --cluster`,
     ])
   })
 

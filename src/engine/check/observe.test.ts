@@ -69,6 +69,42 @@ describe('observeCluster', () => {
       assert.deepEqual([notSeen.map(each => each.what), brokers.length], [[what], 3])
     })
 
+  describe('a topic that stands on disks and not in the metadata', () => {
+    const onDisks = new Map([
+      ['orders/0', 5],
+      ['pay-eu/0', 7],
+    ])
+    const onDisk = { health: { ...all, partitionBytes: () => Promise.resolve(onDisks) } }
+    const entries = new Map<string, ConfigEntry>()
+    const answering = (code: number) => (names: readonly string[]) =>
+      Promise.resolve(new Map(names.map(name => [name, { code, entries }])))
+
+    test('is hidden from kdr, and that is said, with the right that it takes', async () => {
+      for (const code of [KafkaCode.NONE, KafkaCode.TOPIC_AUTHORIZATION_FAILED]) {
+        const { notSeen } = await observe({ ...onDisk, topicConfigs: answering(code) })
+        const [hidden, ...others] = notSeen
+        assert.deepEqual([hidden?.what, others], ['topic pay-eu', []])
+        assert.match(hidden?.why ?? '', /kdr needs DESCRIBE on it/)
+      }
+    })
+
+    test('is being deleted: nobody has its configs any more', async () => {
+      const topicConfigs = answering(KafkaCode.UNKNOWN_TOPIC_OR_PARTITION)
+      assert.deepEqual((await observe({ ...onDisk, topicConfigs })).notSeen, [])
+    })
+
+    test('was made a moment ago: a second look shows it', async () => {
+      const { brokers, topics } = seen
+      const later = new Map([...topics, ['pay-eu', topics.get('orders')!]])
+      let looks = 0
+      const describeLater = () =>
+        Promise.resolve({ clusterId: 'id', brokers, topics: looks++ === 0 ? topics : later })
+      const topicConfigs = answering(KafkaCode.NONE)
+      const { notSeen } = await observe({ ...onDisk, describe: describeLater, topicConfigs })
+      assert.deepEqual([notSeen, looks], [[], 2])
+    })
+  })
+
   test('a topic whose configs are refused has none', async () => {
     const refused = { code: KafkaCode.TOPIC_AUTHORIZATION_FAILED, entries: new Map() }
     const { topicConfigs } = await observe({

@@ -1,11 +1,11 @@
 // Looks at one cluster, and only reads. It never fails as a whole: what cannot be seen is a part of what was seen.
 import { findKdrError } from '../../model/errors.ts'
-import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
+import { codeName, KafkaCode, lackingRight } from '../../model/kafka-codes.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Cluster, ClusterView, SeenTransactions } from '../../ports/cluster.ts'
 import type { HealthReader } from '../../ports/health.ts'
 import type { Quota } from '../../ports/rights.ts'
-import { type ClusterSight, type NotSeen, type RightsSight, TOPIC_CONFIGS } from './observation.ts'
+import { type ClusterSight, listed, type NotSeen, type RightsSight, TOPIC_CONFIGS } from './observation.ts'
 
 export type Observed = Pick<Cluster, 'name' | 'describe' | 'topicConfigs' | 'logDirs' | 'transactionsOf'> & {
   readonly health: HealthReader
@@ -30,12 +30,21 @@ export async function observeCluster(
     see('transactions', async () => await openTransactions(cluster, view)),
   ])
   if (quorum !== undefined && quorum.code !== KafkaCode.NONE)
-    notSeen.push({ what: 'the controllers', why: `${codeName(quorum.code)} (DESCRIBE on the cluster)` })
+    notSeen.push({ what: 'the controllers', why: refusedBy(quorum.code, 'DESCRIBE on the cluster') })
   for (const { broker, code } of logDirs ?? [])
     if (code !== KafkaCode.NONE && code !== KafkaCode.KAFKA_STORAGE_ERROR)
-      notSeen.push({ what: `disks of broker ${broker}`, why: `${codeName(code)} (DESCRIBE on the cluster)` })
+      notSeen.push({ what: `disks of broker ${broker}`, why: refusedBy(code, 'DESCRIBE on the cluster') })
   if (transactions?.isComplete === false)
-    notSeen.push({ what: 'some transactions', why: 'kdr may not describe all transactional ids' })
+    notSeen.push({
+      what: 'some transactions',
+      why: 'they are not shown to kdr (kdr needs DESCRIBE on all transactional ids)',
+    })
+  const hidden = await see('topics', async () => await hiddenTopics(cluster, view, partitionBytes))
+  if (hidden !== undefined && hidden.length > 0)
+    notSeen.push({
+      what: `topic ${listed(hidden)}`,
+      why: 'brokers hold it and do not show it to kdr (kdr needs DESCRIBE on it)',
+    })
   return {
     name: cluster.name,
     at,
@@ -54,6 +63,27 @@ export async function observeCluster(
     transactions: transactions?.transactions ?? [],
     notSeen,
   }
+}
+
+/** What a broker says when it does not allow something, and which right that takes. */
+const refusedBy = (code: number, right: string): string => `${codeName(code)}${lackingRight(code, right)}`
+
+/**
+ * Metadata leaves out what kdr may not see, without a word; the disks of the brokers do not. Topics come and go between two looks: only
+ * one that is missing still, and whose configs are not those of a topic that nobody has, is hidden.
+ */
+async function hiddenTopics(
+  cluster: Observed,
+  { topics }: ClusterView,
+  partitionBytes: ReadonlyMap<string, number> | undefined,
+): Promise<string[]> {
+  const onDisks = new Set([...(partitionBytes?.keys() ?? [])].map(key => key.slice(0, key.lastIndexOf('/'))))
+  const missing = [...onDisks].filter(topic => !topics.has(topic))
+  if (missing.length === 0) return []
+  const now = await cluster.describe()
+  const still = missing.filter(topic => !now.topics.has(topic)).toSorted()
+  const asked = await cluster.topicConfigs(still)
+  return still.filter(topic => asked.get(topic)?.code !== KafkaCode.UNKNOWN_TOPIC_OR_PARTITION)
 }
 
 const TRANSACTIONS = '__transaction_state'
@@ -86,17 +116,23 @@ export async function observeRights(cluster: ObservedRights): Promise<RightsSigh
   const notSeen: NotSeen[] = []
   const read = async <A extends { readonly code: number }>(
     what: string,
+    right: string,
     look: () => Promise<A>,
   ): Promise<A | undefined> => {
     const answer = await seeing(notSeen, what, look)
     if (answer === undefined || answer.code === KafkaCode.NONE) return answer
     // Without an authorizer there are no rules.
-    if (answer.code !== KafkaCode.SECURITY_DISABLED) notSeen.push({ what, why: codeName(answer.code) })
+    if (answer.code !== KafkaCode.SECURITY_DISABLED)
+      notSeen.push({ what, why: refusedBy(answer.code, right) })
     return answer.code === KafkaCode.SECURITY_DISABLED ? answer : undefined
   }
-  const acls = await read('ACLs', async () => await cluster.describeAcls())
-  const quotas = await read('quotas', async () => await cluster.describeQuotas())
-  const users = await read('users', async () => await cluster.describeScramUsers())
+  const acls = await read('ACLs', 'DESCRIBE on the cluster', async () => await cluster.describeAcls())
+  const quotas = await read(
+    'quotas',
+    'DESCRIBE_CONFIGS on the cluster',
+    async () => await cluster.describeQuotas(),
+  )
+  const users = await read('users', 'DESCRIBE on the cluster', async () => await cluster.describeScramUsers())
   return {
     acls: acls?.rules,
     quotas: quotas?.quotas.flatMap(quotaLines).toSorted(),

@@ -2,7 +2,7 @@
 // partition. Only on demand (`--producers`): it reads data, where all else of a check reads what brokers know anyway.
 import { splitBatches } from '../../model/batch.ts'
 import { findKdrError } from '../../model/errors.ts'
-import { KafkaCode } from '../../model/kafka-codes.ts'
+import { codeName, KafkaCode, lackingRight } from '../../model/kafka-codes.ts'
 import type { Cluster, FetchPartition, TopicPartition, TopicView } from '../../ports/cluster.ts'
 import type { NotSeen } from './observation.ts'
 
@@ -60,7 +60,10 @@ export async function observeProducers(cluster: Side, topics: readonly TopicView
   try {
     const tails = (await tailsOf(cluster, partitions)).flatMap(({ code, from, ...at }) => {
       if (code !== KafkaCode.NONE)
-        fail(`producers of "${at.topic}"`, `error ${code} for the ends of its logs`)
+        fail(
+          `producers of "${at.topic}"`,
+          `${codeName(code)} for the ends of its logs${lackingRight(code, 'DESCRIBE on the topic')}`,
+        )
       const topic = byName.get(at.topic)
       const leader = topic?.partitions[at.partition]?.leader ?? -1
       return topic === undefined || code !== KafkaCode.NONE || from === undefined
@@ -154,7 +157,10 @@ async function readTails(
       const answers = await lane.fetch({ isolation: 'uncommitted', maxWaitMs: 0, maxBytes, partitions })
       for (const { topic, partition, code, records } of answers) {
         if (code !== KafkaCode.NONE) {
-          fail(`producers of "${topic}"`, `error ${code} for its records`)
+          fail(
+            `producers of "${topic}"`,
+            `${codeName(code)} for its records${lackingRight(code, 'READ on the topic')}`,
+          )
           continue
         }
         const data = splitBatches(records).filter(({ header }) => !header.isControl)

@@ -42,7 +42,10 @@ export function unseenOfBrokers(cluster: SeenCluster): Finding[] {
     ...(topics.length === 0
       ? []
       : [
-          { what: `configs of topic ${listed(topics)}`, why: 'kdr may not describe them (DESCRIBE_CONFIGS)' },
+          {
+            what: `configs of topic ${listed(topics)}`,
+            why: 'they are not shown to kdr (kdr needs DESCRIBE_CONFIGS on the topic)',
+          },
         ]),
   ]
   return notSeenFindings(clusterAt(cluster), notSeen)
