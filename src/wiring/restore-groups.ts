@@ -1,7 +1,9 @@
 // The groups of a restore: committed as the sync of a link does it, and then looked at.
 import type { RestoreReport } from '../cli/app-vault.ts'
 import type { Replication } from '../engine/replicate/replication.ts'
+import { namingRight } from '../engine/status/missing-right.ts'
 import { GroupSync } from '../engine/sync/groups.ts'
+import { readGroups } from '../model/group-records.ts'
 import type { SetState } from '../model/vault.ts'
 import type { Cluster } from '../ports/cluster.ts'
 import { positionsOf } from './position.ts'
@@ -49,7 +51,17 @@ export async function restoreGroups({
     group,
     what: `group "${group}" has members at "${target.name}", and is left as it is`,
   }))
-  return { groups: free.groups.size - left.length, groupsLeft: [...alone, ...left] }
+  // What was refused is known by the sync alone.
+  const refused = new Map(
+    readGroups(store, link).flatMap(({ group, reason, sentence }) =>
+      reason === 'no-rights' && sentence !== undefined ? [[group, namingRight(sentence)] as const] : [],
+    ),
+  )
+  const lacked = left.map(({ group, what }) => ({
+    group,
+    what: refused.has(group) ? `${what}: ${refused.get(group)}` : what,
+  }))
+  return { groups: free.groups.size - left.length, groupsLeft: [...alone, ...lacked] }
 }
 
 /** Offsets that point behind what was restored are clamped. */

@@ -6,7 +6,7 @@ import { EVERYBODY, NO_MIRRORS, planAcls } from '../engine/sync/acl-plan.ts'
 import { mirrorsOf } from '../engine/sync/mirror-names.ts'
 import { planQuotas } from '../engine/sync/quotas.ts'
 import { findKdrError } from '../model/errors.ts'
-import { codeName, KafkaCode } from '../model/kafka-codes.ts'
+import { codeName, KafkaCode, lackingRight } from '../model/kafka-codes.ts'
 import { aclKey, type AclRule } from '../model/rights.ts'
 import { readLink, readTopics } from '../model/state-records.ts'
 import type { SetState, VaultRights } from '../model/vault.ts'
@@ -43,7 +43,7 @@ export async function planRights(input: RightsInput): Promise<PlannedRights | un
   const cannot: string[] = []
   const acls = await planRules(input, cannot)
   const quotas = input.scope === 'all' ? await planLimits(input, cannot) : NO_QUOTAS
-  const usersMissing = input.scope === 'all' ? await missingUsers(input) : []
+  const usersMissing = input.scope === 'all' ? await missingUsers(input, cannot) : []
   if (usersMissing.length > 0)
     cannot.push(
       `${usersMissing.length} user(s) are not at "${input.target.name}", and their passwords are in no backup: ${usersMissing.slice(0, 5).join(', ')}${usersMissing.length > 5 ? ', ...' : ''}`,
@@ -60,7 +60,7 @@ async function planRules(input: RightsInput, cannot: string[]): Promise<readonly
   const answer = await asked(async () => await target.describeAcls())
   if (typeof answer === 'string' || answer.code !== KafkaCode.NONE) {
     const hasNone = typeof answer !== 'string' && answer.code === KafkaCode.SECURITY_DISABLED
-    const why = hasNone ? 'it has no authorizer' : typeof answer === 'string' ? answer : codeName(answer.code)
+    const why = hasNone ? 'it has no authorizer' : refusal(answer, TO_SET_ACLS)
     cannot.push(`${rules.length} ACL(s) cannot be put at "${target.name}": ${why}`)
     return []
   }
@@ -154,8 +154,9 @@ async function planLimits(
   if (source.length === 0) return NO_QUOTAS
   const answer = await asked(async () => await target.describeQuotas())
   if (typeof answer === 'string' || answer.code !== KafkaCode.NONE) {
-    const why = typeof answer === 'string' ? answer : codeName(answer.code)
-    cannot.push(`${source.length} quota(s) cannot be put at "${target.name}": ${why}`)
+    cannot.push(
+      `${source.length} quota(s) cannot be put at "${target.name}": ${refusal(answer, TO_SET_QUOTAS)}`,
+    )
     return NO_QUOTAS
   }
   const plan = planQuotas({
@@ -180,15 +181,27 @@ async function planLimits(
   return { changes: grouped, values: changes.length }
 }
 
-async function missingUsers({ target, rights }: RightsInput): Promise<string[]> {
+async function missingUsers({ target, rights }: RightsInput, cannot: string[]): Promise<string[]> {
   const users = rights.users ?? []
   if (users.length === 0) return []
   const answer = await asked(async () => await target.describeScramUsers())
-  const there = new Set(
-    typeof answer === 'string' || answer.code !== KafkaCode.NONE ? [] : answer.users.map(({ name }) => name),
-  )
+  if (typeof answer === 'string' || answer.code !== KafkaCode.NONE) {
+    cannot.push(
+      `whether the ${users.length} user(s) are at "${target.name}" is not known, and their passwords are in no backup: ${refusal(answer, TO_SEE_USERS)}`,
+    )
+    return []
+  }
+  const there = new Set(answer.users.map(({ name }) => name))
   return users.map(({ name }) => name).filter(name => !there.has(name))
 }
+
+const TO_SET_ACLS = 'ALTER on the cluster'
+const TO_SET_QUOTAS = 'ALTER_CONFIGS on the cluster'
+const TO_SEE_USERS = 'DESCRIBE on the cluster'
+
+/** Of what `asked` returns, where it is no success. */
+const refusal = (answer: Outcome | string, right: string): string =>
+  typeof answer === 'string' ? answer : `${codeName(answer.code)}${lackingRight(answer.code, right)}`
 
 /** What is missing, as a sentence. */
 async function asked<T extends Outcome>(ask: () => Promise<T>): Promise<T | string> {
@@ -216,7 +229,8 @@ export async function giveRights(target: Cluster, { acls, quotas }: PlannedRight
   for (const [index, { entity }] of quotas.entries()) {
     const { code, message = '' } = outcomes[index]!
     const name = entity.map(each => `${each.type}=${each.name ?? '<default>'}`).join(',')
-    if (code !== KafkaCode.NONE) left.push(`quota of ${name}: ${codeName(code)} ${message}`.trim())
+    if (code !== KafkaCode.NONE)
+      left.push(`quota of ${name}: ${refusal({ code }, TO_SET_QUOTAS)} ${message}`.trim())
   }
   return left
 }
@@ -225,7 +239,9 @@ async function createRules(target: Cluster, rules: readonly AclRule[]): Promise<
   const outcomes = rules.length === 0 ? [] : await target.createAcls(rules)
   return rules.flatMap((rule, index) => {
     const { code, message = '' } = outcomes[index]!
-    return code === KafkaCode.NONE ? [] : [`ACL ${aclKey(rule)}: ${codeName(code)} ${message}`.trim()]
+    return code === KafkaCode.NONE
+      ? []
+      : [`ACL ${aclKey(rule)}: ${refusal({ code }, TO_SET_ACLS)} ${message}`.trim()]
   })
 }
 

@@ -11,6 +11,7 @@ import { catchUp } from '../engine/replicate/once.ts'
 import type { Replication } from '../engine/replicate/replication.ts'
 import { startReplication } from '../engine/replicate/start.ts'
 import { firstDifference } from '../engine/verify/first-difference.ts'
+import { namingRight } from '../engine/status/missing-right.ts'
 import { verify } from '../engine/verify/verify.ts'
 import { recordCodec } from '../kafka/records.ts'
 import { KdrError } from '../model/errors.ts'
@@ -22,6 +23,7 @@ import type { Clock, Entropy } from '../ports/clock.ts'
 import type { Cluster } from '../ports/cluster.ts'
 import type { StateStore } from '../ports/state.ts'
 import { openTopicStore, STATE_TOPIC } from '../state/topic-store.ts'
+import { assertMemory } from './memory.ts'
 import { restoreGroups } from './restore-groups.ts'
 import { giveRights, type PlannedRights } from './restore-rights.ts'
 
@@ -30,6 +32,8 @@ export type Opened = {
   readonly link: string
   readonly source: Cluster
   readonly target: Cluster
+  /** Addresses of the target. */
+  readonly bootstrap: readonly string[]
   readonly topics: readonly TopicState[]
   readonly state: SetState
   readonly rights: PlannedRights | undefined
@@ -37,7 +41,7 @@ export type Opened = {
   readonly entropy: Entropy
 }
 
-/** Throws KdrError: not-empty, unfinished, not-ready, unreachable, other-controller, interrupted. */
+/** Throws KdrError: not-empty, unfinished, not-ready, not-allowed, unreachable, other-controller, interrupted. */
 export async function restore(opened: Opened, plan: RestorePlan): Promise<RestoreReport> {
   const { target, options } = opened
   const [conflict] = plan.conflicts
@@ -47,6 +51,7 @@ export async function restore(opened: Opened, plan: RestorePlan): Promise<Restor
     writer: opened.entropy.bits62(),
   })
   try {
+    await assertMemory(target, opened.bootstrap)
     const copied = await copy(opened, plan, store)
     const problems = [...copied.problems, ...(await check(opened))]
     const rightsLeft: string[] = []
@@ -97,7 +102,7 @@ async function copy(opened: Opened, plan: RestorePlan, store: StateStore): Promi
       signal: options.signal,
       timeoutMs: undefined,
       onProgress: ({ records, bytes, left }) =>
-        options.onProgress({ offsets: total, offsetsLeft: left, records, bytes }),
+        options.onProgress({ offsets: total, offsetsLeft: Math.min(left, total), records, bytes }),
     })
     if (result.faulted.length > 0) throw faulted(result.faulted)
     await replication.trimNow()
@@ -110,7 +115,9 @@ async function copy(opened: Opened, plan: RestorePlan, store: StateStore): Promi
       link,
       occupied: plan.groupsOccupied,
     })
-    return { records: result.records, bytes: result.bytes, ...groups, problems: [] }
+    const held = replication.copies().flatMap(({ heldLogStart }) => heldLogStart ?? [])
+    const problems = held.map(({ sentence }) => namingRight(sentence))
+    return { records: result.records, bytes: result.bytes, ...groups, problems }
   } finally {
     await replication.stop()
   }

@@ -103,6 +103,7 @@ export async function withRestore<T>(
       link,
       source,
       target,
+      bootstrap: clusterOf(config, to).bootstrap,
       topics,
       state,
       rights,

@@ -123,6 +123,7 @@ class Target {
         clock,
       }),
       target,
+      bootstrap: ['west:9092'],
       topics: [...state.topics.values()],
       state,
       rights: undefined,
