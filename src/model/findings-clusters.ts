@@ -265,6 +265,14 @@ export const ofClusters = {
     cause: 'Half of the voters or more stand in one rack: without it no leader can be elected anywhere.',
     wayOut: 'Spread the controllers over three racks, so that two of three racks hold more than half.',
   },
+  C054: {
+    severity: 'warning',
+    title: 'the closest replica is not read',
+    cause:
+      'The config has a `rack` for the cluster, and no broker is in it, or brokers elsewhere do not send readers to their rack (`replica.selector.class`). Records come from leaders in other racks, as if it were not set: nothing is lost, but traffic between zones costs money in a cloud.',
+    wayOut:
+      'Write `rack` in the config as `broker.rack` of the brokers has it, and set `replica.selector.class=org.apache.kafka.common.replica.RackAwareReplicaSelector` in server.properties of every broker; or take `rack` out of the config.',
+  },
   C060: {
     severity: 'info',
     title: 'somebody writes without a producer id',

@@ -207,6 +207,7 @@ async function checked(
   return {
     sight: await eyes.look(name),
     rpoMs: Math.min(least, ...objectives),
+    rack: clusterOf(config, name).rack,
     certificates: own.certificates,
     producers:
       seen &&

@@ -57,10 +57,10 @@ export async function restoreGroups({
       reason === 'no-rights' && sentence !== undefined ? [[group, namingRight(sentence)] as const] : [],
     ),
   )
-  const lacked = left.map(({ group, what }) => ({
-    group,
-    what: refused.has(group) ? `${what}: ${refused.get(group)}` : what,
-  }))
+  const lacked = left.map(({ group, what }) => {
+    const why = refused.get(group)
+    return { group, what: why === undefined ? what : `${what}: ${why}` }
+  })
   return { groups: free.groups.size - left.length, groupsLeft: [...alone, ...lacked] }
 }
 

@@ -185,6 +185,7 @@ const REPORT: CheckReport = judge({
         },
       }),
       rpoMs: 1,
+      rack: undefined,
       certificates: [],
       sets: [],
       isMirror: () => false,

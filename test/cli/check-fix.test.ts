@@ -25,6 +25,7 @@ const reportOf = (
       {
         sight: clusterOf({ topics }),
         rpoMs: 60_000,
+        rack: undefined,
         certificates: [],
         sets: [],
         isMirror: topic => topic === 'mirror',

@@ -27,6 +27,7 @@ const reportOf = (topics: Readonly<Record<string, TopicSpec>>): CheckReport =>
       {
         sight: clusterOf({ topics }),
         rpoMs: 60_000,
+        rack: undefined,
         certificates: [],
         sets: [],
         isMirror: () => false,

@@ -188,6 +188,7 @@ describe('of 10,000 partitions and 1,000 groups', () => {
           { at: '--bootstrap-server e:1', clock },
         ),
         rpoMs: 60_000,
+        rack: undefined,
         certificates: [],
         sets: [{ name: 'all', takes: () => true }],
         isMirror: () => true,

@@ -14,13 +14,14 @@ import {
 import { type Finding, FINDINGS } from '../../model/findings.ts'
 import type { BrokerHealth } from '../../ports/health.ts'
 import { type CheckedCluster, type CheckInput, judge } from './check.ts'
-import type { ClusterSight, SeenCluster } from './observation.ts'
+import { type ClusterSight, knownBrokers, type SeenCluster } from './observation.ts'
 import type { CrowdedPartition } from './producers.ts'
 import type { MirrorFacts } from './rules/drift.ts'
 
 const checked = (sight: ClusterSight, changes: Partial<CheckedCluster> = {}): CheckedCluster => ({
   sight,
   rpoMs: 60_000,
+  rack: undefined,
   certificates: [],
   sets: [],
   isMirror: () => false,
@@ -257,6 +258,46 @@ describe('controllers and racks', () => {
   of('two controllers in one rack', quorum(voter(1), voter(2), voter(4)), [`C053 warning ${at} rack:a`], {
     brokers: [1, 2, 3, 4],
     racks: { 1: 'a', 2: 'b', 3: 'c', 4: 'a' },
+  })
+})
+
+describe('the closest replica', () => {
+  const at = 'cluster:east'
+  const selecting = (...brokers: readonly number[]) => ({
+    health: [1, 2, 3].map(id =>
+      health(id, brokers.includes(id) ? { 'replica.selector.class': 'RackAwareReplicaSelector' } : {}),
+    ),
+  })
+  const of = (
+    name: string,
+    rack: string | undefined,
+    [spec, changes]: readonly [ClusterSpec, Partial<SeenCluster>],
+    expected: readonly string[],
+  ) => row(name, () => found({ clusters: [checked(clusterOf(spec, changes), { rack })] }), expected)
+  of('no rack in the config', undefined, [{}, {}], [])
+  of('a rack of the cluster', 'a', [{}, selecting(1, 2, 3)], [])
+  of('a rack that no broker has', 'd', [{}, selecting(1, 2, 3)], [`C054 warning ${at}`])
+  of('a rack where no broker has one', 'a', [{ racks: {} }, selecting(1, 2, 3)], [`C054 warning ${at}`])
+  of('brokers that send nobody to it', 'a', [{}, selecting(1, 2)], [`C054 warning ${at}`])
+  of('a broker in it, which need not', 'a', [{}, selecting(2, 3)], [])
+
+  test('says which racks there are, and which brokers do not send there', () => {
+    const [unknown] = judge(
+      input({ clusters: [checked(clusterOf({}, selecting(1, 2, 3)), { rack: 'A' })] }),
+    ).findings
+    assert.deepEqual(
+      [unknown?.message, unknown?.evidence],
+      ['no broker of "east" is in rack "A", which the config names', ['racks of its brokers: a, b, c']],
+    )
+    const [deaf] = judge(input({ clusters: [checked(clusterOf(), { rack: 'a' })] })).findings
+    assert.deepEqual(deaf?.evidence, ['without replica.selector.class: 2, 3'])
+  })
+
+  test('while a broker is away, it may be the one', () => {
+    const away = clusterOf({ brokers: [1, 2], racks: { 1: 'a', 2: 'b' } }, selecting(1, 2))
+    const ids = judge(input({ clusters: [checked(away, { rack: 'c' })] })).findings.map(({ id }) => id)
+    assert.ok(!ids.includes('C054'), ids.join())
+    assert.ok(knownBrokers(away).has(3))
   })
 })
 

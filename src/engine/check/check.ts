@@ -10,7 +10,7 @@ import { type DriftSight, driftFindings } from './rules/drift.ts'
 import { type LinkSight, linkFindings } from './rules/links.ts'
 import { partitionFindings } from './rules/partitions.ts'
 import { quorumFindings } from './rules/quorum.ts'
-import { rackFindings } from './rules/racks.ts'
+import { closestFindings, rackFindings } from './rules/racks.ts'
 import { darkFinding, notSeenFindings, unseenOfBrokers } from './rules/seen.ts'
 import { coverageFindings, type SetSight, setFindings } from './rules/sets.ts'
 import { topicFindings } from './rules/topics.ts'
@@ -39,6 +39,8 @@ export type CheckedCluster = {
   readonly sight: ClusterSight
   /** The strictest of the objectives that concern it. */
   readonly rpoMs: number
+  /** `rack` of the config: where kdr is. */
+  readonly rack: string | undefined
   /** kdr's own, for this cluster. */
   readonly certificates: readonly Certificate[]
   /** Undefined: nobody asked. */
@@ -95,7 +97,15 @@ export function judge(input: CheckInput): CheckReport {
   }
 }
 
-function ofCluster({ sight, rpoMs, certificates, sets, producers, isMirror }: CheckedCluster): Finding[] {
+function ofCluster({
+  sight,
+  rpoMs,
+  rack,
+  certificates,
+  sets,
+  producers,
+  isMirror,
+}: CheckedCluster): Finding[] {
   if (sight.dark !== undefined) return [darkFinding(sight)]
   const found = [
     ...notSeenFindings(`cluster:${sight.name}`, sight.notSeen),
@@ -107,6 +117,7 @@ function ofCluster({ sight, rpoMs, certificates, sets, producers, isMirror }: Ch
     ...diskFindings(sight),
     ...certificateFindings(sight, [...brokerCertificates(sight), ...certificates]),
     ...rackFindings(sight),
+    ...closestFindings(sight, rack),
     ...transactionFindings(sight, rpoMs),
     ...(producers === undefined ? [] : producerFindings(sight, producers)),
     ...coverageFindings(sight, sets),

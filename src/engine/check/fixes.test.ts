@@ -33,7 +33,9 @@ const inCluster = (
   isMirror: CheckedCluster['isMirror'] = () => false,
 ): string[] => {
   const sight = clusterOf({ topics }, changes)
-  return fixesOf({ clusters: [{ sight, rpoMs: 60_000, certificates: [], sets: [], isMirror }] })
+  return fixesOf({
+    clusters: [{ sight, rpoMs: 60_000, rack: undefined, certificates: [], sets: [], isMirror }],
+  })
 }
 
 describe('a topic', () => {

@@ -2,7 +2,7 @@
 // sync now) has findings of its own. Pure.
 import { type Finding, finding } from '../../../model/findings.ts'
 import type { PartitionView, TopicView } from '../../../ports/cluster.ts'
-import { clusterAt, counted, listed, type SeenCluster, topicAt } from '../observation.ts'
+import { clusterAt, counted, knownBrokers, listed, type SeenCluster, topicAt } from '../observation.ts'
 import { afterLoss, rackLosses, votersAmongBrokers } from '../racks.ts'
 import { planFile } from '../spread.ts'
 import { minInSync } from './topics.ts'
@@ -14,6 +14,33 @@ export function rackFindings(cluster: SeenCluster): Finding[] {
   return [
     ...(racks.has(undefined) ? withoutRack(cluster) : []),
     ...(named > 1 && !racks.has(undefined) ? losses(cluster) : []),
+  ]
+}
+
+const SELECTOR = 'replica.selector.class'
+
+/** `own`: the rack that kdr is in, by the config. While a broker is away nobody knows whether it stands there. */
+export function closestFindings(cluster: SeenCluster, own: string | undefined): Finding[] {
+  const { name, brokers, health } = cluster
+  if (own === undefined || knownBrokers(cluster).size > brokers.length) return []
+  const where = clusterAt(cluster)
+  const racks = [...new Set(brokers.map(({ rack }) => rack))].filter(rack => rack !== undefined)
+  if (!racks.includes(own)) {
+    const message = `no broker of "${name}" is in rack "${own}", which the config names`
+    const seen = racks.length === 0 ? 'none says where it is' : listed(racks.toSorted())
+    return [finding('C054', { where, message, evidence: [`racks of its brokers: ${seen}`] })]
+  }
+  const elsewhere = new Set(brokers.filter(({ rack }) => rack !== own).map(({ id }) => id))
+  const without = health.flatMap(({ broker, configs }) =>
+    elsewhere.has(broker) && !('unseen' in configs) && !configs.get(SELECTOR)?.value ? [broker] : [],
+  )
+  if (without.length === 0) return []
+  return [
+    finding('C054', {
+      where,
+      message: `${counted(without.length, 'broker')} of "${name}" do not send readers to rack "${own}"`,
+      evidence: [`without ${SELECTOR}: ${listed(without)}`],
+    }),
   ]
 }
 
