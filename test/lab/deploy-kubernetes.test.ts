@@ -10,7 +10,7 @@ import { suite } from '../support/suite.ts'
 const skip = suite === 'short' ? 'in make test-full' : isMissing()
 const NAMESPACE = 'restricted'
 const APPLY = 'application/apply-patch+yaml'
-const PATHS: Readonly<Record<string, string>> = {
+const PATHS = {
   ConfigMap: '/api/v1/namespaces/restricted/configmaps',
   ServiceAccount: '/api/v1/namespaces/restricted/serviceaccounts',
   Service: '/api/v1/namespaces/restricted/services',
@@ -18,6 +18,10 @@ const PATHS: Readonly<Record<string, string>> = {
   Pod: '/api/v1/namespaces/restricted/pods',
   Deployment: '/apis/apps/v1/namespaces/restricted/deployments',
   PodDisruptionBudget: '/apis/policy/v1/namespaces/restricted/poddisruptionbudgets',
+} as const
+const pathOf = (kind: string): string => {
+  assert.ok(kind in PATHS, kind)
+  return PATHS[kind as keyof typeof PATHS]
 }
 
 const text = readFileSync(new URL('../../deploy/kubernetes/kdr.yaml', import.meta.url), 'utf8')
@@ -55,7 +59,7 @@ describe('deploy/kubernetes, by an API server', { skip, concurrency: 1 }, () => 
     isDry: boolean,
   ): Promise<Answer> => {
     const how = `fieldManager=test&fieldValidation=Strict${isDry ? '&dryRun=All' : ''}`
-    return await server.ask('PATCH', `${PATHS[kind]}/${metadata.name}?${how}`, yaml, APPLY)
+    return await server.ask('PATCH', `${pathOf(kind)}/${metadata.name}?${how}`, yaml, APPLY)
   }
 
   for (const isDry of [true, false])
@@ -72,7 +76,10 @@ describe('deploy/kubernetes, by an API server', { skip, concurrency: 1 }, () => 
     for (const manifest of manifests) {
       const versionOf = ({ body }: Answer) =>
         (JSON.parse(body) as { metadata: { resourceVersion: string } }).metadata.resourceVersion
-      const there = await server.ask('GET', `${PATHS[manifest.object.kind]}/${manifest.object.metadata.name}`)
+      const there = await server.ask(
+        'GET',
+        `${pathOf(manifest.object.kind)}/${manifest.object.metadata.name}`,
+      )
       const again = await apply(manifest, false)
       assert.deepEqual([again.status, versionOf(again)], [200, versionOf(there)])
     }
@@ -84,7 +91,7 @@ describe('deploy/kubernetes, by an API server', { skip, concurrency: 1 }, () => 
     const secret = { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'kdr-secrets' }, data }
     const { status, body } = await server.ask(
       'POST',
-      `${PATHS['Secret']}?fieldValidation=Strict`,
+      `${PATHS.Secret}?fieldValidation=Strict`,
       JSON.stringify(secret),
       'application/json',
     )
@@ -99,7 +106,7 @@ describe('deploy/kubernetes, by an API server', { skip, concurrency: 1 }, () => 
     change(document)
     return await server.ask(
       'POST',
-      `${PATHS['Pod']}?dryRun=All&fieldValidation=Strict`,
+      `${PATHS.Pod}?dryRun=All&fieldValidation=Strict`,
       JSON.stringify(document.toJS()),
       'application/json',
     )

@@ -49,7 +49,7 @@ export class ApiServer {
   static async start(): Promise<ApiServer> {
     const dir = mkdtempSync(join(tmpdir(), 'kdr-api-server-'))
     const [port = 0, client = 0, peer = 0] = await findPorts(3)
-    const [atClient, atPeer] = [client, peer].map(each => `http://127.0.0.1:${each}`)
+    const [atClient, atPeer] = [`http://127.0.0.1:${client}`, `http://127.0.0.1:${peer}`]
     const token = randomUUID()
     const keys = generateKeyPairSync('rsa', { modulusLength: 2048 })
     const file = (name: string, text: string | Buffer): string => {
@@ -152,6 +152,7 @@ async function build(): Promise<void> {
     join(dir, 'go.mod'),
     [
       'module build',
+      'go 1.26',
       `require k8s.io/kubernetes ${version}`,
       `require ${PROGRAMS.etcd.package} ${PROGRAMS.etcd.version}`,
       `replace (\n${replaced.join('\n')}\n)\n`,
@@ -167,7 +168,7 @@ async function build(): Promise<void> {
   const [major, minor] = version.slice(1).split('.')
   const said = { gitVersion: version, gitMajor: major, gitMinor: minor }
   const flags = Object.entries(said).map(
-    ([name, value]) => `-X k8s.io/component-base/version.${name}=${value}`,
+    ([name, value]) => `-X k8s.io/component-base/version.${name}=${value ?? ''}`,
   )
   mkdirSync(BIN, { recursive: true })
   for (const name of Object.keys(PROGRAMS) as Program[])
