@@ -73,6 +73,23 @@ const planned = async (
   }))!
 
 describe('rights of a restore', () => {
+  test('what may not be seen is not called missing, and the right is named', async () => {
+    const { CLUSTER_AUTHORIZATION_FAILED: code } = KafkaCode
+    const { target } = targetOf({ aclsCode: code })
+    const refusing = Object.assign(target, {
+      describeScramUsers: async () => ({ code, users: [] }),
+      describeQuotas: async () => ({ code, quotas: [] }),
+    })
+    const users = [{ name: 'app', mechanisms: [] }]
+    const { shown } = await planned(refusing, { acls: [rule()], quotas: [quota('a', 1)], users })
+    assert.deepEqual(shown.usersMissing, [])
+    const [acls, quotas, whether, ...others] = shown.cannot
+    assert.match(acls ?? '', /1 ACL\(s\) cannot be put at "west": .*kdr needs ALTER on the cluster/)
+    assert.match(quotas ?? '', /1 quota\(s\) cannot be put .*kdr needs ALTER_CONFIGS on the cluster/)
+    assert.match(whether ?? '', /whether the 1 user\(s\) are at "west" is not known.*DESCRIBE on the cluster/)
+    assert.deepEqual(others, [])
+  })
+
   test('are what the target lacks, denials first', async () => {
     const there = rule({ operation: 'READ' })
     const denial = rule({ principal: 'User:eve', permission: 'DENY' })
