@@ -54,6 +54,8 @@ export class Oracle {
   readonly #lives = new Map<SimLog, Life>()
   /** Where the source began when the first record came: up to there nothing was ever to be copied. */
   readonly #origins = new Map<SimLog, number>()
+  /** Where each log has begun, besides: a group that is below is committed there, by whoever knows no later one yet. */
+  readonly #logStarts = new Map<SimLog, Set<number>>()
   /** The furthest that each log has ever come. */
   readonly #ends = new Map<SimLog, number>()
   /** What a process was told of; an election may take it away again. */
@@ -197,6 +199,7 @@ export class Oracle {
   }
 
   #onTrimming({ partition }: TopicPartition, { log }: SimPartition, before: number): void {
+    this.#logStarts.set(log, (this.#logStarts.get(log) ?? new Set()).add(before))
     const life = this.#lives.get(log)
     const source = life?.workloads[partition]?.at.log
     if (source !== undefined && before > source.logStart)
@@ -238,7 +241,7 @@ export class Oracle {
       if (topic !== TOPIC || log === undefined || this.#lives.get(log) !== life) continue
       if (offset > log.end && !this.#world.trouble.targetUnclean)
         this.#violate(`group ${group}: offset ${offset} of t/${partition}, whose mirror ends at ${log.end}`)
-      if (offset === log.logStart) continue
+      if (offset === log.logStart || this.#logStarts.get(log)?.has(offset) === true) continue
       const implied = commits.findLast(
         each => each.partition === partition && each.life === life.number && each.offset <= offset,
       )

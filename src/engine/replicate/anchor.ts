@@ -32,7 +32,9 @@ export type Anchor = {
 }
 /** Not now: no leader, not settled, not answered. Ask again. */
 export type Wait = { readonly kind: 'wait'; readonly cause: string; readonly code?: number }
-export type AnchorResult = Anchor | Wait | { readonly kind: 'fault'; readonly fault: Fault }
+/** `end`: the target's, as it was found. */
+export type Stop = { readonly kind: 'fault'; readonly fault: Fault; readonly end?: number }
+export type AnchorResult = Anchor | Wait | Stop
 
 /** `settleMs`: how long the end must stay unchanged. Throws KdrError('unreachable'). */
 export async function anchor(
@@ -55,8 +57,16 @@ async function lookAtBoth(
   const sourceEpoch = context.sourceWatch.partition(copy)?.leaderEpoch ?? -1
   const settled = await settle(context, copy, settleMs)
   if (settled.kind !== 'settled') return settled
-  const { end, sequence } = settled
+  const found = await compareWithSource(context, copy, { settled, sourceEpoch })
+  return found.kind === 'fault' ? { ...found, end: settled.end } : found
+}
 
+/** Steps 3 to 5. */
+async function compareWithSource(
+  context: LinkContext,
+  copy: PartitionCopy,
+  { settled: { end, sequence }, sourceEpoch }: { settled: Settled; sourceEpoch: number },
+): Promise<AnchorResult> {
   const [start, sourceEnd] = await Promise.all([
     context.reads.sourceStart(copy),
     context.reads.sourceEnd(copy),
@@ -127,10 +137,7 @@ const wait = (cause: string, code?: number): AnchorResult => ({
   cause,
   ...(code === undefined ? {} : { code }),
 })
-const fault = (what: Fault): { readonly kind: 'fault'; readonly fault: Fault } => ({
-  kind: 'fault',
-  fault: what,
-})
+const fault = (what: Fault): Stop => ({ kind: 'fault', fault: what })
 
 type Settled = { readonly kind: 'settled'; readonly end: number; readonly sequence: number }
 
