@@ -104,6 +104,21 @@ export class Commands {
       this.#awaited.delete(key)
       this.#resumed.delete(key)
     }
+    await this.#stayUnasked()
+  }
+
+  /**
+   * Nobody asks for it (any more): a worker that stood still while its successor had a mirror deleted and made anew, and woke, says once
+   * more that it is to be left. Nobody would copy to it, for ever.
+   */
+  async #stayUnasked(): Promise<void> {
+    const { store, link, assertControl } = this.#context
+    const asked = new Set([...readCommands(store, link).values()].map(({ topic }) => topic))
+    for (const topic of readLeaving(store, link)) {
+      if (asked.has(topic)) continue
+      await assertControl()
+      await this.#stay(topic)
+    }
   }
 
   async #carryOut(key: string, command: CommandRecord): Promise<Outcome> {
@@ -182,6 +197,8 @@ export class Commands {
     const { store, link } = this.#context
     const key = leavingKey(link, topic)
     if (store.get(key) === undefined) {
+      this.#awaited.delete(key)
+      this.#leftAt.delete(topic)
       const targetTopicId = readTopics(store, link).get(topic)?.targetTopicId
       await store.put(key, toRecord('leaving', { targetTopicId }))
       await store.refresh()

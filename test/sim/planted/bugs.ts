@@ -207,8 +207,8 @@ export const PLANTED: readonly PlantedBug[] = [
     changes: [
       {
         file: `${R}/drive.ts`,
-        find: "return found.kind === 'fault' || (",
-        put: 'return copy.partition < 0 || (',
+        find: "return found.kind === 'fault' || isShorter",
+        put: "return found.kind !== 'fault' && isShorter",
       },
     ],
   },
@@ -711,7 +711,7 @@ export const PLANTED: readonly PlantedBug[] = [
       },
       {
         file: `${R}/drive.ts`,
-        find: "|| (found.kind === 'anchored' && isShorter(copy, found))",
+        find: '|| isShorter(copy, found)',
         put: '',
       },
     ],
@@ -758,6 +758,30 @@ export const PLANTED: readonly PlantedBug[] = [
         file: `${R}/broker-fetcher.ts`,
         find: 'if (stripes.isUnderWay) continue',
         put: 'if (!stripes.isEmpty) continue',
+      },
+    ],
+  },
+  {
+    name: 'left-for-ever',
+    breaks:
+      'a worker that wakes says of a mirror made anew that it is to be left, and nobody takes that back',
+    changes: [
+      {
+        file: `${R}/commands.ts`,
+        find: '    await this.#stayUnasked()\n',
+        put: '',
+      },
+    ],
+  },
+  {
+    name: 'stopped-keeps-its-end',
+    breaks:
+      'a partition that stops at a mirror which has lost its end goes on saying where that ended before',
+    changes: [
+      {
+        file: `${R}/drive.ts`,
+        find: 'copy.appended = Math.min(copy.appended, endOf(anchored))',
+        put: 'endOf(anchored)',
       },
     ],
   },
