@@ -10,6 +10,7 @@ const WHY: Readonly<Record<string, string>> = {
   yaml: 'the config, with the place of each value for messages',
   zod: 'the schema of the config, and the JSON Schema for editors',
   '@biomejs/biome': 'format of the code',
+  '@grafana/schema': "Grafana's own types of a dashboard, for a test",
   '@kdr/node': 'the Node that runs a checkout; a folder of this repository',
   '@types/node': "types of Node's own modules",
   'fast-check': 'random inputs for tests',
