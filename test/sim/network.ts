@@ -156,7 +156,9 @@ export class SimNetwork {
 
   /** The worker is killed, here, and this never returns; or it is paused. */
   async die(process: SimProcess, where: string): Promise<void> {
-    const isPause = process.crashAt?.isPause === true
+    // Nobody wants it any more: it was under way when that was said.
+    if (process.crashAt === undefined) return
+    const isPause = process.crashAt.isPause === true
     if (!this.chaos.strikes(`kdr ${isPause ? 'is paused' : 'dies'} ${where}`)) return
     if (isPause) process.pause()
     else process.kill()
