@@ -257,7 +257,7 @@ async function openRun(
         }
         let ended = await carryOn(sides, record, onStep)
         // There is nothing to ask a person any more: the old active that is back can only be fenced.
-        if (ended.stoppedBy === 'active-is-back' && hasPromoted(journal, ended))
+        if (ended.stoppedBy === 'active-is-back' && isDone('promote', journal.steps(ended.run)))
           ended = await carryOn(await sidesAgain(opened, config, sides, ended), ended, onlyAnew(onStep))
         ended = await glassMended(sides, journal, ended)
         return reportOf(ended, journal.steps(record.run), plan)
@@ -269,8 +269,8 @@ async function openRun(
   }
 }
 
-function hasPromoted(journal: Journal, { run }: RunRecord): boolean {
-  return journal.steps(run).some(({ name, state }) => name === 'promote' && state === 'done')
+function isDone(step: StepName, steps: readonly { readonly name: StepName; readonly state: string }[] = []) {
+  return steps.some(({ name, state }) => name === step && state === 'done')
 }
 
 /** Without the steps that are passed by: they were told of before. */
@@ -293,7 +293,7 @@ async function sidesAgain(
   return await openSides(opened, clusters, { link, known: record, kind: record.kind })
 }
 
-/** What was shown when the run began stays its plan. */
+/** What was shown when the run began stays its plan. What stands in the way of a return is what it waits for, until it is in step. */
 async function planOf(
   opened: Opened,
   config: Config,
@@ -303,28 +303,29 @@ async function planOf(
     record,
   }: { readonly sides: Sides; readonly known: KnownRun | undefined; readonly record: RunRecord },
 ): Promise<Plan> {
-  const { kind, after, isHome = false } = record
+  const { kind, after, isHome = false, together } = record
   const { link, source, target, store } = sides
   const shown = known?.steps.find(step => step.name === 'preflight')?.data
   if (shown !== undefined) return shown as Plan
-  const isReversed = known?.steps.some(step => step.name === 'reverse' && step.state === 'done') === true
-  if (after !== undefined && !isReversed) return await planReturn(opened, sides, { failover: after, isHome })
-  const own = await ownPrincipals(config, link)
+  if (after !== undefined && !isDone('reverse', known?.steps))
+    return await planReturn(opened, sides, { failover: after, isHome })
   const runs = (await runsOf(target)).map(({ record, steps }) => summaryOf(reportOf(record, steps)))
-  const { together } = record
   const observed = {
     settings: link,
     target,
     store,
     clock: systemClock,
-    own,
+    own: await ownPrincipals(config, link),
     kind,
     refusals: [],
     runs,
     together,
   }
   try {
-    return await observePlan({ ...observed, source })
+    const plan = await observePlan({ ...observed, source })
+    return after === undefined || isDone('catch-up', known?.steps)
+      ? plan
+      : { ...plan, refusals: [], warnings: [...plan.refusals, ...plan.warnings] }
   } catch (error) {
     // An active that is lost by halves does not hold a failover up.
     const why = findKdrError(error)

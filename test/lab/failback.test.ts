@@ -140,13 +140,18 @@ describe('the way home', { concurrency: 1 }, () => {
     const { judge } = context
     const flags = ['--export', folder, '--recopy', LOST, '--recopy', TX, '--yes', '--json-lines']
     row.did(
-      'kdr failback with these flags, killed (SIGKILL) when it begins to touch the old cluster, and resumed',
+      'kdr failback with these flags, killed (SIGKILL) when it begins to touch the old cluster, and when it begins to catch up; resumed each time',
     )
     let failback = link.start('failback', link.name, ...flags)
     const run = await begins(failback, 'reverse')
     failback.signal('SIGKILL')
     await failback.ended
-    failback = link.start('failback', link.name, '--yes', '--json-lines', '--resume', run, '--take-over')
+    const resume = ['failback', link.name, '--yes', '--json-lines', '--resume', run, '--take-over']
+    failback = link.start(...resume)
+    await begins(failback, 'catch-up')
+    failback.signal('SIGKILL')
+    await failback.ended
+    failback = link.start(...resume)
     const { code, stdout, stderr } = await failback.ended
     assert.equal(code, 0, `${stderr}\n${stdout}`)
     const report = reportIn(stdout)
