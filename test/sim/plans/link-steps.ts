@@ -84,8 +84,9 @@ export function linkSteps({ world, process, name }: Hand): Steps {
     'fence-applications': async context => {
       if (context.source === undefined)
         return await nothing({ state: 'registered', denied: [], probed: 0, left: [] } as const)
+      // An old active that comes back when its applications have been led away is fenced too, and keeps nobody from anything.
       const effect = (link: SimLink): void => {
-        link.isFenced = true
+        link.isFenced = link.leadsTo === context.record.active
       }
       await act(context, 'active', { what: 'stop applications', effect })
       return { what: 'stopped', data: { state: 'proven', denied: [], probed: 1, left: [] } }
