@@ -2,8 +2,8 @@
 
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { rulesText } from '../src/api/alerts.ts'
-import { dashboard } from '../src/api/dashboard.ts'
+import { rulesText } from '../src/api/alerts/alerts.ts'
+import { dashboard } from '../src/api/dashboard/dashboard.ts'
 import { openApi } from '../src/api/openapi.ts'
 import type { App } from '../src/cli/app.ts'
 import { commandsPage, manPage } from '../src/cli/help/command-pages.ts'

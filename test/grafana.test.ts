@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { dashboard } from '../src/api/dashboard.ts'
+import { dashboard } from '../src/api/dashboard/dashboard.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 // Within the project: the compiler looks for the types from there on.

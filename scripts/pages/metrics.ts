@@ -1,6 +1,6 @@
 // docs/reference/metrics.md.
 
-import { METRICS, type SaidBy } from '../../src/api/metrics-table.ts'
+import { METRICS, type SaidBy } from '../../src/api/metrics/table.ts'
 import { code } from './code.ts'
 
 const SAID_BY: Readonly<Record<SaidBy, string>> = {
@@ -19,7 +19,7 @@ export function metricsPage(): string {
   return [
     '# Metrics',
     '',
-    'Made by `make docs` from `src/api/metrics-table.ts`. What to do with them: [monitoring](../monitoring.md).',
+    'Made by `make docs` from `src/api/metrics/table.ts`. What to do with them: [monitoring](../monitoring.md).',
     '',
     '`kdr run` serves them at `/metrics` of `server.listen`. What is not known is left out. Metrics with the labels `topic` and `partition` have',
     'one series a topic, or one a partition with `perPartition: true` of `server`. Of what would make more than 20,000 series in all, the last ones of',

@@ -1,6 +1,6 @@
 // The OpenAPI 3.1 document of what `kdr run` serves, made from the contract. Served at /api/openapi.json, and kept under docs/reference.
 import { z } from 'zod'
-import { type ApiPart, CONTRACT, NAMED } from './contract.ts'
+import { type ApiPart, CONTRACT, NAMED } from './contract/contract.ts'
 import { OPENAPI_PATH } from './server.ts'
 
 const ABOUT: Readonly<Record<ApiPart, readonly [summary: string, description: string]>> = {

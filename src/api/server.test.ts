@@ -3,7 +3,7 @@ import { createServer } from 'node:http'
 import { after, describe, test } from 'node:test'
 import { findPort } from '../lab/ports.ts'
 import { systemClock } from '../wiring/system.ts'
-import { formatMetrics } from './metrics.ts'
+import { formatMetrics } from './metrics/metrics.ts'
 import { type Served, serve, type Serving } from './server.ts'
 
 const open: Serving[] = []

@@ -1,4 +1,4 @@
-// Names of the alerts, for whoever refers to one (the config), and what of them is kept. What each watches stands in api/alerts.ts.
+// Names of the alerts, for whoever refers to one (the config), and what of them is kept. What each watches stands in api/alerts/alerts.ts.
 import type { StateRecords } from './state-records.ts'
 
 export const ALERT_NAMES = [

@@ -1,7 +1,7 @@
 // What `kdr run` answers under /api/: the objects that commands print with --json, as of the moment of the request and by the config as it
 // stands then. Whoever asks while somebody else's answer is on its way gets that one: looks cost both clusters something. A check is the
 // one that is kept for everybody, with its age.
-import type { ApiPart } from '../../api/contract.ts'
+import type { ApiPart } from '../../api/contract/contract.ts'
 import { type ApiAnswer, OPENAPI_PATH, type Served } from '../../api/server.ts'
 import type { Config } from '../../config/index.ts'
 import type { WatchedCluster } from '../../engine/monitor/sight.ts'

@@ -12,8 +12,8 @@ import {
   runningLink,
   whole,
 } from '../../../test/support/metrics-world.ts'
-import { AlertStates } from '../../api/alert-states.ts'
-import { ALERTS } from '../../api/alerts.ts'
+import { AlertStates } from '../../api/alerts/alert-states.ts'
+import { ALERTS } from '../../api/alerts/alerts.ts'
 import type { Config } from '../../config/config.ts'
 import { KdrError } from '../../model/errors.ts'
 import type { RunningLink } from '../app.ts'

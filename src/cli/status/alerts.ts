@@ -1,5 +1,5 @@
 // What `kdr status` prints of the alerts of a link that fire.
-import { ruleSentence } from '../../api/notification.ts'
+import { ruleSentence } from '../../api/alerts/notification.ts'
 import type { LinkStatus } from '../../engine/status/status.ts'
 import { formatDuration } from '../format.ts'
 import type { Style } from '../table.ts'

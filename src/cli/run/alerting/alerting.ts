@@ -7,9 +7,14 @@ import {
   idOf,
   isFiring,
   type Step,
-} from '../../../api/alert-states.ts'
-import { ALERTS } from '../../../api/alerts.ts'
-import { fingerprintOf, labelsOf, type Notification, notificationsOf } from '../../../api/notification.ts'
+} from '../../../api/alerts/alert-states.ts'
+import { ALERTS } from '../../../api/alerts/alerts.ts'
+import {
+  fingerprintOf,
+  labelsOf,
+  type Notification,
+  notificationsOf,
+} from '../../../api/alerts/notification.ts'
 import type { AlertsConfig, Config } from '../../../config/config.ts'
 import { ALERT_NAMES, type AlertName, type KeptAlert, MAX_KEPT_ALERTS } from '../../../model/alerts.ts'
 import { findKdrError } from '../../../model/errors.ts'

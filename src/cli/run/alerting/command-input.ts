@@ -1,5 +1,5 @@
 // What the operator's command gets to know of alerts. Pure.
-import type { Notification } from '../../../api/notification.ts'
+import type { Notification } from '../../../api/alerts/notification.ts'
 import type { CommandInput } from '../../app-watch.ts'
 
 /** KDR_* in the environment, for a short script; all of it as JSON on stdin. */

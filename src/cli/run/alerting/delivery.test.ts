@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { SimClock } from '../../../../test/sim/clock.ts'
-import type { Notification } from '../../../api/notification.ts'
+import type { Notification } from '../../../api/alerts/notification.ts'
 import { KdrError } from '../../../model/errors.ts'
 import { commandInput } from './command-input.ts'
 import { Delivery, MAX_WAITING } from './delivery.ts'

@@ -1,6 +1,6 @@
 // One way by which alerts leave kdr, with what waits for it. Whoever adds something never waits. What could not be told is tried again,
 // ever more seldom; that it cannot be told is said once, and so is that it can again.
-import type { Notification, ToldAlert } from '../../../api/notification.ts'
+import type { Notification, ToldAlert } from '../../../api/alerts/notification.ts'
 import { findKdrError } from '../../../model/errors.ts'
 import type { Clock } from '../../../ports/clock.ts'
 import type { Log } from '../../../ports/log.ts'

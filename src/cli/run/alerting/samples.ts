@@ -1,7 +1,7 @@
 // What alerts are looked for in: the metrics of the table, of whole links instead of the share of one process, from whoever speaks for
 // them. A link is spoken for by the owner of slot 0; while there is none, by all that run it.
-import type { Labels, Sample } from '../../../api/metrics.ts'
-import type { MetricName, Samples } from '../../../api/metrics-table.ts'
+import type { Labels, Sample } from '../../../api/metrics/metrics.ts'
+import type { MetricName, Samples } from '../../../api/metrics/table.ts'
 import type { Config, LinkConfig } from '../../../config/index.ts'
 import type { WatchedCluster } from '../../../engine/monitor/sight.ts'
 import type { DurationCounts } from '../../../model/durations.ts'

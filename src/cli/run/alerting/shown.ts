@@ -1,5 +1,5 @@
 // Alerts as /api/alerts shows them: those that fire, and those that will if it lasts.
-import { rendered, ruleOf } from '../../../api/notification.ts'
+import { rendered, ruleOf } from '../../../api/alerts/notification.ts'
 import type { ShownAlert } from './alerting.ts'
 
 const iso = (ms: number): string => new Date(ms).toISOString()

@@ -1,5 +1,5 @@
 // Which alerts are not told for a while, by `silence:` of the config. Pure.
-import type { ActiveAlert } from '../../../api/alert-states.ts'
+import type { ActiveAlert } from '../../../api/alerts/alert-states.ts'
 import type { AlertsConfig } from '../../../config/config.ts'
 import { placeFilter } from '../../../model/patterns.ts'
 

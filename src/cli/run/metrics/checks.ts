@@ -1,6 +1,6 @@
 // What `kdr run` says of the whole check that it carries out by itself.
-import type { Sample } from '../../../api/metrics.ts'
-import type { Samples } from '../../../api/metrics-table.ts'
+import type { Sample } from '../../../api/metrics/metrics.ts'
+import type { Samples } from '../../../api/metrics/table.ts'
 import type { CheckSight } from '../checks.ts'
 
 /** Undefined: another process says it. */

@@ -1,6 +1,6 @@
 // What `kdr run` says of the clusters that it watches. Of one that does not answer now, only that: what was seen before is no answer.
-import type { Labels, Sample } from '../../../api/metrics.ts'
-import type { MetricName, Samples } from '../../../api/metrics-table.ts'
+import type { Labels, Sample } from '../../../api/metrics/metrics.ts'
+import type { MetricName, Samples } from '../../../api/metrics/table.ts'
 import type { GroupSight, WatchedCluster } from '../../../engine/monitor/sight.ts'
 import { CONSUMER_STATES } from '../../../model/consumer-state.ts'
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { METRICS, type MetricName } from '../../../api/metrics-table.ts'
+import { METRICS, type MetricName } from '../../../api/metrics/table.ts'
 import type { RunningLink } from '../../app.ts'
 import type { PartitionProgress } from '../../../engine/replicate/replication.ts'
 import {

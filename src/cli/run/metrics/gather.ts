@@ -1,6 +1,6 @@
 // Everything that `kdr run` serves at /metrics, put together: what is of a fixed size first, and the partitions in the room that is left.
-import { formatMetrics, type Sample } from '../../../api/metrics.ts'
-import { metricsOf, type Samples } from '../../../api/metrics-table.ts'
+import { formatMetrics, type Sample } from '../../../api/metrics/metrics.ts'
+import { metricsOf, type Samples } from '../../../api/metrics/table.ts'
 import type { Config, LinkConfig } from '../../../config/index.ts'
 import { type DurationCounts, DURATION_SERIES } from '../../../model/durations.ts'
 import { rpoObjectiveOf } from '../../../model/objectives.ts'

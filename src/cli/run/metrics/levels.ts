@@ -1,6 +1,6 @@
 // How finely each metric of partitions is served: as was asked for, if that is not too many series; else the least worthy is summed up
 // first. Pure.
-import type { MetricName } from '../../../api/metrics-table.ts'
+import type { MetricName } from '../../../api/metrics/table.ts'
 
 /** Of one process. Some more would do no harm; some hundred thousand would, and to everybody who uses that Prometheus. */
 export const MAX_SERIES = 20_000

@@ -1,7 +1,7 @@
 // What `kdr run` says of its links, beside their partitions one by one. Figures that may be zero are there from the start, so that an
 // alert on them does not have to know that nothing is nothing.
-import type { Labels, Sample } from '../../../api/metrics.ts'
-import type { MetricName, Samples } from '../../../api/metrics-table.ts'
+import type { Labels, Sample } from '../../../api/metrics/metrics.ts'
+import type { MetricName, Samples } from '../../../api/metrics/table.ts'
 import type { PartitionProgress } from '../../../engine/replicate/replication.ts'
 import type { LinkFacts, Traffic, WholeLink } from '../../../model/link-facts.ts'
 import { FAULT_REASONS, PARTITION_STATES } from '../../../model/link.ts'

@@ -1,6 +1,6 @@
 // What `kdr run` says of the partitions that it copies: each by itself, or summed up by topic or link.
-import type { Labels, Sample } from '../../../api/metrics.ts'
-import type { MetricName, Samples } from '../../../api/metrics-table.ts'
+import type { Labels, Sample } from '../../../api/metrics/metrics.ts'
+import type { MetricName, Samples } from '../../../api/metrics/table.ts'
 import type { PartitionProgress } from '../../../engine/replicate/replication.ts'
 import type { Copied, CopiedTotals } from './copied.ts'
 import { chooseLevels, type Level } from './levels.ts'

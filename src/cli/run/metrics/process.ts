@@ -1,5 +1,5 @@
 // What `kdr run` says of its own process.
-import type { Samples } from '../../../api/metrics-table.ts'
+import type { Samples } from '../../../api/metrics/table.ts'
 import { type DurationCounts, Durations } from '../../../model/durations.ts'
 
 const LOOK_EVERY_MS = 100

@@ -1,5 +1,5 @@
 // What `kdr run` says of its sets to whoever watches it.
-import type { MetricName, Samples } from '../../../api/metrics-table.ts'
+import type { MetricName, Samples } from '../../../api/metrics/table.ts'
 import { lateAt } from '../../../model/schedule.ts'
 import type { SetStatus } from '../../../model/set-status.ts'
 import type { FollowedSet } from '../../app-vault.ts'

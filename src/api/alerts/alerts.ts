@@ -1,7 +1,7 @@
-// The alerts that are worth waking somebody for, as rules over the metrics of metrics-table.ts: for Prometheus, and for `kdr run` itself
+// The alerts that are worth waking somebody for, as rules over the metrics of metrics/table.ts: for Prometheus, and for `kdr run` itself
 // (evaluate.ts). Each says what has happened and what to do. Where a config names an objective the rule takes that; else it has a limit
 // of its own.
-import { spellDuration } from '../model/units.ts'
+import { spellDuration } from '../../model/units.ts'
 import { type Alert, is, of } from './alert.ts'
 import { CHECK_ALERTS } from './alerts-check.ts'
 import { type Figure, type Limit, promqlOf } from './rules.ts'
@@ -368,7 +368,7 @@ export function rulesText(): string {
     `          description: ${JSON.stringify(action)}`,
   ])
   return [
-    '# Made by `make docs` from src/api/alerts.ts. Prometheus: `rule_files: [alerts.yaml]`.',
+    '# Made by `make docs` from src/api/alerts/alerts.ts. Prometheus: `rule_files: [alerts.yaml]`.',
     'groups:',
     '  - name: kdr',
     '    rules:',

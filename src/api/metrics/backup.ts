@@ -1,5 +1,5 @@
 // The part of the table of metrics that is about backup sets.
-import type { MetricSpec } from './metrics-table.ts'
+import type { MetricSpec } from './table.ts'
 
 const SET = ['set', 'cluster', 'vault'] as const
 

@@ -4,8 +4,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
-import { CASES as LINK_CASES } from '../../test/support/alert-cases.ts'
-import { CLUSTER_CASES } from '../../test/support/alert-cases-clusters.ts'
+import { CASES as LINK_CASES } from '../../../test/support/alert-cases.ts'
+import { CLUSTER_CASES } from '../../../test/support/alert-cases-clusters.ts'
 import {
   type Case,
   LINK,
@@ -18,12 +18,12 @@ import {
   series,
   set,
   stopped,
-} from '../../test/support/alert-series.ts'
-import { isThere, promtool } from '../../test/support/promtool.ts'
+} from '../../../test/support/alert-series.ts'
+import { isThere, promtool } from '../../../test/support/promtool.ts'
 import { AlertStates, isFiring } from './alert-states.ts'
 import { ALERTS, rulesText } from './alerts.ts'
-import type { Sample } from './metrics.ts'
-import type { Samples } from './metrics-table.ts'
+import type { Sample } from '../metrics/metrics.ts'
+import type { Samples } from '../metrics/table.ts'
 import { toldOf } from './notification.ts'
 
 const skip = !isThere && 'promtool is not installed: apt-get install --no-install-recommends prometheus'

@@ -1,5 +1,5 @@
 // What a panel of the dashboard is made of.
-import type { MetricName } from './metrics-table.ts'
+import type { MetricName } from '../metrics/table.ts'
 
 export type Query = {
   readonly expr: string

@@ -1,5 +1,5 @@
 // What the dashboard shows, as data: see dashboard.ts.
-import { CLUSTER_ROWS } from './dashboard-clusters.ts'
+import { CLUSTER_ROWS } from './clusters.ts'
 import { type Panel, query } from './panel.ts'
 
 /** In rows: the title of each, and its panels from left to right. */

@@ -1,10 +1,10 @@
 // Every metric that `kdr run` serves, in the order in which it is served. The reference page, the alert rules and the dashboard are
 // made from this table, and nothing is served that does not stand here. Names end in their unit, which is a base unit of Prometheus.
-import { BACKUP_METRICS } from './metrics-backup.ts'
-import { CHECK_METRICS } from './metrics-check.ts'
-import { CLUSTER_METRICS } from './metrics-clusters.ts'
+import { BACKUP_METRICS } from './backup.ts'
+import { CHECK_METRICS } from './check.ts'
+import { CLUSTER_METRICS } from './clusters.ts'
 import type { Metric, Sample } from './metrics.ts'
-import { TRAFFIC } from './metrics-traffic.ts'
+import { TRAFFIC } from './traffic.ts'
 
 /**
  * Who says it. `process`: each kdr of itself. `share`: each of what it copies, so that the sum over all is the link. `owner`: only the

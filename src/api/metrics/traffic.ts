@@ -1,5 +1,5 @@
 // The part of the table of metrics that is about what a link asks of its clusters.
-import type { MetricSpec } from './metrics-table.ts'
+import type { MetricSpec } from './table.ts'
 
 const ASKED = ['link', 'source', 'target', 'cluster'] as const
 

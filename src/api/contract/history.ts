@@ -1,6 +1,6 @@
 // How the RPO of a link was, as /api/status has it: a part of the contract.
 import { z } from 'zod'
-import { count, ms, ratio } from './contract-values.ts'
+import { count, ms, ratio } from './values.ts'
 
 export const worstRpo = {
   worstRpoHourMs: ms.nullable().describe('Of the last hour; null: nothing was seen.'),

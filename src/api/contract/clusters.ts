@@ -1,7 +1,7 @@
 // A watched cluster, as /api/clusters has it: a part of the contract.
 import { z } from 'zod'
-import { CONSUMER_STATES } from '../model/consumer-state.ts'
-import { count, ms, time } from './contract-values.ts'
+import { CONSUMER_STATES } from '../../model/consumer-state.ts'
+import { count, ms, time } from './values.ts'
 
 const partitionCounts = {
   partitions: count,

@@ -1,9 +1,9 @@
 // What is told when an alert begins or is over. The JSON is that of Alertmanager's webhook (its version 4), so that whatever receives
 // from Alertmanager receives from kdr too; `v` is ours. Pure.
-import { VERSION } from '../model/versioned.ts'
+import { VERSION } from '../../model/versioned.ts'
 import type { FiringAlert } from './alert-states.ts'
 import { ALERTS } from './alerts.ts'
-import type { Labels } from './metrics.ts'
+import type { Labels } from '../metrics/metrics.ts'
 
 /** As Alertmanager has it. */
 export type ToldAlert = {

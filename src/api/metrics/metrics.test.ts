@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { Durations } from '../model/durations.ts'
+import { Durations } from '../../model/durations.ts'
 import { formatMetrics, type Metric } from './metrics.ts'
 
 type Read = { readonly name: string; readonly labels: Record<string, string>; readonly value: number }

@@ -1,8 +1,8 @@
 // What the conditions of rules.ts say of the samples of this process: as Prometheus would, without it. Samples are looked at one time
 // after the other; what a rule needs of the past is kept here, and no more. Absent series are absent: no rule holds of them.
-import type { DurationCounts } from '../model/durations.ts'
-import type { Labels, Sample } from './metrics.ts'
-import type { MetricName, Samples } from './metrics-table.ts'
+import type { DurationCounts } from '../../model/durations.ts'
+import type { Labels, Sample } from '../metrics/metrics.ts'
+import type { MetricName, Samples } from '../metrics/table.ts'
 import { type Condition, type Figure, figuresIn, GROWTH_SECONDS, type Limit, RATE_SECONDS } from './rules.ts'
 
 /** One for which a condition holds, or a figure is there. */

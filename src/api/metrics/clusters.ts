@@ -1,5 +1,5 @@
 // The part of the table of metrics that is about clusters that are watched. Names are Kafka's where Kafka has the same figure.
-import type { MetricSpec } from './metrics-table.ts'
+import type { MetricSpec } from './table.ts'
 
 const CLUSTER = ['cluster'] as const
 const BROKER = [...CLUSTER, 'broker'] as const

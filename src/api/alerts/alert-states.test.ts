@@ -1,11 +1,11 @@
 // Alerts over time, as kdr itself has them: when they fire, when they are over, and what a restart and a takeover leave of them.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { Durations } from '../model/durations.ts'
+import { Durations } from '../../model/durations.ts'
 import { type ActiveAlert, AlertStates, type FiringAlert, isFiring } from './alert-states.ts'
 import { ALERTS } from './alerts.ts'
 import { Evaluator } from './evaluate.ts'
-import type { Samples } from './metrics-table.ts'
+import type { Samples } from '../metrics/table.ts'
 import { fingerprintOf, humanDuration, notificationsOf, toldOf } from './notification.ts'
 
 const LINK = { link: 'ew', source: 'east', target: 'west' }

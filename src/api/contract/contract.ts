@@ -1,12 +1,12 @@
 // The objects that `kdr run` answers under /api/, as schemas: the OpenAPI document is made from them, and tests hold real answers
 // against them. They are those of --json: fields may be added, none is renamed.
 import { z } from 'zod'
-import { GROUP_REASONS, GROUP_STATES } from '../model/group-records.ts'
-import { FAULT_REASONS, PARTITION_STATES } from '../model/link.ts'
-import { activeAlert, linkAlert } from './contract-alerts.ts'
-import { watchedCluster } from './contract-clusters.ts'
-import { rpoHistory, withinKept, worstRpo } from './contract-history.ts'
-import { count, ms, ratio, time } from './contract-values.ts'
+import { GROUP_REASONS, GROUP_STATES } from '../../model/group-records.ts'
+import { FAULT_REASONS, PARTITION_STATES } from '../../model/link.ts'
+import { activeAlert, linkAlert } from './alerts.ts'
+import { watchedCluster } from './clusters.ts'
+import { rpoHistory, withinKept, worstRpo } from './history.ts'
+import { count, ms, ratio, time } from './values.ts'
 
 const version = z.literal(1)
 const names = z.array(z.string())

@@ -1,6 +1,6 @@
 // What a rule may ask of the metrics, as data: a few forms, from which come both what Prometheus is told (here) and what `kdr run` looks
 // at by itself (evaluate.ts). What neither can be said of is no form.
-import type { MetricName } from './metrics-table.ts'
+import type { MetricName } from '../metrics/table.ts'
 
 /** A metric as a rule reads it. */
 export type Figure = {

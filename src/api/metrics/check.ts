@@ -1,5 +1,5 @@
 // The part of the table of metrics that is about the whole `kdr check` that `kdr run` carries out by itself.
-import type { MetricSpec } from './metrics-table.ts'
+import type { MetricSpec } from './table.ts'
 
 export const CHECK_METRICS = {
   kdr_findings: {

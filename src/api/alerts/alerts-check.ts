@@ -1,5 +1,5 @@
 // The alerts on what the whole check finds that `kdr run` carries out by itself: one for each id, so that what comes on top is told too.
-import type { FindingId } from '../model/findings.ts'
+import type { FindingId } from '../../model/findings.ts'
 import { type Alert, is, of } from './alert.ts'
 
 /** What somebody has changed at one side of a link, or what has not followed. */

@@ -1,6 +1,6 @@
 // What a rule of alerts.ts is made of.
-import type { AlertName } from '../model/alerts.ts'
-import type { MetricName } from './metrics-table.ts'
+import type { AlertName } from '../../model/alerts.ts'
+import type { MetricName } from '../metrics/table.ts'
 import type { Condition, Figure, Limit } from './rules.ts'
 
 /** `page`: now. `ticket`: within the day. */

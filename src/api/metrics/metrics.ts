@@ -1,5 +1,5 @@
 // The text that Prometheus reads (exposition format 0.0.4). Pure.
-import type { DurationCounts } from '../model/durations.ts'
+import type { DurationCounts } from '../../model/durations.ts'
 
 export type Labels = Readonly<Record<string, string>>
 

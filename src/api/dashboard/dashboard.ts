@@ -1,6 +1,6 @@
-// One dashboard of Grafana over the metrics of metrics-table.ts: first whether one may sleep, then what is in the way. It asks for its
+// One dashboard of Grafana over the metrics of metrics/table.ts: first whether one may sleep, then what is in the way. It asks for its
 // data source when it is imported.
-import { ROWS } from './dashboard-panels.ts'
+import { ROWS } from './panels.ts'
 import type { Panel } from './panel.ts'
 
 const ROW_HEIGHT = 1
@@ -12,7 +12,7 @@ export function dashboard(): Record<string, unknown> {
   return {
     title: 'kdr',
     uid: 'kdr-links',
-    description: 'Made by `make docs` from src/api/dashboard.ts.',
+    description: 'Made by `make docs` from src/api/dashboard/dashboard.ts.',
     tags: ['kafka', 'disaster-recovery'],
     schemaVersion: 39,
     editable: true,

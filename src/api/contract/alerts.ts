@@ -1,7 +1,7 @@
 // Alerts, as /api/alerts and the status of a link have them: a part of the contract.
 import { z } from 'zod'
-import { ALERT_NAMES } from '../model/alerts.ts'
-import { time } from './contract-values.ts'
+import { ALERT_NAMES } from '../../model/alerts.ts'
+import { time } from './values.ts'
 
 const one = {
   alert: z.enum(ALERT_NAMES),

@@ -1,11 +1,11 @@
 // Which alerts are pending, firing or over: rules that are looked at again and again. An alert is a rule and the labels for which it
 // holds; it fires when it has held at every look for as long as the rule wants. Pure, but for what it remembers.
-import type { AlertName } from '../model/alerts.ts'
+import type { AlertName } from '../../model/alerts.ts'
 import type { Alert } from './alert.ts'
 import { ALERTS } from './alerts.ts'
 import { Evaluator, type Held, keyOf } from './evaluate.ts'
-import type { Labels } from './metrics.ts'
-import type { Samples } from './metrics-table.ts'
+import type { Labels } from '../metrics/metrics.ts'
+import type { Samples } from '../metrics/table.ts'
 
 export type ActiveAlert = {
   readonly name: AlertName
