@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { parseConfig } from '../config/index.ts'
+import type { LinkRecord } from '../model/state-records.ts'
 import { assertMovable, ledAs } from './direction.ts'
 
 const config = parseConfig(
@@ -33,4 +34,12 @@ test('one that follows a third cluster fails over, and says so where it cannot b
     })
   const away = { ...follows, link: ledAs(link, 'c', 'b') }
   assertMovable(away, link, 'failback')
+})
+
+test('what somebody else has led home meanwhile is not led away by a failback', () => {
+  const record: LinkRecord = { generation: 3, sourceClusterId: 'A', targetClusterId: 'C', slots: 64 }
+  const home = { link, isHome: true, record, stale: [], unread: [] }
+  assert.throws(() => assertMovable(home, link, 'failback'), { code: 'not-ready', message: /is home by now/ })
+  assertMovable({ ...home, record: { ...record, isWaiting: true } }, link, 'failback')
+  assertMovable(home, link, 'switchover')
 })

@@ -42,10 +42,16 @@ export async function directionAmong(
 }
 
 /**
- * A link that follows a third cluster fails over when that is lost, and home to it; a switchover is not made for it. `link`: as the config
- * has it. Throws KdrError('not-available').
+ * A link that follows a third cluster fails over when that is lost, and home to it; a switchover is not made for it. Whoever was to lead a
+ * link home, and stood still until somebody else had, would lead it away again. `link`: as the config has it. Throws
+ * KdrError('not-available' | 'not-ready').
  */
 export function assertMovable(direction: Direction, link: LinkConfig, kind: RunKind): void {
+  const { isHome, record } = direction
+  if (kind === 'failback' && isHome && record !== undefined && record.isWaiting !== true)
+    throw new KdrError('not-ready', `link "${link.name}" is home by now; nothing was changed`, {
+      hint: `See: kdr status --link ${link.name}`,
+    })
   const { source: active } = direction.link
   if (active === link.source || active === link.target || kind === 'failover') return
   throw new KdrError(

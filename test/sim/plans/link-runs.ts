@@ -74,9 +74,11 @@ export class LinkRuns implements Links {
   }
 
   async isAtHome(link: string): Promise<boolean> {
-    const { source } = this.#hand.world.links.get(link)!
-    const now = await this.#now(link)
-    return now.sourceClusterId === idOf(source) && now.isWaiting !== true
+    return this.#leadsHome(link, await this.#now(link))
+  }
+
+  #leadsHome(link: string, now: LinkRecord): boolean {
+    return now.sourceClusterId === idOf(this.#hand.world.links.get(link)!.source) && now.isWaiting !== true
   }
 
   async read(run: string): Promise<RunReport | undefined> {
@@ -168,6 +170,8 @@ export class LinkRuns implements Links {
     const now = await this.#now(link)
     if (this.#kind !== 'failback' && now.isWaiting === true)
       throw new KdrError('moved', `link "${link}" was moved by a failover`)
+    if (this.#kind === 'failback' && this.#leadsHome(link, now))
+      throw new KdrError('not-ready', `link "${link}" is home by now`)
     const [active, standby] = [now.sourceClusterId, now.targetClusterId].map(id => id.slice('id-'.length))
     return {
       run: `${link}-${name}-${++this.#made}`,
