@@ -405,11 +405,12 @@ describe('restores', () => {
     let kills = 0
     for (let i = 0; i < KILLS; i++) {
       const running = startKdr(args)
-      await Promise.race([running.ended, sleep(600 + Math.random() * 2_500)])
+      // All of it takes two seconds: the first one at least does not come to its end.
+      await Promise.race([running.ended, sleep(400 + Math.random() * (i === 0 ? 400 : 2_500))])
       if (running.hasEnded) {
         const { code, stderr } = await running.ended
-        // One that was killed at its very end had done everything.
-        assert.equal(code, 12, stderr)
+        // The one before may have been killed at its very end: it had done everything.
+        assert.ok(code === 0 || code === 12, stderr)
         break
       }
       running.signal('SIGKILL')

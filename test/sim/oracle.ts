@@ -280,7 +280,8 @@ export class Oracle {
       }
       if (!truthOf.wasReadable(offset, id))
         this.#violate(`${name}: offset ${offset} of the target holds ${id}, which the source never had there`)
-      else if (stopped === undefined && truthOf.wasLost(offset, id))
+      // An election's other history, and all trace of it, may be deleted before anybody could look: epochs are forgotten with records.
+      else if (stopped === undefined && offset >= at.log.logStart && truthOf.wasLost(offset, id))
         this.#violate(`${name}: offset ${offset} of the target holds ${id}, which the source has lost`)
     }
     if (stopped !== undefined) return
@@ -289,7 +290,7 @@ export class Oracle {
         `${name}: ends at ${log.end}, the source at ${at.log.lastStable}, and kdr says ${isLonger ? 'that it is longer' : 'nothing'}`,
       )
     this.#compareWhole(name, at.log, log, mirrored)
-    this.#findSkipped(name, truth, log, { mirrored, ledger })
+    this.#findSkipped(name, truth, log, { mirrored, ledger, sourceStart: at.log.logStart })
   }
 
   /** What the source has deleted since, or before it was copied, stands at the target too, or in the ledger. */
@@ -297,10 +298,16 @@ export class Oracle {
     name: string,
     truth: Truth,
     { logStart, end }: SimLog,
-    { mirrored, ledger }: { mirrored: ReadonlyMap<number, string>; ledger: Ledger },
+    {
+      mirrored,
+      ledger,
+      sourceStart,
+    }: { mirrored: ReadonlyMap<number, string>; ledger: Ledger; sourceStart: number },
   ): void {
     for (const [offset, id] of truth.readable()) {
-      if (offset < logStart || offset >= end || mirrored.get(offset) === id) continue
+      const here = mirrored.get(offset)
+      if (offset < logStart || offset >= end || here === id) continue
+      if (offset < sourceStart && here !== undefined && truth.wasLost(offset, here)) continue
       if (lossAt(ledger, offset) === undefined)
         this.#violate(`${name}: offset ${offset} (${id}) was skipped, and nothing is said of it`)
     }
