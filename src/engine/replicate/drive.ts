@@ -95,12 +95,12 @@ async function attempt(
       return { kind: 'broken', reason: { why: 'anchor', cause: 'something unanswered may still land' } }
     }
     if (anchored.kind === 'fault' && isUnguarded) copy.clearDoubts()
-    if (isShorter(copy, anchored))
-      context.log.event('warn', lostAtTarget(copy, endOf(anchored), copy.appended), { link: context.link })
     // Groups go by where a mirror ends, also where it has stopped.
-    if (anchored.kind === 'fault') copy.appended = Math.min(copy.appended, endOf(anchored))
+    if (anchored.kind === 'fault') copy.appended = Math.min(copy.appended, anchored.end ?? Infinity)
     if (anchored.kind !== 'anchored') return anchored
     if (isUnguarded) copy.clearDoubts()
+    if (isShorter(copy, anchored))
+      context.log.event('warn', lostAtTarget(copy, anchored.offset, copy.appended), { link: context.link })
     copy.isAnchored = true
     copy.appended = anchored.offset
     copy.targetLogStart = anchored.targetLogStart
@@ -141,17 +141,11 @@ async function attempt(
  * lost the sequence numbers too that would stop it.
  */
 function isDelicate(copy: PartitionCopy, found: AnchorResult): boolean {
-  return found.kind === 'fault' || isShorter(copy, found)
+  return found.kind === 'fault' || (found.kind === 'anchored' && isShorter(copy, found))
 }
 
-function isShorter(copy: PartitionCopy, found: AnchorResult): boolean {
-  return copy.isAnchored && endOf(found) < copy.appended
-}
-
-/** Where the mirror ends, by a look that came that far. */
-function endOf(found: AnchorResult): number {
-  if (found.kind === 'wait') return Infinity
-  return (found.kind === 'anchored' ? found.offset : found.end) ?? Infinity
+function isShorter(copy: PartitionCopy, { offset }: Anchor): boolean {
+  return copy.isAnchored && offset < copy.appended
 }
 
 /** Counted like a broker's own word for it: read again some times, then a fault. */

@@ -207,8 +207,8 @@ export const PLANTED: readonly PlantedBug[] = [
     changes: [
       {
         file: `${R}/drive.ts`,
-        find: "return found.kind === 'fault' || isShorter",
-        put: "return found.kind !== 'fault' && isShorter",
+        find: "return found.kind === 'fault' || (",
+        put: 'return copy.partition < 0 || (',
       },
     ],
   },
@@ -711,7 +711,7 @@ export const PLANTED: readonly PlantedBug[] = [
       },
       {
         file: `${R}/drive.ts`,
-        find: '|| isShorter(copy, found)',
+        find: "|| (found.kind === 'anchored' && isShorter(copy, found))",
         put: '',
       },
     ],
@@ -780,8 +780,8 @@ export const PLANTED: readonly PlantedBug[] = [
     changes: [
       {
         file: `${R}/drive.ts`,
-        find: 'copy.appended = Math.min(copy.appended, endOf(anchored))',
-        put: 'endOf(anchored)',
+        find: 'copy.appended = Math.min(copy.appended, anchored.end ?? Infinity)',
+        put: 'void 0',
       },
     ],
   },
