@@ -7,6 +7,7 @@ import {
   ObjectiveDays,
   rpoHistory,
   type RpoLook,
+  withSpell,
 } from './objective-days.ts'
 
 const NOON = Date.parse('2026-01-31T12:00:00Z')
@@ -98,4 +99,56 @@ describe('the history of an RPO', () => {
   })
 
   test('of nothing is nothing', () => assert.equal(rpoHistory(new Map(), NOON), undefined))
+})
+
+describe('the history of an age, of which the times between commits tell all', () => {
+  const commitEvery = (minutes: number, count: number, dueMinutes?: number) =>
+    Array.from({ length: count }, (_none, index) => NOON + index * minutes * MINUTE_MS).reduce<
+      ReadonlyMap<string, ObjectiveDay>
+    >((days, since) => {
+      const dueBy = dueMinutes === undefined ? undefined : since + dueMinutes * MINUTE_MS
+      // It takes a minute until it is there.
+      const from = since + MINUTE_MS
+      return withSpell(days, { from, to: from + minutes * MINUTE_MS, since, dueBy })
+    }, new Map())
+
+  test('adds up for how much of it another one was not due, and has the worst', () => {
+    const days = commitEvery(20, 30, 16)
+    const end = NOON + (30 * 20 + 1) * MINUTE_MS
+    const history = rpoHistory(days, end)
+    assert.deepEqual([history?.worstRpoHourMs, history?.worstRpoDayMs], [21 * MINUTE_MS, 21 * MINUTE_MS])
+    // Of 20 minutes each the first 15: the last 5 are late.
+    assert.equal(history?.withinRatio, 0.75)
+    assert.equal(history.days[0]?.knownMs, 600 * MINUTE_MS)
+  })
+
+  test('that nothing limits is the worst alone', () => {
+    const { withinRatio, worstRpoDayMs } = rpoHistory(commitEvery(20, 3), NOON + HOUR_MS)!
+    assert.deepEqual([withinRatio, worstRpoDayMs], [null, 21 * MINUTE_MS])
+  })
+
+  test('is the same whether a time comes at once or in pieces', () => {
+    const [from, to] = [NOON + 7 * MINUTE_MS + 13, NOON + 3.3 * DAY_MS]
+    const spell = { since: NOON, dueBy: NOON + 1.1 * DAY_MS }
+    const whole = withSpell(new Map(), { ...spell, from, to })
+    let pieces: ReadonlyMap<string, ObjectiveDay> = new Map()
+    for (let at = from; at < to; at += 977_777)
+      pieces = withSpell(pieces, { ...spell, from: at, to: Math.min(to, at + 977_777) })
+    assert.deepEqual(rpoHistory(pieces, to), rpoHistory(whole, to))
+    const { knownMs, withinMs } = rpoHistory(whole, to)!.days.reduce((sum, day) => ({
+      ...day,
+      knownMs: sum.knownMs + day.knownMs,
+      withinMs: sum.withinMs + day.withinMs,
+    }))
+    assert.deepEqual([knownMs, withinMs], [to - from, spell.dueBy - from])
+  })
+
+  test('is bounded: 30 days, however long the time was; a clock that went back adds nothing', () => {
+    const days = withSpell(new Map(), { from: 0, to: NOON, since: 0, dueBy: 0 })
+    assert.deepEqual([days.size, [...days.keys()].at(0)], [30, '2026-01-02'])
+    const later = withSpell(days, { from: NOON, to: NOON + 2 * DAY_MS, since: 0, dueBy: 0 })
+    assert.deepEqual([later.size, [...later.keys()].at(0)], [30, '2026-01-04'])
+    for (const day of later.values()) assert.ok(JSON.stringify(day).length < 4_096)
+    assert.equal(withSpell(later, { from: NOON, to: NOON - 1, since: 0, dueBy: 0 }), later)
+  })
 })

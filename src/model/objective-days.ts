@@ -1,5 +1,6 @@
-// How the RPO of a link was, day by day: its worst, and for how much of the time it was within what the objectives want. One record a day
-// in `_kdr.state`, for 30 days, written by whoever does the control work. Days and hours are those of UTC. Pure.
+// How the RPO of a link was, or the age of a set, day by day: its worst, and for how much of the time it was within what is wanted, for
+// 30 days. Of a link one record a day in `_kdr.state`, written by whoever does the control work; of a set in its vault, where the times
+// of the commits tell all of it. Days and hours are those of UTC. Pure.
 import type { StateRecords } from './state-records.ts'
 
 export const HOUR_MS = 3_600_000
@@ -84,6 +85,55 @@ export class ObjectiveDays {
     const old = [...this.#days.keys()].filter(day => day <= oldest)
     for (const day of old) this.#days.delete(day)
     return old
+  }
+}
+
+/** A time [from, to) in which an age grew: 0 at `since`, too old from `dueBy` on (undefined: nothing says so). ms since 1970. */
+export type Spell = {
+  readonly from: number
+  readonly to: number
+  readonly since: number
+  readonly dueBy: number | undefined
+}
+
+/** What is older than 30 days is left out. A clock that went back adds nothing. */
+export function withSpell(
+  days: ReadonlyMap<string, ObjectiveDay>,
+  { from, to, since, dueBy }: Spell,
+): ReadonlyMap<string, ObjectiveDay> {
+  if (to <= from) return days
+  const first = (Math.floor(to / DAY_MS) - DAYS_KEPT + 1) * DAY_MS
+  const found = new Map([...days].filter(([day]) => day >= dayOf(first)))
+  for (const [at, end] of piecesOf(Math.max(from, first), to, HOUR_MS)) {
+    const { hours, recent } = found.get(dayOf(at)) ?? NO_DAY
+    const hour = withAge(hours[hourOf(at)], { from: at, to: end, since, dueBy })
+    found.set(dayOf(at), { hours: { ...hours, [hourOf(at)]: hour }, recent })
+  }
+  const recent = piecesOf(Math.max(from, to - HOUR_MS), to, PIECE_MS).reduce(
+    (all, [at, end]) => withPiece(all, at, end - since),
+    recentOf(days, to),
+  )
+  return found.set(dayOf(to), { ...(found.get(dayOf(to)) ?? NO_DAY), recent })
+}
+
+/** [from, to), cut at all multiples of `ms`. */
+function piecesOf(from: number, to: number, ms: number): (readonly [from: number, to: number])[] {
+  const pieces: (readonly [number, number])[] = []
+  for (let at = from; at < to; ) {
+    const end = Math.min(to, (Math.floor(at / ms) + 1) * ms)
+    pieces.push([at, end])
+    at = end
+  }
+  return pieces
+}
+
+function withAge(before: HistoryHour | undefined, { from, to, since, dueBy }: Spell): HistoryHour {
+  const { knownMs, withinMs, worstMs } = before ?? { knownMs: 0, withinMs: null, worstMs: null }
+  return {
+    knownMs: knownMs + (dueBy === undefined ? 0 : to - from),
+    withinMs:
+      dueBy === undefined ? withinMs : (withinMs ?? 0) + Math.min(to - from, Math.max(0, dueBy - from)),
+    worstMs: Math.max(worstMs ?? 0, to - since),
   }
 }
 

@@ -21,6 +21,8 @@ const of = (ageMs: number | undefined, changes: Partial<SetFacts> = {}) =>
         : {
             number: 7,
             endsAt: new Date(NOW - ageMs).toISOString(),
+            at: new Date(NOW - ageMs).toISOString(),
+            days: new Map(),
             bytes: 10,
             objects: 2,
             verifiedAt: undefined,
@@ -55,7 +57,15 @@ describe('the status of a set', () => {
       of(MINUTE_MS, {
         verifyEveryMs: 2 * 86_400_000,
         vaultMadeAt,
-        newest: { number: 7, endsAt: daysAgo(0), bytes: 1, objects: 1, verifiedAt },
+        newest: {
+          number: 7,
+          endsAt: daysAgo(0),
+          at: daysAgo(0),
+          days: new Map(),
+          bytes: 1,
+          objects: 1,
+          verifiedAt,
+        },
       })
     assert.equal(stateOf(daysAgo(2.9)).state, 'current')
     const { state, sentence } = stateOf(daysAgo(3.1))
@@ -63,6 +73,23 @@ describe('the status of a set', () => {
     assert.match(sentence, /no full verification has passed/)
     assert.equal(stateOf(undefined).state, 'unverified')
     assert.equal(stateOf(undefined, NOW - 86_400_000).state, 'current', 'the vault is new')
+  })
+
+  test('has how old it was: what its vault keeps, and the time since by what is wanted now', () => {
+    const endsAt = new Date(NOW - 40 * MINUTE_MS).toISOString()
+    const hours = { '0': { knownMs: 60 * MINUTE_MS, withinMs: 20 * MINUTE_MS, worstMs: 90 * MINUTE_MS } }
+    const days = new Map([['2027-01-14', { hours, recent: [] }]])
+    const newest = { number: 7, endsAt, at: endsAt, days, bytes: 1, objects: 1, verifiedAt: undefined }
+    const { history } = of(40 * MINUTE_MS, { newest })
+    assert.partialDeepStrictEqual(history, { worstRpoHourMs: 40 * MINUTE_MS, withinRatio: 0.5 })
+    assert.deepEqual(
+      history?.days.map(({ day, withinRatio }) => [day, withinRatio]),
+      [
+        ['2027-01-14', 1 / 3],
+        ['2027-01-15', 0.75],
+      ],
+    )
+    assert.equal(of(undefined).history, undefined)
   })
 
   test('a commit from the future has no negative age', () => assert.equal(of(-5_000).ageMs, 0))

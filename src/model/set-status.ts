@@ -1,4 +1,5 @@
 // Where a set stands: its newest commit, held against its schedule. Pure.
+import { type ObjectiveDay, rpoHistory, type RpoHistory, withSpell } from './objective-days.ts'
 import { lateAt, type Schedule } from './schedule.ts'
 
 /**
@@ -38,6 +39,8 @@ export type SetStatus = {
   /** Of all that the newest commit needs, as stored. */
   readonly bytes: number | null
   readonly objects: number | null
+  /** How old the newest commit was, and for how much of the time that was within `objectiveMs` as it was then. Left out: nothing is kept. */
+  readonly history?: RpoHistory
 }
 
 export type SetFacts = {
@@ -55,6 +58,9 @@ export type SetFacts = {
     | {
         readonly number: number
         readonly endsAt: string
+        /** When it was there; and what is kept of the time up to then. */
+        readonly at: string
+        readonly days: ReadonlyMap<string, ObjectiveDay>
         readonly bytes: number
         readonly objects: number
         readonly verifiedAt: string | undefined
@@ -79,7 +85,18 @@ export function setStatus(facts: SetFacts): SetStatus {
     verifiedAt: newest?.verifiedAt ?? null,
     bytes: newest?.bytes ?? null,
     objects: newest?.objects ?? null,
+    ...historyOf(facts),
   }
+}
+
+/** What the config wants now counts since the newest commit; before, what it wanted when each was made. */
+function historyOf({ newest, every, now }: SetFacts): Pick<SetStatus, 'history'> {
+  if (newest === undefined) return {}
+  const since = Date.parse(newest.endsAt)
+  const dueBy = every && lateAt(every.schedule, since)
+  const days = withSpell(newest.days, { from: Date.parse(newest.at), to: now, since, dueBy })
+  const history = rpoHistory(days, now)
+  return history === undefined ? {} : { history }
 }
 
 /** It may take as long again as half of the time between two, and an hour at least. */

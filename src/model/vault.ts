@@ -1,7 +1,9 @@
 // What a vault says of a set, as its commits hold it (docs/formats/vault.md). A commit says what changed since the one before it;
 // a state is what all commits up to a point say together. Offsets are [from, to): `to` is one behind the last.
+import { daysUpTo } from './backup-age.ts'
 import { KdrError } from './errors.ts'
 import type { NoteKind } from './note-kinds.ts'
+import type { ObjectiveDay } from './objective-days.ts'
 import { type Renewal, renewalOf } from './renewal.ts'
 import type { AclRule } from './rights.ts'
 
@@ -202,6 +204,10 @@ export type Commit = {
   readonly schemas: null
   /** ISO 8601: nobody can delete what this commit references before that. Absent in a vault without locks. */
   readonly lockedUntil?: string
+  /** ISO 8601: by then there should be another one. Absent where nothing says so, and in commits of older versions. */
+  readonly nextBy?: string
+  /** In a checkpoint: how old the newest commit was, day by day. Absent in those of older versions. */
+  readonly days?: Readonly<Record<string, ObjectiveDay>>
   /** Written for this commit; in a checkpoint, all that its segments need. */
   readonly objects: readonly VaultObject[]
   readonly notes: readonly Note[]
@@ -240,6 +246,8 @@ export type SetState = {
   readonly at: string
   /** See Commit. */
   readonly lockedUntil?: string | undefined
+  readonly nextBy?: string | undefined
+  readonly days: ReadonlyMap<string, ObjectiveDay>
   readonly topics: ReadonlyMap<string, TopicState>
   readonly groups: ReadonlyMap<string, VaultGroup>
   readonly rights: VaultRights
@@ -272,6 +280,8 @@ export function applyCommit(before: SetState | undefined, commit: Commit, sha256
     endsAt: commit.endsAt,
     at: commit.at,
     lockedUntil: commit.lockedUntil,
+    nextBy: commit.nextBy,
+    days: daysUpTo(before, commit),
     topics,
     groups,
     rights: commit.rights ?? base?.rights ?? NO_RIGHTS,
@@ -323,8 +333,11 @@ function neededOf(
 }
 
 /** The same state as one commit that needs none before it. */
-export function wholeOf(state: SetState): Pick<Commit, 'topics' | 'groups' | 'rights' | 'objects'> {
+export function wholeOf(
+  state: SetState,
+): Required<Pick<Commit, 'topics' | 'groups' | 'rights' | 'objects' | 'days'>> {
   return {
+    days: Object.fromEntries(state.days),
     topics: [...state.topics.values()].map(topic => ({
       ...topic,
       count: topic.partitions.length,
@@ -356,8 +369,7 @@ export type Point =
 export function parseSetPoint(text: string): { readonly set: string; readonly point: Point } {
   const at = text.indexOf('@')
   if (at < 0) return { set: text, point: { kind: 'latest' } }
-  const set = text.slice(0, at)
-  const point = text.slice(at + 1)
+  const [set, point] = [text.slice(0, at), text.slice(at + 1)]
   if (point === 'latest') return { set, point: { kind: 'latest' } }
   if (/^[1-9]\d{0,11}$/.test(point)) return { set, point: { kind: 'commit', number: Number(point) } }
   const time = parseTime(point)

@@ -1,5 +1,6 @@
 // The next commit of a set: composed from a draft, and created only if there is none of its number. Whoever is refused looks who was
 // first: an answer may have been lost, and the commit its own.
+import { capturedAt } from '../model/backup-age.ts'
 import { findKdrError, KdrError } from '../model/errors.ts'
 import {
   applyCommit,
@@ -25,6 +26,8 @@ export type Committer = {
   readonly by: string
   /** Wall clock, ms. */
   readonly now: () => number
+  /** By when there should be another commit, where one is as of `last` (ms since 1970). */
+  readonly lateAt?: ((last: number) => number) | undefined
 }
 
 export type NextCommit = {
@@ -40,11 +43,14 @@ export type Composed = { readonly commit: Commit; readonly body: Buffer }
 
 /** `before`: the newest commit; undefined for the first one. */
 export function composeCommit(
-  { vault, set, writer, by, now }: Committer,
+  { vault, set, writer, by, now, lateAt }: Committer,
   before: SetState | undefined,
   { draft, objects, pruned, lockedUntil = pruned && before?.lockedUntil }: NextCommit,
 ): Composed {
   const number = (before?.number ?? 0) + 1
+  const at = new Date(now()).toISOString()
+  const said = inOrder(draft, before)
+  const nextBy = pruned === undefined ? lateAt?.(Date.parse(capturedAt({ ...said, at }))) : undefined
   const commit: Commit = {
     v: 1,
     kind: pruned === undefined ? 'commit' : 'prune',
@@ -56,9 +62,10 @@ export function composeCommit(
     isCheckpoint: false,
     writer,
     by,
-    at: new Date(now()).toISOString(),
-    ...inOrder(draft, before),
+    at,
+    ...said,
     schemas: null,
+    ...(nextBy !== undefined && { nextBy: new Date(nextBy).toISOString() }),
     ...(lockedUntil !== undefined && { lockedUntil }),
     objects,
     ...(pruned !== undefined && { prune: pruned.prune }),

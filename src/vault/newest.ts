@@ -1,5 +1,4 @@
 // The newest commit of a set, for whoever looks again and again.
-import type { SetState } from '../model/vault.ts'
 import type { ObjectStore } from '../ports/store.ts'
 import { commitRange, type ReadCommit, readCommit } from './chain.ts'
 import { commitName } from './names.ts'
@@ -19,9 +18,4 @@ export async function newestCommit(
   if (number !== undefined && (await store.head(commitName(set, number))) === undefined) number = undefined
   number ??= (await commitRange(store, set))?.last
   return number === undefined ? undefined : await readCommit(store, set, number)
-}
-
-/** As of when it holds the source, as far as one clock can say: another's that was ahead is in the times of all commits since. */
-export function capturedAt({ endsAt, at }: Pick<SetState, 'endsAt' | 'at'>): string {
-  return Date.parse(at) < Date.parse(endsAt) ? at : endsAt
 }

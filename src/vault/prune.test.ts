@@ -13,7 +13,8 @@ import {
 } from '../../test/vault/made.ts'
 import { recordCodec } from '../kafka/records.ts'
 import { findKdrError, KdrError } from '../model/errors.ts'
-import type { Commit } from '../model/vault.ts'
+import { HOUR_MS } from '../model/objective-days.ts'
+import { applyCommit, type Commit } from '../model/vault.ts'
 import type { PrunePlan, PruneReport } from '../model/vault-reports.ts'
 import type { ObjectStore } from '../ports/store.ts'
 import { MemoryStore } from '../store/memory.ts'
@@ -135,10 +136,20 @@ describe('a prune', () => {
   test('says of its point what the commit before it could not take', async () => {
     const store = await given(19)
     const notes = [{ kind: 'lost', topic: 't', partition: 0, from: 3, to: 5, what: 'gone' }] as const
-    await commitBatches(store, [], { start: 17, now: 20 * DAY_MS, draft: { endsAt: iso(20), notes } })
+    const lateAt = (last: number): number => last + DAY_MS
+    await commitBatches(store, [], { start: 17, now: 20 * DAY_MS, draft: { endsAt: iso(20), notes }, lateAt })
     await verify(store, 20)
     const { commit } = await prune(store, 20.5)
-    assert.deepEqual((await readCommit(store, SET, commit!)).commit.notes, notes)
+    const read = await readCommit(store, SET, commit!)
+    assert.deepEqual(read.commit.notes, notes)
+    // It is no younger than before, and as late as before.
+    assert.equal(read.commit.nextBy, iso(21))
+    const { days } = applyCommit(await readState(store, SET, commit!), { ...read.commit, at: iso(21.5) }, '')
+    assert.deepEqual(days.get(iso(21).slice(0, 10))?.hours['11'], {
+      knownMs: HOUR_MS,
+      withinMs: 0,
+      worstMs: 1.5 * DAY_MS,
+    })
   })
 
   test('is refused without a full verification of what is left, within 7 days', async () => {

@@ -187,6 +187,7 @@ const OF_ITSELF: ReadonlySet<string> = new Set([
   'first',
   'previous',
   'isCheckpoint',
+  'days',
   'writer',
   'by',
   'at',

@@ -19,7 +19,6 @@ import { epochsOf } from '../model/vault.ts'
 import type { ObjectStore } from '../ports/store.ts'
 import { MemoryStore } from '../store/memory.ts'
 import { commitNumbers, locate, readCommit, readLatest, readState } from './chain.ts'
-import { capturedAt } from './newest.ts'
 import { SegmentReader } from './reader.ts'
 import { initVault, openVault, probeStore } from './vault.ts'
 import { verifyVault } from './verify.ts'
@@ -308,12 +307,6 @@ describe('a point of a set', () => {
     assert.match(commit.notes[0]!.what, /said 1970-01-01T00:00:15.*earlier than those of commit 4/)
     assert.deepEqual(await locate(store, SET, { kind: 'time', at: 45_000 }), { number: 5, next: 6 })
     assert.deepEqual(await locate(store, SET, { kind: 'time', at: 20_000 }), { number: 2, next: 3 })
-  })
-
-  test('is no older, for whoever waits for the next one, than the clock said when it was made', () => {
-    // The one before it was made by a clock that was ahead.
-    assert.equal(capturedAt({ endsAt: at(900), at: at(20) }), at(20))
-    assert.equal(capturedAt({ endsAt: at(10), at: at(20) }), at(10))
   })
 
   test('that the set does not have is said', async () => {

@@ -40,6 +40,8 @@ export type WriterOptions = {
   readonly compression?: Compression | undefined
   /** As of an earlier commit, so that not all is read again. */
   readonly known?: SetState | undefined
+  /** See Committer. */
+  readonly lateAt?: ((last: number) => number) | undefined
 }
 
 /** Throws KdrError: not-ready without a vault, damaged, store-unreachable. */
@@ -100,8 +102,8 @@ class VaultSetWriter implements SetWriter {
 
   async commit(draft: CommitDraft): Promise<Committed> {
     await this.#closePack()
-    const { store, set, by, now } = this.#options
-    const committer = { store, vault: this.#vault, set, writer: this.#writer, by, now }
+    const { store, set, by, now, lateAt } = this.#options
+    const committer = { store, vault: this.#vault, set, writer: this.#writer, by, now, lateAt }
     for (let before = this.state; ; ) {
       const lockedUntil = await this.#lock(committer, before, draft)
       const next = composeCommit(committer, before, { draft, objects: this.#objects, lockedUntil })

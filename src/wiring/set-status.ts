@@ -1,9 +1,9 @@
 // Where a set stands, as its vault says: no daemon has to live for that.
 import type { Config, SetConfig } from '../config/index.ts'
+import { capturedAt } from '../model/backup-age.ts'
 import { findKdrError } from '../model/errors.ts'
 import { type SetStatus, setStatus, unknownStatus } from '../model/set-status.ts'
 import { readLatest } from '../vault/chain.ts'
-import { capturedAt } from '../vault/newest.ts'
 import { openVault } from '../vault/vault.ts'
 import { lastVerified } from '../vault/verified.ts'
 import { systemClock } from './system.ts'
@@ -33,6 +33,8 @@ export async function readSetStatus(config: Config, set: SetConfig): Promise<Set
       newest: state && {
         number: state.number,
         endsAt: capturedAt(state),
+        at: state.at,
+        days: state.days,
         bytes: objects.reduce((sum, { bytes }) => sum + bytes, 0),
         objects: objects.length,
         verifiedAt: verified?.at,

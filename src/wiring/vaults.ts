@@ -5,6 +5,7 @@ import { backUp, type BackupProgress, type BackupResult } from '../engine/backup
 import { recordCodec } from '../kafka/records.ts'
 import { KdrError } from '../model/errors.ts'
 import { compilePatterns } from '../model/patterns.ts'
+import { lateAt } from '../model/schedule.ts'
 import type { SetState } from '../model/vault.ts'
 import type { ObjectStore } from '../ports/store.ts'
 import { openStore } from '../store/open.ts'
@@ -180,7 +181,9 @@ export async function backUpSet(
 ): Promise<BackupResult> {
   const filter = compilePatterns(set.topics, 'topics')
   const now = (): number => systemClock.now()
-  const writer = await openSetWriter({ store, set: set.name, by: program(), unique, now, known })
+  const { name, every } = set
+  const lateBy = every && ((last: number): number => lateAt(every.schedule, last))
+  const writer = await openSetWriter({ store, set: name, by: program(), unique, now, known, lateAt: lateBy })
   onOpened?.(writer.state)
   signal.throwIfAborted()
   const cluster = await openCluster(clusterOf(config, set.cluster), systemClock)

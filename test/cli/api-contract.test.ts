@@ -174,6 +174,13 @@ const FULL: Required<LinkStatus> = {
   warnings: [{ kind: 'open-transaction', topic: 'orders', partition: 0, sentence: 's' }],
 }
 
+const AGES = {
+  worstRpoHourMs: 900_000,
+  worstRpoDayMs: 1_200_000,
+  withinRatio: 0.5,
+  days: [{ day: '2026-03-01', worstRpoMs: 900_000, withinRatio: 0.5, knownMs: 1_000, withinMs: 500 }],
+}
+
 const REPORT: CheckReport = judge({
   clusters: [
     {
@@ -209,7 +216,7 @@ const REPORT: CheckReport = judge({
 const withAll: Services = {
   ...makeTestApp().services,
   readLinkStatus: () => Promise.resolve(FULL),
-  readSetStatus: () => Promise.resolve(setStatusOf('all')),
+  readSetStatus: () => Promise.resolve(setStatusOf('all', { history: AGES })),
   listRuns: () =>
     Promise.resolve([
       runSummaryOf('r1', { link: 'ew', rtoMs: 5_000 }),
@@ -288,7 +295,18 @@ test('/api/objectives holds each against what is asked of it', async () => {
     plans: [
       { name: 'region', links: ['ew'], rpoObjectiveMs: 30_000, lastRun: last('r2', 600_000, 'missed') },
     ],
-    sets: [{ name: 'all', state: 'current', ageMs: 600_000, objectiveMs: 1_800_000 }],
+    sets: [
+      {
+        name: 'all',
+        state: 'current',
+        ageMs: 600_000,
+        objectiveMs: 1_800_000,
+        worstRpoHourMs: 900_000,
+        worstRpoDayMs: 1_200_000,
+        withinTodayRatio: 0.5,
+        withinRatio: 0.5,
+      },
+    ],
   })
 })
 

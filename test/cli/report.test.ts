@@ -77,6 +77,13 @@ function payStatus(): LinkStatus {
   return { ...status, history, topics: [{ name: 'pay-in', state: 'faulted', partitions }] }
 }
 
+const AGES = {
+  worstRpoHourMs: 900_000,
+  worstRpoDayMs: 900_000,
+  withinRatio: 1,
+  days: [{ day: '2026-03-01', worstRpoMs: 900_000, knownMs: DAY_MS, withinMs: DAY_MS, withinRatio: 1 }],
+}
+
 const C012 = finding('C012', {
   where: 'cluster:east topic:tmp-1',
   message: 'topic "tmp-1" has one replica',
@@ -140,7 +147,7 @@ function world(): Services {
       ]
       return await act({ journal: () => (link.name === 'pay' ? entries : []) } as unknown as LinkMemory)
     },
-    readSetStatus: () => Promise.resolve(setStatusOf('all')),
+    readSetStatus: () => Promise.resolve({ ...setStatusOf('all'), history: AGES }),
     check: () => Promise.resolve(CHECK),
   }
 }

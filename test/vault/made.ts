@@ -7,7 +7,7 @@ import type { CommitDraft, NamedAborted, PartOf, SetWriter } from '../../src/por
 import { recordCodec } from '../../src/kafka/records.ts'
 import { MemoryStore } from '../../src/store/memory.ts'
 import { initVault } from '../../src/vault/vault.ts'
-import { openSetWriter } from '../../src/vault/writer.ts'
+import { openSetWriter, type WriterOptions } from '../../src/vault/writer.ts'
 
 export const SET = 'all'
 export const TOPIC_ID = '6f2f4d2e-0000-4000-8000-000000000001'
@@ -46,10 +46,14 @@ export async function madeVault(store: ObjectStore = new MemoryStore()): Promise
 
 export async function writerOf(
   store: ObjectStore,
-  options: { readonly compression?: Compression; readonly now?: number } = {},
+  options: {
+    readonly compression?: Compression
+    readonly now?: number
+    readonly lateAt?: WriterOptions['lateAt']
+  } = {},
 ): Promise<SetWriter> {
-  const { compression, now = 0 } = options
-  return await openSetWriter({ store, set: SET, by: 'kdr test', unique, now: () => now, compression })
+  const { compression, now = 0, lateAt } = options
+  return await openSetWriter({ store, set: SET, by: 'kdr test', unique, now: () => now, compression, lateAt })
 }
 
 export async function writeBatches(

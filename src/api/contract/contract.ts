@@ -5,8 +5,8 @@ import { GROUP_REASONS, GROUP_STATES } from '../../model/group-records.ts'
 import { FAULT_REASONS, PARTITION_STATES } from '../../model/link.ts'
 import { activeAlert, linkAlert } from './alerts.ts'
 import { watchedCluster } from './clusters.ts'
-import { rpoHistory, withinKept, worstRpo } from './history.ts'
-import { count, ms, ratio, time } from './values.ts'
+import { rpoHistory, withinKept, withinTodayRatio, worstRpo } from './history.ts'
+import { count, ms, time } from './values.ts'
 
 const version = z.literal(1)
 const names = z.array(z.string())
@@ -229,6 +229,9 @@ const set = z.strictObject({
   prune: z.enum(['auto', 'by-hand']).nullable().describe('null: the config names no days.'),
   bytes: count.nullable(),
   objects: count.nullable(),
+  history: rpoHistory
+    .optional()
+    .describe('How old its newest commit was, within its schedule or beyond it; left out: nothing is kept.'),
 })
 
 const runKind = z.enum(['switchover', 'failover', 'failback'])
@@ -316,9 +319,7 @@ export const CONTRACT = {
         rpoMs: ms.nullable(),
         beyondObjective: beyond,
         ...worstRpo,
-        withinTodayRatio: ratio
-          .nullable()
-          .describe('For which share of this day (UTC), as far as it is known; null: nobody knows.'),
+        withinTodayRatio,
         withinRatio: withinKept,
         rtoObjectiveMs: ms.nullable(),
         lastRun,
@@ -339,6 +340,9 @@ export const CONTRACT = {
         state: setState,
         ageMs: ms.nullable(),
         objectiveMs: ms.nullable(),
+        ...worstRpo,
+        withinTodayRatio,
+        withinRatio: withinKept,
       }),
     ),
   }),

@@ -1,4 +1,4 @@
-// How the RPO of a link was, as /api/status has it: a part of the contract.
+// How the RPO of a link was, and the age of a set, as /api/status has it: a part of the contract.
 import { z } from 'zod'
 import { count, ms, ratio } from './values.ts'
 
@@ -12,6 +12,10 @@ export const withinKept = ratio
   .describe(
     'For which share of the days that are kept, 30 at most, it was within its objectives; null: nobody knows.',
   )
+
+export const withinTodayRatio = ratio
+  .nullable()
+  .describe('For which share of this day (UTC), as far as it is known; null: nobody knows.')
 
 export const rpoHistory = z.strictObject({
   ...worstRpo,

@@ -1,7 +1,7 @@
 // Objectives held against what is measured: the RPO of each link now and over the last days, the RTO of the last run of each link and plan,
-// the age of each set.
+// the age of each set now and over the last days.
 import type { Config } from '../../config/index.ts'
-import { dayOf } from '../../model/objective-days.ts'
+import { dayOf, type RpoHistory } from '../../model/objective-days.ts'
 import { objectiveFor } from '../../model/objectives.ts'
 import type { RunSummary } from '../../model/runs.ts'
 import type { App } from '../app.ts'
@@ -20,7 +20,13 @@ export async function readObjectives(app: App, config: Config, { links, sets }: 
       rtoObjectiveMs: objectives.rtoMs ?? null,
       lastRun: shownRun(lastRunOfPlan(runs, name), objectives.rtoMs),
     })),
-    sets: sets.map(({ name, state, ageMs, objectiveMs }) => ({ name, state, ageMs, objectiveMs })),
+    sets: sets.map(({ name, state, ageMs, objectiveMs, history }) => ({
+      name,
+      state,
+      ageMs,
+      objectiveMs,
+      ...shownHistory(history, app.clock.now()),
+    })),
   }
 }
 
@@ -33,14 +39,18 @@ function ofLink(config: Config, link: LinkStanding, runs: readonly RunSummary[],
     rpoObjectiveState: rpoObjectiveState ?? null,
     rpoMs,
     beyondObjective,
-    worstRpoHourMs: history?.worstRpoHourMs ?? null,
-    worstRpoDayMs: history?.worstRpoDayMs ?? null,
-    withinTodayRatio: history?.days.find(({ day }) => day === dayOf(now))?.withinRatio ?? null,
-    withinRatio: history?.withinRatio ?? null,
+    ...shownHistory(history, now),
     rtoObjectiveMs: rtoObjectiveMs ?? null,
     lastRun: shownRun(lastRunOfLink(runs, name), rtoObjectiveMs),
   }
 }
+
+const shownHistory = (history: RpoHistory | undefined, now: number) => ({
+  worstRpoHourMs: history?.worstRpoHourMs ?? null,
+  worstRpoDayMs: history?.worstRpoDayMs ?? null,
+  withinTodayRatio: history?.days.find(({ day }) => day === dayOf(now))?.withinRatio ?? null,
+  withinRatio: history?.withinRatio ?? null,
+})
 
 type Measured = RunSummary & { readonly rtoMs: number }
 

@@ -2,6 +2,7 @@
 import type { SetStateName, SetStatus } from '../../model/set-status.ts'
 import { formatBytes, formatDuration } from '../format.ts'
 import { formatTable, type Style } from '../table.ts'
+import { historyWords } from './standing.ts'
 
 /** Late, unverified, damaged or without a vault is wrong; a store that does not answer is nobody's fault here, and told apart. */
 export function exitOfSets(sets: readonly SetStatus[]): number {
@@ -48,5 +49,9 @@ export function setsText(sets: readonly SetStatus[], now: number, style: Style):
   const troubles = sets
     .filter(({ state }) => ['late', 'unverified', 'unreachable', 'faulted'].includes(state))
     .map(({ name, sentence }) => `${style.red('✗')} ${name}: ${sentence}\n`)
-  return `${table}${troubles.join('')}`
+  const histories = sets.flatMap(({ name, history }) => {
+    const words = historyWords(history, { what: 'age', limits: 'its schedule' })
+    return words === undefined ? [] : [style.dim(`${name}: ${words}\n`)]
+  })
+  return `${table}${troubles.join('')}${histories.join('')}`
 }

@@ -1,6 +1,7 @@
 // Where a link stands, held against the objectives of the config: what `kdr status` prints and its page shows.
 import type { Config, LinkConfig } from '../../config/index.ts'
 import type { LinkStatus } from '../../engine/status/status.ts'
+import type { RpoHistory } from '../../model/objective-days.ts'
 import { linkObjective, type LinkObjective } from '../../model/objectives.ts'
 import type { App } from '../app.ts'
 import { formatDuration, formatShare } from '../format.ts'
@@ -35,7 +36,14 @@ export function objectiveSentence(link: LinkStanding): string | undefined {
 }
 
 /** How the RPO was; undefined where nothing is kept. */
-export function historySentence({ history }: LinkStanding): string | undefined {
+export const historySentence = ({ history }: LinkStanding): string | undefined =>
+  historyWords(history, { what: 'RPO', limits: 'its objectives' })
+
+/** `what` was at worst so much, and within its `limits` for so long. */
+export function historyWords(
+  history: RpoHistory | undefined,
+  { what, limits }: { readonly what: string; readonly limits: string },
+): string | undefined {
   if (history === undefined) return undefined
   const { worstRpoHourMs, worstRpoDayMs, withinRatio, days } = history
   const worst = [
@@ -46,8 +54,8 @@ export function historySentence({ history }: LinkStanding): string | undefined {
     withinRatio === null
       ? []
       : [
-          `within its objectives for ${formatShare(withinRatio)} of ${days.length === 1 ? 'the day' : `${days.length} days`}`,
+          `within ${limits} for ${formatShare(withinRatio)} of ${days.length === 1 ? 'the day' : `${days.length} days`}`,
         ]
-  const parts = [...(worst.length === 0 ? [] : [`RPO at worst ${worst.join(', ')}`]), ...within]
+  const parts = [...(worst.length === 0 ? [] : [`${what} at worst ${worst.join(', ')}`]), ...within]
   return parts.length === 0 ? undefined : parts.join('; ')
 }
