@@ -154,6 +154,17 @@ describe('a lane with a closer replica', () => {
     assert.deepEqual(asked, ['near - 100ms', 'leader rack-2 0ms'])
   })
 
+  test('that has only read ahead brings them too; one for looks asks the leader alone', async () => {
+    const { another, asked } = await started()
+    const [ahead, looks] = [await another(), await another()]
+    const far = at(40, { lastFetchedEpoch: -1 })
+    const [first] = await ahead.fetch({ ...request(far), isAhead: true })
+    assert.equal(first?.replica, NEAR)
+    asked.length = 0
+    assert.deepEqual(await read(looks, far), ['leader 3..90..100 code 0'])
+    assert.deepEqual(asked, ['leader - 100ms'])
+  })
+
   for (const [what, code] of Object.entries({
     OFFSET_OUT_OF_RANGE: KafkaCode.OFFSET_OUT_OF_RANGE,
     NOT_LEADER_OR_FOLLOWER: KafkaCode.NOT_LEADER_OR_FOLLOWER,
@@ -290,9 +301,10 @@ describe('a lane with a closer replica', () => {
     assert.deepEqual(asked, ['near - 100ms', 'leader rack-2 0ms'])
   })
 
-  test('records that are asked for a second time come from the leader', async () => {
+  test('records that are asked for a third time come from the leader: what was read ahead is thrown away now and then', async () => {
     const { lane } = await started()
-    assert.deepEqual(await read(lane, at(20)), [`near 3..90..100 code 0 by ${NEAR}`])
+    for (let time = 0; time < 2; time++)
+      assert.deepEqual(await read(lane, at(20)), [`near 3..90..100 code 0 by ${NEAR}`])
     assert.deepEqual(await read(lane, at(20)), ['leader 3..90..100 code 0'])
     assert.deepEqual(await read(lane, at(21)), ['leader 3..90..100 code 0'])
   })

@@ -54,8 +54,8 @@ class ClosestLane implements FetchLane {
   readonly #near = new Map<number, Promise<FetchConnection>>()
   readonly #open = new Set<FetchConnection>()
   /**
-   * Whoever follows a log names the epoch of what it has (KIP-320). A lane that nobody follows one with is for looks, and what is
-   * concluded from these is the leader's word alone.
+   * Whoever follows a log names the epoch of what it has (KIP-320), or says that it reads ahead. A lane that nobody follows one with is
+   * for looks, and what is concluded from these is the leader's word alone.
    */
   #follows = false
   /** By connections that are closed. */
@@ -85,7 +85,8 @@ class ClosestLane implements FetchLane {
   }
 
   async fetch(request: FetchRequest): Promise<FetchedPartition[]> {
-    this.#follows ||= request.partitions.some(({ lastFetchedEpoch }) => lastFetchedEpoch >= 0)
+    this.#follows ||=
+      request.isAhead === true || request.partitions.some(({ lastFetchedEpoch }) => lastFetchedEpoch >= 0)
     const due = this.#replicas.due(request.partitions)
     if (!this.#follows) return await this.#ask(request)
     if (due.length > 0) await this.#hear(request, due)

@@ -7,8 +7,8 @@
 //   against that under the same epoch. Where it disagrees the leader is asked for records, and then it looks.
 // - Compacted topics are read from the leader: each replica is compacted at a time of its own, so that two of them hold different
 //   records.
-// - A replica that fails, or has not what its leader has shown, is left alone for a while; so is one whose records were asked for
-//   again, as nobody could use them.
+// - A replica that fails, or has not what its leader has shown, is left alone for a while; so is one whose records are asked for again
+//   and again, as nobody could use them. Once more they are asked for where what was read ahead is thrown away.
 import type { Clock } from '../ports/clock.ts'
 import type { FetchPartition, TopicConfigs } from '../ports/cluster.ts'
 import { KafkaCode } from '../model/kafka-codes.ts'
@@ -23,8 +23,9 @@ const KEEP_MS = 300_000
 const HOLD_MS = { first: 10_000, last: 300_000 } as const
 /** One that lags a little has what is missing the next time. */
 const LATE_TIMES = 3
-/** Of one partition: its connections ask for so many places in turn. */
+/** Of one partition: its connections ask for so many places in turn; and how often for the same one. */
 const GIVEN = 64
+const GIVEN_TIMES = 2
 
 type Known = {
   readonly epoch: number
@@ -35,8 +36,8 @@ type Known = {
   end: number
   late: number
   heldUntil: number
-  /** Offsets that the replica has answered with records. */
-  readonly given: Set<number>
+  /** Offsets that the replica has answered with records, and how often. */
+  readonly given: Map<number, number>
 }
 
 export class ClosestReplicas {
@@ -63,7 +64,7 @@ export class ClosestReplicas {
     if (now - known.at > ASK_AGAIN_MS || now < known.heldUntil || this.#isHeld(known.replica))
       return undefined
     if (!this.#mayBeRead(asked.topic)) return undefined
-    if (!known.given.has(asked.offset)) return known.replica
+    if ((known.given.get(asked.offset) ?? 0) < GIVEN_TIMES) return known.replica
     this.#hold(known, ASK_AGAIN_MS)
     return undefined
   }
@@ -90,7 +91,15 @@ export class ClosestReplicas {
       return
     }
     const { leaderEpoch: epoch } = asked
-    const fresh = { epoch, replica, at: now, end, late: 0, heldUntil: -Infinity, given: new Set<number>() }
+    const fresh = {
+      epoch,
+      replica,
+      at: now,
+      end,
+      late: 0,
+      heldUntil: -Infinity,
+      given: new Map<number, number>(),
+    }
     this.#known.set(keyOf(asked), fresh)
   }
 
@@ -99,8 +108,8 @@ export class ClosestReplicas {
     if (known === undefined) return
     this.#brokers.delete(known.replica)
     known.late = 0
-    known.given.add(asked.offset)
-    for (const oldest of known.given) {
+    known.given.set(asked.offset, (known.given.get(asked.offset) ?? 0) + 1)
+    for (const oldest of known.given.keys()) {
       if (known.given.size <= GIVEN) break
       known.given.delete(oldest)
     }

@@ -131,6 +131,8 @@ export type FetchRequest = {
   readonly isolation: 'committed' | 'uncommitted'
   readonly maxWaitMs: number
   readonly maxBytes: number
+  /** Reads ahead of a log that is followed, and so names no epoch of what is before it: as good from a closer replica as the rest. */
+  readonly isAhead?: boolean
   readonly partitions: readonly FetchPartition[]
 }
 

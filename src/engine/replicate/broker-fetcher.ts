@@ -344,6 +344,7 @@ export class BrokerFetcher {
       isolation: 'committed',
       maxWaitMs: BUSY_WAITS_MS.further,
       maxBytes: job.asked.maxBytes,
+      isAhead: !job.stripe.isHead,
       partitions: [job.asked],
     })
     sourceWatch.seen()
