@@ -21,6 +21,7 @@ const BADLY = {
   'offsets.retention.minutes': '60',
   'share.coordinator.state.topic.replication.factor': '1',
 }
+const FOLLOWER_RATE = 'follower.replication.throttled.rate'
 const context = withLab(
   skip === false
     ? [
@@ -126,6 +127,24 @@ describe('causes of findings', { skip, concurrency: 1 }, () => {
     )
     await judge.produce({ ...at('east'), topic, count: 1_000 })
     await until([], '--producers')
+  })
+
+  test('C016: a follower that a throttle holds back, until that is taken away', async () => {
+    const { judge } = context
+    const topic = 'held-back'
+    await judge.createTopic({ ...at('east'), topic, replicas: [[1, 2]] })
+    await judge.produce({ ...at('east'), topic, count: 30_000, sizeBytes: 1_000 })
+    await configs(topic, { 'follower.replication.throttled.replicas': '*' })
+    await judge.alterConfigs({ ...at('east'), broker: '3', configs: { [FOLLOWER_RATE]: '1' } })
+    // As a reassignment does that somebody has begun, and whose throttle nobody has taken away.
+    const moved = judge.setReplicas({ ...at('east'), topic, replicas: [1, 2, 3] })
+    const { findings } = await until([`C016 cluster:east topic:${topic}`])
+    assert.match(findings[0]!.evidence.join(), /partition 0: in sync 1, 2 of 1, 2, 3; \d needed/)
+    assert.match(findings[0]!.hint, /a throttle that was left behind/)
+    await judge.alterConfigs({ ...at('east'), broker: '3', configs: { [FOLLOWER_RATE]: null } })
+    await configs(topic, { 'follower.replication.throttled.replicas': null })
+    await moved
+    await until([])
   })
 
   test('C067: a quota that only one of two clusters has', async () => {

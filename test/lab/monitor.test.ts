@@ -1,5 +1,5 @@
 // kdr run --only monitor over real brokers: what it says of groups of Java's consumer that keep up, lag, hang, die and are set back; of a
-// broker that is killed; and that it needs no right but those that are printed.
+// broker that is killed; that it needs no right but those that are printed; and what the check that it carries out by itself finds.
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -16,6 +16,10 @@ import { suite } from '../support/suite.ts'
 const skip = suite === 'short' && 'in make test-full'
 const WINDOW_MS = 10_000
 const WITHIN_MS = 90_000
+/** Between two checks, and before the first. */
+const CHECK_MS = 60_000
+const RECKLESS = 'reckless'
+const UNCLEAN = 'unclean.leader.election.enable'
 
 describe('kdr run --only monitor', { skip, concurrency: 1 }, () => {
   const context = withLab(
@@ -43,11 +47,12 @@ describe('kdr run --only monitor', { skip, concurrency: 1 }, () => {
           sasl: { mechanism: 'plain', ...KDR_USER },
         },
       },
-      monitor: { every: '1s', window: '10s', groups: ['*', '!other-*'] },
+      monitor: { every: '1s', window: '10s', groups: ['*', '!other-*'], check: '1m' },
       server: { listen: address },
     }
     writeFileSync(path, JSON.stringify(config))
     await giveRights(() => true)
+    await context.judge.createTopic({ ...east(), topic: RECKLESS, rf: 3, configs: { [UNCLEAN]: 'true' } })
     kdr = startKdr(['run', '--only', 'monitor', '--config', path])
   })
   after(async () => {
@@ -277,5 +282,28 @@ describe('kdr run --only monitor', { skip, concurrency: 1 }, () => {
       (await text('/metrics')) ?? '',
       /^kdr_cluster_unseen\{cluster="guarded",what="topic configs"\} 1$/m,
     )
+  })
+
+  test('the whole check is carried out again and again: what it finds is a figure until it is mended', async () => {
+    let metrics = ''
+    const untilFound = async (isThere: boolean): Promise<void> => {
+      await waitFor(
+        async () => {
+          metrics = (await text('/metrics')) ?? ''
+          return /^kdr_findings\{.*"C017".*\} 1$/m.test(metrics) === isThere && metrics !== ''
+        },
+        {
+          what: () => `C017 ${isThere ? 'to be found' : 'to be found no more'}; ${kdr.stderr}`,
+          timeoutMs: CHECK_MS + patience(60_000),
+          everyMs: 500,
+        },
+      )
+    }
+    await untilFound(true)
+    assert.match(metrics, /^kdr_check_interval_seconds 60$/m)
+    assert.match(metrics, /^kdr_check_failing 0$/m)
+    assert.match(kdr.stderr, /all was checked: NOT READY, \d+ findings? \(kdr check\)/)
+    await context.judge.alterConfigs({ ...east(), topic: RECKLESS, configs: { [UNCLEAN]: null } })
+    await untilFound(false)
   })
 })
