@@ -4,6 +4,7 @@ import type { BackupProgress, BackupResult } from '../engine/backup/backup.ts'
 import type { SetSight } from '../engine/backup/follow.ts'
 import type { UpkeepSight } from '../engine/backup/upkeep.ts'
 import type { PartitionVerdict, VerifyProgress } from '../engine/verify/verify.ts'
+import type { KeptAlert } from '../model/alerts.ts'
 import type { Choice } from '../model/choice.ts'
 import type { Note, Point, SetState, VaultRecord } from '../model/vault.ts'
 import type { SetStatus } from '../model/set-status.ts'
@@ -36,6 +37,10 @@ export type FollowedSet = {
   readonly sight: SetSight
   /** Undefined: it is verified and pruned by hand. */
   readonly upkeep?: UpkeepSight | undefined
+  /** What fired of it when it was kept last; undefined until the vault has answered. */
+  readonly keptAlerts: readonly KeptAlert[] | undefined
+  /** Throws KdrError: store-unreachable, not-allowed. */
+  keepAlerts(alerts: readonly KeptAlert[]): Promise<void>
   /** Until `signal` aborts; what is under way then does not count. Rejects only with what is a bug. */
   run(signal: AbortSignal): Promise<void>
 }

@@ -47,6 +47,8 @@ export function segmentStem(topicId: string, partition: number, from: number, id
 
 export const packStem = (id: string): string => `packs/${id}`
 
+export const alertsName = (set: string): string => `${set}/alerts.json`
+
 /** What daemons are at with a set just now: backing it up, or verifying it. */
 export type TurnOf = 'running' | 'verifying'
 export const turnPrefix = (set: string, of: TurnOf): string => `${set}/${of}/`

@@ -2,10 +2,12 @@
 import type { FollowedSet } from '../cli/app-vault.ts'
 import type { Config, SetConfig } from '../config/index.ts'
 import { SetFollower } from '../engine/backup/follow.ts'
+import type { KeptAlert } from '../model/alerts.ts'
 import { capturedAt } from '../model/backup-age.ts'
 import { KdrError } from '../model/errors.ts'
 import type { SetState } from '../model/vault.ts'
 import type { Log } from '../ports/log.ts'
+import { readKeptAlerts, writeKeptAlerts } from '../vault/kept-alerts.ts'
 import { newestCommit } from '../vault/newest.ts'
 import { ANNOUNCE_EVERY_MS, Turn } from '../vault/turn.ts'
 import { openVault } from '../vault/vault.ts'
@@ -24,6 +26,7 @@ export function followSet(config: Config, set: SetConfig, { log }: { readonly lo
   // What was read once is not read again.
   let known: SetState | undefined
   let number: number | undefined
+  let keptAlerts: readonly KeptAlert[] | undefined
   const ownLog = logAbout(log, { set: name })
   const upkeep = keepUp(config, set, { store, log: ownLog })
   const follower = new SetFollower({
@@ -36,6 +39,7 @@ export function followSet(config: Config, set: SetConfig, { log }: { readonly lo
     newest: async () => {
       // A vault that was never made is said as that.
       if (number === undefined) await openVault(store)
+      keptAlerts ??= await readKeptAlerts(store, name)
       const newest = await newestCommit(store, name, number)
       number = newest?.commit.number
       return newest === undefined
@@ -64,6 +68,10 @@ export function followSet(config: Config, set: SetConfig, { log }: { readonly lo
     get upkeep() {
       return upkeep?.sight
     },
+    get keptAlerts() {
+      return keptAlerts
+    },
+    keepAlerts: async alerts => await writeKeptAlerts(store, name, alerts),
     run: async signal => {
       signal.addEventListener('abort', () => stopping.abort(), { once: true })
       // Beside each other: a verification may take hours, and keeps no backup waiting.

@@ -14,6 +14,7 @@ import type { SetSight } from '../../src/engine/backup/follow.ts'
 import { KdrError } from '../../src/model/errors.ts'
 import { systemClock } from '../../src/wiring/system.ts'
 import { makeTestApp } from '../support/app.ts'
+import { followedSet } from '../support/metrics-world.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'kdr-run-sets-'))
 after(() => rmSync(dir, { recursive: true }))
@@ -50,7 +51,7 @@ const running = (
       if (changes.isStubborn === true) await new Promise(() => undefined)
       events.push(`-${name}`)
     }
-    return Promise.resolve({ set, run, sight: NOTHING_SEEN })
+    return Promise.resolve({ ...followedSet(set.name), set, run, sight: NOTHING_SEEN })
   }
   const clock = changes.isStubborn === true ? { ...systemClock, sleep: soon } : systemClock
   const ended = runCli(['run', '--config', path, ...args], {
@@ -135,6 +136,7 @@ describe('kdr run, with sets', () => {
     write({ a: { every: '15m' } })
     const followSet = (_config: unknown, set: SetConfig): Promise<FollowedSet> =>
       Promise.resolve({
+        ...followedSet(set.name),
         set,
         run: () => Promise.reject(new TypeError('a bug')),
         sight: NOTHING_SEEN,

@@ -102,6 +102,8 @@ export const followedSet = (name: string): FollowedSet => ({
     every: { text: '15m', schedule: { kind: 'interval', ms: 900_000 } },
     keepDays: 35,
   },
+  keptAlerts: [],
+  keepAlerts: () => Promise.resolve(),
   sight: {
     isSeen: true,
     newest: { number: 7, at: NOW - 60_000 },

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { SimClock } from '../../../../test/sim/clock.ts'
 import { makeTestApp } from '../../../../test/support/app.ts'
-import { NOW, partition, runningLink, whole } from '../../../../test/support/metrics-world.ts'
+import { followedSet, NOW, partition, runningLink, whole } from '../../../../test/support/metrics-world.ts'
 import type { Notification } from '../../../api/alerts/notification.ts'
 import type { AlertsConfig, Config } from '../../../config/config.ts'
 import { SecretRef } from '../../../config/secrets.ts'
@@ -12,6 +12,7 @@ import type { WatchedCluster } from '../../../engine/monitor/sight.ts'
 import type { KeptAlert } from '../../../model/alerts.ts'
 import { KdrError } from '../../../model/errors.ts'
 import type { RunningLink } from '../../app.ts'
+import type { FollowedSet } from '../../app-vault.ts'
 import type { AlertChannels } from '../../app-watch.ts'
 import type { RunLinks } from '../links.ts'
 import type { RunSets } from '../sets.ts'
@@ -44,6 +45,8 @@ class World {
   isTargetMute = false
   keeps = 0
   clusters: readonly WatchedCluster[] = []
+  /** A set; undefined: there is none. */
+  set: { newestAt: number; isVaultSeen: boolean; kept: readonly KeptAlert[] } | undefined
   #requests = 0
 
   start(): Alerting {
@@ -97,7 +100,7 @@ class World {
         all: () => (this.isRunning ? [running] : []),
         wanted: [running.link],
       } as unknown as RunLinks,
-      sets: { all: () => [] } as unknown as RunSets,
+      sets: { all: () => this.#sets() } as unknown as RunSets,
       vaults: { now: () => new Map() } as unknown as VaultLooks,
       clusters: { seen: () => [...this.clusters] },
       checks: { sight: undefined },
@@ -122,6 +125,23 @@ class World {
 
   get requests(): number {
     return this.#requests
+  }
+
+  #sets(): FollowedSet[] {
+    const { set } = this
+    if (set === undefined) return []
+    const followed = followedSet('all')
+    return [
+      {
+        ...followed,
+        sight: { ...followed.sight, newest: { number: 7, at: set.newestAt } },
+        keptAlerts: set.isVaultSeen ? set.kept : undefined,
+        keepAlerts: async alerts => {
+          set.kept = alerts
+          await Promise.resolve()
+        },
+      },
+    ]
   }
 
   #whole() {
@@ -302,6 +322,37 @@ describe('alerts of kdr run', () => {
     await world.pass(MINUTE)
     assert.deepEqual(world.told.length, 2)
     assert.match(world.told[1] ?? '', /KdrSourceUnreachable resolved/)
+  })
+
+  test('of a set go on after a restart too, once its vault has answered', async () => {
+    const world = new World()
+    const set = { newestAt: NOW - 3_600_000, isVaultSeen: true, kept: [] as readonly KeptAlert[] }
+    world.set = set
+    const alerting = world.start()
+    await world.pass(10 * MINUTE)
+    assert.deepEqual(toldBy(world), ['KdrBackupStale firing'])
+    assert.deepEqual(
+      [set.kept.map(({ name, isTold }) => [name, isTold]), world.kept],
+      [[['KdrBackupStale', true]], []],
+    )
+    await restarted(world, alerting)
+    set.isVaultSeen = false
+    const second = world.start()
+    await world.pass(MINUTE)
+    assert.deepEqual(
+      second.active.filter(({ firesSince }) => firesSince !== undefined),
+      [],
+    )
+    set.isVaultSeen = true
+    await world.pass(10 * MINUTE)
+    assert.deepEqual(toldBy(world), ['KdrBackupStale firing'])
+    await restarted(world, second)
+    // It is over while no kdr runs.
+    set.newestAt = world.clock.now()
+    world.start()
+    await world.pass(5 * MINUTE)
+    assert.deepEqual(toldBy(world), ['KdrBackupStale firing', 'KdrBackupStale resolved'])
+    assert.deepEqual(set.kept, [])
   })
 
   test('are no matter of a worker that does not have slot 0, until it has: then it goes on with what was told', async () => {

@@ -1,5 +1,6 @@
 // Alerts without a Prometheus: `kdr run` looks at the rules every few seconds, tells whom `alerts:` names of what begins and what is over,
-// and keeps of each link what fires in `_kdr.state`, for whoever speaks for it next. Nothing here holds up copying.
+// and keeps what fires, of each link in `_kdr.state`, of each set in its vault, for whoever speaks for it next. Nothing here holds up
+// copying.
 import {
   type ActiveAlert,
   AlertStates,
@@ -15,12 +16,14 @@ import {
   type Notification,
   notificationsOf,
 } from '../../../api/alerts/notification.ts'
+import type { Labels } from '../../../api/metrics/metrics.ts'
 import type { AlertsConfig, Config } from '../../../config/config.ts'
 import { ALERT_NAMES, type AlertName, type KeptAlert, MAX_KEPT_ALERTS } from '../../../model/alerts.ts'
 import { findKdrError } from '../../../model/errors.ts'
 import { isSameValue } from '../../../model/same-value.ts'
 import type { Log } from '../../../ports/log.ts'
 import type { App } from '../../app.ts'
+import type { FollowedSet } from '../../app-vault.ts'
 import type { Checks } from '../checks.ts'
 import type { RunClusters } from '../clusters.ts'
 import type { RunLinks } from '../links.ts'
@@ -66,7 +69,7 @@ export class Alerting {
   readonly #told = new Set<string>()
   /** What is over, and not everybody has heard so. */
   #unheard: readonly FiringAlert[] = []
-  /** Links that this process speaks for, and what was kept of each last. */
+  /** Links and sets that this process speaks for, and what was kept of each last. */
   readonly #spoken = new Map<string, readonly KeptAlert[]>()
   readonly #keeping = new Set<string>()
   readonly #stopping = new AbortController()
@@ -152,7 +155,8 @@ export class Alerting {
     const { links, sets, vaults, clusters, checks, config, instance } = this.#options
     const now = this.#app.clock.now()
     const spoken = links.all().flatMap(running => spokenFor(running) ?? [])
-    this.#speakFor(spoken, now)
+    const memories = [...spoken.map(ofLink), ...sets.all().flatMap(ofSet)]
+    this.#speakFor(memories, now)
     const here = new Set(links.all().map(({ link }) => link.name))
     this.#elsewhere.look(
       config(),
@@ -183,16 +187,14 @@ export class Alerting {
     this.#tell(this.#states.look(samples, now, isUnknown), now)
     this.#unheard = this.#unheard.filter(each => this.#isOnItsWay(each, 'resolved'))
     // A target that does not answer holds up no look.
-    for (const each of spoken) this.#keep(each).catch((error: unknown) => this.#failed.reject(error))
+    for (const each of memories) this.#keep(each).catch((error: unknown) => this.#failed.reject(error))
   }
 
-  /** Takes up what fires of links that this process has come to speak for; what others speak for by now is theirs. */
-  #speakFor(spoken: readonly SpokenLink[], now: number): void {
-    const speaks = new Set(spoken.map(({ running }) => running.link.name))
-    for (const { running } of spoken) {
-      const { name } = running.link
+  /** Takes up what fires of those that this process has come to speak for; what others speak for by now is theirs. */
+  #speakFor(memories: readonly Memory[], now: number): void {
+    const speaks = new Set(memories.map(({ name }) => name))
+    for (const { name, kept } of memories) {
       if (this.#spoken.has(name)) continue
-      const kept = running.alerts()
       this.#spoken.set(name, kept)
       const known = kept.filter(isKnown)
       this.#states.takeUp(
@@ -201,12 +203,12 @@ export class Alerting {
       )
       for (const each of known) if (each.isTold) this.#told.add(idOf(each))
     }
-    const here = new Set(this.#options.links.all().map(({ link }) => link.name))
+    const here = new Set(this.#options.links.all().map(({ link }) => linkMemory(link.name)))
     for (const name of this.#spoken.keys()) {
       if (speaks.has(name)) continue
       this.#spoken.delete(name)
-      // One that runs nowhere here is over, or `KdrLinkNotRunning` says it.
-      if (here.has(name)) this.#states.letGo(({ labels }) => labels['link'] === name)
+      // What runs nowhere here is over, or `KdrLinkNotRunning` says it.
+      if (here.has(name)) this.#states.letGo(({ labels }) => memoryOf(labels) === name)
     }
   }
 
@@ -251,24 +253,23 @@ export class Alerting {
       if (given.has(fingerprintOf(labelsOf(alert)))) this.#told.delete(idOf(alert))
   }
 
-  /** A target that does not answer is no reason not to tell: it is kept at a later look. */
-  async #keep({ running }: SpokenLink): Promise<void> {
-    const { name } = running.link
-    const isOfLink = ({ labels }: ActiveAlert): boolean => labels['link'] === name
-    const firing = this.#states.active.filter(isFiring).filter(isOfLink)
+  /** A target or a vault that does not answer is no reason not to tell: it is kept at a later look. */
+  async #keep({ name, keep }: Memory): Promise<void> {
+    const isOfIt = ({ labels }: ActiveAlert): boolean => memoryOf(labels) === name
+    const firing = this.#states.active.filter(isFiring).filter(isOfIt)
     // If this process dies now, the next one tells what nobody has heard.
     const alerts = [
       ...firing.map(each => ({
         ...each,
         isTold: this.#told.has(idOf(each)) && !this.#isOnItsWay(each, 'firing'),
       })),
-      ...this.#unheard.filter(isOfLink).map(each => ({ ...each, isTold: true })),
+      ...this.#unheard.filter(isOfIt).map(each => ({ ...each, isTold: true })),
     ].slice(0, MAX_KEPT_ALERTS)
     const before = this.#spoken.get(name) ?? []
     if (this.#keeping.has(name) || isSameValue(before.map(withoutValue), alerts.map(withoutValue))) return
     this.#keeping.add(name)
     try {
-      await running.keepAlerts(alerts)
+      await keep(alerts)
       if (this.#spoken.has(name)) this.#spoken.set(name, alerts)
     } catch (error) {
       if (findKdrError(error) === undefined) throw error
@@ -288,6 +289,35 @@ export class Alerting {
     const until = clock.monotonic() + STOP_WAITS_MS
     while (this.#deliveries.some(({ isIdle }) => !isIdle) && clock.monotonic() < until) await clock.sleep(50)
   }
+}
+
+/** Where what fires of one link, or of one set, outlives this process. */
+type Memory = {
+  readonly name: string
+  readonly kept: readonly KeptAlert[]
+  readonly keep: (alerts: readonly KeptAlert[]) => Promise<void>
+}
+
+const linkMemory = (link: string): string => `link ${link}`
+const setMemory = (set: string): string => `set ${set}`
+
+/** Undefined: it is of neither, and is kept nowhere. */
+function memoryOf({ link, set }: Labels): string | undefined {
+  if (link !== undefined) return linkMemory(link)
+  return set === undefined ? undefined : setMemory(set)
+}
+
+const ofLink = ({ running }: SpokenLink): Memory => ({
+  name: linkMemory(running.link.name),
+  kept: running.alerts(),
+  keep: async alerts => await running.keepAlerts(alerts),
+})
+
+/** None until its vault has answered. */
+function ofSet(followed: FollowedSet): Memory[] {
+  const { keptAlerts: kept, set } = followed
+  if (kept === undefined) return []
+  return [{ name: setMemory(set.name), kept, keep: async alerts => await followed.keepAlerts(alerts) }]
 }
 
 /** Not one of a later kdr. */
