@@ -106,8 +106,8 @@ export const VAULT_BUGS: readonly (PlantedBug & { readonly seed: number })[] = [
     changes: [
       {
         file: 'vault/writer.ts',
-        find: '    await this.#closePack()\n    const { store, set, by, now } = this.#options',
-        put: '    const { store, set, by, now } = this.#options\n    const isLate = this.#pack !== undefined',
+        find: '    await this.#closePack()\n    const { store, set, by, now, lateAt } = this.#options',
+        put: '    const { store, set, by, now, lateAt } = this.#options\n    const isLate = this.#pack !== undefined',
       },
       {
         file: 'vault/writer.ts',
