@@ -207,10 +207,18 @@ export class Commands {
     return this.#haveAllSeen(key)
   }
 
+  /**
+   * Not beyond the time of its worker: one that stood still must not take away, when it wakes, what its successor knows of a mirror that
+   * was made since. Throws KdrError('unreachable').
+   */
   async #unlearn(topic: string): Promise<void> {
-    const { store, link } = this.#context
-    await this.#topics.forget(topic)
-    await Promise.all(keysOfMirror(store, link, topic).map(async key => await store.put(key, undefined)))
+    const { store, link, lease } = this.#context
+    const mayStill = (): boolean => lease.isHeld
+    await Promise.all(
+      keysOfMirror(store, link, topic).map(async key => await store.put(key, undefined, mayStill)),
+    )
+    // Behind the rest: a command that comes a second time finds by this that it is the mirror that was meant.
+    await this.#topics.forget(topic, mayStill)
     await this.#stay(topic)
   }
 

@@ -111,11 +111,12 @@ export class Topics {
   }
 
   /** As if it had never been mirrored. */
-  async forget(topic: string): Promise<void> {
+  async forget(topic: string, mayStill: () => boolean): Promise<void> {
     this.#configs.forget(topic)
     const { store, link } = this.#context
-    if (store.get(stoppedKey(link, topic)) !== undefined) await store.put(stoppedKey(link, topic), undefined)
-    await store.put(topicKey(link, topic), undefined)
+    const stopped = stoppedKey(link, topic)
+    if (store.get(stopped) !== undefined) await store.put(stopped, undefined, mayStill)
+    await store.put(topicKey(link, topic), undefined, mayStill)
   }
 
   /** What the others see of what only the control worker can do or find out. */
