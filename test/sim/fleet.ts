@@ -36,19 +36,23 @@ const SILENT_MS = 240_000
 
 export async function runFleet(options: FleetOptions): Promise<FleetResult> {
   const { from, count, bug, ...limits } = options
-  const portions: Portion[] = []
+  const processes = Math.min(limits.processes ?? availableParallelism(), Math.ceil(count / PORTION))
+  return await runPortions(portionsOf(from, count, bug), { ...limits, processes })
+}
+
+/** One after the other: by time there is no end of them. */
+function* portionsOf(from: number, count: number, bug: string | undefined): Generator<Portion> {
   for (let next = from; next < from + count; next += PORTION)
-    portions.push(portionOf(next, Math.min(PORTION, from + count - next), bug))
-  return await runPortions(portions, limits)
+    yield portionOf(next, Math.min(PORTION, from + count - next), bug)
 }
 
 /** In any order, each by a child that may have played others before. */
 export async function runPortions(
-  portions: readonly Portion[],
+  portions: Iterable<Portion>,
   limits: FleetLimits = {},
 ): Promise<FleetResult> {
   const fleet = new Fleet(portions, limits)
-  const processes = Math.min(limits.processes ?? availableParallelism(), portions.length)
+  const processes = limits.processes ?? availableParallelism()
   await Promise.all(Array.from({ length: processes }, async () => await fleet.crew()))
   return { ran: fleet.ran, failed: fleet.failed.toSorted((a, b) => a.seed - b.seed) }
 }
@@ -60,14 +64,20 @@ class Fleet {
   readonly failed: SeedResult[] = []
   ran = 0
   readonly #limits: FleetLimits
-  readonly #portions: readonly Portion[]
-  #next = 0
+  readonly #portions: Iterator<Portion>
+  #next: Portion | undefined
   /** Of children that died in the middle of a portion. */
   readonly #left: Portion[] = []
 
-  constructor(portions: readonly Portion[], limits: FleetLimits) {
-    this.#portions = portions
+  constructor(portions: Iterable<Portion>, limits: FleetLimits) {
+    this.#portions = portions[Symbol.iterator]()
     this.#limits = limits
+    this.#advance()
+  }
+
+  #advance(): void {
+    const next = this.#portions.next()
+    this.#next = next.done === true ? undefined : next.value
   }
 
   /** One child after the other, until there is nothing left to do. */
@@ -78,7 +88,7 @@ class Fleet {
   #isOver(): boolean {
     const { until } = this.#limits
     return (
-      (this.#next >= this.#portions.length && this.#left.length === 0) ||
+      (this.#next === undefined && this.#left.length === 0) ||
       (until !== undefined && performance.now() > until) ||
       this.#hasEnough()
     )
@@ -89,7 +99,11 @@ class Fleet {
   }
 
   #portion(): Portion | undefined {
-    return this.#left.pop() ?? this.#portions[this.#next++]
+    const left = this.#left.pop()
+    if (left !== undefined) return left
+    const portion = this.#next
+    this.#advance()
+    return portion
   }
 
   async #child(): Promise<void> {

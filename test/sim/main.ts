@@ -35,7 +35,7 @@ async function many(): Promise<void> {
   const startedAt = performance.now()
   const ms = durationOf(values.for)
   const count =
-    values.count === undefined ? (ms === undefined ? DEFAULT_COUNT : 2 ** 31) : Number(values.count)
+    values.count === undefined ? (ms === undefined ? DEFAULT_COUNT : Infinity) : Number(values.count)
   const reasons = new Map<string, number>()
   let toldAt = startedAt
   const seconds = (): number => (performance.now() - startedAt) / 1_000

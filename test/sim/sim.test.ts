@@ -39,6 +39,17 @@ describe('simulated histories', () => {
     assert.equal(ran, HISTORIES)
   })
 
+  test('histories by time end when it is over, and there is no end of them before', async () => {
+    const { failed, ran } = await runFleet({
+      from: FIRST_SEED,
+      count: Infinity,
+      until: performance.now() + 2_000,
+      processes: 1,
+    })
+    assert.deepEqual(failed, [])
+    assert.ok(ran > 0)
+  })
+
   test('a history run twice has the same trace', async () => {
     for (const seed of [4711, 4712]) {
       const [first, second] = [await runHistory(seed), await runHistory(seed)]
