@@ -7,7 +7,9 @@ export function chooseLinks(config: Config, names: readonly string[]): LinkConfi
   const all = Object.values(config.links)
   const hasSets = Object.keys(config.sets).length > 0
   if (all.length === 0 && (names.length > 0 || !hasSets))
-    throw new KdrError('config-invalid', `${config.path} has no links`, { hint: 'Add one under `links:`.' })
+    throw new KdrError('config-invalid', `${config.path} has no links`, {
+      hint: 'Add one under `links:`. How clusters stand by themselves says `kdr check`.',
+    })
   if (names.length === 0) return all
   return names.map(name => {
     const link = config.links[name]
