@@ -4,7 +4,7 @@ import { describe, test } from 'node:test'
 import { suite } from '../support/suite.ts'
 import { vaultHistory } from './history.ts'
 
-const HISTORIES = { short: 12, full: 400, soak: 10_000 }[suite]
+const HISTORIES = { short: 12, full: 200, soak: 10_000 }[suite]
 
 describe('in random histories of a set', () => {
   test('every commit that counts reads back as the source was', { timeout: 7_200_000 }, async context => {
