@@ -212,8 +212,8 @@ export class Commands {
    * was made since. Throws KdrError('unreachable').
    */
   async #unlearn(topic: string): Promise<void> {
-    const { store, link, lease } = this.#context
-    const mayStill = (): boolean => lease.isHeld
+    const { store, link, lease, slots } = this.#context
+    const mayStill = (): boolean => lease.isHeld && slots.hasControl
     await Promise.all(
       keysOfMirror(store, link, topic).map(async key => await store.put(key, undefined, mayStill)),
     )
