@@ -149,6 +149,13 @@ describe('the history of an age, of which the times between commits tell all', (
     const later = withSpell(days, { from: NOON, to: NOON + 2 * DAY_MS, since: 0, dueBy: 0 })
     assert.deepEqual([later.size, [...later.keys()].at(0)], [30, '2026-01-04'])
     for (const day of later.values()) assert.ok(JSON.stringify(day).length < 4_096)
+    const wrong = withSpell(later, { from: NOON, to: NOON + 90 * DAY_MS, since: NOON, dueBy: NOON })
+    const righted = withSpell(wrong, { from: NOON, to: NOON + HOUR_MS, since: NOON, dueBy: NOON + DAY_MS })
+    assert.deepEqual(
+      [[...righted.keys()], rpoHistory(righted, NOON + HOUR_MS)?.worstRpoDayMs],
+      [['2026-01-31'], HOUR_MS],
+    )
+    assert.equal(rpoHistory(wrong, NOON), undefined)
     assert.equal(withSpell(later, { from: NOON, to: NOON - 1, since: 0, dueBy: 0 }), later)
   })
 })

@@ -96,14 +96,14 @@ export type Spell = {
   readonly dueBy: number | undefined
 }
 
-/** What is older than 30 days is left out. A clock that went back adds nothing. */
+/** What is older than 30 days is left out, and what a clock has put there that was ahead. One that went back adds nothing. */
 export function withSpell(
   days: ReadonlyMap<string, ObjectiveDay>,
   { from, to, since, dueBy }: Spell,
 ): ReadonlyMap<string, ObjectiveDay> {
   if (to <= from) return days
   const first = (Math.floor(to / DAY_MS) - DAYS_KEPT + 1) * DAY_MS
-  const found = new Map([...days].filter(([day]) => day >= dayOf(first)))
+  const found = new Map([...days].filter(([day]) => day >= dayOf(first) && day <= dayOf(to)))
   for (const [at, end] of piecesOf(Math.max(from, first), to, HOUR_MS)) {
     const { hours, recent } = found.get(dayOf(at)) ?? NO_DAY
     const hour = withAge(hours[hourOf(at)], { from: at, to: end, since, dueBy })
@@ -171,8 +171,9 @@ export type RpoHistory = {
   readonly days: readonly DaySummary[]
 }
 
-/** Undefined: nothing is kept. */
-export function rpoHistory(days: ReadonlyMap<string, ObjectiveDay>, now: number): RpoHistory | undefined {
+/** Undefined: nothing is kept. What a clock has put into days to come that was ahead is none. */
+export function rpoHistory(kept: ReadonlyMap<string, ObjectiveDay>, now: number): RpoHistory | undefined {
+  const days = new Map([...kept].filter(([day]) => day <= dayOf(now)))
   if (days.size === 0) return undefined
   const summaries = [...days]
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
@@ -183,7 +184,7 @@ export function rpoHistory(days: ReadonlyMap<string, ObjectiveDay>, now: number)
       [...days].flatMap(([day, { hours }]) =>
         Object.entries(hours).flatMap(([hour, { worstMs }]) => {
           const from = Date.parse(`${day}T00:00:00Z`) + Number(hour) * HOUR_MS
-          return from > now - DAY_MS - HOUR_MS && worstMs !== null ? [worstMs] : []
+          return from > now - DAY_MS - HOUR_MS && from <= now && worstMs !== null ? [worstMs] : []
         }),
       ),
     ),

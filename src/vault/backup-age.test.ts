@@ -41,6 +41,12 @@ describe('how old the newest commit was', () => {
     assert.equal(known - within, 45 * MINUTE_MS)
   })
 
+  test('has no end where another commit is due further away than a date can be', async () => {
+    const store = await madeVault()
+    await commitBatches(store, [], { lateAt: last => last + 8.64e18 })
+    assert.equal((await readCommit(store, SET, 1)).commit.nextBy, undefined)
+  })
+
   test('begins anew behind a checkpoint of a kdr that did not keep it, and has none of whoever never did', async () => {
     const { store } = await given(3)
     const state = (await readLatest(store, SET))!

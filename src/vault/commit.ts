@@ -50,7 +50,7 @@ export function composeCommit(
   const number = (before?.number ?? 0) + 1
   const at = new Date(now()).toISOString()
   const said = inOrder(draft, before)
-  const nextBy = pruned === undefined ? lateAt?.(Date.parse(capturedAt({ ...said, at }))) : undefined
+  const nextBy = pruned === undefined ? timeOf(lateAt?.(Date.parse(capturedAt({ ...said, at })))) : undefined
   const commit: Commit = {
     v: 1,
     kind: pruned === undefined ? 'commit' : 'prune',
@@ -65,7 +65,7 @@ export function composeCommit(
     at,
     ...said,
     schemas: null,
-    ...(nextBy !== undefined && { nextBy: new Date(nextBy).toISOString() }),
+    ...(nextBy !== undefined && { nextBy }),
     ...(lockedUntil !== undefined && { lockedUntil }),
     objects,
     ...(pruned !== undefined && { prune: pruned.prune }),
@@ -73,6 +73,12 @@ export function composeCommit(
   if (number % CHECKPOINT_EVERY !== 0) return { commit, body: seal(commit) }
   const whole: Commit = { ...commit, isCheckpoint: true, ...wholeOf(applyCommit(before, commit, '')) }
   return { commit: whole, body: seal(whole) }
+}
+
+/** Undefined: never, or further away than a date can be. */
+function timeOf(ms: number | undefined): string | undefined {
+  const date = new Date(ms ?? Number.NaN)
+  return Number.isNaN(date.getTime()) ? undefined : date.toISOString()
 }
 
 /**
