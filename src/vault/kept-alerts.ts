@@ -17,7 +17,7 @@ export async function readKeptAlerts(store: ObjectStore, set: string): Promise<r
   }
 }
 
-/** Of several who tell of the set the last one counts: they see the same. Throws KdrError: store-unreachable, not-allowed. */
+/** Of several who tell of the set the last one counts: they see the same, but for what fails with one of them alone. Throws KdrError: store-unreachable, not-allowed. */
 export async function writeKeptAlerts(
   store: ObjectStore,
   set: string,

@@ -108,6 +108,7 @@ class World {
         ({
           alerts: this.alerts,
           plans: {},
+          sets: this.set === undefined ? {} : { all: followedSet('all').set },
           objectives: [{ for: '*', rpoMs: 3_600_000 }],
         }) as unknown as Config,
       instance: 'here',
@@ -134,7 +135,11 @@ class World {
     return [
       {
         ...followed,
-        sight: { ...followed.sight, newest: { number: 7, at: set.newestAt } },
+        sight: {
+          ...followed.sight,
+          isSeen: set.isVaultSeen,
+          newest: set.isVaultSeen ? { number: 7, at: set.newestAt } : undefined,
+        },
         keptAlerts: set.isVaultSeen ? set.kept : undefined,
         keepAlerts: async alerts => {
           set.kept = alerts
@@ -353,6 +358,29 @@ describe('alerts of kdr run', () => {
     await world.pass(5 * MINUTE)
     assert.deepEqual(toldBy(world), ['KdrBackupStale firing', 'KdrBackupStale resolved'])
     assert.deepEqual(set.kept, [])
+  })
+
+  test('of a set are not over because its config was changed, and are when it leaves it; when it comes back all begins anew', async () => {
+    const world = new World()
+    const set = { newestAt: NOW - 3_600_000, isVaultSeen: true, kept: [] as readonly KeptAlert[] }
+    world.set = set
+    world.start()
+    await world.pass(10 * MINUTE)
+    // It is followed anew, and its vault takes its time.
+    set.isVaultSeen = false
+    await world.pass(10 * MINUTE)
+    set.isVaultSeen = true
+    await world.pass(10 * MINUTE)
+    assert.deepEqual(toldBy(world), ['KdrBackupStale firing'])
+    world.set = undefined
+    await world.pass(MINUTE)
+    assert.deepEqual(toldBy(world).slice(1), ['KdrBackupStale resolved'])
+    assert.equal(set.kept[0]?.isTold, true, 'nobody could keep it')
+    world.set = set
+    await world.pass(MINUTE)
+    assert.deepEqual(set.kept, [])
+    await world.pass(10 * MINUTE)
+    assert.deepEqual(toldBy(world).slice(2), ['KdrBackupStale firing'])
   })
 
   test('are no matter of a worker that does not have slot 0, until it has: then it goes on with what was told', async () => {

@@ -72,6 +72,8 @@ export class Alerting {
   /** Links and sets that this process speaks for, and what was kept of each last. */
   readonly #spoken = new Map<string, readonly KeptAlert[]>()
   readonly #keeping = new Set<string>()
+  /** Sets that it has spoken for once: what fires of them it knows by itself, also when they come back into the config. */
+  readonly #setsKnown = new Set<string>()
   readonly #stopping = new AbortController()
   readonly #ending = new AbortController()
   readonly #failed = Promise.withResolvers<never>()
@@ -182,8 +184,12 @@ export class Alerting {
     const dark = new Set(
       clusters.seen().flatMap(({ name, problem }) => (problem === undefined ? [] : [name])),
     )
-    const isUnknown = ({ name, labels: { cluster = '' } }: ActiveAlert): boolean =>
-      dark.has(cluster) && name !== 'KdrClusterUnreachable'
+    const seen = new Set(sets.all().flatMap(({ set, sight }) => (sight.isSeen ? [set.name] : [])))
+    // So it is with a set whose vault has not answered yet, after a start or a change of its config.
+    const isUnknown = ({ name, labels: { cluster = '', set } }: ActiveAlert): boolean =>
+      set === undefined
+        ? dark.has(cluster) && name !== 'KdrClusterUnreachable'
+        : config().sets[set]?.every !== undefined && !seen.has(set)
     this.#tell(this.#states.look(samples, now, isUnknown), now)
     this.#unheard = this.#unheard.filter(each => this.#isOnItsWay(each, 'resolved'))
     // A target that does not answer holds up no look.
@@ -193,9 +199,11 @@ export class Alerting {
   /** Takes up what fires of those that this process has come to speak for; what others speak for by now is theirs. */
   #speakFor(memories: readonly Memory[], now: number): void {
     const speaks = new Set(memories.map(({ name }) => name))
-    for (const { name, kept } of memories) {
+    for (const { name, kept, isShared } of memories) {
       if (this.#spoken.has(name)) continue
       this.#spoken.set(name, kept)
+      if (this.#setsKnown.has(name)) continue
+      if (!isShared) this.#setsKnown.add(name)
       const known = kept.filter(isKnown)
       this.#states.takeUp(
         known.map(({ isTold: _isTold, ...alert }) => alert),
@@ -294,6 +302,8 @@ export class Alerting {
 /** Where what fires of one link, or of one set, outlives this process. */
 type Memory = {
   readonly name: string
+  /** Others speak for it in turn, and know better by then. */
+  readonly isShared: boolean
   readonly kept: readonly KeptAlert[]
   readonly keep: (alerts: readonly KeptAlert[]) => Promise<void>
 }
@@ -309,6 +319,7 @@ function memoryOf({ link, set }: Labels): string | undefined {
 
 const ofLink = ({ running }: SpokenLink): Memory => ({
   name: linkMemory(running.link.name),
+  isShared: true,
   kept: running.alerts(),
   keep: async alerts => await running.keepAlerts(alerts),
 })
@@ -317,7 +328,8 @@ const ofLink = ({ running }: SpokenLink): Memory => ({
 function ofSet(followed: FollowedSet): Memory[] {
   const { keptAlerts: kept, set } = followed
   if (kept === undefined) return []
-  return [{ name: setMemory(set.name), kept, keep: async alerts => await followed.keepAlerts(alerts) }]
+  const keep = async (alerts: readonly KeptAlert[]): Promise<void> => await followed.keepAlerts(alerts)
+  return [{ name: setMemory(set.name), isShared: false, kept, keep }]
 }
 
 /** Not one of a later kdr. */
