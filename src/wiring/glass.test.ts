@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { recordCodec } from '../kafka/records.ts'
+import { readBatchHeader } from '../model/batch.ts'
 import { KdrError } from '../model/errors.ts'
+import { KafkaCode } from '../model/kafka-codes.ts'
 import type { Cluster, ConfigEntry } from '../ports/cluster.ts'
 import { Glass } from './glass.ts'
 
@@ -64,6 +67,30 @@ describe('the glass', () => {
     ])
     await glass.close('west')
     assert.deepEqual([east.min(), west.min()], ['2', '1'])
+  })
+
+  test('something is written where a new leader does not say by itself up to where its log may be read', async () => {
+    const { cluster } = weak('west')
+    const written: string[] = []
+    const said = (): number => (written.length === 0 ? KafkaCode.OFFSET_NOT_AVAILABLE : KafkaCode.NONE)
+    const silent: Cluster = {
+      ...cluster,
+      offsets: async partitions => partitions.map(() => ({ code: said(), offset: 0, leaderEpoch: 0 })),
+      openAppendLane: async broker => ({
+        broker,
+        isClosed: false,
+        append: async entries => {
+          for (const { topic, batch } of entries) {
+            const [record] = recordCodec.decode({ bytes: batch, header: readBatchHeader(batch) })
+            written.push(`${topic} ${String(record?.key)} ${String(record?.value)}`)
+          }
+          return []
+        },
+        close: async () => undefined,
+      }),
+    }
+    assert.equal(await glassOf(true).breakAt(silent), true)
+    assert.deepEqual(written, ['_kdr.state nothing null'])
   })
 
   test('where all can be read, the other cluster is not looked at', async () => {

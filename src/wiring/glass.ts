@@ -4,6 +4,7 @@
 // end is put back as it was.
 import type { Journal } from '../engine/runs/journal.ts'
 import { breakGlass, putBack, restoreGlass, weakSentence, weakTopics } from '../engine/runs/break-glass.ts'
+import { recordCodec } from '../kafka/records.ts'
 import { findKdrError, KdrError } from '../model/errors.ts'
 import { KafkaCode } from '../model/kafka-codes.ts'
 import type { Lowered, RunKind, RunRecord } from '../model/runs.ts'
@@ -13,6 +14,7 @@ import type { Sides } from './run-context.ts'
 
 const READABLE_WITHIN_MS = 20_000
 const LOOK_EVERY_MS = 200
+const WRITE_TIMEOUT_MS = 2_000
 
 export type GlassOptions = {
   readonly kind: RunKind
@@ -92,7 +94,11 @@ function firstOfEach(all: readonly Lowered[]): readonly Lowered[] {
   return [...Map.groupBy(all, ({ topic }) => topic).values()].flatMap(([first]) => first ?? [])
 }
 
-/** A leader learns of a changed setting a moment later. What it does not tell in time, whoever reads then is told. */
+/**
+ * A leader learns of a changed setting a moment later. What it does not tell in time, whoever reads then is told. A leader that is new goes
+ * on not to tell while its log stands still: only what a follower takes moves its high watermark (`Partition.updateFollowerFetchState`).
+ * So something is written that says nothing.
+ */
 async function untilReadable(
   cluster: Cluster,
   { topics, clock }: { readonly topics: readonly string[]; readonly clock: Clock },
@@ -101,8 +107,29 @@ async function untilReadable(
   const partitions = topics.map(topic => ({ topic, partition: 0 }))
   for (;;) {
     const answers = await cluster.offsets(partitions, 'highWatermark')
-    if (answers.every(({ code }) => code === KafkaCode.NONE) || clock.monotonic() > until) return
+    const silent = topics.filter((_topic, index) => answers[index]?.code !== KafkaCode.NONE)
+    if (silent.length === 0 || clock.monotonic() > until) return
+    for (const topic of silent) await writeNothing(cluster, topic, clock)
     await clock.sleep(LOOK_EVERY_MS)
+  }
+}
+
+/** The deletion of a key that nobody uses. What is refused is tried again at the next look. */
+async function writeNothing(cluster: Cluster, topic: string, clock: Clock): Promise<void> {
+  const seen = (await cluster.describe()).topics.get(topic)
+  const leader = seen?.partitions[0]?.leader ?? -1
+  if (seen === undefined || leader < 0) return
+  const nothing = { offset: 0, timestamp: clock.now(), key: Buffer.from('nothing'), value: null, headers: [] }
+  const batch = recordCodec.encode({ codec: 'none', baseOffset: 0, records: [nothing] })
+  try {
+    const lane = await cluster.openAppendLane(leader)
+    try {
+      await lane.append([{ topic, partition: 0, topicId: seen.id, batch }], WRITE_TIMEOUT_MS)
+    } finally {
+      await lane.close()
+    }
+  } catch (error) {
+    if (findKdrError(error)?.code !== 'unreachable') throw error
   }
 }
 

@@ -84,6 +84,16 @@ export const FOUND_ON_BROKERS: readonly Found[] = [
     by: 'test/lab/rights-needed.test.ts',
     fix: 'The link is refused, with the right that is missing (exit 14).',
   },
+  {
+    bug: 'A failover with `--break-glass` ended with 11: the new leader of `_kdr.state`, whose log stood still, went on not to say up to where it may be read, though enough replicas were in sync by then.',
+    by: 'test/lab/break-glass.test.ts',
+    fix: 'Something is written there that says nothing: a follower that takes it moves the high watermark.',
+  },
+  {
+    bug: 'Over a long line connections that had only read ahead read from the leader, and not from the closest replica.',
+    by: 'test/lab/closest-replica.test.ts',
+    fix: 'Whoever reads ahead of a log says so.',
+  },
 ]
 
 /** Fixes of seeds that do not name theirs. */
