@@ -107,9 +107,9 @@ async function untilReadable(
   const partitions = topics.map(topic => ({ topic, partition: 0 }))
   for (;;) {
     const answers = await cluster.offsets(partitions, 'highWatermark')
-    const silent = topics.filter((_topic, index) => answers[index]?.code !== KafkaCode.NONE)
-    if (silent.length === 0 || clock.monotonic() > until) return
-    for (const topic of silent) await writeNothing(cluster, topic, clock)
+    if (answers.every(({ code }) => code === KafkaCode.NONE) || clock.monotonic() > until) return
+    for (const [index, topic] of topics.entries())
+      if (answers[index]?.code === KafkaCode.OFFSET_NOT_AVAILABLE) await writeNothing(cluster, topic, clock)
     await clock.sleep(LOOK_EVERY_MS)
   }
 }
