@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import type { LinkStatus } from '../../src/engine/status/status.ts'
 import { makeTestApp, runForTest } from '../support/app.ts'
-import { linkStatusOf, NOW } from '../support/standing.ts'
+import { linkStatusOf, NOW, setStatusOf } from '../support/standing.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'kdr-status-alerts-'))
 after(() => rmSync(dir, { recursive: true }))
@@ -74,4 +74,29 @@ test('kdr status shows how the RPO was, where that is kept', async () => {
     'within its objectives for 100 % of the day',
   )
   assert.equal(await shown(undefined), undefined)
+})
+
+test('kdr status shows how old the newest commit of a set was, where that is kept', async () => {
+  const withSet = join(dir, 'with-set.yaml')
+  const config = {
+    clusters: { a: { bootstrap: 'a:1' } },
+    vaults: { main: { url: 'file:///nowhere' } },
+    sets: { all: { cluster: 'a', vault: 'main', every: '15m' } },
+  }
+  writeFileSync(withSet, JSON.stringify(config))
+  const day = { day: '2026-02-28', worstRpoMs: 1_260_000, withinRatio: 0.75, knownMs: 4, withinMs: 3 }
+  const history = { worstRpoHourMs: 900_000, worstRpoDayMs: 1_260_000, withinRatio: 0.75, days: [day] }
+  const shown = async (more: Parameters<typeof setStatusOf>[1]): Promise<string | undefined> => {
+    const services = {
+      ...makeTestApp().services,
+      readSetStatus: () => Promise.resolve(setStatusOf('all', more)),
+    }
+    const { stdout } = await runForTest(['status', '--config', withSet], { services })
+    return stdout.split('\n').find(line => line.startsWith('all: '))
+  }
+  assert.equal(
+    await shown({ history }),
+    'all: age at worst 15m 00s in the last hour, 21m 00s in the last day; within its schedule for 75 % of the day',
+  )
+  assert.equal(await shown({}), undefined)
 })

@@ -43,7 +43,7 @@ describe('simulated histories', () => {
     const { failed, ran } = await runFleet({
       from: FIRST_SEED,
       count: Infinity,
-      until: performance.now() + 2_000,
+      until: performance.now() + 5_000,
       processes: 1,
     })
     assert.deepEqual(failed, [])
