@@ -56,7 +56,7 @@ export type KeptAlert = {
   readonly isTold: boolean
 }
 
-/** Those of a link that fire, by whoever speaks for it: so that the next one neither tells of them again nor forgets that they are over. */
+/** Those of a link, or of a set, that fire, by whoever speaks for it: so that the next one neither tells of them again nor forgets that they are over. */
 export type AlertsRecord = { readonly alerts: readonly KeptAlert[] }
 export const alertsKey = (link: string): string => `alerts/${link}`
 /** A record holds 64 KB. */
