@@ -3,7 +3,14 @@
 // could tell where the link stands. So it may have to be broken before anything is read, and approved: what no run has taken on by the
 // end is put back as it was.
 import type { Journal } from '../engine/runs/journal.ts'
-import { breakGlass, putBack, restoreGlass, weakSentence, weakTopics } from '../engine/runs/break-glass.ts'
+import {
+  breakGlass,
+  putBack,
+  restoreGlass,
+  RUN_TOPICS,
+  weakSentence,
+  weakTopics,
+} from '../engine/runs/break-glass.ts'
 import { recordCodec } from '../kafka/records.ts'
 import { findKdrError, KdrError } from '../model/errors.ts'
 import { KafkaCode } from '../model/kafka-codes.ts'
@@ -12,6 +19,8 @@ import type { Clock } from '../ports/clock.ts'
 import type { Cluster } from '../ports/cluster.ts'
 import type { Sides } from './run-context.ts'
 
+/** A leader that is new is silent for a moment, as a rule. */
+const MUTE_FOR_MS = 5_000
 const READABLE_WITHIN_MS = 20_000
 const LOOK_EVERY_MS = 200
 const WRITE_TIMEOUT_MS = 2_000
@@ -29,6 +38,7 @@ type Broken = { readonly cluster: Cluster; readonly lowered: readonly Lowered[] 
 export class Glass {
   readonly #options: GlassOptions
   readonly #broken = new Map<string, Broken>()
+  readonly #breaking = new Set<Promise<boolean>>()
   #isTakenOn = false
 
   constructor(options: GlassOptions) {
@@ -36,18 +46,38 @@ export class Glass {
   }
 
   /**
-   * What `read` finds, if need be after the glass was broken. `there`: the clusters that answer. Throws KdrError('not-ready') where that
-   * is needed, and not asked for.
+   * What `read` finds. Where kdr's own topics stay silent meanwhile at one of `there`, the clusters that answer, the glass is broken, and
+   * `read` goes on. Throws KdrError('not-ready') where that is needed, and not asked for.
    */
   async reading<Found>(there: readonly Cluster[], read: () => Promise<Found>): Promise<Found> {
+    const over = new AbortController()
+    const looks = there.map(async cluster => await this.#breakWhereMute(cluster, over.signal))
+    const found = read()
     try {
-      return await read()
-    } catch (error) {
-      if (findKdrError(error)?.code !== 'unreachable') throw error
-      let isBroken = false
-      for (const cluster of there) isBroken = (await this.breakAt(cluster)) || isBroken
-      if (!isBroken) throw error
-      return await read()
+      return await Promise.race([found, Promise.all(looks).then(async () => await found)])
+    } finally {
+      over.abort()
+      // Nobody waits for it any more where the glass may not be broken.
+      found.catch(() => undefined)
+      await Promise.allSettled(this.#breaking)
+    }
+  }
+
+  async #breakWhereMute(cluster: Cluster, over: AbortSignal): Promise<void> {
+    const { clock } = this.#options
+    let since: number | undefined
+    while (!over.aborted) {
+      // What cannot be asked has lost more than replicas: `read` will say so.
+      const isMute = await hasMute(cluster).catch(() => false)
+      if (over.aborted) return
+      since = isMute ? (since ?? clock.monotonic()) : undefined
+      if (since !== undefined && clock.monotonic() - since >= MUTE_FOR_MS) {
+        const breaking = this.breakAt(cluster)
+        this.#breaking.add(breaking)
+        await breaking
+        since = undefined
+      }
+      await clock.sleep(LOOK_EVERY_MS)
     }
   }
 
@@ -87,6 +117,15 @@ export class Glass {
       if (!this.#isTakenOn || name !== standby) await restoreGlass(cluster, lowered)
     this.#broken.clear()
   }
+}
+
+/** Whether the leader of a topic that a run needs does not say up to where its log may be read. */
+async function hasMute(cluster: Cluster): Promise<boolean> {
+  const { topics } = await cluster.describe()
+  const partitions = RUN_TOPICS.filter(topic => topics.has(topic)).map(topic => ({ topic, partition: 0 }))
+  if (partitions.length === 0) return false
+  const answers = await cluster.offsets(partitions, 'highWatermark')
+  return answers.some(({ code }) => code === KafkaCode.OFFSET_NOT_AVAILABLE)
 }
 
 /** What it was at first counts. */
