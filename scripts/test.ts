@@ -4,7 +4,7 @@
 
 import { spawn } from 'node:child_process'
 import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { availableParallelism, tmpdir } from 'node:os'
+import { availableParallelism, constants, setPriority, tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { prepareDistribution } from '../src/lab/distribution.ts'
@@ -26,6 +26,8 @@ const tools = (name: string) => join(root, 'node_modules/.bin', name)
 const PACKAGE = 'test/package.test.ts'
 /** Nothing but work for all cores: one file at a time, and nothing beside it, so that what it says of its speed is true. */
 const SIMULATION = ['test/sim/sim.test.ts', 'test/sim/planted/planted.test.ts']
+/** Nothing but work for a core, for minutes, and no real time: they take what the tests with brokers leave of the cores, behind them. */
+const HISTORIES = suite === 'full' ? ['test/sim/**/*.test.ts', 'test/vault/**/*.test.ts'] : []
 /** These measure lags of a second or two: what other brokers do meanwhile would be part of the result. */
 const ALONE = ['test/lab/link-fairness.test.ts', 'test/lab/link-share.test.ts']
 /** One more than cores: some wait for a process or a time-out, and no core is to wait with them. */
@@ -46,17 +48,20 @@ async function main(): Promise<void> {
 
   const lab = globSync('test/lab/**/*.test.ts').sort()
   const [hasCheck, hasLab] = [wanted.includes('check'), wanted.includes('lab')]
+  const histories = hasCheck && hasLab ? globSync(HISTORIES).filter(file => !SIMULATION.includes(file)) : []
   if (hasCheck) {
-    await timed('check', async () => await check([PACKAGE, ...lab, ...SIMULATION]))
-    await timed('simulation', async () => await tests(SIMULATION, 1))
+    await timed('check', async () => await check([PACKAGE, ...lab, ...SIMULATION, ...histories]))
+    await timed('simulation', async () => await tests(SIMULATION, { atOnce: 1 }))
   }
   if (hasLab) {
     // Fetched and made ready once, not by two files at a time. Why it cannot be, each test that needs it says.
     await prepareDistribution(undefined).catch(() => undefined)
     const together = [PACKAGE, ...lab].filter(file => !ALONE.includes(file))
     const alone = lab.filter(file => ALONE.includes(file))
-    await timed('lab', async () => await tests(together, LAB_AT_ONCE))
-    await timed('lab, one by one', async () => await tests(alone, 1))
+    const behind = timed('histories', async () => await tests(histories, { atOnce: 1, isBehind: true }))
+    await timed('lab', async () => await tests(together, { atOnce: LAB_AT_ONCE }))
+    await behind
+    await timed('lab, one by one', async () => await tests(alone, { atOnce: 1 }))
   }
 
   for (const name of total.names) console.log(`failed: ${name}`)
@@ -94,7 +99,7 @@ async function check(others: readonly string[]): Promise<void> {
     step('format', tools('biome'), ['format', '.']),
   ])
   const unit = globSync(['src/**/*.test.ts', 'test/**/*.test.ts']).filter(file => !others.includes(file))
-  await tests(unit.sort(), UNITS_AT_ONCE)
+  await tests(unit.sort(), { atOnce: UNITS_AT_ONCE })
 }
 
 /** A tool that counts as one test; it is quiet when all is well. */
@@ -110,8 +115,11 @@ async function step(name: string, command: string, args: readonly string[]): Pro
   console.log(`✖ ${name}\n${output}`)
 }
 
-/** So many files at a time. */
-async function tests(files: readonly string[], atOnce: number): Promise<void> {
+/** So many files at a time. `isBehind`: what else runs goes first, and what they say is said when they are through. */
+async function tests(
+  files: readonly string[],
+  { atOnce, isBehind = false }: { readonly atOnce: number; readonly isBehind?: boolean },
+): Promise<void> {
   if (files.length === 0) return
   const directory = mkdtempSync(join(tmpdir(), 'kdr-test-'))
   const counts = join(directory, 'counts.json')
@@ -123,8 +131,13 @@ async function tests(files: readonly string[], atOnce: number): Promise<void> {
     `--test-reporter=${join(root, 'scripts/count-reporter.ts')}`,
     `--test-reporter-destination=${counts}`,
   ]
-  const child = spawn(process.execPath, [...args, ...files], { stdio: 'inherit' })
+  const stdio = ['inherit', isBehind ? 'pipe' : 'inherit', 'inherit'] as const
+  const child = spawn(process.execPath, [...args, ...files], { stdio: [...stdio] })
+  if (isBehind) setPriority(child.pid!, constants.priority.PRIORITY_LOW)
+  let said = ''
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => (said += text))
   const status = await new Promise(resolve => child.on('close', resolve))
+  process.stdout.write(said)
   add(readCounts(counts), status === 0)
   rmSync(directory, { recursive: true })
 }

@@ -90,6 +90,10 @@ export function isLeaderChange(code: number): boolean {
   )
 }
 
+/** There is no such topic: neither of that name, nor of that id. */
+export const isGone = (code: number): boolean =>
+  code === KafkaCode.UNKNOWN_TOPIC_OR_PARTITION || code === KafkaCode.UNKNOWN_TOPIC_ID
+
 export function isAuthorization(code: number): boolean {
   return (
     code === KafkaCode.TOPIC_AUTHORIZATION_FAILED ||

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { KdrError } from '../../model/errors.ts'
+import { KafkaCode } from '../../model/kafka-codes.ts'
 import { commandKey, leavingKey, partitionKey, topicKey } from '../../model/state-records.ts'
 import type { StateRecord } from '../../ports/state.ts'
 import { Commands } from './commands.ts'
@@ -17,10 +18,15 @@ const COMMAND = commandKey(LINK, 'c')
 const PARTITION = partitionKey(LINK, TOPIC, 0)
 const of = (more: Readonly<Record<string, unknown>>): StateRecord => ({ v: 1, kind: 'any', ...more })
 
-/** A mirror of id `old` that is to be copied anew. `onDelete`: while the target deletes it. */
+/**
+ * A mirror of id `old` that is to be copied anew. `there`: the id of the topic that has its name at the target by then; `onDelete`: while
+ * the target is asked to delete it.
+ */
 function world(
   onDelete: (world: { records: Map<string, StateRecord>; stop: (what: 'lease' | 'control') => void }) => void,
+  there = 'old',
 ) {
+  const deleted: string[] = []
   const records = new Map<string, StateRecord>([
     [COMMAND, of({ verb: 'recopy', topic: TOPIC, targetTopicId: 'old', at: 0, by: 'ann' })],
     [topicKey(LINK, TOPIC), of({ targetTopicId: 'old' })],
@@ -63,10 +69,12 @@ function world(
     clock: { now: () => now, monotonic: () => now },
     log: { event: () => undefined },
     target: {
-      deleteTopic: async () => {
+      deleteTopic: async (topic: string, id?: string) => {
         await Promise.resolve()
         onDelete({ records, stop })
-        return { code: 0 }
+        if (id !== undefined && id !== there) return { code: KafkaCode.UNKNOWN_TOPIC_ID }
+        deleted.push(topic)
+        return { code: KafkaCode.NONE }
       },
     },
     assertControl: async () => undefined,
@@ -76,17 +84,25 @@ function world(
   }
   const copies: Pick<Copies, 'drop'> = { drop: async () => undefined }
   const commands = new Commands(context, copies as Copies, topics as Topics)
-  return { records, commands, pass: (ms: number) => void (now += ms) }
+  return { records, commands, deleted, pass: (ms: number) => void (now += ms) }
 }
 
 describe('a mirror that is copied anew', () => {
   test('is forgotten, when nothing that was sent to it can land any more', async () => {
-    const { records, commands, pass } = world(() => undefined)
+    const { records, commands, deleted, pass } = world(() => undefined)
     await commands.obey()
     assert.ok(records.has(leavingKey(LINK, TOPIC)) && records.has(PARTITION))
     pass(PRODUCE_TIMEOUT_MS)
     await commands.obey()
-    assert.deepEqual([...records.keys()], [])
+    assert.deepEqual([[...records.keys()], deleted], [[], [TOPIC]])
+  })
+
+  test('what somebody has made under its name meanwhile is not deleted', async () => {
+    const { records, commands, deleted, pass } = world(() => undefined, 'another')
+    await commands.obey()
+    pass(PRODUCE_TIMEOUT_MS)
+    await commands.obey()
+    assert.deepEqual([[...records.keys()], deleted], [[], []])
   })
 
   for (const what of ['lease', 'control'] as const)

@@ -1,7 +1,7 @@
 // What operators ask of a running link (`kdr link ...`), and what the link's own policy asks for: carried out one by one by the
 // control worker, each with its outcome in the journal. What concerns the copies of every worker waits until all of them have
 // looked. A command that is met twice, because its end was not recorded, does no harm.
-import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
+import { codeName, isGone, KafkaCode } from '../../model/kafka-codes.ts'
 import { closeEntry, readJournal, writeJournal } from '../../model/journal.ts'
 import { type AcceptedLoss, type Ledger, missingFrom, withLoss } from '../../model/ledger.ts'
 import { covers, pauseKey, readPauses } from '../../model/pauses.ts'
@@ -129,7 +129,7 @@ export class Commands {
     }
     if (topic === undefined || !this.#isForMirror(command))
       return refused('the mirror that was meant is there no more')
-    if (verb === 'recopy') return await this.#recopy(topic)
+    if (verb === 'recopy') return await this.#recopy(topic, command)
     if (verb === 'forget') return await this.#forget(topic, command)
     return await this.#acceptLosses(command)
   }
@@ -164,17 +164,18 @@ export class Commands {
    * then, and what was left unanswered can land no more: the new topic knows no sequence numbers that would refuse it, and
    * only batches, and these only since Kafka 4.1, name the topic that they are for by its id.
    */
-  async #recopy(topic: string): Promise<Outcome> {
+  async #recopy(topic: string, { targetTopicId }: CommandRecord): Promise<Outcome> {
     const { target, assertControl, clock } = this.#context
     if (!(await this.#haveAllLeft(topic))) return LATER
     const leftAt = this.#leftAt.get(topic) ?? clock.monotonic()
     this.#leftAt.set(topic, leftAt)
     if (clock.monotonic() - leftAt < PRODUCE_TIMEOUT_MS) return LATER
     await assertControl()
-    const answer = await target.deleteTopic(topic)
-    if (answer.code !== KafkaCode.NONE && answer.code !== KafkaCode.UNKNOWN_TOPIC_OR_PARTITION) {
+    // Whoever stands still before this, and wakes, does not meet the mirror that was made since.
+    const { code } = await target.deleteTopic(topic, targetTopicId)
+    if (code !== KafkaCode.NONE && !isGone(code)) {
       await this.#stay(topic)
-      return refused(`mirror topic "${topic}" cannot be deleted: ${codeName(answer.code)}`)
+      return refused(`mirror topic "${topic}" cannot be deleted: ${codeName(code)}`)
     }
     await this.#unlearn(topic)
     return done(`mirror topic "${topic}" was deleted, and is copied anew`)

@@ -31,8 +31,8 @@ function world() {
       topicsById: () => Promise.resolve({ clusterId: now.clusterId, topics: [{ code: now.code }] }),
     },
     target: {
-      deleteTopic: (topic: string) => {
-        deleted.push(topic)
+      deleteTopic: (topic: string, id?: string) => {
+        deleted.push(`${topic} ${id}`)
         return Promise.resolve({ code: 0 })
       },
     },
@@ -105,7 +105,7 @@ describe('a topic that is missing at the source', () => {
     assert.deepEqual(deleted, [])
     now.code = KafkaCode.UNKNOWN_TOPIC_ID
     assert.equal(await deleteMirror(), true)
-    assert.deepEqual(deleted, ['t'])
+    assert.deepEqual(deleted, ['t m'])
     const [entry, ...others] = [...records].filter(([key]) => key !== linkKey('l'))
     assert.equal(others.length, 0)
     assert.equal(entry?.[1]['verb'], 'delete')
@@ -119,6 +119,6 @@ describe('a topic that is missing at the source', () => {
     assert.equal(await deleteMirror(), false)
     records.delete(pauseKey('l', { topic: 't' }))
     assert.equal(await deleteMirror(), true)
-    assert.deepEqual(deleted, ['t'])
+    assert.deepEqual(deleted, ['t m'])
   })
 })

@@ -3,7 +3,7 @@
 // When that was first seen is recorded; under `onSourceDelete: { deleteAfter }` the mirror goes that long after it, and not
 // before the source, still the recorded cluster, has confirmed it once more.
 import { closeEntry, writeJournal } from '../../model/journal.ts'
-import { codeName, isAuthorization, KafkaCode } from '../../model/kafka-codes.ts'
+import { codeName, isAuthorization, isGone, KafkaCode } from '../../model/kafka-codes.ts'
 import {
   keysOfMirror,
   readLink,
@@ -126,7 +126,7 @@ export class SourceDeletes {
       state: 'recorded',
     })
     const isOwn = targetWatch.topic(topic)?.id === record.targetTopicId
-    if (isOwn && !(await this.#deleteTopic(topic))) return false
+    if (isOwn && !(await this.#deleteTopic(topic, record.targetTopicId))) return false
     const outcome = isOwn ? `deleted mirror topic "${topic}"` : `mirror topic "${topic}" is there no more`
     log.event('warn', `${outcome}: its source was seen to be deleted at ${since} (onSourceDelete)`, {
       link,
@@ -139,9 +139,9 @@ export class SourceDeletes {
     return true
   }
 
-  async #deleteTopic(topic: string): Promise<boolean> {
-    const { code } = await this.#context.target.deleteTopic(topic)
-    if (code === KafkaCode.NONE || code === KafkaCode.UNKNOWN_TOPIC_OR_PARTITION) return true
+  async #deleteTopic(topic: string, id: string | undefined): Promise<boolean> {
+    const { code } = await this.#context.target.deleteTopic(topic, id)
+    if (code === KafkaCode.NONE || isGone(code)) return true
     this.#tellOnce(
       'error',
       `mirror topic "${topic}" cannot be deleted at the target: ${codeName(code)}; trying again`,

@@ -2,7 +2,7 @@
 // what they hold, which is the beginning of what the active has. Then the one record that says so, with a higher generation: at the
 // standby first, which is where it counts. Nothing is deleted that was not exported as it stands.
 import { KdrError } from '../../model/errors.ts'
-import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
+import { codeName, isGone, KafkaCode } from '../../model/kafka-codes.ts'
 import { compilePatterns } from '../../model/patterns.ts'
 import type { StepData } from '../../model/runs.ts'
 import { divergedTopics, type Stranded } from '../../model/stranded.ts'
@@ -27,7 +27,6 @@ import { activeStore, asActive } from './returned.ts'
 
 const DELETED_WITHIN_MS = 60_000
 const LOOK_EVERY_MS = 200
-const GONE: readonly number[] = [KafkaCode.UNKNOWN_TOPIC_ID, KafkaCode.UNKNOWN_TOPIC_OR_PARTITION]
 
 export async function reverse(context: RunContext): Promise<StepEnd<'reverse'>> {
   const { record, store, guard, dataOf, source, target } = context
@@ -129,7 +128,7 @@ async function deleteTopics(
     await assertAsExported(context, stranded, topic)
     // By its id: who stood still before this, and wakes, does not meet the topic that is copied anew.
     const { code, message = '' } = await target.deleteTopic(topic, id)
-    if (code === KafkaCode.NONE || GONE.includes(code)) continue
+    if (code === KafkaCode.NONE || isGone(code)) continue
     throw new KdrError(
       code === KafkaCode.TOPIC_AUTHORIZATION_FAILED ? 'not-allowed' : 'not-ready',
       `"${topic}" of "${record.standby}" cannot be deleted, to be copied anew: ${codeName(code)} ${message}`.trim(),
