@@ -210,6 +210,8 @@ export type OpenRunOptions = {
   readonly recopy?: readonly string[]
   /** Of a failover: at once, before anything is read, kdr's own topics take writes with the replicas that are left. */
   readonly breakGlass?: true
+  /** What a person may have to put back by hand. */
+  readonly say?: (sentence: string) => void
   /** The id of a run that was stopped. */
   readonly resume?: string
   readonly signal: AbortSignal

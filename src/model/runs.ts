@@ -79,6 +79,10 @@ export type RunOptions = {
 /** A topic of kdr's own that takes writes with fewer replicas than it should; `was`: `min.insync.replicas` before. */
 export type Lowered = { readonly topic: string; readonly was: number }
 
+/** Kafka's own, that puts it back. */
+export const putBackCommand = ({ topic, was }: Lowered): string =>
+  `kafka-configs --bootstrap-server ... --alter --topic ${topic} --add-config min.insync.replicas=${was}`
+
 /** `_kdr.journal` of one run. `active`: where applications write when it begins; `standby`: where they will. */
 export type RunRecord = RunOptions & {
   readonly run: string

@@ -5,8 +5,9 @@ import { recordCodec } from '../kafka/records.ts'
 import { readBatchHeader } from '../model/batch.ts'
 import { KdrError } from '../model/errors.ts'
 import { KafkaCode } from '../model/kafka-codes.ts'
+import type { RunRecord } from '../model/runs.ts'
 import type { Cluster, ConfigEntry } from '../ports/cluster.ts'
-import { Glass } from './glass.ts'
+import { Glass, type GlassOptions } from './glass.ts'
 
 const SETTING = 'min.insync.replicas'
 let ms = 0
@@ -19,10 +20,14 @@ const clock = {
   },
 }
 
-/** `_kdr.state` with one replica in sync of two that a write needs. `says`: its leader, asked for its end, with that setting. */
+/**
+ * `_kdr.state` with one replica in sync of two that a write needs. `says`: its leader, asked for its end, with that setting; `onAlter`:
+ * before the setting is changed.
+ */
 function weak(
   name: string,
   says: (min: string) => number = () => KafkaCode.NONE,
+  onAlter: (min: string) => Promise<void> | void = () => undefined,
 ): { readonly cluster: Cluster; readonly min: () => string } {
   let min = '2'
   const partition = { partition: 0, leader: 1, leaderEpoch: 0, replicas: [1, 2], isr: [1] }
@@ -38,6 +43,7 @@ function weak(
     }),
     topicConfigs: async () => new Map([['_kdr.state', { code: 0, entries: new Map([[SETTING, entry()]]) }]]),
     alterTopicConfigs: async (_topic, changes) => {
+      await onAlter(changes[SETTING] ?? '')
       min = changes[SETTING] ?? ''
       return { code: 0 }
     },
@@ -46,7 +52,18 @@ function weak(
   return { cluster: cluster as Cluster, min: () => min }
 }
 
-const glassOf = (mayBreak: boolean): Glass => new Glass({ kind: 'failover', link: 'l', mayBreak, clock })
+const said: string[] = []
+const glassOf = (mayBreak: boolean, more: Partial<GlassOptions> = {}): Glass =>
+  new Glass({
+    kind: 'failover',
+    link: 'l',
+    mayBreak,
+    clock,
+    isInUse: async () => false,
+    say: sentence => void said.push(sentence),
+    ...more,
+  })
+const run = { run: 'r' } as RunRecord
 const mute = (min: string): number => (min === '1' ? KafkaCode.NONE : KafkaCode.OFFSET_NOT_AVAILABLE)
 /** With the patience of a store. */
 const readable = (min: () => string) => async () => {
@@ -55,6 +72,10 @@ const readable = (min: () => string) => async () => {
     await clock.sleep(200)
   }
   throw new KdrError('unreachable', 'OFFSET_NOT_AVAILABLE')
+}
+
+const refuse = (): void => {
+  throw new KdrError('not-ready', 'refused')
 }
 
 describe('the glass', () => {
@@ -89,24 +110,103 @@ describe('the glass', () => {
     assert.equal(await glassOf(false).reading([silent], () => Promise.resolve('read')), 'read')
   })
 
+  test('an active that is lost by halves keeps nobody from a standby that is well', async () => {
+    const [east, west] = [weak('east', mute), weak('west')]
+    const read = async () => {
+      await clock.sleep(30_000)
+      return 'read'
+    }
+    for (const mayBreak of [false, true])
+      assert.equal(await glassOf(mayBreak).reading([east.cluster, west.cluster], read), 'read')
+    assert.deepEqual([east.min(), west.min()], ['2', '2'])
+  })
+
+  test('what is no failover waits as long as a store does', async () => {
+    const { cluster, min } = weak('west', mute)
+    const begun = ms
+    const glass = glassOf(false, { kind: 'switchover' })
+    await assert.rejects(glass.reading([cluster], readable(min)), { code: 'not-ready' })
+    assert.ok(ms - begun >= 30_000, `${ms - begun} ms`)
+  })
+
+  test('where one cluster cannot be broken, the other one is', async () => {
+    const [east, west] = [weak('east', mute, refuse), weak('west', mute)]
+    assert.equal(await glassOf(true).reading([east.cluster, west.cluster], readable(west.min)), 'read')
+    await assert.rejects(glassOf(true).reading([east.cluster], readable(east.min)), /refused/)
+  })
+
   test('what no run has taken on is put back: it was not approved, or refused', async () => {
     const { cluster, min } = weak('west')
     const glass = glassOf(true)
+    said.length = 0
     await glass.breakAt(cluster)
     assert.equal(min(), '1')
+    assert.match(
+      said.join(),
+      /_kdr\.state of "west" takes writes with 1 .* --add-config min\.insync\.replicas=2$/,
+    )
     await glass.close('west')
     assert.equal(min(), '2')
   })
 
-  test('a run takes on what was lowered at its standby, as it was at first; the other cluster is as before', async () => {
+  test('a run takes on what was lowered at its standby, as it was at first, when it is written down', async () => {
     const [east, west] = [weak('east', mute), weak('west', mute)]
     const glass = glassOf(true)
     await glass.reading([east.cluster, west.cluster], readable(west.min))
-    assert.deepEqual(glass.takenOn('west', [{ topic: '_kdr.state', was: 3 }]), [
-      { topic: '_kdr.state', was: 3 },
-    ])
-    await glass.close('west')
+    await glass.putBack(name => name !== 'west')
     assert.deepEqual([east.min(), west.min()], ['2', '1'])
+    const written: RunRecord[] = []
+    const journal = { writeRun: async (record: RunRecord) => void written.push(record) }
+    const taken = await glass.takenOn('west', { ...run, lowered: [{ topic: '_kdr.state', was: 3 }] }, journal)
+    assert.deepEqual([taken.lowered, written], [[{ topic: '_kdr.state', was: 3 }], [taken]])
+    await glass.close('west')
+    assert.equal(west.min(), '1')
+  })
+
+  test('a run that could not write it down has not taken it on', async () => {
+    const west = weak('west')
+    const glass = glassOf(true)
+    await glass.breakAt(west.cluster)
+    const journal = { writeRun: () => Promise.reject(new KdrError('unreachable', 'gone')) }
+    await assert.rejects(glass.takenOn('west', run, journal), { code: 'unreachable' })
+    await glass.close('west')
+    assert.equal(west.min(), '2')
+  })
+
+  test('what was changed without an answer is put back too; what cannot be is said', async () => {
+    let isGone = true
+    const silent = (): void => {
+      if (isGone) throw new KdrError('unreachable', 'no answer')
+    }
+    const { cluster, min } = weak('west', undefined, silent)
+    for (const mayReturn of [true, false]) {
+      const glass = glassOf(true)
+      isGone = true
+      await assert.rejects(glass.breakAt(cluster), /no answer/)
+      isGone = !mayReturn
+      said.length = 0
+      await glass.close('west')
+      assert.equal(min(), '2')
+      assert.equal(said.length, mayReturn ? 0 : 1)
+    }
+    assert.match(
+      said[0] ?? '',
+      /_kdr\.state of "west" still takes writes .*: no answer\. To put it back: kafka-configs/,
+    )
+  })
+
+  test('what another run counts on stays as it is', async () => {
+    for (const more of [{ isInUse: async () => true }, {}]) {
+      const { cluster, min } = weak('west')
+      const glass = glassOf(true, more)
+      await glass.breakAt(cluster)
+      if (!('isInUse' in more))
+        assert.throws(() => glass.lostTo(new KdrError('other-controller', 'bob')), /bob/)
+      said.length = 0
+      await glass.close('west')
+      assert.equal(min(), '1')
+      assert.match(said[0] ?? '', /another run counts on it/)
+    }
   })
 
   test('something is written where a new leader does not say by itself up to where its log may be read', async () => {

@@ -14,7 +14,7 @@ import {
 import { recordCodec } from '../kafka/records.ts'
 import { findKdrError, KdrError } from '../model/errors.ts'
 import { KafkaCode } from '../model/kafka-codes.ts'
-import type { Lowered, RunKind, RunRecord } from '../model/runs.ts'
+import { type Lowered, putBackCommand, type RunKind, type RunRecord } from '../model/runs.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Cluster } from '../ports/cluster.ts'
 import type { Sides } from './run-context.ts'
@@ -31,6 +31,10 @@ export type GlassOptions = {
   /** `--break-glass`. */
   readonly mayBreak: boolean
   readonly clock: Clock
+  /** Whether a run goes on there, that may count on what is lowered. Throws KdrError. */
+  readonly isInUse: (cluster: Cluster) => Promise<boolean>
+  /** What a person may have to put back by hand. */
+  readonly say?: ((sentence: string) => void) | undefined
 }
 
 type Broken = { readonly cluster: Cluster; readonly lowered: readonly Lowered[] }
@@ -38,52 +42,130 @@ type Broken = { readonly cluster: Cluster; readonly lowered: readonly Lowered[] 
 export class Glass {
   readonly #options: GlassOptions
   readonly #broken = new Map<string, Broken>()
-  readonly #breaking = new Set<Promise<boolean>>()
+  #breaking: Promise<unknown> = Promise.resolve()
   #isTakenOn = false
+  #isLost = false
 
   constructor(options: GlassOptions) {
     this.#options = options
   }
 
   /**
-   * What `read` finds. Where kdr's own topics stay silent meanwhile at one of `there`, the clusters that answer, the glass is broken, and
-   * `read` goes on. Throws KdrError('not-ready') where that is needed, and not asked for.
+   * What `read` finds, if need be after the glass was broken at `there`, the clusters that answer: where it cannot be read, and for a
+   * failover as soon as kdr's own topics stay silent at all of them. Throws KdrError('not-ready') where that is needed, and not asked for.
    */
   async reading<Found>(there: readonly Cluster[], read: () => Promise<Found>): Promise<Found> {
-    const over = new AbortController()
-    const looks = there.map(async cluster => await this.#breakWhereMute(cluster, over.signal))
-    const found = read()
     try {
-      return await Promise.race([found, Promise.all(looks).then(async () => await found)])
-    } finally {
-      over.abort()
-      // Nobody waits for it any more where the glass may not be broken.
-      found.catch(() => undefined)
-      await Promise.allSettled(this.#breaking)
-    }
-  }
-
-  async #breakWhereMute(cluster: Cluster, over: AbortSignal): Promise<void> {
-    const { clock } = this.#options
-    let since: number | undefined
-    while (!over.aborted) {
-      // What cannot be asked has lost more than replicas: `read` will say so.
-      const isMute = await hasMute(cluster).catch(() => false)
-      if (over.aborted) return
-      since = isMute ? (since ?? clock.monotonic()) : undefined
-      if (since !== undefined && clock.monotonic() - since >= MUTE_FOR_MS) {
-        const breaking = this.breakAt(cluster)
-        this.#breaking.add(breaking)
-        await breaking
-        since = undefined
-      }
-      await clock.sleep(LOOK_EVERY_MS)
+      return await this.#unlessMute(there, read)
+    } catch (error) {
+      if (findKdrError(error)?.code !== 'unreachable') throw error
+      if (!(await this.#breakAll(there))) throw error
+      return await read()
     }
   }
 
   /** Whether anything was lowered. Throws KdrError('not-ready') where that is needed, and not asked for. */
   async breakAt(cluster: Cluster): Promise<boolean> {
-    const { kind, link, mayBreak, clock } = this.#options
+    await this.#breaking
+    return await this.#breakAt(cluster)
+  }
+
+  /**
+   * It is the run that begins which puts back what was lowered at its standby, from when that is written down on. Returns it with all of
+   * that, as it was at first.
+   */
+  async takenOn(standby: string, run: RunRecord, journal: Pick<Journal, 'writeRun'>): Promise<RunRecord> {
+    const lowered = firstOfEach([...(run.lowered ?? []), ...(this.#broken.get(standby)?.lowered ?? [])])
+    if (lowered.length === 0) return run
+    const record = { ...run, lowered }
+    await journal.writeRun(record)
+    this.#isTakenOn = true
+    return record
+  }
+
+  /** Another controller was faster: it counts on what is lowered. */
+  readonly lostTo = (error: unknown): never => {
+    this.#isLost = findKdrError(error)?.code === 'other-controller'
+    throw error
+  }
+
+  /** What no run has taken on is as it was. `standby`: of the run; undefined while there is none. Does not throw: what stays is said. */
+  async close(standby?: string): Promise<void> {
+    await this.putBack(name => !this.#isTakenOn || name !== standby)
+  }
+
+  /** Where `isWanted` says so, by the name of the cluster. */
+  async putBack(isWanted: (cluster: string) => boolean): Promise<void> {
+    await this.#breaking
+    for (const [name, { cluster, lowered }] of this.#broken) {
+      if (!isWanted(name)) continue
+      this.#broken.delete(name)
+      const isLeft = this.#isLost || (await this.#options.isInUse(cluster).catch(() => false))
+      for (const each of lowered) await this.#putBack(cluster, each, isLeft)
+    }
+  }
+
+  async #putBack(cluster: Cluster, lowered: Lowered, isLeft: boolean): Promise<void> {
+    const stays = `${lowered.topic} of "${cluster.name}" still takes writes with too few replicas`
+    const { say } = this.#options
+    if (isLeft)
+      return say?.(`${stays}: another run counts on it. When that is over: ${putBackCommand(lowered)}`)
+    try {
+      await restoreGlass(cluster, [lowered])
+    } catch (error) {
+      say?.(
+        `${stays}: ${findKdrError(error)?.message ?? String(error)}. To put it back: ${putBackCommand(lowered)}`,
+      )
+    }
+  }
+
+  async #unlessMute<Found>(there: readonly Cluster[], read: () => Promise<Found>): Promise<Found> {
+    const found = read()
+    if (this.#options.kind !== 'failover' || there.length === 0) return await found
+    const over = new AbortController()
+    const broken = this.#breakWhenMute(there, over.signal)
+    try {
+      return await Promise.race([found, broken.then(async () => await found)])
+    } finally {
+      over.abort()
+      // Nobody waits for it any more where the glass may not be broken.
+      found.catch(() => undefined)
+    }
+  }
+
+  /** Resolves when the glass was broken, or `over`. One that answers might do for a failover: then `read` finds out. */
+  async #breakWhenMute(there: readonly Cluster[], over: AbortSignal): Promise<void> {
+    const { clock } = this.#options
+    const since = new Map<Cluster, number>()
+    while (!over.aborted) {
+      await Promise.all(
+        there.map(async cluster => {
+          // What cannot be asked now says neither.
+          const isMute = await hasMute(cluster).catch(() => undefined)
+          if (isMute === false) since.delete(cluster)
+          else if (isMute === true && !since.has(cluster)) since.set(cluster, clock.monotonic())
+        }),
+      )
+      const isLong = (cluster: Cluster): boolean =>
+        clock.monotonic() - (since.get(cluster) ?? Infinity) >= MUTE_FOR_MS
+      if (!over.aborted && there.every(isLong) && (await this.#breakAll(there))) return
+      await clock.sleep(LOOK_EVERY_MS)
+    }
+  }
+
+  /** Whether anything was lowered anywhere. Throws the first failure where nothing was. */
+  async #breakAll(there: readonly Cluster[]): Promise<boolean> {
+    const breaking = Promise.allSettled(there.map(async cluster => await this.#breakAt(cluster)))
+    this.#breaking = breaking
+    const ended = await breaking
+    if (ended.some(one => one.status === 'fulfilled' && one.value)) return true
+    const failed = ended.find(one => one.status === 'rejected')
+    if (failed !== undefined) throw failed.reason
+    return false
+  }
+
+  async #breakAt(cluster: Cluster): Promise<boolean> {
+    const { kind, link, mayBreak, clock, say } = this.#options
     const weak = await weakTopics(cluster)
     if (weak.length === 0) return false
     if (!mayBreak)
@@ -93,29 +175,17 @@ export class Glass {
             ? `Bring its brokers back; if that takes too long: kdr failover ${link} --break-glass`
             : 'Bring its brokers back.',
       })
-    const before = this.#broken.get(cluster.name)?.lowered ?? []
-    this.#broken.set(cluster.name, { cluster, lowered: before })
+    // Before it is done: whoever is killed in between has said it.
+    for (const { topic, inSync, wanted: was } of weak)
+      say?.(
+        `${topic} of "${cluster.name}" takes writes with ${inSync} replica(s) for this run; should nothing put that back: ${putBackCommand({ topic, was })}`,
+      )
     await breakGlass(cluster, weak, lowered => {
-      this.#broken.set(cluster.name, {
-        cluster,
-        lowered: firstOfEach([...(this.#broken.get(cluster.name)?.lowered ?? []), lowered]),
-      })
+      const before = this.#broken.get(cluster.name)?.lowered ?? []
+      this.#broken.set(cluster.name, { cluster, lowered: firstOfEach([...before, lowered]) })
     })
     await untilReadable(cluster, { topics: weak.map(({ topic }) => topic), clock })
     return true
-  }
-
-  /** At the standby, for the record of the run that begins: from now on it is the run that puts it back. */
-  takenOn(standby: string, before: readonly Lowered[]): readonly Lowered[] {
-    this.#isTakenOn = true
-    return firstOfEach([...before, ...(this.#broken.get(standby)?.lowered ?? [])])
-  }
-
-  /** What no run has taken on is as it was; `standby`: of the run that has. */
-  async close(standby?: string): Promise<void> {
-    for (const [name, { cluster, lowered }] of this.#broken)
-      if (!this.#isTakenOn || name !== standby) await restoreGlass(cluster, lowered)
-    this.#broken.clear()
   }
 }
 
@@ -147,6 +217,8 @@ async function untilReadable(
   for (;;) {
     const answers = await cluster.offsets(partitions, 'highWatermark')
     if (answers.every(({ code }) => code === KafkaCode.NONE) || clock.monotonic() > until) return
+    // Another one may lead by now.
+    await cluster.describe()
     for (const [index, topic] of topics.entries())
       if (answers[index]?.code === KafkaCode.OFFSET_NOT_AVAILABLE) await writeNothing(cluster, topic, clock)
     await clock.sleep(LOOK_EVERY_MS)
@@ -180,9 +252,15 @@ export async function glassMended(
 ): Promise<RunRecord> {
   const { lowered = [], state } = ended
   if (lowered.length === 0 || (state !== 'done' && state !== 'aborted')) return ended
-  const left = await putBack(target, lowered)
-  if (left.length === lowered.length) return ended
-  const record = { ...ended, lowered: left }
-  await journal.writeRun(record)
-  return record
+  try {
+    const left = await putBack(target, lowered)
+    if (left.length === lowered.length) return ended
+    const record = { ...ended, lowered: left }
+    await journal.writeRun(record)
+    return record
+  } catch (error) {
+    // The run is over, and its report names the command.
+    if (findKdrError(error) === undefined) throw error
+    return ended
+  }
 }

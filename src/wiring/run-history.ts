@@ -87,6 +87,10 @@ export async function runsOf(cluster: Cluster): Promise<KnownRun[]> {
   }
 }
 
+/** Throws KdrError. */
+export const hasRunning = async (cluster: Cluster): Promise<boolean> =>
+  (await runsOf(cluster)).some(({ record }) => record.state === 'running')
+
 /** Does not wait for those that keep silent, or fail, once one has found it. Throws the first failure if none has. */
 export async function firstFound<T>(looks: readonly Promise<T | undefined>[]): Promise<T | undefined> {
   const all = Promise.allSettled(looks).then(ended => {

@@ -31,7 +31,7 @@ import { acceptedNow, afterOf, newRecord } from './new-run.ts'
 import { assertWhole, mirroredBy } from './part.ts'
 import { Glass, glassMended } from './glass.ts'
 import { Opened, storeOf } from './opened.ts'
-import { findRun, type KnownRun, runsOf } from './run-history.ts'
+import { findRun, hasRunning, type KnownRun, runsOf } from './run-history.ts'
 import { systemClock, systemEntropy, whoAmI } from './system.ts'
 
 type Runs = Pick<Services, 'withRun' | 'abortRun'>
@@ -55,8 +55,8 @@ export async function withRunOf<T>(
   act: (run: OpenedRun) => Promise<T>,
 ): Promise<T> {
   const opened = new Opened()
-  const { kind, resume, breakGlass: mayBreak = false } = options
-  const glass = new Glass({ kind, link: link.name, mayBreak, clock: systemClock })
+  const { kind, resume, say, breakGlass: mayBreak = false } = options
+  const glass = new Glass({ kind, link: link.name, mayBreak, clock: systemClock, isInUse: hasRunning, say })
   let standby: string | undefined
   try {
     const clusters = await opened.add(BothClusters.open(config, link, { isUrgent: kind === 'failover' }))
@@ -76,6 +76,7 @@ export async function withRunOf<T>(
       return { known, direction, sides }
     })
     standby = sides.target.name
+    await glass.putBack(name => name !== standby)
     await glass.breakAt(sides.target)
     return await act(await openRun(opened, config, { options, known, sides, direction, glass }))
   } finally {
@@ -230,15 +231,14 @@ async function openRun(
       // The time in which the plan was read is none of the run's.
       const begun = known === undefined ? { ...planned, startedAt: systemClock.now() } : planned
       const journal = await openJournal(opened, sides, options.plan)
-      await journal.claim(options.takeOver)
+      await journal.claim(options.takeOver).catch(glass.lostTo)
       const stopBeats = beating(journal, systemClock)
       try {
         if (known === undefined) {
           await closeOpen(journal, sides, begun)
           await assertNotMoved({ record: begun, store: sides.store })
         }
-        const lowered = glass.takenOn(sides.target.name, begun.lowered ?? [])
-        const record = lowered.length === 0 ? begun : { ...begun, lowered }
+        const record = await glass.takenOn(sides.target.name, begun, journal)
         const carryOn = async (from: Sides, as: RunRecord, tell: OnStep): Promise<RunRecord> => {
           const { after } = as
           const isBack = after !== undefined

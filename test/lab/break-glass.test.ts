@@ -67,6 +67,7 @@ describe('a failover to a standby that has lost replicas', { skip, concurrency: 
 
     const broken = await failover('--break-glass')
     assert.equal(broken.code, 0, `${broken.stderr}\n${broken.stdout}`)
+    assert.match(broken.stderr, /_kdr\.state of "west" takes writes with 2 replica\(s\) for this run; .*=3/)
     const { run, state, lowered } = JSON.parse(broken.stdout) as RunReport
     assert.deepEqual([state, lowered], ['done', [{ topic: '_kdr.state', was: 3 }]])
     const shown = await link.run('runs', 'show', run)

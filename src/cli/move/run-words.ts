@@ -2,6 +2,7 @@
 import {
   isPastReturn,
   mayGiveUp,
+  putBackCommand,
   type ReportedStep,
   type RunReport,
   type StepName,
@@ -127,8 +128,8 @@ export function unfencedWords(report: RunReport): string | undefined {
 /** What `--break-glass` has left, and the command that puts it back. */
 export function loweredWords({ lowered = [], standby }: RunReport): string[] {
   return lowered.map(
-    ({ topic, was }) =>
-      `${topic} of "${standby}" takes writes with too few replicas; when its brokers are back: kafka-configs --bootstrap-server ... --alter --topic ${topic} --add-config min.insync.replicas=${was}`,
+    each =>
+      `${each.topic} of "${standby}" takes writes with too few replicas; when its brokers are back: ${putBackCommand(each)}`,
   )
 }
 

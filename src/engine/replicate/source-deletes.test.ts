@@ -32,7 +32,7 @@ function world() {
     },
     target: {
       deleteTopic: (topic: string, id?: string) => {
-        deleted.push(`${topic} ${id}`)
+        deleted.push(`${topic} ${id ?? ''}`)
         return Promise.resolve({ code: 0 })
       },
     },

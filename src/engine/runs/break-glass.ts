@@ -3,7 +3,7 @@
 // take writes with the replicas that are left. DESIGN 3 has a local journal for that; but a journal that only one machine knows
 // lets two controllers act, and the next one begin without knowing of this. The order of one log still decides here.
 import { codeName, KafkaCode } from '../../model/kafka-codes.ts'
-import { KdrError } from '../../model/errors.ts'
+import { findKdrError, KdrError } from '../../model/errors.ts'
 import type { Lowered } from '../../model/runs.ts'
 import type { Cluster } from '../../ports/cluster.ts'
 
@@ -35,7 +35,7 @@ export function weakSentence(weak: readonly WeakTopic[], standby: string): strin
 }
 
 /**
- * `onLowered`: told of each. Throws KdrError('not-ready') for a topic that has no replica at all, before anything is changed, and where a
+ * `onLowered`: told of each that is lowered, or may be. Throws KdrError('not-ready') for a topic that has no replica at all, before anything is changed, and where a
  * change is refused.
  */
 export async function breakGlass(
@@ -47,7 +47,13 @@ export async function breakGlass(
   if (lost !== undefined)
     throw new KdrError('not-ready', `${lost.topic} of "${target.name}" has no replica that is in sync`)
   for (const { topic, inSync, wanted } of weak) {
-    await set(target, { topic, value: inSync })
+    try {
+      await set(target, { topic, value: inSync })
+    } catch (error) {
+      // Without an answer it may be lowered.
+      if (findKdrError(error)?.code === 'unreachable') onLowered({ topic, was: wanted })
+      throw error
+    }
     onLowered({ topic, was: wanted })
   }
 }
