@@ -71,7 +71,7 @@ export function reliabilityPage(results: readonly RowResult[]): string {
     '# What goes wrong, and what kdr then does',
     '',
     'Made by `make reliability` from the results of the tests (`docs/reliability.json`); the table of faults is `test/support/fault-table.ts`.',
-    `${FAULT_TABLE.length} rows: ${FAULT_TABLE.length - untested.length} tested, ${untested.length} not, with the reason. Real brokers unless a row says`,
+    `${FAULT_TABLE.length} rows: ${untested.length === 0 ? 'all' : FAULT_TABLE.length - untested.length} tested${untested.length === 0 ? '' : `, ${untested.length} not, with the reason`}. Real brokers unless a row says`,
     `*simulated* (${new Set(simulated.map(({ id }) => id)).size} rows have such a test). The random histories of the simulated world (\`test/sim/\`) draw most of these faults too, together.`,
     '',
     ...sections,

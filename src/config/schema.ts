@@ -253,7 +253,7 @@ export function configSchema(directory: string) {
 
   const objectives = {
     rpo: duration('At most this much may be lost.').optional(),
-    rto: duration('At most this long may it take.').optional(),
+    rto: duration('At most this long may it take; of a link or a plan, not of a topic.').optional(),
   }
 
   return z.strictObject({
@@ -334,7 +334,7 @@ export function configSchema(directory: string) {
       })
       .meta({
         description:
-          'How `kdr run --only monitor`, and `kdr run` with a `server:`, watch the clusters of the config.',
+          'How `kdr run --only monitor`, and `kdr run` with a `server:` or `alerts:`, watch the clusters of the config.',
       })
       .prefault({}),
     server: z

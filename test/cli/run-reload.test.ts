@@ -1,4 +1,4 @@
-// Which links start, stop and go on when `kdr run` reads its config again (SIGHUP).
+// Which links start, stop and go on when `kdr run` begins, and when it reads its config again (SIGHUP).
 
 import assert from 'node:assert/strict'
 import { mkdtempSync, writeFileSync } from 'node:fs'
@@ -22,8 +22,9 @@ const link = (topics: string, source = 'a') => ({ source, target: 'b', topics: [
 
 /** Runs the links while `act` changes the file; tells what was started and stopped, and what was said. */
 async function running(
-  act: (tell: { reload: () => Promise<string[]>; said: string[] }) => Promise<void>,
+  act: (tell: { reload: () => Promise<string[]>; said: string[]; names: () => string[] }) => Promise<void>,
   mayStart: (link: LinkConfig) => boolean = () => true,
+  hasOthers = false,
 ): Promise<void> {
   const events: string[] = []
   const said: string[] = []
@@ -45,7 +46,7 @@ async function running(
     { path, names: [], log: { event: (_level, message) => void said.push(message) }, onStarted: () => {} },
   )
   const stopping = new AbortController()
-  await links.start()
+  await links.start({ hasOthers })
   const following = links.follow(stopping.signal)
   const reload = async (): Promise<string[]> => {
     const before = said.length
@@ -55,13 +56,40 @@ async function running(
     await sleep(20)
     return events
   }
-  await act({ reload, said })
+  await act({ reload, said, names: () => links.all().map(({ link: { name } }) => name) })
   stopping.abort()
   await following
 }
 
 const forEver = async (_ms: number, signal?: AbortSignal): Promise<void> =>
   await new Promise(resolve => signal?.addEventListener('abort', () => resolve()))
+
+describe('kdr run, when a link cannot be started at first', () => {
+  const isLit = ({ topics }: LinkConfig): boolean => topics[0] !== 'dark'
+
+  test('begins with the others, and tries it again', async () => {
+    write({ one: link('dark'), other: link('2') })
+    let isDark = true
+    await running(
+      async ({ reload, said, names }) => {
+        assert.deepEqual(names(), ['other'])
+        assert.deepEqual(said, ['link "one" cannot be started: nobody answers; trying again'])
+        isDark = false
+        assert.deepEqual(await reload(), ['+one:dark'])
+      },
+      started => !isDark || isLit(started),
+    )
+  })
+
+  test('ends where there is nothing else to do, and says why', async () => {
+    write({ one: link('dark') })
+    await assert.rejects(
+      running(async () => {}, isLit),
+      { code: 'unreachable', message: 'nobody answers' },
+    )
+    await running(async ({ names }) => assert.deepEqual(names(), []), isLit, true)
+  })
+})
 
 describe('kdr run, when its config is read again', () => {
   test('starts anew what has changed, starts what is new, stops what is gone; the rest goes on', async () => {

@@ -73,17 +73,27 @@ export class RunLinks {
     return this.#failed.promise
   }
 
-  /** Throws KdrError: what is wrong with the config, or why a link cannot be started. */
-  async start(): Promise<void> {
+  /**
+   * Where a cluster of one link is dark the others go on, and it is tried again. Throws KdrError: what is wrong with the config, or why a
+   * link cannot be started; `hasOthers`: this process has other work, also while no link can.
+   */
+  async start({ hasOthers }: { readonly hasOthers: boolean }): Promise<void> {
     this.#wanted = await this.#read()
+    const dark: (readonly [name: string, error: unknown])[] = []
     for (const snapshot of this.#wanted) {
+      const { name } = snapshot.link
       try {
         await this.#startOne(snapshot)
       } catch (error) {
         // Alone there is nobody to wait.
-        if (this.#options.isAlone === true || !this.#tellMoved(snapshot.link.name, error)) throw error
+        if (this.#options.isAlone === true) throw error
+        if (findKdrError(error)?.code === 'unreachable') dark.push([name, error])
+        else if (!this.#tellMoved(name, error)) throw error
       }
     }
+    const [first] = dark
+    if (first !== undefined && dark.length === this.#wanted.length && !hasOthers) throw first[1]
+    for (const [name, error] of dark) this.#tellRefused(name, error, 'trying again')
   }
 
   /** Asks for the config to be read again. May be called at any time. */
@@ -161,7 +171,6 @@ export class RunLinks {
 
   /** In place of what runs under this name, if anything does. */
   async #replace(wanted: LinkSnapshot): Promise<void> {
-    const { log } = this.#options
     const { name } = wanted.link
     const before = this.#running.get(name)?.snapshot
     await this.#stopOne(name)
@@ -169,8 +178,11 @@ export class RunLinks {
       await this.#startOne(wanted)
     } catch (error) {
       if (this.#tellMoved(name, error)) return
-      const goesOn = before === undefined ? 'trying again' : 'going on with the settings before'
-      log.event('error', `link "${name}" cannot be started: ${inOneLine(error)}; ${goesOn}`, { link: name })
+      this.#tellRefused(
+        name,
+        error,
+        before === undefined ? 'trying again' : 'going on with the settings before',
+      )
       if (before !== undefined) await this.#goBack(before, wanted)
     }
   }
@@ -217,6 +229,11 @@ export class RunLinks {
       this.#options.log.event('info', known.message, { link: name })
     this.#moved.set(name, known.message)
     return true
+  }
+
+  #tellRefused(name: string, error: unknown, goesOn: string): void {
+    const sentence = `link "${name}" cannot be started: ${inOneLine(error)}; ${goesOn}`
+    this.#options.log.event('error', sentence, { link: name })
   }
 
   async #standAside(name: string, running: RunningLink): Promise<void> {

@@ -44,7 +44,7 @@ export function registerRun(program: Command, app: App): void {
     .command('run')
     .summary('mirror the links, back up the sets and watch the clusters, until stopped or once')
     .description(
-      'Mirrors the links of the config, backs up the sets that have an `every:`, and, with a `server:`, watches all clusters. Runs until SIGTERM or Ctrl-C; any number of these share the work. With --once, to the ends as of now, and alone.',
+      'Mirrors the links of the config, backs up the sets that have an `every:`, and, with a `server:` or `alerts:`, watches all clusters. Runs until SIGTERM or Ctrl-C; any number of these share the work. With --once, to the ends as of now, and alone.',
     )
     .helpGroup('Replicate')
     .option('--link <name...>', 'only these links, and no sets')
@@ -114,10 +114,11 @@ async function run(app: App, options: RunOptions): Promise<void> {
         isStarted: () => isStarted,
       })
     }
-    if (has.links) await links.start()
+    const isServing = !isOnce && (config.server ?? config.alerts) !== undefined
+    if (has.links) await links.start({ hasOthers: isServing || (has.sets && hasSets(config)) })
     if (has.sets && !isOnce) await sets.start(config)
     // Where nothing is served or told nobody would hear of most of it.
-    isWatching = isMonitor || (part === 'all' && !isOnce && (config.server ?? config.alerts) !== undefined)
+    isWatching = isMonitor || (part === 'all' && isServing)
     if (isWatching) await clusters.start(config)
     if (isWatching) checks?.start()
     isStarted = true
@@ -151,18 +152,20 @@ function readPart({ only, link, once }: RunOptions): Part {
 }
 
 /** Throws KdrError('config-invalid'): a daemon that does nothing would look as if it did. */
-function assertSomething({ clusters, links, sets, path }: Config, part: Part, isOnce: boolean): void {
+const hasSets = ({ sets }: Config): boolean => Object.values(sets).some(({ every }) => every !== undefined)
+
+function assertSomething(config: Config, part: Part, isOnce: boolean): void {
+  const { clusters, links, path } = config
   if (part === 'monitor') {
     if (Object.keys(clusters).length > 0) return
     throw new KdrError('config-invalid', `${path} has no clusters`, { hint: 'Add one under `clusters:`.' })
   }
   const hasLinks = Object.keys(links).length > 0
-  const hasSets = Object.values(sets).some(({ every }) => every !== undefined)
-  if (part === 'backups' && !hasSets)
+  if (part === 'backups' && !hasSets(config))
     throw new KdrError('config-invalid', `${path} has no set with an \`every:\``, {
       hint: 'Give a set one, such as `every: 15m`; or make one commit: kdr run --only backups --once.',
     })
-  if (part !== 'backups' && !hasLinks && (part === 'links' || isOnce || !hasSets))
+  if (part !== 'backups' && !hasLinks && (part === 'links' || isOnce || !hasSets(config)))
     throw new KdrError('config-invalid', `${path} has no links`, {
       hint: 'Add one under `links:`. Sets are backed up by `kdr run` when they have an `every:`, and once by `kdr run --once --only backups`; clusters alone are watched by `kdr run --only monitor`.',
     })

@@ -38,7 +38,7 @@ export function registerStatus(program: Command, app: App): void {
     .command('status')
     .summary('where every link and every set stands')
     .description(
-      'Shows where every link and every set stands. Exit 3 when a link is faulted or beyond its RPO objective, or a set has no commit as fresh as its `every:` wants; 11 when a vault does not answer.',
+      'Shows where every link and every set stands. Exit 3 when a link is faulted or beyond its RPO objective, or a set has no commit as fresh as its `every:` wants, or no verification as fresh as its `verify:`, or is faulted; 11 when a vault does not answer.',
     )
     .helpGroup('Replicate')
     .option('--link <name...>', 'only these links, and no sets')
