@@ -168,6 +168,19 @@ describe('kdr run', () => {
     assert.deepEqual([await owner.stop(), await other.stop()], [0, 0])
   })
 
+  test('watches the clusters of a link that cannot be started, and goes on', async () => {
+    write({ links: LINK, server: {} })
+    const dark = () => Promise.reject(new KdrError('unreachable', 'nobody answers at "east"'))
+    const kdr = running([], { startLink: dark })
+    await kdr.seen(3)
+    assert.deepEqual(
+      ['east', 'west', 'north'].map(name => kdr.watched.get(name)?.isMine()),
+      [true, true, true],
+    )
+    assert.equal(await kdr.stop(), 0)
+    assert.match(kdr.written.stderr, /link "ew" cannot be started: nobody answers at "east"; trying again/)
+  })
+
   test('watches nothing where nothing is served, or where it is to do one thing', async () => {
     write({ links: LINK })
     const bare = running([], { startLink: startLink({}) })

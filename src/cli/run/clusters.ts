@@ -47,10 +47,16 @@ export class RunClusters extends Followers<WatchSnapshot, ClusterWatch> {
   }
 }
 
-/** Where no links run here, as with `--only monitor`, all are. */
+/**
+ * Where no links run here, as with `--only monitor`, all are. So are those of a link that should run here and does not: perhaps it is the
+ * cluster that is dark, and nobody else looks.
+ */
 function isOurs(links: RunLinks, cluster: string): boolean {
   const names = ({ source, target }: { readonly source: string; readonly target: string }): boolean =>
     source === cluster || target === cluster
-  if (!links.wanted.some(names)) return true
-  return links.all().some(running => names(running.link) && running.facts().whole !== undefined)
+  const all = links.all()
+  const here = new Set(all.map(({ link }) => link.name))
+  const wanted = links.wanted.filter(names)
+  if (wanted.length === 0 || wanted.some(({ name }) => !here.has(name))) return true
+  return all.some(running => names(running.link) && running.facts().whole !== undefined)
 }
