@@ -6,7 +6,8 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { freshTopic, waitFor, withLab } from '../support/lab.ts'
+import { findPort } from '../../src/lab/ports.ts'
+import { freshTopic, patience, waitFor, withLab } from '../support/lab.ts'
 import { adminOf, assertIdentical, type KdrProcess, type Link, makeLink } from '../support/link.ts'
 import { statusOf } from '../support/status.ts'
 import { suite } from '../support/suite.ts'
@@ -53,6 +54,13 @@ test(`a cluster away for ${AWAY_MS / 1000} s changes nothing but the lag`, {
     sample('hangs')
   })
   await far.kill()
+  // A worker that is started meanwhile, and has more to do than this link, begins it when the cluster is back.
+  const server = { listen: `127.0.0.1:${await findPort()}` }
+  const late = makeLink({ name: 'inward', ...inward, settings: { topics: [names.inward] }, server }).start(
+    'run',
+  )
+  t.after(() => late.signal('SIGKILL'))
+  await late.says(/cannot be started: .*; trying again/, patience(60_000))
   await livesFor(AWAY_MS / 2, async () => {
     await write('outward', 20)
     sample('gone')
@@ -69,6 +77,9 @@ test(`a cluster away for ${AWAY_MS / 1000} s changes nothing but the lag`, {
   await assertIdentical(judge, outward, [names.outward])
   await assertIdentical(judge, inward, [names.inward])
   sample('back')
+  await late.says(/behind/, patience(60_000))
+  late.signal('SIGTERM')
+  assert.equal((await late.ended).code, 0, late.stderr)
   for (const [index, daemon] of daemons.entries()) {
     const most = LOG_LINES.once + LOG_LINES.perHour * during.hours
     const lines = during.lines[index] ?? Number.NaN
