@@ -77,6 +77,7 @@ function world(
         return { code: KafkaCode.NONE }
       },
     },
+    targetWatch: { topic: () => ({ id: 'old' }) },
     assertControl: async () => undefined,
   } as unknown as LinkContext
   const topics: Pick<Topics, 'forget'> = {

@@ -129,7 +129,7 @@ export class Commands {
     }
     if (topic === undefined || !this.#isForMirror(command))
       return refused('the mirror that was meant is there no more')
-    if (verb === 'recopy') return await this.#recopy(topic, command)
+    if (verb === 'recopy') return await this.#recopy(topic)
     if (verb === 'forget') return await this.#forget(topic, command)
     return await this.#acceptLosses(command)
   }
@@ -164,15 +164,16 @@ export class Commands {
    * then, and what was left unanswered can land no more: the new topic knows no sequence numbers that would refuse it, and
    * only batches, and these only since Kafka 4.1, name the topic that they are for by its id.
    */
-  async #recopy(topic: string, { targetTopicId }: CommandRecord): Promise<Outcome> {
-    const { target, assertControl, clock } = this.#context
+  async #recopy(topic: string): Promise<Outcome> {
+    const { target, targetWatch, assertControl, clock } = this.#context
     if (!(await this.#haveAllLeft(topic))) return LATER
     const leftAt = this.#leftAt.get(topic) ?? clock.monotonic()
     this.#leftAt.set(topic, leftAt)
     if (clock.monotonic() - leftAt < PRODUCE_TIMEOUT_MS) return LATER
     await assertControl()
-    // Whoever stands still before this, and wakes, does not meet the mirror that was made since.
-    const { code } = await target.deleteTopic(topic, targetTopicId)
+    // What was seen there, the mirror or what somebody has put in its place: whoever stands still before this, and wakes, does not meet the
+    // mirror that was made since.
+    const { code } = await target.deleteTopic(topic, targetWatch.topic(topic)?.id)
     if (code !== KafkaCode.NONE && !isGone(code)) {
       await this.#stay(topic)
       return refused(`mirror topic "${topic}" cannot be deleted: ${codeName(code)}`)
