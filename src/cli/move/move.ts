@@ -135,8 +135,11 @@ function openingOf(app: App, kind: RunKind, { reason, resume, ...options }: Move
     ...(options.export !== undefined && { exportTo: placeOf(options.export) }),
     ...(options.recopy !== undefined && { recopy: options.recopy }),
     // Nothing is changed by a dry run: it says what is in the way.
-    ...(options.breakGlass === true && options.dryRun !== true && { breakGlass: true }),
-    say: sentence => app.stderr.write(`${sentence}\n`),
+    ...(options.breakGlass === true &&
+      options.dryRun !== true && {
+        breakGlass: true,
+        say: sentence => app.stderr.write(`${sentence}\n`),
+      }),
     signal: app.signal,
   }
 }
