@@ -62,19 +62,6 @@ describe('coalesce', () => {
     for (const other of others) assert.equal(run([...many(2), other, batch(3)])?.taken, 2)
   })
 
-  test('larger ones that a gap waits for become one, while they are not much', () => {
-    const before = (bytes: number, codec: CodecName = 'none'): PlannedOp[] => [
-      batch(0, { codec }),
-      batch(1, { codec, bytes }),
-      batch(2, { codec }),
-    ]
-    assert.equal(run([...before(100_000), gap(3)])?.taken, 3)
-    assert.equal(run([...before(140_000), gap(3)]), undefined)
-    assert.equal(run(before(100_000)), undefined)
-    assert.equal(run([...before(100_000, 'lz4'), gap(3)]), undefined)
-    assert.equal(run([...before(100_000), gap(3)], 64 * 1024), undefined)
-  })
-
   test('compressed ones are left alone sooner, and always where decompressing costs more than it saves', () => {
     assert.equal(run(many(5, { bytes: 6_000 }))?.taken, 5)
     assert.equal(run(many(5, { bytes: 6_000, codec: 'lz4' })), undefined)
