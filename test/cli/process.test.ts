@@ -20,7 +20,7 @@ describe('the process', { timeout: 60_000 }, () => {
     const { status, stderr } = spawnSync(join(directory, 'kdr'), ['--help'], { encoding: 'utf8' })
 
     assert.equal(status, 2)
-    assert.match(stderr, /run `make setup`/)
+    assert.match(stderr, /run `make deps`/)
   })
 
   test('everything is written before it ends, into a slow pipe too', () => {

@@ -7,7 +7,7 @@ import { suite } from '../support/suite.ts'
 import { runFleet } from './fleet.ts'
 import { runHistory } from './history.ts'
 
-const HISTORIES = { short: 2_000, full: 3_000, soak: 100_000 }[suite]
+const HISTORIES = { short: 2_000, full: 5_000, soak: 100_000 }[suite]
 const FIRST_SEED = Number(process.env['KDR_SEED'] ?? 1)
 
 /**

@@ -151,9 +151,9 @@ function readPart({ only, link, once }: RunOptions): Part {
   return 'links'
 }
 
-/** Throws KdrError('config-invalid'): a daemon that does nothing would look as if it did. */
 const hasSets = ({ sets }: Config): boolean => Object.values(sets).some(({ every }) => every !== undefined)
 
+/** Throws KdrError('config-invalid'): a daemon that does nothing would look as if it did. */
 function assertSomething(config: Config, part: Part, isOnce: boolean): void {
   const { clusters, links, path } = config
   if (part === 'monitor') {

@@ -35,8 +35,8 @@ export function weakSentence(weak: readonly WeakTopic[], standby: string): strin
 }
 
 /**
- * `onLowered`: told of each that is lowered, or may be. Throws KdrError('not-ready') for a topic that has no replica at all, before anything is changed, and where a
- * change is refused.
+ * `onLowered`: told of each that is lowered, or may be. Throws KdrError('not-ready') for a topic that has no replica at all, before
+ * anything is changed, and where a change is refused.
  */
 export async function breakGlass(
   target: Pick<Admin, 'name' | 'alterTopicConfigs'>,

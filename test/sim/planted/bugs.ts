@@ -728,6 +728,18 @@ export const PLANTED: readonly PlantedBug[] = [
     ],
   },
   {
+    name: 'recopy-of-the-recorded',
+    breaks:
+      'what somebody has put in the place of a mirror stays, and the way out that was named leads nowhere',
+    changes: [
+      {
+        file: `${R}/commands.ts`,
+        find: 'targetWatch.topic(topic)?.id)',
+        put: 'readTopics(this.#context.store, this.#context.link).get(topic)?.targetTopicId)',
+      },
+    ],
+  },
+  {
     name: 'displaced-in-a-gap',
     breaks:
       'what landed elsewhere, in a gap of the source, is copied on by the successor of whoever was told so',
